@@ -1,0 +1,84 @@
+package webhook
+
+import "time"
+
+// A Delivery is one event owed to one endpoint.
+type Delivery struct {
+	ID         string // "<event id>.<endpoint id>"
+	Tenant     string
+	EventID    string
+	EventType  string
+	EndpointID string
+
+	State  DeliveryState
+	Reason Reason // why it failed or was canceled
+
+	Attempts int // requests made and logged
+	Failures int // failed attempts since it was created or retried by hand; the retry policy counts these
+
+	DueAt    time.Time // of a pending delivery: when it is attempted next, or when its lease ends
+	InFlight bool      // leased by a process: waiting in its memory, or on the wire
+
+	CreatedAt  time.Time
+	FinishedAt time.Time // zero while pending
+}
+
+// A DeliveryState is where a delivery stands.
+type DeliveryState string
+
+// Delivery states. Succeeded, failed and canceled are final until retried by hand.
+const (
+	DeliveryPending   DeliveryState = "pending"   // waiting, being sent, or waiting for a retry
+	DeliverySucceeded DeliveryState = "succeeded" // an attempt was judged a success
+	DeliveryFailed    DeliveryState = "failed"    // given up, with a Reason
+	DeliveryCanceled  DeliveryState = "canceled"  // never to be sent, with a Reason
+)
+
+// An Attempt is one HTTP request of a delivery and what came back: a row of the delivery log.
+type Attempt struct {
+	Tenant     string
+	EventID    string
+	EventType  string
+	EndpointID string
+
+	// Number counts a delivery's attempts from 1, in the order in which they were begun; it goes on after a retry by
+	// hand.
+	Number int
+
+	StartedAt time.Time
+	Duration  time.Duration // to the end of the response, or to the failure
+
+	Status int    // HTTP status code; 0 when no response came
+	Class  Class  // what kind of failure; empty for a success
+	Error  string // the failure for people, without secrets, header values or userinfo
+
+	ResponseBody []byte // the first Network.MaxResponseBytes of it, as received
+	Truncated    bool   // there was more
+
+	NextAt time.Time // when the next attempt is due; zero for none
+	Late   bool      // logged by a process that had lost its lease: it did not decide the delivery's state
+	Test   bool      // from Scope.Test
+}
+
+// A Class says what kind of failure an attempt met. The set is closed. A Class is an error, so that a [Transport] can
+// return one, wrapped in detail: fmt.Errorf("%w: %s", webhook.ClassTLS, detail).
+type Class string
+
+// Classes. All but ClassStatus mean that no complete response came.
+const (
+	ClassStatus      Class = "http_status" // a response came and was judged a failure
+	ClassDNS         Class = "dns"         // the host name was not resolved
+	ClassRefused     Class = "refused"     // nothing listens at the address
+	ClassUnreachable Class = "unreachable" // no route to the address, or another failure to connect
+	ClassReset       Class = "reset"       // the connection was closed before a complete response
+	ClassTLS         Class = "tls"         // the handshake or the certificate failed
+	ClassTimeout     Class = "timeout"     // no complete response within the endpoint's timeout
+	ClassBlocked     Class = "blocked"     // the address may not be dialed; see Network
+	ClassProtocol    Class = "protocol"    // what came was not a valid HTTP response, or its header was too large
+	ClassLocal       Class = "local"       // encoding or signing failed: no request was made
+)
+
+// Error returns the class as text.
+func (c Class) Error() string { return string(c) }
+
+func deliveryID(eventID, endpointID string) string { return eventID + "." + endpointID }

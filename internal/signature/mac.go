@@ -1,0 +1,77 @@
+// Package signature holds the one implementation of the MAC and of the header grammar that signers write and receivers
+// read.
+package signature
+
+import (
+	"crypto/sha256"
+	"hash"
+	"sync"
+)
+
+// A MAC computes HMAC-SHA256 (RFC 2104) again and again with one hash state, for any keys. crypto/hmac makes two states
+// for each key and allocates about ten times for each message; signing is done once an attempt, so it counts. The zero
+// value is ready; it is not safe for concurrent use.
+type MAC struct {
+	hash hash.Hash
+	pad  [sha256.BlockSize]byte
+	key  [sha256.BlockSize]byte
+	sum  [sha256.Size]byte
+}
+
+// Reset begins a message under key.
+func (m *MAC) Reset(key []byte) {
+	if m.hash == nil {
+		m.hash = sha256.New()
+	}
+	clear(m.key[:])
+	if len(key) > sha256.BlockSize {
+		m.hash.Reset()
+		m.hash.Write(key)
+		m.hash.Sum(m.key[:0])
+	} else {
+		copy(m.key[:], key)
+	}
+	m.hash.Reset()
+	m.writePad(0x36)
+}
+
+// Write adds to the message. It never fails.
+func (m *MAC) Write(p []byte) (int, error) { return m.hash.Write(p) }
+
+// Sum appends the code of the message to dst and ends it.
+func (m *MAC) Sum(dst []byte) []byte {
+	m.hash.Sum(m.sum[:0])
+	m.hash.Reset()
+	m.writePad(0x5c)
+	m.hash.Write(m.sum[:])
+	clear(m.key[:])
+	return m.hash.Sum(dst)
+}
+
+func (m *MAC) writePad(b byte) {
+	for i, k := range m.key {
+		m.pad[i] = k ^ b
+	}
+	m.hash.Write(m.pad[:])
+	clear(m.pad[:])
+}
+
+// A Scratch is what signing one message needs: a MAC and room for keys and text.
+type Scratch struct {
+	MAC  MAC
+	Key  []byte
+	Text []byte
+	Code []byte
+}
+
+var scratches = sync.Pool{New: func() any { return new(Scratch) }}
+
+// GetScratch returns a Scratch with empty buffers. Give it back with PutScratch.
+func GetScratch() *Scratch { return scratches.Get().(*Scratch) }
+
+// PutScratch takes s back, without the key it worked with.
+func PutScratch(s *Scratch) {
+	clear(s.Key[:cap(s.Key)])
+	s.Key, s.Text, s.Code = s.Key[:0], s.Text[:0], s.Code[:0]
+	scratches.Put(s)
+}

@@ -1,0 +1,112 @@
+package webhook
+
+import (
+	"context"
+	"time"
+)
+
+// A Profile is how an endpoint is spoken to: what its requests look like, when they are repeated, and what counts as a
+// success. Its zero value is Standard Webhooks 1.0.0; every field stands for itself, so a profile changes one thing or all.
+// Functions are called concurrently and must not keep or change what they are given, except the Request.
+//
+// Profiles are registered under a name in Config.Profiles, and the name is stored with each endpoint.
+type Profile struct {
+	// Encode makes the body. It must be a pure function of the message, because every attempt of a delivery has the same
+	// body. Defaults to {"type":…,"timestamp":…,"data":…}, compact, with Event.Time in RFC 3339 UTC with milliseconds.
+	Encode func(*Message) ([]byte, error)
+
+	// Header sets headers of its own, after the library's and the endpoint's, and before Signers. Defaults to none.
+	Header func(*Request) error
+
+	// Signers sign the request, in order; several let receivers migrate from one scheme to another. Defaults to
+	// SignStandard. To send unsigned requests, give one that does nothing.
+	Signers []Signer
+
+	// Keys returns the keys to sign with, the newest first, in place of the endpoint's own secrets: for schemes with a
+	// key for each tenant. When it fails, the delivery is tried again in 10 seconds and no attempt is counted. Defaults to
+	// the endpoint's live secrets.
+	Keys func(context.Context, *Endpoint) ([]Secret, error)
+
+	// Retry says when to try again. Defaults to DefaultRetry.
+	Retry RetryPolicy
+
+	// MaxAge is how long a delivery is retried, from when it was first due or last retried by hand. It is tested after a
+	// failed attempt. Zero means that only Retry ends it.
+	MaxAge time.Duration
+
+	// Judge decides what an answer means. Defaults to DefaultJudge.
+	Judge func(Outcome) Verdict
+
+	// Test makes the event of a test send. Tenant and ID are set by the library. Defaults to type "test.ping" with the
+	// data {}.
+	Test func(*Endpoint) Event
+
+	// Issue fills in ID and Secret of a new endpoint where they are empty, and makes the new Secret of a rotation (with ID
+	// set). What it leaves empty gets the default: a UUIDv7, and NewSecret.
+	Issue func(*Endpoint) error
+}
+
+// A Message is what a body is made from. It is the same for every attempt of a delivery.
+type Message struct {
+	Event      *Event // Data is a json.RawMessage
+	DeliveryID string
+	CreatedAt  time.Time // of the delivery
+
+	// Endpoint has Tenant, ID, URL, Profile, Metadata and Version as they were when the delivery was created, and nothing
+	// else.
+	Endpoint *Endpoint
+}
+
+// A Verdict is what an attempt means for its delivery.
+type Verdict string
+
+// Verdicts.
+const (
+	VerdictSuccess Verdict = "success" // delivered
+	VerdictRetry   Verdict = "retry"   // failed; try again as RetryPolicy says
+	VerdictFail    Verdict = "fail"    // failed for good, with ReasonRejected
+	VerdictDisable Verdict = "disable" // failed for good, and the endpoint is disabled, with ReasonGone
+)
+
+// An Outcome is what Judge decides on.
+type Outcome struct {
+	Response *Response // nil when none came
+	Class    Class     // the failure when none came; empty otherwise
+	Failures int       // failed attempts of the delivery before this one, since it was created or retried by hand
+	Health   Health    // of the endpoint, as of the last claim or settle
+}
+
+// DefaultJudge says: 2xx is a success, 410 Gone disables the endpoint, everything else is retried. Redirects are failures
+// and are not followed.
+func DefaultJudge(o Outcome) Verdict {
+	switch {
+	case o.Response == nil:
+		return VerdictRetry
+	case o.Response.StatusCode >= 200 && o.Response.StatusCode <= 299:
+		return VerdictSuccess
+	case o.Response.StatusCode == 410:
+		return VerdictDisable
+	default:
+		return VerdictRetry
+	}
+}
+
+// standardProfile is the name of the zero Profile, which every Dispatcher has.
+const standardProfile = "standard"
+
+// complete returns p with its defaults filled in.
+func (p Profile) complete() Profile {
+	if p.Encode == nil {
+		p.Encode = encodeStandard
+	}
+	if p.Signers == nil {
+		p.Signers = []Signer{SignStandard}
+	}
+	if p.Retry == nil {
+		p.Retry = DefaultRetry
+	}
+	if p.Judge == nil {
+		p.Judge = DefaultJudge
+	}
+	return p
+}

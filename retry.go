@@ -1,0 +1,97 @@
+package webhook
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// A RetryPolicy says how long to wait after a delivery has failed failures times (1 or more), and whether to try again at
+// all. u is a random number in [0,1) for jitter, so that many deliveries that failed together do not come back together.
+// It must be a pure function. A Retry-After of the receiver can only lengthen the wait.
+type RetryPolicy func(failures int, u float64) (time.Duration, bool)
+
+// The default policy: 10 s, 20 s, 40 s … doubling up to a day; with jitter its 15 retries take 70 to 83 hours.
+const (
+	defaultFirstRetry = 10 * time.Second
+	defaultMaxRetry   = 24 * time.Hour
+	defaultRetries    = 15
+)
+
+var defaultRetry = Exponential(defaultFirstRetry, defaultMaxRetry, defaultRetries)
+
+// DefaultRetry waits 10 seconds after the first failure, twice as long after each further one, at most a day, and gives up
+// after 15 retries, about three days. Waits are lengthened by up to 20 %, at random.
+func DefaultRetry(failures int, u float64) (time.Duration, bool) { return defaultRetry(failures, u) }
+
+// Exponential waits first, then twice as long each time, but at most longest, and allows that many retries. Each wait is
+// lengthened by up to 20 %, at random, so none is shorter than it says. A first below a millisecond counts as one, and a
+// longest below first as first.
+func Exponential(first, longest time.Duration, retries int) RetryPolicy {
+	first = max(first, time.Millisecond)
+	b := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(first),
+		backoff.WithMaxInterval(max(longest, first)),
+		backoff.WithMultiplier(2),
+		backoff.WithRandomizationFactor(0), // jitter comes when a retry is scheduled, from u
+		backoff.WithMaxElapsedTime(0),
+	)
+	waits := make([]time.Duration, max(retries, 0))
+	for i := range waits {
+		waits[i] = b.NextBackOff()
+	}
+	return Schedule(waits...)
+}
+
+// Schedule waits as listed, one wait for each retry, each lengthened by up to 20 %, at random. A negative wait counts as
+// zero. Without waits nothing is retried.
+func Schedule(waits ...time.Duration) RetryPolicy {
+	waits = append([]time.Duration(nil), waits...)
+	return func(failures int, u float64) (time.Duration, bool) {
+		if failures < 1 || failures > len(waits) {
+			return 0, false
+		}
+		wait := max(waits[failures-1], 0)
+		return addJitter(wait, u), true
+	}
+}
+
+// addJitter lengthens wait by up to a fifth. It saturates.
+func addJitter(wait time.Duration, u float64) time.Duration {
+	longer := wait + time.Duration(float64(wait)/5*u)
+	return max(longer, wait)
+}
+
+// maxRetryAfter caps what a receiver may ask for.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter reads the Retry-After header (RFC 9110 §10.2.3): whole seconds, or an HTTP date. It returns how long to wait
+// from now, 0 for none, a past date or anything else, and at most a day.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	values := h["Retry-After"]
+	if len(values) == 0 {
+		return 0
+	}
+	v := strings.Trim(values[0], " \t")
+	if v == "" {
+		return 0
+	}
+	if digits := strings.TrimLeft(v, "0123456789"); digits == "" {
+		seconds := strings.TrimLeft(v, "0")
+		if len(seconds) > 5 { // 100,000 seconds are more than a day, and no number of digits overflows
+			return maxRetryAfter
+		}
+		var n time.Duration
+		for _, c := range []byte(seconds) {
+			n = n*10 + time.Duration(c-'0')
+		}
+		return min(n*time.Second, maxRetryAfter)
+	}
+	at, err := http.ParseTime(v)
+	if err != nil || !at.After(now) {
+		return 0
+	}
+	return min(at.Sub(now), maxRetryAfter)
+}

@@ -1,0 +1,30 @@
+package webhook
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/gowebhook/webhook/internal/signature"
+)
+
+// A Secret is a signing key or a header value that must not be seen. It prints as "[redacted]" through fmt, slog and
+// encoding/json; string(s) is the value, so every place that reveals one can be found by searching for it.
+//
+// Standard Webhooks secrets are "whsec_" and the base64 of 24 to 64 random bytes; see [NewSecret]. Other profiles take
+// other forms; the empty secret is refused everywhere, because it is a valid HMAC key that everybody knows.
+type Secret string
+
+const redacted = "[redacted]"
+
+// NewSecret returns a fresh Standard Webhooks secret: "whsec_" and the base64 of 32 bytes from crypto/rand.
+func NewSecret() Secret { return Secret(signature.NewSecret()) }
+
+// Format implements [fmt.Formatter]: whatever the verb, the value does not appear.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue implements [slog.LogValuer].
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText implements [encoding.TextMarshaler], which encoding/json uses for values and map keys alike.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

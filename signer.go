@@ -1,0 +1,52 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/gowebhook/webhook/internal/signature"
+)
+
+// A Signer adds a signature to a request: it reads the Body and what else the scheme covers, and sets headers. Secrets are
+// the endpoint's live ones, the newest first, or what Profile.Keys returned; a scheme that allows several signatures
+// makes one with each, so that receivers may rotate at their own pace. It is also run once on a sample request when an
+// endpoint is created, to refuse a secret that it cannot use.
+//
+// A Signer must be safe for concurrent use and change nothing but Header. An error must not contain a secret; the attempt
+// then fails with ClassLocal.
+type Signer func(req *Request, secrets []Secret) error
+
+var errNoSecret = errors.New("there is no secret to sign with")
+
+// SignStandard signs as Standard Webhooks 1.0.0 says: it sets webhook-id to the event's id, webhook-timestamp to the
+// attempt's time in Unix seconds, and webhook-signature to one "v1,"-signature for each secret, HMAC-SHA256 over
+// "{id}.{timestamp}.{body}". Secrets are base64 of 24 to 64 bytes, with or without "whsec_".
+func SignStandard(req *Request, secrets []Secret) error {
+	if len(secrets) == 0 {
+		return errNoSecret
+	}
+	s := signature.GetScratch()
+	defer signature.PutScratch(s)
+
+	// The timestamp and the signatures are built in one buffer and become one string, cut in two.
+	timestamp := req.Time.Unix()
+	s.Text = strconv.AppendInt(s.Text, timestamp, 10)
+	digits := len(s.Text)
+	for i, secret := range secrets {
+		var err error
+		if s.Key, err = signature.AppendKey(s.Key[:0], string(secret)); err != nil {
+			return fmt.Errorf("signing: %w", err)
+		}
+		if i > 0 {
+			s.Text = append(s.Text, ' ')
+		}
+		s.Text = s.AppendStandard(s.Text, s.Key, req.Event.ID, timestamp, req.Body)
+	}
+	text := string(s.Text)
+	values := [...]string{req.Event.ID, text[:digits], text[digits:]}
+	req.Header[signature.HeaderID] = values[0:1:1]
+	req.Header[signature.HeaderTimestamp] = values[1:2:2]
+	req.Header[signature.HeaderSignature] = values[2:3:3]
+	return nil
+}
