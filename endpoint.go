@@ -135,8 +135,5 @@ type EndpointStatus struct {
 	Key     EndpointKey
 	Version int64
 	State   EndpointState
-	// BlockedUntil is Health.BlockedUntil.
-	BlockedUntil time.Time
-	// Circuit is Health.Circuit.
-	Circuit bool
+	Health
 }

@@ -44,14 +44,14 @@ var ipv4Blocks = []block{
 	row("100.100.100.200/32", "Alibaba Cloud", "metadata service", named),
 	row("127.0.0.0/8", "RFC 1122", "loopback", private),
 	row("168.63.129.16/32", "Azure", "platform service", named), // globally routable, but a host agent inside Azure
-	row("169.254.0.0/16", "RFC 3927", "link-local", named),      // 170.2 and 170.23, too, hand out credentials
+	row("169.254.0.0/16", "RFC 3927", "link-local", named),      // 169.254.170.2 and .23 hand out credentials, too
 	row("169.254.169.254/32", "cloud", "metadata service", named),
 	row("172.16.0.0/12", "RFC 1918", "private-use", private),
-	row("192.0.0.0/24", "RFC 6890", "IETF protocol assignments", named), // 192 was Oracle's metadata service
+	row("192.0.0.0/24", "RFC 6890", "IETF protocol assignments", named), // 192.0.0.192 was Oracle's metadata service
 	row("192.0.0.0/29", "RFC 7335", "IPv4 service continuity", named),   // the local end of DS-Lite and 464XLAT
 	row("192.0.0.8/32", "RFC 7600", "IPv4 dummy address", named),
-	row("192.0.0.9/32", "RFC 7723", "Port Control Protocol anycast", named), // reachable: the nearest NAT, not a receiver
-	row("192.0.0.10/32", "RFC 8155", "TURN anycast", named),                 // reachable: the nearest relay, not a receiver
+	row("192.0.0.9/32", "RFC 7723", "Port Control Protocol anycast", named), // reachable: the nearest NAT
+	row("192.0.0.10/32", "RFC 8155", "TURN anycast", named),                 // reachable: the nearest relay
 	row("192.0.0.170/32", "RFC 8880", "NAT64/DNS64 discovery", named),
 	row("192.0.0.171/32", "RFC 8880", "NAT64/DNS64 discovery", named),
 	row("192.0.2.0/24", "RFC 5737", "documentation TEST-NET-1", named),
@@ -102,9 +102,9 @@ var ipv6Blocks = []block{
 	row("fc00::/7", "RFC 4193", "unique-local", private),
 	row("fd00:42::42/128", "Scaleway", "metadata service", named),
 	row("fd00:c1::a9fe:a9fe/128", "Oracle Cloud", "metadata service", named),
+	row("fd00:100::100:200/128", "Alibaba Cloud", "metadata service", named),
 	row("fd00:ec2::23/128", "Amazon EKS", "credential service", named),
 	row("fd00:ec2::254/128", "Amazon EC2", "metadata service", named),
-	row("fd00:100::100:200/128", "Alibaba Cloud", "metadata service", named),
 	row("fd00:a9fe:a9fe::1/128", "Akamai Cloud", "metadata service", named),
 	row("fd20:ce::254/128", "Google Cloud", "metadata service", named),
 	row("fe80::/10", "RFC 4291", "link-local", named),

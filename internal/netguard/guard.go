@@ -1,11 +1,11 @@
 // Package netguard decides which addresses a webhook may be sent to.
 //
-// A [Guard] judges an address three times over an endpoint's life, with the
-// same tables: [Guard.CheckHost] when a URL is written down, [Guard.Check]
-// for an address already in hand, and [Guard.Control] inside the dialer, on
-// every dial, after the name was resolved and before the first packet. Only
-// the last one is a defense, since a name may resolve to something else a
-// second later; the first tells the person who typed the URL at once.
+// A [Guard] judges with the same tables in three places: [Guard.CheckHost]
+// when a URL is written down, [Guard.Check] for an address already in hand,
+// and [Guard.Control] inside the dialer, on every dial, after the name was
+// resolved and before the first packet. Only the last one is a defense, since
+// a name may resolve to something else a second later; the first tells the
+// person who typed the URL at once.
 //
 // # What is allowed
 //
@@ -49,9 +49,8 @@ type Guard struct {
 	Allow []netip.Prefix
 }
 
-// BlockedError says why an address may not be dialed. It is returned by every
-// method of [Guard], and reaches the caller of a dialer inside a
-// *net.OpError.
+// BlockedError says why an address may not be dialed. Every method of [Guard]
+// returns it; the caller of a dialer finds it inside a *net.OpError.
 type BlockedError struct {
 	// Addr is the address without port or zone, or the whole text where it
 	// is not an address.

@@ -1,0 +1,92 @@
+# Everything CI does is a target here; .ci/run only installs what is missing and calls `make ci`.
+
+GO       ?= go
+FUZZTIME ?= 1m
+BENCH    ?=
+
+LINTER := $(CURDIR)/.ci/golangci-lint
+
+# Every folder with a go.mod. `go test ./...` does not enter nested modules, so each target loops.
+MODULES := $(shell find . \( -name '.?*' -o -name '_*' -o -name testdata -o -name node_modules \) -prune \
+	-o -name go.mod -print | sed 's|/go.mod$$||' | sort)
+
+# $(call each,COMMAND) runs COMMAND in every module and stops at the first that fails.
+each = @for dir in $(MODULES); do echo "-- $$dir"; (cd "$$dir" && $(1)) || exit 1; done
+
+heading = @echo "== $@: $(1)"
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help fmt lint vet test race bench fuzz cover tidy consumer ci fmt-check tidy-check standalone quickstart
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+fmt: ## Format all Go files (gofumpt, goimports)
+	$(call heading,gofumpt and goimports)
+	@$(LINTER) fmt
+
+lint: ## Run golangci-lint in every module
+	$(call heading,golangci-lint in every module)
+	$(call each,$(LINTER) run ./...)
+
+vet: ## Run go vet in every module
+	$(call heading,go vet in every module)
+	$(call each,$(GO) vet ./...)
+
+test: ## Test every module; needs only Go and make
+	$(call heading,every module without cgo)
+	$(call each,CGO_ENABLED=0 $(GO) test -shuffle=on ./...)
+
+race: ## Test every module with the race detector; needs a C compiler
+	$(call heading,every module with the race detector)
+	$(call each,CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...)
+
+bench: ## Run the benchmarks, then ./bench (BENCH='its arguments')
+	$(call heading,benchmarks of the published module then ./bench)
+	@$(GO) test -run '^$$' -bench . -benchmem ./...
+	@$(GO) run ./bench $(BENCH)
+
+fuzz: ## Run every fuzz target for FUZZTIME (default 1m) each
+	$(call heading,$(FUZZTIME) each)
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed -E 's|/[^/]*:func | |' | sort | \
+	while read -r dir name; do \
+		echo "-- $$dir $$name"; \
+		(cd "$$dir" && $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) . </dev/null) || exit 1; \
+	done
+
+# The tests of nested modules count: the stores over SQL are tested there.
+cover: ## Write coverage.out for the published module and print the total
+	$(call heading,the published module by the tests of all modules)
+	@rm -rf .cover && mkdir .cover
+	$(call each,$(GO) test -coverpkg="$$(cd $(CURDIR) && $(GO) list ./... | paste -sd , -)" ./... \
+		-args -test.gocoverdir=$(CURDIR)/.cover)
+	@$(GO) tool covdata textfmt -i=.cover -o=coverage.out
+	@$(GO) tool cover -func=coverage.out | tail -n 1
+
+tidy: ## Run go mod tidy in every module
+	$(call heading,go mod tidy in every module)
+	$(call each,$(GO) mod tidy)
+
+consumer: ## Build an empty module that gets the library as a user does
+	$(call heading,an empty module that imports the library)
+	@.ci/consumer
+
+ci: test fmt-check tidy-check lint vet race standalone consumer quickstart ## Run everything CI runs
+	@echo "ci: all steps passed"
+
+fmt-check:
+	$(call heading,formatting leaves no diff)
+	@$(LINTER) fmt --diff || { echo "The Go files are not formatted. Run: make fmt" >&2; exit 1; }
+
+tidy-check:
+	$(call heading,go mod tidy leaves no diff)
+	$(call each,$(GO) mod tidy -diff || { echo "go.mod or go.sum is not tidy. Run: make tidy" >&2; exit 1; })
+
+standalone:
+	$(call heading,every module builds without go.work)
+	$(call each,GOWORK=off $(GO) build -o /dev/null ./... && GOWORK=off $(GO) vet ./...)
+
+quickstart:
+	$(call heading,the README's first command)
+	@$(GO) run ./examples/quickstart

@@ -1,0 +1,193 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook/internal/lane"
+)
+
+const (
+	firstStoreRetry = 50 * time.Millisecond
+	lastStoreRetry  = 5 * time.Second
+)
+
+// storeBackoff returns the growing intervals at which a Store that fails is tried again.
+func storeBackoff() *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(firstStoreRetry), backoff.WithMaxInterval(lastStoreRetry), backoff.WithMaxElapsedTime(0),
+	)
+}
+
+// claimLoop fills the lanes from the Store until ctx ends. It goes on at once while a round of claims brings anything, and
+// sleeps after an empty one until it is woken, something is due, or PollInterval is over.
+func (s *session) claimLoop(ctx context.Context) {
+	failing := storeBackoff()
+	for {
+		wait, err := s.claimRound(ctx)
+		if err != nil {
+			s.claimErr.Store(&err)
+			s.d.report(err)
+			wait = failing.NextBackOff()
+		} else {
+			failing.Reset()
+		}
+		if wait > 0 {
+			timer := time.NewTimer(wait)
+			select {
+			case <-ctx.Done():
+			case <-timer.C:
+			case <-s.wakeUnless(err):
+			}
+			timer.Stop()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			s.awaitSettled(ctx)
+		}
+	}
+}
+
+// wakeUnless returns the channel of hints, or nil while the Store fails: hints do not shorten a backoff.
+func (s *session) wakeUnless(err error) <-chan struct{} {
+	if err != nil {
+		return nil
+	}
+	return s.woken
+}
+
+// awaitSettled lets results that the Store refused go first when it is back, so that deliveries which are over, but whose
+// leases have ended meanwhile, are not claimed and sent again. One that the Store never takes holds claims up only so long.
+func (s *session) awaitSettled(ctx context.Context) {
+	deadline := time.Now().Add(2 * lastStoreRetry)
+	for s.unsettled.Load() > 0 && time.Now().Before(deadline) && ctx.Err() == nil {
+		timer := time.NewTimer(firstStoreRetry)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// claimRound visits every endpoint that has due deliveries once, as far as there is room, and returns how long to wait for
+// the next round.
+func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
+	cursor, total, cut := "", 0, false
+	for {
+		room := s.lanes.Room(cursor == "")
+		if room.Items <= 0 || room.Bytes <= 0 {
+			s.markClaimed()
+			s.lanes.EndRound(true)
+			return s.d.config.PollInterval, nil // or until the lanes want more
+		}
+		claimed, most, err := s.claim(room, cursor)
+		if err != nil {
+			return 0, fmt.Errorf("claim: %w", err)
+		}
+		s.markClaimed()
+		total += len(claimed.Deliveries)
+		cut = cut || len(claimed.Deliveries) >= most
+		if cursor = claimed.Next; cursor != "" && ctx.Err() == nil {
+			continue
+		}
+		s.lanes.EndRound(cut)
+		switch {
+		case ctx.Err() != nil:
+			return 0, nil
+		case total > 0:
+			return 0, nil
+		case claimed.NextDue.IsZero():
+			return s.d.config.PollInterval, nil
+		default:
+			untilDue := claimed.NextDue.Sub(s.d.now())
+			return min(max(untilDue, time.Millisecond), s.d.config.PollInterval), nil
+		}
+	}
+}
+
+func (s *session) markClaimed() { s.claimed.Store(int64(s.d.settings.clock())) }
+
+// claim asks the Store once, and puts what it gives into the lanes. It does not end with ctx: a claim that was cut might have
+// leased deliveries that nobody knows of.
+func (s *session) claim(room lane.Room[EndpointKey], cursor string) (Claimed, int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	now := s.d.now()
+	asOf := s.d.settings.clock()
+	req := ClaimRequest{
+		Now: now, LeaseUntil: now.Add(s.d.config.Lease), Max: min(room.Items, maxClaim), MaxBytes: room.Bytes,
+		Room: room.PerLane, Rooms: room.Lanes, Cursor: cursor,
+	}
+	claimed, err := s.d.store.Claim(ctx, req)
+	if err != nil || len(claimed.Deliveries) == 0 {
+		return claimed, req.Max, err
+	}
+	s.takeIn(&claimed, asOf)
+	return claimed, req.Max, nil
+}
+
+// eventRef is a claimed event, shared by its deliveries.
+type eventRef struct {
+	event     *Event
+	createdAt time.Time
+	size      int
+}
+
+// takeIn puts claimed deliveries into the lanes, or gives them back if the session has ended meanwhile.
+func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
+	events := make(map[uuid.UUID]eventRef, len(claimed.Events))
+	for i := range claimed.Events {
+		r := &claimed.Events[i]
+		events[r.UID] = eventRef{r.event(), r.CreatedAt, r.size()}
+	}
+	endpoints := make(map[EndpointKey]*setting, len(claimed.Endpoints))
+	for i := range claimed.Endpoints {
+		e := &claimed.Endpoints[i]
+		endpoints[e.key()] = s.d.settings.put(e, asOf)
+	}
+	snapshots := make(map[snapshotKey]*Endpoint, len(claimed.Snapshots))
+	for i := range claimed.Snapshots {
+		e := &claimed.Snapshots[i]
+		snapshots[snapshotKey{e.key(), e.Version}] = e
+	}
+
+	var back []*work
+	s.mu.RLock()
+	for i := range claimed.Deliveries {
+		l := &claimed.Deliveries[i]
+		ref, setting := events[l.UID], endpoints[l.Endpoint]
+		if ref.event == nil || setting == nil {
+			s.d.report(fmt.Errorf("claim: the store returned delivery %s of endpoint %q without its event or endpoint", l.UID, l.Endpoint.ID))
+			continue
+		}
+		w := &work{
+			key: l.Endpoint, uid: l.UID, event: ref.event, createdAt: ref.createdAt, snapshot: setting.snapshot,
+			leaseNo: l.LeaseNo, leaseUntil: l.LeaseUntil, attempts: l.Attempts, failures: l.Failures, since: l.Since, probe: l.Probe,
+		}
+		if l.Version != setting.endpoint.Version {
+			w.snapshot = snapshots[snapshotKey{l.Endpoint, l.Version}]
+		}
+		if s.closed {
+			back = append(back, w)
+			continue
+		}
+		s.lanes.Add(w.key, setting.endpoint.MaxInFlight, w, ref.size)
+	}
+	if !s.closed {
+		s.pump()
+	}
+	s.mu.RUnlock()
+	s.d.handBack(s.books, back)
+}
+
+type snapshotKey struct {
+	endpoint EndpointKey
+	version  int64
+}

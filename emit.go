@@ -1,0 +1,387 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	// storeTimeout bounds every call to the Store that no caller's context bounds.
+	storeTimeout = 10 * time.Second
+
+	// maxFanout is how many endpoints an event may have for its deliveries to be made at once; beyond, the Store expands it.
+	maxFanout = 1000
+
+	// maxRows is how many deliveries one grouped transaction makes, and maxBatchRows one EmitBatch.
+	maxRows      = 500
+	maxBatchRows = 5000
+
+	// maxEvents is how many events EmitBatch and EmitTx take.
+	maxEvents = 1000
+)
+
+// Emit stores an event and one delivery for each endpoint that is subscribed to it, and returns when that is durable. It
+// works without Run. An event that no endpoint receives is not stored, unless Config.KeepUnmatched.
+//
+// Concurrent calls are grouped into one transaction. If ctx ends while another caller commits the group, Emit returns
+// ctx.Err() and the outcome is unknown; emit again with Receipt.EventID as the id to be sure. A caller that commits for the
+// group returns when that has ended, whatever becomes of ctx, after 10 seconds for each of its calls to the Store at most.
+//
+// Errors: a [FieldError] for input that is refused, [ErrConflict] for an id that was used with other content, [ErrFull], or
+// what the Store reports, with an unknown outcome.
+func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
+	record, err := d.record(&e)
+	if err != nil {
+		return Receipt{EventID: e.ID}, err
+	}
+	done, err := d.publishes.Do(ctx, record)
+	done.receipt.EventID = record.ID
+	if err = errors.Join(err, done.err); err != nil {
+		return done.receipt, fmt.Errorf("webhook: emit: %w", err)
+	}
+	return done.receipt, nil
+}
+
+// EmitBatch emits up to 1,000 events in one transaction: all of them or, on any error, none. The receipts are in the order of
+// the events. If ctx ends meanwhile, the outcome is unknown, and the batch may be repeated with the ids of the receipts.
+func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, error) {
+	records, receipts, err := d.recordAll(events)
+	if err != nil || len(records) == 0 {
+		return receipts, err
+	}
+	results, err := d.publishMatched(ctx, records, true)
+	if err != nil {
+		return receipts, fmt.Errorf("webhook: emit batch: %w", err)
+	}
+	for i := range results {
+		if results[i].err != nil {
+			return receipts, fmt.Errorf("webhook: emit batch: event %d: %w", i, results[i].err)
+		}
+	}
+	for i := range results {
+		results[i].receipt.EventID = receipts[i].EventID
+		receipts[i] = results[i].receipt
+	}
+	return receipts, nil
+}
+
+// EmitTx stores up to 1,000 events through a transaction of the caller's: they exist if and only if it commits. tx is what the
+// store makes of the transaction, such as store.Tx(x); a Store itself also serves, as a transaction of its own. EmitTx only
+// inserts, so it neither reads nor locks what others use; who receives the events is decided after the commit, within
+// Config.PollInterval, or at once after [Dispatcher.Wake]. Receipt.Deliveries is therefore -1.
+//
+// A duplicate id does not fail the transaction: its receipt says Duplicate, or the error is ErrConflict and none of the events
+// was written.
+func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) ([]Receipt, error) {
+	if tx == nil {
+		return nil, &FieldError{"tx", "is nil", "pass what the store makes of your transaction, such as store.Tx(tx)"}
+	}
+	records, receipts, err := d.recordAll(events)
+	if err != nil || len(records) == 0 {
+		return receipts, err
+	}
+	req := PublishRequest{Now: d.now(), Atomic: true, Events: make([]EventRecord, len(records))}
+	for i, r := range records {
+		req.Events[i] = *r
+	}
+	results, err := tx.Publish(ctx, req)
+	if err = publishError(results, len(records), err); err != nil {
+		return receipts, fmt.Errorf("webhook: emit in transaction: %w", err)
+	}
+	for i, p := range results {
+		receipts[i].Duplicate = p.Duplicate
+		if !p.Duplicate {
+			receipts[i].Deliveries = -1
+		}
+	}
+	return receipts, nil
+}
+
+// publishError returns the error of a Publish that is all or nothing.
+func publishError(results []Published, want int, err error) error {
+	if err != nil {
+		return err
+	}
+	if len(results) != want {
+		return errWrongResults
+	}
+	for i := range results {
+		if results[i].Err != nil {
+			return fmt.Errorf("event %d: %w", i, results[i].Err)
+		}
+	}
+	return nil
+}
+
+var errWrongResults = errors.New("the store returned a wrong number of results")
+
+// recordAll is record for a batch.
+func (d *Dispatcher) recordAll(events []Event) ([]*EventRecord, []Receipt, error) {
+	if len(events) > maxEvents {
+		return nil, nil, &FieldError{"events", fmt.Sprintf("are %d, more than %d", len(events), maxEvents), "emit them in parts"}
+	}
+	records, receipts := make([]*EventRecord, len(events)), make([]Receipt, len(events))
+	for i := range events {
+		record, err := d.record(&events[i])
+		if err != nil {
+			return nil, receipts[:0], fmt.Errorf("event %d: %w", i, err)
+		}
+		records[i], receipts[i].EventID = record, record.ID
+	}
+	return records, receipts, nil
+}
+
+// record checks an event and makes what a Store keeps of it.
+func (d *Dispatcher) record(e *Event) (*EventRecord, error) {
+	if err := checkTenant("Event.Tenant", e.Tenant); err != nil {
+		return nil, err
+	}
+	if err := checkType("Event.Type", e.Type); err != nil {
+		return nil, err
+	}
+	if _, known := d.config.EventTypes[e.Type]; !known && len(d.config.EventTypes) > 0 {
+		return nil, &FieldError{
+			"Event.Type", fmt.Sprintf("is not in the catalogue: %q", e.Type),
+			"add it to Config.EventTypes, or use " + listTypes(d.config.EventTypes),
+		}
+	}
+	return d.recordUnlisted(e)
+}
+
+// recordUnlisted is record for an event whose type need not be in the catalogue.
+func (d *Dispatcher) recordUnlisted(e *Event) (*EventRecord, error) {
+	if e.ID != "" {
+		if err := checkID("Event.ID", e.ID); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkText("Event.Channel", e.Channel, maxName); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(checkTime("Event.Time", e.Time), checkTime("Event.NotBefore", e.NotBefore)); err != nil {
+		return nil, err
+	}
+	header, err := checkHeaders("Event.Header", e.Header)
+	if err != nil {
+		return nil, err
+	}
+	data, err := encodeData(e.Data, d.config.MaxEventBytes)
+	if err != nil {
+		return nil, err
+	}
+	now := d.now()
+	r := &EventRecord{
+		UID: d.uids.next(now), Tenant: e.Tenant, ID: e.ID, Type: e.Type, Channel: e.Channel, Data: data, Header: header,
+		Time: micros(e.Time), NotBefore: micros(e.NotBefore), CreatedAt: now, Keep: d.config.KeepUnmatched,
+	}
+	if r.ID == "" {
+		r.ID, r.NewID = r.UID.String(), true
+	}
+	if r.Time.IsZero() {
+		r.Time = now
+	}
+	return r, nil
+}
+
+// emitted is what became of one event.
+type emitted struct {
+	receipt Receipt
+	err     error
+}
+
+// publish commits a group of Emits.
+func (d *Dispatcher) publish(records []*EventRecord) ([]emitted, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	return d.publishMatched(ctx, records, false)
+}
+
+// publishMatched asks who receives the records, publishes them with their deliveries, and hands over to the lanes what there
+// is room for.
+func (d *Dispatcher) publishMatched(ctx context.Context, records []*EventRecord, atomic bool) ([]emitted, error) {
+	asOf := d.settings.clock()
+	matched, err := d.match(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]emitted, len(records))
+	p := d.newPublication(asOf, atomic)
+	defer p.end()
+	for i, r := range records {
+		statuses := matched[i]
+		if len(statuses) == 0 && !r.Keep {
+			continue
+		}
+		if !atomic && p.rows > 0 && p.rows+len(statuses) > maxRows {
+			if err := p.publish(ctx, results); err != nil {
+				return nil, err
+			}
+		}
+		p.add(i, r, statuses)
+	}
+	if err := p.publish(ctx, results); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// match returns who receives each record, asking once for each kind of event.
+func (d *Dispatcher) match(ctx context.Context, records []*EventRecord) ([][]EndpointStatus, error) {
+	type kind struct{ tenant, typ, channel string }
+	reqs := make([]MatchRequest, 0, len(records))
+	which := make([]int, len(records))
+	kinds := make(map[kind]int, len(records))
+	for i, r := range records {
+		k := kind{r.Tenant, r.Type, r.Channel}
+		n, asked := kinds[k]
+		if !asked {
+			n = len(reqs)
+			kinds[k] = n
+			reqs = append(reqs, MatchRequest{Tenant: r.Tenant, Channel: r.Channel, Patterns: r.Patterns(), Limit: maxFanout + 1})
+		}
+		which[i] = n
+	}
+	answers, err := d.store.Match(ctx, reqs)
+	if err != nil {
+		return nil, fmt.Errorf("match: %w", err)
+	}
+	if len(answers) != len(reqs) {
+		return nil, fmt.Errorf("match: %w", errWrongResults)
+	}
+	matched := make([][]EndpointStatus, len(records))
+	for i, n := range which {
+		matched[i] = answers[n]
+	}
+	return matched, nil
+}
+
+// A publication is one transaction in the making, with the room in lanes that is reserved for it.
+type publication struct {
+	d       *Dispatcher
+	session *session // nil: nothing is handed over
+	asOf    time.Duration
+	atomic  bool
+
+	req    PublishRequest
+	rows   int
+	index  []int // in results, of each event
+	events [][]handOver
+	cold   bool // a delivery that is due was not handed over, for want of current settings
+}
+
+// handOver is room reserved for one delivery.
+type handOver struct {
+	row     int
+	setting *setting
+}
+
+func (d *Dispatcher) newPublication(asOf time.Duration, atomic bool) *publication {
+	p := &publication{d: d, session: d.session.Load(), asOf: asOf, atomic: atomic}
+	p.reset()
+	return p
+}
+
+func (p *publication) reset() {
+	now := p.d.now()
+	p.req = PublishRequest{Now: now, LeaseUntil: now.Add(p.d.config.Lease), Atomic: p.atomic}
+	p.rows, p.index, p.events = 0, nil, nil
+}
+
+// add makes the deliveries of one event.
+func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
+	p.index = append(p.index, i)
+	if len(statuses) > maxFanout || p.rows+len(statuses) > maxBatchRows {
+		r.Deliveries = nil // the Store makes them
+		p.req.Events, p.events = append(p.req.Events, *r), append(p.events, nil)
+		p.cold = true
+		return
+	}
+	r.Deliveries = make([]NewDelivery, len(statuses))
+	var reserved []handOver
+	due := p.req.Now
+	if r.NotBefore.After(due) {
+		due = r.NotBefore
+	}
+	for n := range statuses {
+		status := &statuses[n]
+		row := &r.Deliveries[n]
+		*row = NewDelivery{EndpointID: status.Key.ID, Version: status.Version, DueAt: due}
+		if p.session == nil || due.After(p.req.Now) || status.State != EndpointActive ||
+			status.Circuit || status.BlockedUntil.After(p.req.Now) {
+			continue
+		}
+		setting := p.d.settings.confirm(status, p.asOf)
+		if setting == nil {
+			p.cold = true
+			p.session.lanes.Behind(status.Key)
+			continue
+		}
+		if p.session.lanes.Reserve(status.Key, setting.endpoint.MaxInFlight, r.size()) {
+			row.Leased, row.DueAt = true, time.Time{}
+			reserved = append(reserved, handOver{n, setting})
+		}
+	}
+	p.rows += len(statuses)
+	p.req.Events, p.events = append(p.req.Events, *r), append(p.events, reserved)
+}
+
+// publish commits what was added, and fills in the results.
+func (p *publication) publish(ctx context.Context, results []emitted) error {
+	if len(p.req.Events) == 0 {
+		return nil
+	}
+	published, err := p.d.store.Publish(ctx, p.req)
+	if err == nil && len(published) != len(p.req.Events) {
+		err = errWrongResults
+	}
+	if err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	failed := false
+	for _, one := range published {
+		failed = failed || one.Err != nil
+	}
+	for n, one := range published {
+		result := &results[p.index[n]]
+		result.err = one.Err
+		result.receipt.Duplicate = one.Duplicate
+		if one.Err != nil || one.Duplicate || failed && p.atomic {
+			continue // the reservation is given back by end
+		}
+		result.receipt.Deliveries = one.Deliveries
+		if p.req.Events[n].Deliveries == nil {
+			result.receipt.Deliveries = -1
+		}
+		if reserved := p.events[n]; reserved != nil {
+			p.events[n] = nil
+			p.session.handOver(&p.req.Events[n], reserved, p.req.LeaseUntil)
+		}
+	}
+	p.giveBack()
+	p.reset()
+	return nil
+}
+
+// giveBack returns the room that was reserved for deliveries that do not exist.
+func (p *publication) giveBack() {
+	for n, reserved := range p.events {
+		for _, h := range reserved {
+			p.session.lanes.Unreserve(h.setting.endpoint.key(), p.req.Events[n].size())
+		}
+	}
+	p.events = nil
+}
+
+// end gives back what is still reserved, and hints that there is something to claim.
+func (p *publication) end() {
+	p.giveBack()
+	if p.session != nil && p.cold {
+		p.session.wake()
+	}
+}
+
+// splitDeliveryID cuts a delivery's id into those of its event and its endpoint.
+func splitDeliveryID(id string) (event, endpoint string, ok bool) { return strings.Cut(id, ".") }

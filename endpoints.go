@@ -1,0 +1,394 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Limits of rotation.
+const (
+	maxOverlap     = 30 * 24 * time.Hour
+	updateAttempts = 5 // of a change that does not depend on what else changed
+)
+
+// CreateEndpoint registers an endpoint. URL and Events are required; ID, Secret, State (active or paused), Profile and the rest
+// are optional. It returns the endpoint as stored, with its Secret: the one time that it is shown.
+//
+// Errors: a [FieldError] for input that is refused, also when the tenant has Config.MaxEndpoints; [ErrConflict] if the id is
+// taken, also by a deleted endpoint whose deliveries are still stored.
+func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
+	if err := s.one(); err != nil {
+		return Endpoint{}, err
+	}
+	d := s.d
+	e, err := d.newEndpoint(s.tenant, e)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	limit := max(d.config.MaxEndpoints, 0)
+	stored := e
+	stored.Secret = ""
+	switch err := d.store.CreateEndpoint(ctx, stored, limit); {
+	case errors.Is(err, ErrFull):
+		return Endpoint{}, &FieldError{"Endpoint", fmt.Sprintf("would be the tenant's %dth", limit+1), "delete one, or raise Config.MaxEndpoints"}
+	case err != nil:
+		return Endpoint{}, fmt.Errorf("webhook: create endpoint: %w", err)
+	}
+	return d.shown(e, true), nil
+}
+
+// newEndpoint checks what a new endpoint is given, and fills in the rest.
+func (d *Dispatcher) newEndpoint(tenant string, e Endpoint) (Endpoint, error) {
+	if e.Tenant != "" && e.Tenant != tenant {
+		return e, &FieldError{"Endpoint.Tenant", "is not the scope's", "leave it empty"}
+	}
+	now := d.now()
+	e.Tenant, e.Version, e.CreatedAt, e.UpdatedAt, e.Reason, e.Health = tenant, 1, now, now, "", Health{}
+	setDefault(&e.Profile, d.config.Profile)
+	setDefault(&e.State, EndpointActive)
+	if e.State == EndpointDisabled {
+		e.Reason = ReasonCustomer
+	}
+	if err := d.checkEndpoint(&e, nil); err != nil {
+		return e, err
+	}
+	profile := d.profiles[e.Profile]
+	if err := profile.issue(&e); err != nil {
+		return e, fmt.Errorf("webhook: create endpoint: %w", err)
+	}
+	if e.ID == "" {
+		e.ID = d.uids.next(now).String()
+	}
+	if err := checkID("Endpoint.ID", e.ID); err != nil {
+		return e, err
+	}
+	if err := d.checkSecret(profile, &e, e.Secret); err != nil {
+		return e, err
+	}
+	e.Secrets = []EndpointSecret{{Value: e.Secret, CreatedAt: now}}
+	return e, nil
+}
+
+// issue fills in ID and Secret where they are empty.
+func (p *Profile) issue(e *Endpoint) (err error) {
+	defer recovered(&err)
+	if p.Issue != nil && (e.ID == "" || e.Secret == "") {
+		id, secret := e.ID, e.Secret
+		if err := p.Issue(e); err != nil {
+			return err
+		}
+		if id != "" {
+			e.ID = id
+		}
+		if secret != "" {
+			e.Secret = secret
+		}
+	}
+	if e.Secret == "" {
+		e.Secret = NewSecret()
+	}
+	return nil
+}
+
+// checkSecret signs a sample with the endpoint's new secret, so that one which cannot sign is refused now.
+func (d *Dispatcher) checkSecret(p *Profile, e *Endpoint, secret Secret) (err error) {
+	const field = "Endpoint.Secret"
+	if len(secret) > maxSecret {
+		return &FieldError{field, fmt.Sprintf("has %d bytes, more than %d", len(secret), maxSecret), "use a shorter one"}
+	}
+	if p.Keys != nil {
+		return nil // the profile signs with other keys
+	}
+	defer func() {
+		if err != nil {
+			err = &FieldError{field, "cannot be used: " + err.Error(), "leave it empty to get one made"}
+		}
+	}()
+	defer recovered(&err)
+	sample := &Request{
+		Message: &Message{Event: &Event{Tenant: e.Tenant, ID: "sample", Type: "sample"}, DeliveryID: "sample.sample", Endpoint: snapshotOf(e)},
+		URL:     e.URL, Header: make(http.Header), Body: []byte("{}"), Time: d.now(), Attempt: 1,
+	}
+	for _, sign := range p.Signers {
+		if err := sign(sample, []Secret{secret}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkEndpoint checks what customers may set. old is the stored endpoint, nil at creation.
+func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
+	e.Events, e.Metadata = slices.Clone(e.Events), maps.Clone(e.Metadata)
+	if _, err := d.config.Network.checkURL("Endpoint.URL", e.URL); err != nil {
+		return err
+	}
+	if err := checkText("Endpoint.Description", e.Description, maxDescription); err != nil {
+		return err
+	}
+	if err := checkPatterns(e.Events, d.config.EventTypes); err != nil {
+		return err
+	}
+	if err := checkText("Endpoint.Channel", e.Channel, maxName); err != nil {
+		return err
+	}
+	switch e.State {
+	case EndpointActive, EndpointPaused, EndpointDisabled:
+	default:
+		return &FieldError{"Endpoint.State", fmt.Sprintf("is unknown: %q", e.State), "use active, paused or disabled"}
+	}
+	if d.profiles[e.Profile] == nil {
+		return &FieldError{"Endpoint.Profile", fmt.Sprintf("is unknown: %q", e.Profile), "register it in Config.Profiles"}
+	}
+	if err := checkMetadata(e.Metadata); err != nil {
+		return err
+	}
+	if e.Timeout != 0 {
+		if err := checkRange("Endpoint.Timeout", e.Timeout, time.Millisecond, d.config.MaxTimeout); err != nil {
+			return err
+		}
+	}
+	if err := checkRange("Endpoint.MaxInFlight", e.MaxInFlight, 0, maxInFlightOwn); err != nil {
+		return err
+	}
+	return e.checkHeader(old)
+}
+
+// checkHeader checks the endpoint's own headers; an empty value stands for the stored one.
+func (e *Endpoint) checkHeader(old *Endpoint) error {
+	header, err := checkHeaders("Endpoint.Header", e.Header)
+	if err != nil {
+		return err
+	}
+	for name, value := range header {
+		if value != "" {
+			continue
+		}
+		if old == nil || old.Header[name] == "" {
+			return &FieldError{fmt.Sprintf("Endpoint.Header[%q]", name), "is empty", "give it a value, or leave it out"}
+		}
+		header[name] = old.Header[name]
+	}
+	e.Header = header
+	return nil
+}
+
+// Endpoint returns one endpoint.
+func (s Scope) Endpoint(ctx context.Context, id string) (Endpoint, error) {
+	e, err := s.stored(ctx, id)
+	if err != nil {
+		return e, err
+	}
+	return s.d.shown(e, false), nil
+}
+
+// stored returns an endpoint with its secrets.
+func (s Scope) stored(ctx context.Context, id string) (Endpoint, error) {
+	if err := s.one(); err != nil {
+		return Endpoint{}, err
+	}
+	found, err := s.d.store.Refresh(ctx, []EndpointKey{{s.tenant, id}})
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("webhook: endpoint: %w", err)
+	}
+	return found[0], nil
+}
+
+// Endpoints returns endpoints in the order of their ids. It honours EndpointID, Limit and Cursor.
+func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
+	q, err := s.query(q, "EndpointID")
+	if err != nil {
+		return Page[Endpoint]{}, err
+	}
+	page, err := s.d.store.Endpoints(ctx, q)
+	if err != nil {
+		return Page[Endpoint]{}, fmt.Errorf("webhook: endpoints: %w", err)
+	}
+	for i := range page.Items {
+		page.Items[i] = s.d.shown(page.Items[i], false)
+	}
+	return page, nil
+}
+
+// UpdateEndpoint replaces an endpoint that was read before: read it, change it, and pass it on. It is [ErrConflict] if it was
+// changed since (its Version is not e.Version), and [ErrNotFound] if it is gone. Secrets are not changed by it, and a header
+// with an empty value keeps its stored value. The state disabled gets ReasonCustomer, and making it active again clears Health.
+// The change acts at once in this process and within a second in others.
+//
+// The scope of all tenants may update what it has read; e.Tenant says whose it is.
+func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
+	if s.all {
+		s = s.d.Tenant(e.Tenant)
+	}
+	if e.Tenant != "" && e.Tenant != s.tenant {
+		return Endpoint{}, &FieldError{"Endpoint.Tenant", "is not the scope's", "leave it empty"}
+	}
+	old, err := s.stored(ctx, e.ID)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	if old.Version != e.Version {
+		return Endpoint{}, fmt.Errorf("webhook: update endpoint: version %d is now %d: %w", e.Version, old.Version, ErrConflict)
+	}
+	e.Tenant, e.Secret, e.Secrets, e.CreatedAt = old.Tenant, "", old.Secrets, old.CreatedAt
+	setDefault(&e.Profile, s.d.config.Profile)
+	if err := s.d.checkEndpoint(&e, &old); err != nil {
+		return Endpoint{}, err
+	}
+	e.Reason = ""
+	if e.State == EndpointDisabled {
+		e.Reason = ReasonCustomer
+		if old.State == EndpointDisabled {
+			e.Reason = old.Reason
+		}
+	}
+	if e.Profile != old.Profile {
+		if err := s.d.checkSecret(s.d.profiles[e.Profile], &e, e.Secrets[0].Value); err != nil {
+			return Endpoint{}, err
+		}
+	}
+	return s.update(ctx, e)
+}
+
+// update stores a change and lets it act in this process.
+func (s Scope) update(ctx context.Context, e Endpoint) (Endpoint, error) {
+	d := s.d
+	e.UpdatedAt = d.now()
+	asOf := d.settings.clock()
+	e, err := d.store.UpdateEndpoint(ctx, e)
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
+	}
+	d.settings.put(&e, asOf)
+	if e.State == EndpointActive {
+		d.Wake()
+	} else {
+		d.emptyLane(e.key())
+		d.pruneSoon()
+	}
+	return d.shown(e, false), nil
+}
+
+// DeleteEndpoint removes an endpoint for good, at once. Pending deliveries are canceled; what was delivered stays in the log
+// for as long as Config.Retention says.
+func (s Scope) DeleteEndpoint(ctx context.Context, id string) error {
+	if err := s.one(); err != nil {
+		return err
+	}
+	key := EndpointKey{s.tenant, id}
+	if err := s.d.store.DeleteEndpoint(ctx, key, s.d.now()); err != nil {
+		return fmt.Errorf("webhook: delete endpoint: %w", err)
+	}
+	s.d.settings.drop(key)
+	s.d.emptyLane(key)
+	s.d.pruneSoon()
+	return nil
+}
+
+// RotateSecret gives an endpoint a new signing secret and returns it. Requests carry signatures with the new and the old ones for
+// overlap, 0 to 30 days; then the old ones expire by themselves.
+func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duration) (Endpoint, error) {
+	if err := checkRange("overlap", overlap, 0, maxOverlap); err != nil {
+		return Endpoint{}, err
+	}
+	return s.changeSecrets(ctx, id, func(e *Endpoint, now time.Time) error {
+		live := liveUntil(e.Secrets, now, now.Add(overlap))
+		if len(live) >= maxSecrets {
+			return &FieldError{"Endpoint.Secrets", fmt.Sprintf("are %d, the most there may be", len(live)), "retire the old ones first"}
+		}
+		profile := s.d.profiles[e.Profile]
+		if profile == nil {
+			return &FieldError{"Endpoint.Profile", fmt.Sprintf("is unknown: %q", e.Profile), "register it in Config.Profiles"}
+		}
+		e.Secret = ""
+		if err := profile.issue(e); err != nil {
+			return err
+		}
+		if err := s.d.checkSecret(profile, e, e.Secret); err != nil {
+			return err
+		}
+		e.Secrets = append([]EndpointSecret{{Value: e.Secret, CreatedAt: now}}, live...)
+		e.Secret = ""
+		return nil
+	})
+}
+
+// RetireSecrets ends the overlap of a rotation: only the newest secret stays. The answer carries no secret.
+func (s Scope) RetireSecrets(ctx context.Context, id string) (Endpoint, error) {
+	e, err := s.changeSecrets(ctx, id, func(e *Endpoint, _ time.Time) error {
+		e.Secrets = e.Secrets[:1:1]
+		return nil
+	})
+	return s.d.shown(e, false), err
+}
+
+// liveUntil returns the secrets that have not expired at now, with their expiry at the latest at end.
+func liveUntil(secrets []EndpointSecret, now, end time.Time) []EndpointSecret {
+	var live []EndpointSecret
+	for _, old := range secrets {
+		if old.ExpiresAt.IsZero() || old.ExpiresAt.After(end) {
+			old.ExpiresAt = end
+		}
+		if old.ExpiresAt.After(now) {
+			live = append(live, old)
+		}
+	}
+	return live
+}
+
+// changeSecrets applies a change that does not depend on what else changes meanwhile, and returns the endpoint with its newest
+// secret.
+func (s Scope) changeSecrets(ctx context.Context, id string, change func(*Endpoint, time.Time) error) (Endpoint, error) {
+	for try := 1; ; try++ {
+		e, err := s.stored(ctx, id)
+		if err != nil {
+			return Endpoint{}, err
+		}
+		if err := change(&e, s.d.now()); err != nil {
+			return Endpoint{}, err
+		}
+		secret := e.Secrets[0].Value
+		updated, err := s.update(ctx, e)
+		if err == nil {
+			updated.Secret = secret
+			return updated, nil
+		}
+		if !errors.Is(err, ErrConflict) || try == updateAttempts {
+			return Endpoint{}, err
+		}
+	}
+}
+
+// shown returns an endpoint as its owner may see it.
+func (d *Dispatcher) shown(e Endpoint, isNew bool) Endpoint {
+	e.Header = withoutValues(e.Header)
+	e.Secrets = slices.Clone(e.Secrets)
+	if d.config.RevealSecrets {
+		if len(e.Secrets) > 0 {
+			e.Secret = e.Secrets[0].Value
+		}
+		return e
+	}
+	for i := range e.Secrets {
+		e.Secrets[i].Value = ""
+	}
+	if !isNew {
+		e.Secret = ""
+	}
+	return e
+}
+
+// pruneSoon lets deliveries of a disabled or deleted endpoint be canceled soon.
+func (d *Dispatcher) pruneSoon() {
+	if s := d.session.Load(); s != nil {
+		s.prune()
+	}
+}

@@ -1,0 +1,312 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gowebhook/webhook/internal/netguard"
+)
+
+// Limits of the transport that nobody needs to configure.
+const (
+	// A dial goes on when its request has ended, for the next request's sake, so it has limits of its own.
+	dialTimeout      = 15 * time.Second
+	handshakeTimeout = 15 * time.Second
+
+	idleTimeout = 60 * time.Second
+
+	maxHeaderBytes = 64 << 10
+
+	// What follows a truncated body is worth reading if it is little and comes at once: it saves the next request a
+	// handshake.
+	maxDrainBytes = 64 << 10
+	maxDrainTime  = 250 * time.Millisecond
+
+	// An HTTP/2 connection on which nothing arrives is asked for a sign of life, and closed when it gives none.
+	pingAfter    = 10 * time.Second
+	pingTimeout  = 5 * time.Second
+	writeTimeout = 5 * time.Second
+
+	// Of HTTP/2's windows of 4 MiB a stream, which a receiver may fill before anyone reads.
+	streamWindow = 64 << 10
+	connWindow   = 1 << 20
+
+	// net/http sends a request again when nothing of it was written, or when HTTP/2 says that it was not processed. It
+	// takes a PROTOCOL_ERROR for the latter, too, which proves nothing; so there is a limit.
+	maxRewinds = 3
+)
+
+// httpTransport is the Transport that comes with the library: net/http, with every dial judged by the Network's guard.
+type httpTransport struct {
+	network Network
+	limit   int // of the body bytes kept
+	guarded *guardedRoundTripper
+	rt      http.RoundTripper // what Network.Wrap made of guarded
+}
+
+var _ Transport = (*httpTransport)(nil)
+
+// newHTTPTransport returns a transport for a valid Network. It has no goroutine before the first Send.
+func newHTTPTransport(n Network, maxInFlight int) *httpTransport {
+	return newHTTPTransportResolver(n, maxInFlight, nil)
+}
+
+func newHTTPTransportResolver(n Network, maxInFlight int, resolver *net.Resolver) *httpTransport {
+	n.Allow = slices.Clone(n.Allow)
+	if n.Proxy != nil {
+		proxy := *n.Proxy
+		n.Proxy = &proxy
+	}
+	g := &guardedRoundTripper{guard: n.guard(), proxied: n.Proxy != nil}
+	dial := g.dialer(n.Proxy, resolver)
+	g.pooled = baseTransport(n, dial)
+	g.pooled.MaxIdleConns, g.pooled.MaxIdleConnsPerHost = idleLimits(maxInFlight)
+	g.own = baseTransport(n, dial)
+	g.own.DisableKeepAlives = true
+
+	t := &httpTransport{network: n, limit: n.responseLimit(), guarded: g, rt: g}
+	if n.Wrap != nil {
+		if wrapped := n.Wrap(g); wrapped != nil {
+			t.rt = wrapped
+		}
+	}
+	return t
+}
+
+// idleLimits returns how many connections are kept without a request, in total and for one host.
+func idleLimits(maxInFlight int) (total, perHost int) {
+	total = min(max(maxInFlight, 32), 1024)
+	return total, min(max(total/8, 32), 128)
+}
+
+func baseTransport(n Network, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+	config := n.TLS.Clone() // for each transport: net/http changes it
+	if config == nil {
+		config = new(tls.Config)
+	}
+	if config.MinVersion == 0 {
+		config.MinVersion = tls.VersionTLS12
+	}
+	t := &http.Transport{
+		Proxy:                  nil, // not the environment's
+		DialContext:            dial,
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    handshakeTimeout,
+		DisableCompression:     true, // what is kept is what came, and nothing grows in memory
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		ForceAttemptHTTP2:      true, // as net/http has doubts when there is a dialer
+		HTTP2: &http.HTTP2Config{
+			MaxReadFrameSize:              16 << 10,
+			MaxReceiveBufferPerConnection: connWindow,
+			MaxReceiveBufferPerStream:     streamWindow,
+			SendPingTimeout:               pingAfter,
+			PingTimeout:                   pingTimeout,
+			WriteByteTimeout:              writeTimeout,
+		},
+	}
+	if n.Proxy != nil {
+		t.Proxy = http.ProxyURL(n.Proxy)
+		t.OnProxyConnectResponse = checkConnect
+	}
+	return t
+}
+
+// checkConnect keeps the proxy's own words out of the error.
+func checkConnect(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode != http.StatusOK {
+		return &sendError{class: ClassUnreachable, text: fmt.Sprintf("the proxy answered CONNECT with %d", resp.StatusCode)}
+	}
+	return nil
+}
+
+// A guardedRoundTripper is what Network.Wrap gets.
+type guardedRoundTripper struct {
+	pooled  *http.Transport // keeps connections
+	own     *http.Transport // closes them
+	guard   netguard.Guard
+	proxied bool
+}
+
+// RoundTrip judges the host again where no dial will, because Wrap may have changed it.
+func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	if g.proxied {
+		if err := g.guard.CheckHost(r.URL.Hostname()); err != nil {
+			if r.Body != nil {
+				_ = r.Body.Close()
+			}
+			return nil, err
+		}
+	}
+	if r.Close {
+		return g.own.RoundTrip(r)
+	}
+	return g.pooled.RoundTrip(r)
+}
+
+// dialer returns a dial function that judges every address, except for the proxy's.
+func (g *guardedRoundTripper) dialer(proxy *url.URL, resolver *net.Resolver) func(context.Context, string, string) (net.Conn, error) {
+	guarded := &net.Dialer{Timeout: dialTimeout, ControlContext: g.guard.Control, Resolver: resolver}
+	if proxy == nil {
+		return guarded.DialContext
+	}
+	port := proxy.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[proxy.Scheme]
+	}
+	proxyAddr := net.JoinHostPort(proxy.Hostname(), port)
+	named := &net.Dialer{Timeout: dialTimeout, Resolver: resolver}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr == proxyAddr {
+			return named.DialContext(ctx, network, addr)
+		}
+		return guarded.DialContext(ctx, network, addr)
+	}
+}
+
+// closeIdle closes the connections that have no request, and ends dials that no request waits for any more. When no
+// request is in flight, no goroutine of the transport is left soon after.
+func (t *httpTransport) closeIdle() {
+	t.guarded.pooled.CloseIdleConnections()
+	t.guarded.own.CloseIdleConnections()
+}
+
+// Send implements [Transport]. Its errors are *sendError.
+func (t *httpTransport) Send(ctx context.Context, req *Request) (*Response, error) {
+	u, err := t.network.checkURL("URL", req.URL)
+	if err != nil { // what was accepted once may be blocked now
+		return nil, &sendError{class: ClassBlocked, text: describe(err)}
+	}
+	resp, err := t.rt.RoundTrip(newHTTPRequest(ctx, u, req))
+	switch {
+	case err != nil:
+		return nil, newSendError(ctx, err, "no response came in time")
+	case resp == nil: // only Wrap could do that
+		return nil, &sendError{class: ClassProtocol, text: "Network.Wrap returned neither a response nor an error"}
+	case resp.Body == nil:
+		resp.Body = http.NoBody
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// Nobody asked, and its body is the bare connection, which heeds no deadline.
+		_ = resp.Body.Close()
+		return nil, &sendError{class: ClassProtocol, text: "the receiver switched protocols, unasked"}
+	}
+	body, truncated, err := readBody(resp.Body, t.limit)
+	if err != nil {
+		_ = resp.Body.Close()
+		return nil, newSendError(ctx, err, "the response body did not end in time")
+	}
+	if truncated && !req.OwnConn {
+		drain(resp, len(body))
+	}
+	_ = resp.Body.Close()
+	return &Response{StatusCode: resp.StatusCode, Header: resp.Header, Body: body, Truncated: truncated}, nil
+}
+
+func newHTTPRequest(ctx context.Context, u *url.URL, req *Request) *http.Request {
+	header := req.Header
+	if _, ok := header["User-Agent"]; !ok {
+		// An absent one would be net/http's own; an empty one is none.
+		header = maps.Clone(header)
+		if header == nil {
+			header = make(http.Header, 1)
+		}
+		header["User-Agent"] = []string{""}
+	}
+	r := &http.Request{
+		Method: http.MethodPost, URL: u, Header: header, Close: req.OwnConn,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: http.NoBody, ContentLength: int64(len(req.Body)),
+	}
+	if len(req.Body) > 0 {
+		// net/http knows these two types, and sends header and body in one piece.
+		r.Body = io.NopCloser(bytes.NewReader(req.Body))
+		if mayRewind(header) {
+			r.GetBody = rewinder(req.Body)
+		}
+	}
+	return r.WithContext(ctx)
+}
+
+// mayRewind is false for requests that net/http would repeat even though the receiver may have processed them.
+func mayRewind(h http.Header) bool {
+	_, a := h["Idempotency-Key"]
+	_, b := h["X-Idempotency-Key"]
+	return !a && !b
+}
+
+var errRewinds = fmt.Errorf("%w: the receiver refused the request again and again", ClassReset)
+
+func rewinder(body []byte) func() (io.ReadCloser, error) {
+	rewinds := 0
+	return func() (io.ReadCloser, error) {
+		if rewinds++; rewinds > maxRewinds {
+			return nil, errRewinds
+		}
+		return io.NopCloser(bytes.NewReader(body)), nil
+	}
+}
+
+// Buffers that response bodies are read into, before what came is copied at its size. They grow with what comes, and large
+// ones are not kept.
+const (
+	firstBufferBytes = 2 << 10
+	maxPooledBytes   = 64 << 10
+)
+
+var bodyBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, firstBufferBytes)
+	return &b
+}}
+
+// readBody reads at most limit bytes and reports whether there is more. An error past them is no error.
+func readBody(r io.Reader, limit int) (body []byte, truncated bool, err error) {
+	if r == http.NoBody {
+		return nil, false, nil
+	}
+	pooled := bodyBuffers.Get().(*[]byte)
+	buf := (*pooled)[:0]
+	for err == nil && len(buf) <= limit {
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, len(buf)) // twice the size
+		}
+		var n int
+		n, err = r.Read(buf[len(buf):min(cap(buf), limit+1)])
+		buf = buf[:len(buf)+n]
+	}
+	if cap(buf) <= maxPooledBytes {
+		*pooled = buf
+		defer bodyBuffers.Put(pooled)
+	}
+	if len(buf) > limit {
+		buf, truncated, err = buf[:limit], true, nil
+	}
+	if err != nil && err != io.EOF {
+		return nil, false, err
+	}
+	if len(buf) == 0 {
+		return nil, truncated, nil
+	}
+	return bytes.Clone(buf), truncated, nil
+}
+
+// drain reads the rest of a body of which more than kept bytes were read, if that may keep the connection. An HTTP/2
+// connection needs no draining.
+func drain(resp *http.Response, kept int) {
+	if resp.ProtoMajor != 1 || resp.Close || resp.ContentLength-int64(kept) > maxDrainBytes {
+		return
+	}
+	late := time.AfterFunc(maxDrainTime, func() { _ = resp.Body.Close() })
+	defer late.Stop()
+	_, _ = io.CopyN(io.Discard, resp.Body, maxDrainBytes)
+}

@@ -1,0 +1,441 @@
+// Package lane decides which delivery is sent next. It keeps a lane for each endpoint, a short queue with a limit on how
+// many of its items are out at once, and goes round the lanes, so that no endpoint delays another: not by its backlog, not
+// by hanging, not by answering slowly.
+//
+// It starts no goroutines and keeps no clock. The caller pushes work in, takes it out with Next, and reports with Done.
+package lane
+
+import (
+	"sync"
+	"time"
+)
+
+// Limits bound a Set. All must be positive.
+type Limits struct {
+	InFlight int           // items out at once
+	Cap      int           // items of one lane out at once: where a lane starts, and at most four times as many
+	Queue    int           // items waiting in all lanes
+	Bytes    int           // size of those
+	Lanes    int           // lanes remembered
+	Wait     time.Duration // how long an item may have to wait in its lane
+}
+
+const (
+	growth = 4           // a lane's cap grows to this many times Limits.Cap
+	slow   = time.Second // a lane whose last item took this long is slow
+	share  = 4           // one lane may hold a fourth of the queue; a fourth of the queue is kept for claims
+)
+
+// An Outcome is what became of an item, as far as the pace of its lane is concerned.
+type Outcome int
+
+// Outcomes.
+const (
+	Unsent   Outcome = iota // no request was made
+	Failed                  // no response, but not for want of time
+	TimedOut                // the receiver did not answer in time
+	Answered                // a response came, whatever it said
+)
+
+// A Set is the lanes of all endpoints. It is safe for concurrent use.
+type Set[K comparable, T any] struct {
+	limits Limits
+
+	mu       sync.Mutex
+	lanes    map[K]*lane[K, T]
+	active   list[K, T]               // lanes with something to do
+	idle     list[K, T]               // the others, the longest idle first
+	rings    [2]ring[K, T]            // lanes that may give an item: the quick and the slow ones
+	turn     int                      // the ring to look at first
+	behind   map[*lane[K, T]]struct{} // see lane.behind
+	full     bool                     // the last Room was none
+	backlog  bool                     // claims come back full
+	queued   int                      // items in queues and reservations
+	bytes    int                      // size of those
+	inFlight int                      // items out
+	slowOut  int                      // of those, from lanes that were slow
+}
+
+// A lane is one endpoint's.
+type lane[K comparable, T any] struct {
+	key      K
+	queue    fifo[item[T]]
+	reserved int
+	inFlight int
+
+	start, top, cap int           // see pace
+	timeouts        int           // in a row
+	took            time.Duration // moving average; 0 until something was sent
+	quick           bool          // the last item took less than slow
+
+	// behind says that deliveries of this endpoint wait in the store, so that newer ones must not overtake them.
+	behind  bool
+	offered int // room at the beginning of the round of claims
+	got     int // claimed in this round
+
+	ringed     bool // in a ring
+	idle       bool // in the list of idle lanes, else in that of active ones
+	prev, next *lane[K, T]
+}
+
+type item[T any] struct {
+	value T
+	size  int
+}
+
+// A Ticket stands for an item that is out.
+type Ticket[K comparable, T any] struct {
+	lane *lane[K, T]
+	slow bool
+}
+
+// New returns an empty Set.
+func New[K comparable, T any](limits Limits) *Set[K, T] {
+	s := &Set[K, T]{limits: limits, lanes: make(map[K]*lane[K, T]), behind: make(map[*lane[K, T]]struct{})}
+	return s
+}
+
+// Reserve asks for room for one new item of an endpoint whose own limit of items out at once is most (0 for none). If there
+// is none, or older ones wait in the store, the item has to be claimed later, and the lane is behind until claims have
+// caught up.
+func (s *Set[K, T]) Reserve(key K, most, size int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lane(key, false)
+	if l == nil {
+		return false
+	}
+	l.setLimit(s.limits.Cap, most)
+	queue, bytes := s.limits.Queue, s.limits.Bytes
+	if s.backlog {
+		queue, bytes = queue-queue/share, bytes-bytes/share
+	}
+	if l.behind || s.room(l) < 1 || s.queued >= queue || s.bytes+size > bytes {
+		s.setBehind(l)
+		s.rest(l)
+		return false
+	}
+	l.reserved++
+	s.queued++
+	s.bytes += size
+	return true
+}
+
+// Unreserve gives a reservation back.
+func (s *Set[K, T]) Unreserve(key K, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lane(key, true)
+	l.reserved--
+	s.queued--
+	s.bytes -= size
+	s.rest(l)
+}
+
+// Push adds an item for which room was reserved.
+func (s *Set[K, T]) Push(key K, value T, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lane(key, true)
+	l.reserved--
+	l.queue.push(item[T]{value, size})
+	s.wake(l)
+}
+
+// Add adds a claimed item.
+func (s *Set[K, T]) Add(key K, most int, value T, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lane(key, true)
+	l.setLimit(s.limits.Cap, most)
+	l.got++
+	l.queue.push(item[T]{value, size})
+	s.queued++
+	s.bytes += size
+	s.wake(l)
+}
+
+// Behind says that deliveries of an endpoint wait in the store.
+func (s *Set[K, T]) Behind(key K) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.lane(key, false); l != nil {
+		s.setBehind(l)
+		s.rest(l)
+	}
+}
+
+// Next takes the next item out, if one may go. Report what became of it with Done and then
+// Free.
+func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var none T
+	if s.inFlight >= s.limits.InFlight {
+		return none, Ticket[K, T]{}, false
+	}
+	// The two rings take turns. Slow lanes, and those not yet known to be quick, share half of what may be out: however
+	// many receivers are slow, the others keep the other half.
+	for range 2 {
+		kind := s.turn
+		s.turn = 1 - s.turn
+		if kind == slowRing && s.slowOut >= max(s.limits.InFlight/2, 1) {
+			continue
+		}
+		l := s.rings[kind].pop()
+		for l != nil && l.kind() != kind { // changed since it was put there
+			s.rings[l.kind()].push(l)
+			l = s.rings[kind].pop()
+		}
+		if l == nil {
+			continue
+		}
+		it := l.queue.pop()
+		l.inFlight++
+		s.inFlight++
+		s.queued--
+		s.bytes -= it.size
+		if kind == slowRing {
+			s.slowOut++
+		}
+		s.wake(l)
+		return it.value, Ticket[K, T]{l, kind == slowRing}, true
+	}
+	return none, Ticket[K, T]{}, false
+}
+
+// Done reports what became of an item and how long its request took: its lane may give another one, though the item counts as
+// out until Free. It returns whether this is a time to claim: a lane that
+// is behind has run low, or there is room again after there was none.
+func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := t.lane
+	l.inFlight--
+	if t.slow {
+		s.slowOut--
+	}
+	if outcome != Unsent {
+		l.pace(outcome, took)
+	}
+	s.wake(l)
+	wants := l.behind && l.queue.len() <= l.cap/2
+	if s.full && s.queued <= s.limits.Queue/2 && s.bytes <= s.limits.Bytes/2 {
+		s.full, wants = false, true
+	}
+	s.rest(l)
+	return wants
+}
+
+// Flush empties an endpoint's queue and returns what was in it. The endpoint is behind then.
+func (s *Set[K, T]) Flush(key K) []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[key]
+	if l == nil {
+		return nil
+	}
+	values := s.flush(l, nil)
+	if values != nil {
+		s.setBehind(l)
+	}
+	s.rest(l)
+	return values
+}
+
+// FlushAll empties all queues and returns what was in them.
+func (s *Set[K, T]) FlushAll() []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var values []T
+	for _, l := range s.lanes {
+		values = s.flush(l, values)
+		s.rest(l)
+	}
+	return values
+}
+
+func (s *Set[K, T]) flush(l *lane[K, T], values []T) []T {
+	for l.queue.len() > 0 {
+		it := l.queue.pop()
+		s.queued--
+		s.bytes -= it.size
+		values = append(values, it.value)
+	}
+	return values
+}
+
+// Room says how much a claim may bring.
+type Room[K comparable] struct {
+	Items, Bytes int
+	PerLane      int       // of a lane that is not in Lanes
+	Lanes        map[K]int // may be zero
+}
+
+// Room returns the room for the next claim; begin says that it begins a round.
+func (s *Set[K, T]) Room(begin bool) Room[K] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.full = s.queued >= s.limits.Queue || s.bytes >= s.limits.Bytes
+	r := Room[K]{
+		Items: s.limits.Queue - s.queued, Bytes: s.limits.Bytes - s.bytes,
+		PerLane: s.firstRoom(s.limits.Cap), Lanes: make(map[K]int),
+	}
+	for l := s.active.first; l != nil; l = l.next {
+		r.Lanes[l.key] = s.room(l)
+	}
+	for l := range s.behind {
+		room := s.room(l)
+		r.Lanes[l.key] = room
+		if begin {
+			l.offered, l.got = room, 0
+		}
+	}
+	return r
+}
+
+// EndRound says that a round of claims has visited all endpoints, and whether any claim was cut short by Items or Bytes.
+// Lanes that got less than they had room for have caught up.
+func (s *Set[K, T]) EndRound(cut bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.backlog = cut
+	if cut {
+		return
+	}
+	for l := range s.behind {
+		if l.got < l.offered {
+			l.behind = false
+			delete(s.behind, l)
+			s.rest(l)
+		}
+	}
+}
+
+// Free says that an item which is done is out no longer.
+func (s *Set[K, T]) Free() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inFlight--
+}
+
+// InFlight returns how many items are out.
+func (s *Set[K, T]) InFlight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inFlight
+}
+
+// lane returns the lane of key. A new one is made in place of the one that has been idle the longest, when there are too
+// many; if none is idle, only when must.
+func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
+	l := s.lanes[key]
+	if l == nil {
+		if len(s.lanes) >= s.limits.Lanes {
+			oldest := s.idle.first
+			if oldest == nil && !must {
+				return nil
+			}
+			if oldest != nil {
+				s.idle.remove(oldest)
+				delete(s.behind, oldest)
+				delete(s.lanes, oldest.key)
+			}
+		}
+		l = &lane[K, T]{key: key}
+		l.setLimit(s.limits.Cap, 0)
+		l.cap = l.start
+		s.lanes[key] = l
+		s.active.push(l)
+		return l
+	}
+	if l.idle {
+		l.idle = false
+		s.idle.remove(l)
+		s.active.push(l)
+	}
+	return l
+}
+
+// rest makes a lane with nothing to do one of the idle ones.
+func (s *Set[K, T]) rest(l *lane[K, T]) {
+	if l.queue.len() == 0 && l.reserved == 0 && l.inFlight == 0 && !l.idle {
+		l.idle = true
+		s.active.remove(l)
+		s.idle.push(l)
+	}
+}
+
+// wake puts a lane that may give an item into its ring.
+func (s *Set[K, T]) wake(l *lane[K, T]) {
+	if l.mayGive() && !l.ringed {
+		s.rings[l.kind()].push(l)
+	}
+}
+
+func (s *Set[K, T]) setBehind(l *lane[K, T]) {
+	if !l.behind {
+		l.behind = true
+		l.offered, l.got = 0, 0 // the round that is under way may have passed it already
+		s.behind[l] = struct{}{}
+	}
+}
+
+// room is how many more items may wait in a lane: as many as it sends within Limits.Wait.
+func (s *Set[K, T]) room(l *lane[K, T]) int {
+	most := s.firstRoom(l.cap)
+	if l.took > 0 {
+		most = int(min(time.Duration(l.cap)*s.limits.Wait/l.took, time.Duration(s.limits.Queue/share)))
+	}
+	return max(most, 1) - l.queue.len() - l.reserved
+}
+
+// firstRoom is the room of a lane of which nothing is known.
+func (s *Set[K, T]) firstRoom(limit int) int { return max(min(2*limit, s.limits.Queue/share), 1) }
+
+// setLimit applies the endpoint's own limit; 0 is none.
+func (l *lane[K, T]) setLimit(start, most int) {
+	l.start, l.top = start, start*growth
+	if most > 0 {
+		l.start, l.top = min(start, most), most
+	}
+	l.cap = min(l.cap, l.top)
+}
+
+// pace adapts a lane's cap: one more for each quick answer, down to one after two timeouts in a row, back to the start
+// when one is answered.
+func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
+	took = max(took, time.Microsecond)
+	if l.took == 0 {
+		l.took = took
+	}
+	l.took += (took - l.took) / 8
+	l.quick = took < slow
+	switch outcome {
+	case Answered:
+		switch {
+		case l.timeouts >= 2:
+			l.cap = l.start
+		case l.quick:
+			l.cap = min(l.cap+1, l.top)
+		default:
+			l.cap = max(l.cap-1, l.start)
+		}
+		l.timeouts = 0
+	case TimedOut:
+		l.timeouts++
+		if l.timeouts >= 2 {
+			l.cap = 1
+		}
+	case Failed, Unsent:
+	}
+}
+
+func (l *lane[K, T]) mayGive() bool { return l.queue.len() > 0 && l.inFlight < l.cap }
+
+func (l *lane[K, T]) kind() int {
+	if l.quick {
+		return quickRing
+	}
+	return slowRing
+}

@@ -1,0 +1,88 @@
+package lane
+
+// The two rings.
+const (
+	quickRing = iota
+	slowRing
+)
+
+// A ring holds lanes that may give an item, in the order of their turns.
+type ring[K comparable, T any] struct{ lanes fifo[*lane[K, T]] }
+
+func (r *ring[K, T]) push(l *lane[K, T]) {
+	l.ringed = true
+	r.lanes.push(l)
+}
+
+// pop returns the next lane that may still give an item.
+func (r *ring[K, T]) pop() *lane[K, T] {
+	for r.lanes.len() > 0 {
+		l := r.lanes.pop()
+		l.ringed = false
+		if l.mayGive() {
+			return l
+		}
+	}
+	return nil
+}
+
+// A fifo is a queue in a circular buffer, which it gives up when empty after a burst.
+type fifo[E any] struct {
+	buf   []E
+	first int
+	n     int
+}
+
+const keptBuffer = 64
+
+func (q *fifo[E]) len() int { return q.n }
+
+func (q *fifo[E]) push(e E) {
+	if q.n == len(q.buf) {
+		grown := make([]E, max(4, 2*q.n))
+		k := copy(grown, q.buf[q.first:])
+		copy(grown[k:], q.buf[:q.first])
+		q.buf, q.first = grown, 0
+	}
+	q.buf[(q.first+q.n)&(len(q.buf)-1)] = e
+	q.n++
+}
+
+func (q *fifo[E]) pop() E {
+	var none E
+	e := q.buf[q.first]
+	q.buf[q.first] = none
+	q.first = (q.first + 1) & (len(q.buf) - 1)
+	q.n--
+	if q.n == 0 && len(q.buf) > keptBuffer {
+		q.buf, q.first = nil, 0
+	}
+	return e
+}
+
+// A list is lanes linked through themselves; each is in one list.
+type list[K comparable, T any] struct{ first, last *lane[K, T] }
+
+func (q *list[K, T]) push(l *lane[K, T]) {
+	l.prev, l.next = q.last, nil
+	if q.last != nil {
+		q.last.next = l
+	} else {
+		q.first = l
+	}
+	q.last = l
+}
+
+func (q *list[K, T]) remove(l *lane[K, T]) {
+	if l.prev != nil {
+		l.prev.next = l.next
+	} else {
+		q.first = l.next
+	}
+	if l.next != nil {
+		l.next.prev = l.prev
+	} else {
+		q.last = l.prev
+	}
+	l.prev, l.next = nil, nil
+}

@@ -1,0 +1,218 @@
+package webhook
+
+import (
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gowebhook/webhook/internal/netguard"
+)
+
+const (
+	maxURLBytes          = 2048
+	defaultResponseBytes = 16 << 10
+	maxResponseBytes     = 1 << 20
+)
+
+// Network says where requests may go and how they get there. Its zero value sends over https to public addresses only.
+//
+// Addresses are judged when an endpoint is created or updated, if its URL has one in place of a name, and on every dial,
+// after the name was resolved. Redirects are not followed, compression is not asked for, and the proxy variables of the
+// environment are not read.
+type Network struct {
+	// AllowHTTP lets endpoints have http:// URLs: what is sent to them can be read and changed on its way. Defaults to
+	// false.
+	AllowHTTP bool
+
+	// AllowPrivate lets requests go to the networks a team runs itself: RFC 1918, unique-local (fc00::/7), loopback and
+	// 100.64.0.0/10, but not to the metadata services that cloud providers placed in them. Defaults to false.
+	AllowPrivate bool
+
+	// Allow lists prefixes that requests may go to whatever they are. It is the only way to link-local addresses, metadata
+	// services, 168.63.129.16, translation prefixes and the like. Defaults to none.
+	Allow []netip.Prefix
+
+	// Proxy is an egress proxy for all requests: an http, https or socks5 URL, with user and password if it wants them.
+	// Its own address is dialed because it is named here. An endpoint's address is still judged where its URL has one;
+	// where it has a name, the proxy resolves it, and keeping it from private addresses is the proxy's duty. Defaults to
+	// nil, no proxy.
+	Proxy *url.URL
+
+	// MaxResponseBytes is how much of a response body is kept, at most 1 MiB; the rest of a longer one is not read.
+	// Negative keeps nothing. Zero means the default. Defaults to 16 KiB.
+	MaxResponseBytes int
+
+	// Wrap puts something around the library's transport, for tracing say. It is called once, by New, with a RoundTripper
+	// that judges addresses as above: what it passes on can go nowhere else. Request.Close is set on requests that are to
+	// have a connection of their own. Defaults to nil, nothing.
+	Wrap func(http.RoundTripper) http.RoundTripper
+
+	// TLS has certificate authorities of one's own, client certificates (any receiver that asks gets to see them) and the
+	// like. It is cloned. ServerName must be empty and MinVersion at least TLS 1.2; InsecureSkipVerify is obeyed, and then
+	// anyone on the way can read and change what is sent. Defaults to nil: the system's authorities, TLS 1.2 or later.
+	TLS *tls.Config
+}
+
+// validate returns a *FieldError for the first field that cannot be used.
+func (n Network) validate() error {
+	for i, prefix := range n.Allow {
+		if !prefix.IsValid() {
+			return &FieldError{
+				"Config.Network.Allow[" + strconv.Itoa(i) + "]", "is not a valid prefix",
+				"use netip.ParsePrefix and look at its error",
+			}
+		}
+	}
+	if n.MaxResponseBytes > maxResponseBytes {
+		return &FieldError{"Config.Network.MaxResponseBytes", "is more than 1 MiB", "keep less"}
+	}
+	if n.TLS != nil {
+		switch {
+		case n.TLS.ServerName != "":
+			return &FieldError{
+				"Config.Network.TLS.ServerName", "would stand for the host of every endpoint",
+				"leave it empty: each certificate is verified for the host of its URL",
+			}
+		case n.TLS.MinVersion != 0 && n.TLS.MinVersion < tls.VersionTLS12:
+			return &FieldError{"Config.Network.TLS.MinVersion", "is below TLS 1.2", "leave it zero, or use tls.VersionTLS12 or later"}
+		case n.TLS.MaxVersion != 0 && n.TLS.MaxVersion < tls.VersionTLS12:
+			return &FieldError{"Config.Network.TLS.MaxVersion", "is below TLS 1.2", "leave it zero, or use tls.VersionTLS12 or later"}
+		}
+	}
+	return n.validateProxy()
+}
+
+// validateProxy quotes nothing of the URL, which may have a password in it.
+func (n Network) validateProxy() error {
+	const field = "Config.Network.Proxy"
+	if n.Proxy == nil {
+		return nil
+	}
+	switch n.Proxy.Scheme {
+	case "http", "https", "socks5":
+	default:
+		return &FieldError{field, "has an unknown scheme", "use http, https or socks5"}
+	}
+	// Only the form of the host counts: any address will do.
+	anywhere := netguard.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
+	if err := anywhere.CheckHost(n.Proxy.Hostname()); err != nil {
+		return &FieldError{field, "has no usable host", "write it as http://proxy.example:3128"}
+	}
+	if !validPort(n.Proxy) {
+		return &FieldError{field, "has a port that is not one of 1 to 65535", "write it as http://proxy.example:3128"}
+	}
+	return nil
+}
+
+func (n Network) guard() netguard.Guard {
+	return netguard.Guard{AllowPrivate: n.AllowPrivate, Allow: n.Allow}
+}
+
+// responseLimit is MaxResponseBytes as a number of bytes.
+func (n Network) responseLimit() int {
+	if n.MaxResponseBytes == 0 {
+		return defaultResponseBytes
+	}
+	return max(n.MaxResponseBytes, 0)
+}
+
+// checkURL parses an endpoint's URL. An error is a *FieldError for field; it quotes nothing of the URL but an address that
+// is blocked, because a mangled URL may have a password anywhere.
+func (n Network) checkURL(field, raw string) (*url.URL, error) {
+	switch {
+	case raw == "":
+		return nil, &FieldError{field, "is empty", "write it as https://host/path"}
+	case len(raw) > maxURLBytes:
+		return nil, &FieldError{field, "has more than 2,048 bytes", "use a shorter URL"}
+	}
+	if err := checkURLBytes(field, raw); err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		problem := "is not a valid URL"
+		if escape := url.EscapeError(""); errors.As(err, &escape) {
+			problem = "has a percent sign without two hexadecimal digits after it"
+		}
+		return nil, &FieldError{field, problem, "write it as https://host/path"}
+	}
+	switch {
+	case u.Scheme == "http" && !n.AllowHTTP:
+		return nil, &FieldError{field, "is not encrypted", "use https, or allow it with Network.AllowHTTP"}
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, &FieldError{field, "is not an https URL", "write it as https://host/path"}
+	case u.User != nil:
+		return nil, &FieldError{field, "has a user or password in it", "remove what is before the @; use a header of the endpoint instead"}
+	case strings.Contains(raw, "#"): // also an empty one, which url.Parse forgets
+		return nil, &FieldError{field, "has a fragment, which is never sent", "remove the # and what is after it"}
+	case u.Hostname() == "":
+		return nil, &FieldError{field, "has no host", "write it as https://host/path"}
+	case !validPort(u):
+		return nil, &FieldError{field, "has a port that is not one of 1 to 65535", "correct it, or remove the colon"}
+	}
+	if err := n.guard().CheckHost(u.Hostname()); err != nil {
+		return nil, hostFieldError(field, err)
+	}
+	return u, nil
+}
+
+// checkURLBytes refuses what other parsers may take for something else than url.Parse does.
+func checkURLBytes(field, raw string) error {
+	for i := range len(raw) {
+		switch c := raw[i]; {
+		case c <= ' ' || c == 0x7f:
+			return &FieldError{field, "has a space or control character in it", "percent-encode it, as in %20"}
+		case c >= 0x80:
+			cure := "percent-encode it"
+			if i < hostEnd(raw) {
+				cure = "use the xn-- form of an internationalized name"
+			}
+			return &FieldError{field, "has a character in it that is not ASCII", cure}
+		}
+	}
+	return nil
+}
+
+// hostEnd returns where in raw the host and port end, 0 if there is no host.
+func hostEnd(raw string) int {
+	_, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		return 0
+	}
+	host := len(rest)
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		host = i
+	}
+	return len(raw) - len(rest) + host
+}
+
+// hostFieldError says for field what netguard said of its host.
+func hostFieldError(field string, err error) error {
+	var blocked *netguard.BlockedError
+	if errors.As(err, &blocked) {
+		cure := "use a public address"
+		if blocked.Option != "" {
+			cure += ", or allow this one with " + blocked.Option
+		}
+		return &FieldError{field, "has the blocked address " + blocked.Addr + " (" + blocked.Block + ")", cure}
+	}
+	var bad *netguard.HostError
+	if errors.As(err, &bad) {
+		return &FieldError{field, "has a host that " + bad.Problem, bad.Cure}
+	}
+	return &FieldError{field, "has a host that cannot be used", "use a public name or address"}
+}
+
+// validPort reports whether u has a port from 1 to 65535, or neither port nor colon.
+func validPort(u *url.URL) bool {
+	port := u.Port()
+	if port == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n != 0
+}

@@ -1,0 +1,504 @@
+package webhook
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestNetworkValidateNamesTheField(t *testing.T) {
+	proxy := func(raw string) Network {
+		u, err := url.Parse(raw)
+		require.NoError(t, err)
+		return Network{Proxy: u}
+	}
+	for name, tt := range map[string]struct {
+		network Network
+		field   string // empty for a valid one
+	}{
+		"zero":                     {},
+		"everything":               {Network{true, true, []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16")}, nil, 1 << 20, nil, &tls.Config{MinVersion: tls.VersionTLS13}}, ""},
+		"no body":                  {Network{MaxResponseBytes: -1}, ""},
+		"body over the limit":      {Network{MaxResponseBytes: 1<<20 + 1}, "Config.Network.MaxResponseBytes"},
+		"zero prefix":              {Network{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), {}}}, "Config.Network.Allow[1]"},
+		"TLS 1.2":                  {Network{TLS: &tls.Config{MinVersion: tls.VersionTLS12}}, ""},
+		"TLS 1.1":                  {Network{TLS: &tls.Config{MinVersion: tls.VersionTLS11}}, "Config.Network.TLS.MinVersion"},
+		"at most TLS 1.1":          {Network{TLS: &tls.Config{MaxVersion: tls.VersionTLS11}}, "Config.Network.TLS.MaxVersion"},
+		"one server name for all":  {Network{TLS: &tls.Config{ServerName: "a.example"}}, "Config.Network.TLS.ServerName"},
+		"http proxy":               {proxy("http://proxy.internal:3128"), ""},
+		"https proxy":              {proxy("https://user:password@proxy.internal"), ""},
+		"socks5 proxy":             {proxy("socks5://10.0.0.1:1080"), ""},
+		"metadata address":         {proxy("http://169.254.169.254:80"), ""}, // named is named
+		"other scheme":             {proxy("ftp://proxy.internal"), "Config.Network.Proxy"},
+		"no scheme":                {proxy("//proxy.internal:3128"), "Config.Network.Proxy"},
+		"no host":                  {proxy("http://:3128"), "Config.Network.Proxy"},
+		"host of another alphabet": {proxy("http://präxy.internal"), "Config.Network.Proxy"},
+		"port 0":                   {proxy("http://proxy.internal:0"), "Config.Network.Proxy"},
+		"port too large":           {proxy("http://proxy.internal:65536"), "Config.Network.Proxy"},
+		"password and no host":     {proxy("http://user:password@"), "Config.Network.Proxy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := tt.network.validate()
+			if tt.field == "" {
+				require.NoError(t, err)
+				return
+			}
+			field, ok := errors.AsType[*FieldError](err)
+			require.True(t, ok, "%v", err)
+			assert.Equal(t, tt.field, field.Field)
+			assert.NotEmpty(t, field.Cure)
+			assert.NotContains(t, err.Error(), "password")
+		})
+	}
+}
+
+func TestCheckURLAccepts(t *testing.T) {
+	private := Network{AllowPrivate: true}
+	named := Network{Allow: []netip.Prefix{netip.MustParsePrefix("169.254.169.254/32")}}
+	for _, tt := range []struct {
+		network Network
+		url     string
+	}{
+		{Network{}, "https://example.com"},
+		{Network{}, "HTTPS://EXAMPLE.COM./%20a?b=c&d"},
+		{Network{}, "https://example.com:1/"},
+		{Network{}, "https://example.com:65535/"},
+		{Network{}, "https://xn--bcher-kva.example/"},
+		{Network{}, "https://8.8.8.8/"},
+		{Network{}, "https://[2606:4700::1111]:8443/"},
+		{Network{}, "https://example.com/?to=a@b.example"}, // an @ that is not userinfo
+		{Network{}, "https://example.com/" + strings.Repeat("a", maxURLBytes-len("https://example.com/"))},
+		{Network{AllowHTTP: true}, "http://example.com/"},
+		{Network{AllowHTTP: true}, "https://example.com/"},
+		{private, "https://127.0.0.1/"},
+		{private, "https://[fd00::1]/"},
+		{named, "https://169.254.169.254/"},
+		{Network{}, "https://localhost/"}, // names are judged when they are dialed
+	} {
+		u, err := tt.network.checkURL("Endpoint.URL", tt.url)
+		require.NoError(t, err, tt.url)
+		require.NotNil(t, u)
+	}
+}
+
+func TestCheckURLRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		url, problem, cure string
+	}{
+		{"", "is empty", "https://"},
+		{"https://example.com/" + strings.Repeat("a", maxURLBytes+1-len("https://example.com/")), "2,048", "shorter"},
+		{"https://example.com/a b", "space", "%20"},
+		{" https://example.com/", "space", "%20"},
+		{"https://example.com/\n", "control", "%20"},
+		{"https://example.com/\x7f", "control", "%20"},
+		{"https://example.com/\x00", "control", "%20"},
+		{"https://bücher.example/", "not ASCII", "xn--"},
+		{"https://bücher.example", "not ASCII", "xn--"},
+		{"https://%C3%BCber.example/", "not in ASCII", "xn--"},
+		{"https://example.com/ü", "not ASCII", "percent-encode"},
+		{"https://example.com?ü", "not ASCII", "percent-encode"},
+		{"https://example.com/\xff", "not ASCII", "percent-encode"},
+		{"https://127。0。0。1/", "not ASCII", "xn--"},
+		{"https://example.com/%zz", "percent sign", "https://"},
+		{"https://[::1/", "not a valid URL", "https://"},
+		{"https://example.com:port/", "not a valid URL", "https://"},
+		{"https://example.com\\@evil.example/", "not a valid URL", "https://"},
+		{"http://example.com/", "not encrypted", "AllowHTTP"},
+		{"ftp://example.com/", "not an https URL", "https://"},
+		{"//example.com/", "not an https URL", "https://"},
+		{"example.com/hook", "not an https URL", "https://"},
+		{"https:example.com", "no host", "https://"},
+		{"https:///path", "no host", "https://"},
+		{"https://:443/", "no host", "https://"},
+		{"https://user@example.com/", "user or password", "header"},
+		{"https://:@example.com/", "user or password", "header"},
+		{"https://@example.com/", "user or password", "header"},
+		{"https://example.com/#a", "fragment", "remove"},
+		{"https://example.com/#", "fragment", "remove"},
+		{"https://example.com:0/", "port", "colon"},
+		{"https://example.com:65536/", "port", "colon"},
+		{"https://example.com:/", "port", "colon"},
+		{"https://10.0.0.1/", "10.0.0.1 (RFC 1918", "Network.AllowPrivate"},
+		{"https://[::ffff:127.0.0.1]/", "127.0.0.1 (", "Network.AllowPrivate"},
+		{"https://169.254.169.254/", "metadata", "Network.Allow 169.254.169.254/32"},
+		{"https://[fe80::1%25eth0]/", "zone", "public address"},
+		{"https://2130706433/", "ends in a number", "four decimal numbers"},
+		{"https://0x7f.1/", "ends in a number", "four decimal numbers"},
+		{"https://exa!mple.com/", "a character no name has", "letters"},
+	} {
+		_, err := Network{}.checkURL("Endpoint.URL", tt.url)
+		field, ok := errors.AsType[*FieldError](err)
+		require.True(t, ok, "%q: %v", tt.url, err)
+		assert.Equal(t, "Endpoint.URL", field.Field)
+		assert.Contains(t, field.Problem, tt.problem, "%q", tt.url)
+		assert.Contains(t, field.Cure, tt.cure, "%q", tt.url)
+	}
+}
+
+func TestCheckURLErrorsNeverQuoteUserinfo(t *testing.T) {
+	for _, raw := range []string{
+		"https://user:canary@example.com/", "http://user:canary@example.com/", "https://user:canary@", "https://user:canary@10.0.0.1/",
+		"https://us er:canary@example.com/", "https://user:canary%zz@example.com/", "https://user:canary", "user:canary@example.com",
+		"https://[user:canary@example.com/", "https://user:canary@example.com:99999/#canary", "https://user:canary@bücher.example/",
+		"https://u:canary@2130706433/", "canary://user:canary@example.com", "https://canary!/", "https://10.0.0.1/canary?canary",
+	} {
+		_, err := Network{}.checkURL("Endpoint.URL", raw)
+		require.Error(t, err, raw)
+		assert.NotContains(t, err.Error(), "canary", raw)
+	}
+}
+
+func FuzzCheckURL(f *testing.F) {
+	for _, raw := range []string{
+		"https://example.com/a?b", "http://10.0.0.1:80", "https://[::1%25a]/", "https://a@b/", "https://%2f/", "https:\\\\a", "https://a:1:2/",
+		"https://[::ffff:10.0.0.1]", "https://a\\b", "https://a;b/", "https://0x0/", "https://[v1.a]/", "https://a/#", "https://a%00/",
+	} {
+		f.Add(raw, false)
+		f.Add(raw, true)
+	}
+	f.Fuzz(func(t *testing.T, raw string, open bool) {
+		n := Network{AllowHTTP: open, AllowPrivate: open}
+		u, err := n.checkURL("URL", raw)
+		if err != nil {
+			field, ok := errors.AsType[*FieldError](err)
+			if !ok || field.Field != "URL" || field.Problem == "" || field.Cure == "" {
+				t.Fatalf("error %#v", err)
+			}
+			return
+		}
+		again, err := url.Parse(u.String())
+		if err != nil || again.Host != u.Host {
+			t.Fatalf("%q becomes %q: %v", raw, u, err)
+		}
+		if u.Scheme != "https" && (u.Scheme != "http" || !open) {
+			t.Fatalf("scheme %q", u.Scheme)
+		}
+		if u.User != nil || u.Fragment != "" || u.Opaque != "" || u.Host == "" || len(raw) > maxURLBytes {
+			t.Fatalf("%#v", u)
+		}
+		if err := n.guard().CheckHost(u.Hostname()); err != nil {
+			t.Fatalf("%q: %v", raw, err)
+		}
+		// What goes on the wire is one request to that host, whatever reads it.
+		var wire bytes.Buffer
+		if err := newHTTPRequest(t.Context(), u, &Request{}).Write(&wire); err != nil {
+			t.Fatal(err)
+		}
+		got, err := http.ReadRequest(bufio.NewReader(&wire))
+		if err != nil || got.Host != u.Host || len(got.Header) != 1 {
+			t.Fatalf("%q arrives as %v (%v)", raw, got, err)
+		}
+	})
+}
+
+func TestEveryDialIsJudged(t *testing.T) {
+	var reached atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	defer server.Close()
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	require.NoError(t, err)
+
+	refuse := func(t *testing.T, tr *httpTransport, url string) {
+		t.Helper()
+		_, err := netSend(t, tr, &Request{URL: url})
+		require.ErrorIs(t, err, ClassBlocked)
+		assert.Contains(t, describe(err), "127.0.0.1 ")
+		assert.Contains(t, describe(err), "Network.AllowPrivate")
+		assert.Zero(t, reached.Load())
+	}
+	t.Run("a literal address", func(t *testing.T) {
+		refuse(t, netTransport(t, Network{AllowHTTP: true}), server.URL)
+	})
+	t.Run("a name that resolves to a blocked address", func(t *testing.T) {
+		resolver := netResolver(t, func(string) []netip.Addr { return []netip.Addr{netip.MustParseAddr("127.0.0.1")} })
+		tr := newHTTPTransportResolver(Network{AllowHTTP: true}, 1, resolver)
+		refuse(t, tr, "http://hooks.example:"+port)
+	})
+	t.Run("a name that resolves to another address the second time", func(t *testing.T) {
+		var lookups atomic.Int32
+		resolver := netResolver(t, func(string) []netip.Addr {
+			if lookups.Add(1) == 1 {
+				return []netip.Addr{netip.MustParseAddr("127.0.0.2")}
+			}
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+		})
+		n := Network{AllowHTTP: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}
+		tr := newHTTPTransportResolver(n, 1, resolver)
+		_, err := netSend(t, tr, &Request{URL: "http://hooks.example:" + port})
+		require.ErrorIs(t, err, ClassRefused) // allowed, but nobody listens there
+		refuse(t, tr, "http://hooks.example:"+port)
+	})
+	t.Run("the real resolver", func(t *testing.T) {
+		_, err := netSend(t, netTransport(t, Network{AllowHTTP: true}), &Request{URL: "http://localhost:" + port})
+		require.ErrorIs(t, err, ClassBlocked)
+		assert.Zero(t, reached.Load())
+	})
+	t.Run("a connection of its own", func(t *testing.T) {
+		_, err := netSend(t, netTransport(t, Network{AllowHTTP: true}), &Request{URL: "http://localhost:" + port, OwnConn: true})
+		require.ErrorIs(t, err, ClassBlocked)
+		assert.Zero(t, reached.Load())
+	})
+	t.Run("whatever Wrap makes of the request", func(t *testing.T) {
+		wrap := func(next http.RoundTripper) http.RoundTripper {
+			return netRoundTripper(func(r *http.Request) (*http.Response, error) {
+				r = r.Clone(r.Context())
+				r.URL.Host = server.Listener.Addr().String()
+				return next.RoundTrip(r)
+			})
+		}
+		refuse(t, netTransport(t, Network{AllowHTTP: true, Wrap: wrap}), "http://hooks.example/")
+		proxied := Network{AllowHTTP: true, Wrap: wrap, Proxy: &url.URL{Scheme: "http", Host: "proxy.invalid"}}
+		refuse(t, netTransport(t, proxied), "http://hooks.example/")
+	})
+	t.Run("plain http where it is no longer allowed", func(t *testing.T) {
+		_, err := netSend(t, netTransport(t, Network{AllowPrivate: true}), &Request{URL: server.URL})
+		require.ErrorIs(t, err, ClassBlocked)
+		assert.Contains(t, describe(err), "AllowHTTP")
+		assert.Zero(t, reached.Load())
+	})
+}
+
+func TestWrapSeesEveryRequestOnce(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Header.Get("Trace")) }))
+	defer server.Close()
+	n := netOpen()
+	wraps := 0
+	n.Wrap = func(next http.RoundTripper) http.RoundTripper {
+		wraps++
+		return netRoundTripper(func(r *http.Request) (*http.Response, error) {
+			r = r.Clone(r.Context())
+			r.Header.Set("Trace", fmt.Sprint("own connection: ", r.Close))
+			return next.RoundTrip(r)
+		})
+	}
+	tr := netTransport(t, n)
+	for _, own := range []bool{false, true} {
+		resp, err := netSend(t, tr, &Request{URL: server.URL, OwnConn: own})
+		require.NoError(t, err)
+		assert.Equal(t, fmt.Sprint("own connection: ", own), string(resp.Body))
+	}
+	assert.Equal(t, 1, wraps)
+
+	n.Wrap = func(http.RoundTripper) http.RoundTripper { return nil }
+	_, err := netSend(t, netTransport(t, n), &Request{URL: server.URL})
+	require.NoError(t, err, "nil is nothing")
+}
+
+func TestTLSConfigIsClonedAndUsed(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	config := &tls.Config{RootCAs: roots}
+	tr := netTransport(t, Network{AllowPrivate: true, TLS: config})
+	config.RootCAs = x509.NewCertPool()
+	_, err := netSend(t, tr, &Request{URL: server.URL})
+	require.NoError(t, err)
+	assert.Empty(t, config.NextProtos, "the caller's config was changed")
+	assert.Zero(t, config.MinVersion)
+
+	_, err = netSend(t, netTransport(t, Network{AllowPrivate: true, TLS: config}), &Request{URL: server.URL})
+	require.ErrorIs(t, err, ClassTLS)
+}
+
+// The environment's proxies are read once in a process, so there must be no other test that depends on them.
+func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
+	var asked atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer proxy.Close()
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
+		t.Setenv(name, proxy.URL)
+	}
+	nobody := func(string) []netip.Addr { return nil }
+	tr := newHTTPTransportResolver(netOpen(), 1, netResolver(t, nobody))
+	for _, target := range []string{"http://hooks.example/", "https://hooks.example/"} {
+		_, err := netSend(t, tr, &Request{URL: target})
+		require.ErrorIs(t, err, ClassDNS)
+	}
+	assert.Zero(t, asked.Load())
+}
+
+// netProxy is an HTTP proxy that sends everything to backend, and records what it was asked for.
+func netProxy(t *testing.T, backend string) (_ *url.URL, asked chan string) {
+	asked = make(chan string, 16)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.RequestURI + " " + r.Header.Get("Proxy-Authorization")
+		if strings.HasPrefix(r.Host, "forbidden.") {
+			http.Error(w, "canary", http.StatusForbidden)
+			return
+		}
+		if r.Method != http.MethodConnect {
+			_, _ = io.WriteString(w, "from the proxy")
+			return
+		}
+		up, err := net.Dial("tcp", backend)
+		if err != nil {
+			panic(err)
+		}
+		defer up.Close()
+		w.WriteHeader(http.StatusOK)
+		down, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer down.Close()
+		go func() {
+			_, _ = io.Copy(up, down)
+			_ = up.(*net.TCPConn).CloseWrite()
+		}()
+		_, _ = io.Copy(down, up)
+	}))
+	t.Cleanup(proxy.Close)
+	u, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	return u, asked
+}
+
+func TestProxyIsDialedBecauseItIsNamed(t *testing.T) {
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	backend.EnableHTTP2 = true
+	backend.StartTLS()
+	defer backend.Close()
+	proxy, asked := netProxy(t, backend.Listener.Addr().String())
+	proxy.User = url.UserPassword("user", "canary")
+	roots := x509.NewCertPool()
+	roots.AddCert(backend.Certificate())
+	n := Network{AllowHTTP: true, Proxy: proxy, TLS: &tls.Config{RootCAs: roots}} // and not AllowPrivate
+	require.NoError(t, n.validate())
+	tr := netTransport(t, n)
+
+	// The certificate is the test server's, for example.com.
+	resp, err := netSend(t, tr, &Request{URL: "https://example.com/secret"})
+	require.NoError(t, err)
+	assert.Equal(t, "HTTP/2.0", string(resp.Body))
+	assert.Equal(t, "CONNECT example.com:443 Basic dXNlcjpjYW5hcnk=", <-asked)
+
+	resp, err = netSend(t, tr, &Request{URL: "http://hooks.example/plain"})
+	require.NoError(t, err)
+	assert.Equal(t, "from the proxy", string(resp.Body))
+	assert.Equal(t, "POST http://hooks.example/plain Basic dXNlcjpjYW5hcnk=", <-asked)
+
+	for _, target := range []string{"https://127.0.0.1/", "http://169.254.169.254/", "https://[::1]/", "http://" + proxy.Host} {
+		_, err = netSend(t, tr, &Request{URL: target})
+		require.ErrorIs(t, err, ClassBlocked, target)
+	}
+	assert.Empty(t, asked)
+
+	_, err = netSend(t, tr, &Request{URL: "https://forbidden.example/"})
+	require.ErrorIs(t, err, ClassUnreachable)
+	assert.Equal(t, "unreachable: the proxy answered CONNECT with 403", err.Error())
+	<-asked
+}
+
+func TestOnlyTheProxysOwnAddressIsNotJudged(t *testing.T) {
+	proxy, _ := netProxy(t, "")
+	tr := netTransport(t, Network{Proxy: proxy})
+	dial := tr.guarded.pooled.DialContext
+	conn, err := dial(t.Context(), "tcp", proxy.Host)
+	require.NoError(t, err)
+	_ = conn.Close()
+
+	other := netRawServer(t, func(net.Conn) {})
+	for _, addr := range []string{strings.TrimPrefix(other, "http://"), "127.0.0.1:1"} {
+		_, err = dial(t.Context(), "tcp", addr)
+		require.Equal(t, ClassBlocked, classify(err), "%s: %v", addr, err)
+	}
+}
+
+func TestProxyThatCannotBeReached(t *testing.T) {
+	for _, scheme := range []string{"http", "https", "socks5"} {
+		proxy := &url.URL{Scheme: scheme, Host: netClosedAddr(t), User: url.UserPassword("user", "canary")}
+		_, err := netSend(t, netTransport(t, Network{Proxy: proxy}), &Request{URL: "https://hooks.example/"})
+		require.ErrorIs(t, err, ClassUnreachable)
+		assert.Equal(t, "unreachable: the proxy does not connect: connection refused", err.Error(), scheme)
+	}
+}
+
+func TestSOCKSProxyGetsTheName(t *testing.T) {
+	asked := make(chan string, 1)
+	proxy := netRawServer(t, func(conn net.Conn) {
+		in := bufio.NewReader(conn)
+		_, _ = io.ReadFull(in, make([]byte, 3)) // version, one method, none
+		_, _ = conn.Write([]byte{5, 0})
+		head := make([]byte, 5) // version, connect, reserved, name, length
+		_, _ = io.ReadFull(in, head)
+		name := make([]byte, int(head[4])+2)
+		_, _ = io.ReadFull(in, name)
+		asked <- string(name[:head[4]])
+		_, _ = conn.Write([]byte{5, 5, 0, 1, 0, 0, 0, 0, 0, 0}) // connection refused
+	})
+	n := Network{Proxy: &url.URL{Scheme: "socks5", Host: strings.TrimPrefix(proxy, "http://")}}
+	_, err := netSend(t, netTransport(t, n), &Request{URL: "https://hooks.example/"})
+	require.ErrorIs(t, err, ClassUnreachable)
+	assert.Equal(t, "unreachable: the proxy does not connect", err.Error())
+	assert.Equal(t, "hooks.example", <-asked)
+}
+
+type netRoundTripper func(*http.Request) (*http.Response, error)
+
+func (f netRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// netResolver asks a name server of the test, which knows A records only and answers NXDOMAIN for none.
+func netResolver(t *testing.T, lookup func(name string) []netip.Addr) *net.Resolver {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	go func() {
+		msg := make([]byte, 1500)
+		for {
+			n, from, err := server.ReadFrom(msg)
+			if err != nil {
+				return
+			}
+			_, _ = server.WriteTo(netAnswer(msg[:n], lookup), from)
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
+}
+
+// netAnswer answers a DNS query (RFC 1035 §4.1).
+func netAnswer(query []byte, lookup func(string) []netip.Addr) []byte {
+	var labels []string
+	end := 12
+	for query[end] != 0 {
+		next := end + 1 + int(query[end])
+		labels = append(labels, string(query[end+1:next]))
+		end = next
+	}
+	end += 5 // the root, type and class
+	isA := query[end-3] == 1
+
+	answer := append([]byte(nil), query[:end]...)
+	copy(answer[2:], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0})
+	if !isA {
+		return answer
+	}
+	addrs := lookup(strings.Join(labels, "."))
+	if len(addrs) == 0 {
+		answer[3] |= 3 // no such name
+	}
+	answer[7] = byte(len(addrs))
+	for _, addr := range addrs {
+		answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
+		answer = append(answer, addr.AsSlice()...)
+	}
+	return answer
+}

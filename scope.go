@@ -1,0 +1,248 @@
+package webhook
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"maps"
+	"time"
+)
+
+// A Scope is what may be seen and done for one tenant, or, from [Dispatcher.AllTenants], for all. Nothing of another tenant
+// can be reached through it: another tenant's id is [ErrNotFound]. Copies are equal; it is safe for concurrent use.
+type Scope struct {
+	d      *Dispatcher
+	tenant string
+	all    bool
+}
+
+// check refuses the scope of nobody.
+func (s Scope) check() error {
+	if s.all {
+		return nil
+	}
+	return checkTenant("tenant", s.tenant)
+}
+
+// one refuses the scope of all tenants too, where an id must say whose it is.
+func (s Scope) one() error {
+	if s.all {
+		return &FieldError{"tenant", "is all of them", "use Dispatcher.Tenant: ids are the tenant's own"}
+	}
+	return s.check()
+}
+
+// query applies the scope to a query, and refuses fields that the method does not honour.
+func (s Scope) query(q Query, honoured ...string) (Query, error) {
+	if err := s.check(); err != nil {
+		return q, err
+	}
+	switch {
+	case !s.all && (q.AllTenants || q.Tenant != "" && q.Tenant != s.tenant):
+		return q, &FieldError{"Query.Tenant", "is not the scope's", "leave it empty"}
+	case !s.all:
+		q.Tenant = s.tenant
+	case q.Tenant == "":
+		q.AllTenants = true
+	default:
+		q.AllTenants = false
+		if err := checkTenant("Query.Tenant", q.Tenant); err != nil {
+			return q, err
+		}
+	}
+	set := map[string]bool{
+		"EventID": q.EventID != "", "EndpointID": q.EndpointID != "", "Type": q.Type != "", "State": q.State != "",
+		"Class": q.Class != "", "Status": q.Status != 0, "From": !q.From.IsZero(), "To": !q.To.IsZero(),
+	}
+	for _, field := range honoured {
+		delete(set, field)
+	}
+	for _, field := range []string{"EventID", "EndpointID", "Type", "State", "Class", "Status", "From", "To"} {
+		if set[field] {
+			return q, &FieldError{"Query." + field, "does not apply here", "leave it empty"}
+		}
+	}
+	if q.Limit < 0 || q.Limit > maxPage {
+		return q, &FieldError{"Query.Limit", fmt.Sprintf("is %d", q.Limit), fmt.Sprintf("use 1 to %d, or 0 for %d", maxPage, defaultPage)}
+	}
+	if q.Limit == 0 {
+		q.Limit = defaultPage
+	}
+	switch q.State {
+	case "", DeliveryPending, DeliverySucceeded, DeliveryFailed, DeliveryCanceled:
+	default:
+		return q, &FieldError{"Query.State", fmt.Sprintf("is unknown: %q", q.State), "use pending, succeeded, failed or canceled"}
+	}
+	q.From, q.To = micros(q.From), micros(q.To)
+	return q, nil
+}
+
+// Rows of a page.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// Events returns events, the newest first. It honours EventID, Type, From and To (of the emission), Limit and Cursor.
+func (s Scope) Events(ctx context.Context, q Query) (Page[Event], error) {
+	q, err := s.query(q, "EventID", "Type", "From", "To")
+	if err != nil {
+		return Page[Event]{}, err
+	}
+	records, err := s.d.store.Events(ctx, q)
+	if err != nil {
+		return Page[Event]{}, fmt.Errorf("webhook: events: %w", err)
+	}
+	page := Page[Event]{Items: make([]Event, len(records.Items)), Next: records.Next}
+	for i := range records.Items {
+		e := records.Items[i].event()
+		e.Header = withoutValues(e.Header)
+		page.Items[i] = *e
+	}
+	return page, nil
+}
+
+// withoutValues keeps the names of headers: an event's may hold a signature made with a key that is stored nowhere.
+func withoutValues[V ~string](header map[string]V) map[string]V {
+	if header == nil {
+		return nil
+	}
+	names := make(map[string]V, len(header))
+	for name := range header {
+		names[name] = ""
+	}
+	return names
+}
+
+// Deliveries returns deliveries by their event, the newest first. It honours EventID, EndpointID, Type, State, From and To (of
+// the emission), Limit and Cursor.
+func (s Scope) Deliveries(ctx context.Context, q Query) (Page[Delivery], error) {
+	q, err := s.query(q, "EventID", "EndpointID", "Type", "State", "From", "To")
+	if err != nil {
+		return Page[Delivery]{}, err
+	}
+	page, err := s.d.store.Deliveries(ctx, q, s.d.now())
+	if err != nil {
+		return Page[Delivery]{}, fmt.Errorf("webhook: deliveries: %w", err)
+	}
+	return page, nil
+}
+
+// Attempts returns the delivery log of an event or of an endpoint, or of one delivery: the latest attempt first. EventID or
+// EndpointID is required, and a single tenant. It honours Class, Status, From and To (of StartedAt), Limit and Cursor.
+func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
+	q, err := s.query(q, "EventID", "EndpointID", "Class", "Status", "From", "To")
+	if err != nil {
+		return Page[Attempt]{}, err
+	}
+	if q.EventID == "" && q.EndpointID == "" {
+		return Page[Attempt]{}, &FieldError{"Query.EndpointID", "is empty", "say whose attempts: EndpointID, EventID, or both"}
+	}
+	if q.AllTenants {
+		return Page[Attempt]{}, &FieldError{"Query.Tenant", "is empty", "ids are the tenant's own"}
+	}
+	page, err := s.d.store.Attempts(ctx, q)
+	if err != nil {
+		return Page[Attempt]{}, fmt.Errorf("webhook: attempts: %w", err)
+	}
+	return page, nil
+}
+
+// Retry sends deliveries again: with EventID and EndpointID that one, whatever its state, or else all that q matches, failed
+// and canceled ones if q.State is empty. They are due at once, their retries and age count from now, and the attempts go on
+// counting. A single one is [ErrInFlight] while it is being sent, and [ErrConflict] if its endpoint is disabled; among many,
+// such are passed over, and those in flight counted. It honours EventID, EndpointID, Type, State, From and To (of the emission),
+// changes everything that matches, and may be repeated after an error.
+func (s Scope) Retry(ctx context.Context, q Query) (Recovered, error) {
+	r, err := s.recover(ctx, q, s.d.store.Retry)
+	if err != nil {
+		return r, fmt.Errorf("webhook: retry: %w", err)
+	}
+	s.d.Wake()
+	return r, nil
+}
+
+// Cancel gives pending deliveries up. It selects, answers and refuses as Retry does; one that has finished is [ErrConflict].
+func (s Scope) Cancel(ctx context.Context, q Query) (Recovered, error) {
+	r, err := s.recover(ctx, q, s.d.store.Cancel)
+	if err != nil {
+		return r, fmt.Errorf("webhook: cancel: %w", err)
+	}
+	return r, nil
+}
+
+func (s Scope) recover(ctx context.Context, q Query, part func(context.Context, Query, time.Time) (Recovered, error)) (Recovered, error) {
+	q, err := s.query(q, "EventID", "EndpointID", "Type", "State", "From", "To")
+	if err != nil {
+		return Recovered{}, err
+	}
+	if q.AllTenants && q.EventID != "" && q.EndpointID != "" {
+		return Recovered{}, &FieldError{"Query.Tenant", "is empty", "ids are the tenant's own"}
+	}
+	var total Recovered
+	now := s.d.now()
+	for {
+		done, err := part(ctx, q, now)
+		total.Changed += done.Changed
+		total.InFlight += done.InFlight
+		if err != nil {
+			return total, err
+		}
+		if q.Cursor = done.Next; q.Cursor == "" {
+			return total, nil
+		}
+	}
+}
+
+// Erase removes all that is stored of the tenant: endpoints, events, deliveries, attempts. Requests in flight end unrecorded.
+func (s Scope) Erase(ctx context.Context) error {
+	if err := s.one(); err != nil {
+		return err
+	}
+	if err := s.d.store.Erase(ctx, s.tenant); err != nil {
+		return fmt.Errorf("webhook: erase: %w", err)
+	}
+	s.d.settings.dropTenant(s.tenant)
+	return nil
+}
+
+// VerifySecret reports whether secret is one of the endpoint's live signing secrets, in a time that does not tell how much of it
+// is right, nor whether the endpoint exists. An endpoint that does not exist is false.
+func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secret) (bool, error) {
+	if err := s.one(); err != nil {
+		return false, err
+	}
+	found, err := s.d.store.Refresh(ctx, []EndpointKey{{s.tenant, endpointID}})
+	if err != nil {
+		return false, fmt.Errorf("webhook: verify secret: %w", err)
+	}
+	var live []Secret
+	if len(found) == 1 {
+		live = liveSecrets(&found[0], s.d.now())
+	}
+	// Always as many comparisons, of digests of one length.
+	given := sha256.Sum256([]byte(secret))
+	match := 0
+	for i := range maxSecrets {
+		var have Secret
+		if i < len(live) {
+			have = live[i]
+		}
+		sum := sha256.Sum256([]byte(have))
+		present := subtle.ConstantTimeEq(int32(min(len(have), 1)), 1)
+		match |= present & subtle.ConstantTimeCompare(sum[:], given[:])
+	}
+	return match == 1, nil
+}
+
+// refresh is Store.Refresh, for settings.
+func (d *Dispatcher) refresh(ctx context.Context, keys []EndpointKey) ([]Endpoint, error) {
+	return d.store.Refresh(ctx, keys)
+}
+
+func (s *settings) dropTenant(tenant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.of, func(key EndpointKey, _ *setting) bool { return key.Tenant == tenant })
+}

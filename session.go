@@ -1,0 +1,304 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook/internal/lane"
+)
+
+const (
+	queueFactor = 16       // deliveries waiting in memory, for each that may be in flight
+	queueBytes  = 64 << 20 // data of those
+	maxLanes    = 16 << 10 // endpoints whose pace is remembered
+	maxClaim    = 1000     // deliveries of one claim
+	maxIdle     = 64       // workers that wait for work
+
+	pruneInterval = time.Minute
+	cutGrace      = 5 * time.Second // for the bookkeeping of requests that were cut
+)
+
+// A session is one Run: the lanes, the workers and the loops.
+type session struct {
+	d     *Dispatcher
+	lanes *lane.Set[EndpointKey, *work]
+
+	jobs   chan job      // to idle workers
+	woken  chan struct{} // there may be something to claim
+	pruned chan struct{} // there may be something to prune
+
+	requests context.Context // ends when requests in flight are cut
+	cut      context.CancelFunc
+	books    context.Context // ends when bookkeeping is given up
+	giveUp   context.CancelFunc
+
+	mu      sync.RWMutex
+	closed  bool          // no more work is taken in
+	done    chan struct{} // closed with it
+	workers sync.WaitGroup
+	idle    atomic.Int32
+	cutOff  atomic.Int32 // requests that were cut
+
+	unsettled atomic.Int32 // settlements that the Store refused and that are being tried again
+	began     time.Duration
+	claimed   atomic.Int64 // when the last claim succeeded, or was not needed; in the time of settings
+	claimErr  atomic.Pointer[error]
+}
+
+// work is one delivery leased to this process.
+type work struct {
+	key        EndpointKey
+	uid        uuid.UUID
+	event      *Event    // shared by the deliveries of an event
+	createdAt  time.Time // of event
+	snapshot   *Endpoint // see Message.Endpoint
+	leaseNo    int64
+	leaseUntil time.Time
+	attempts   int
+	failures   int
+	since      time.Time
+	probe      bool
+}
+
+// A job is work on its way to a worker.
+type job struct {
+	work   *work
+	ticket lane.Ticket[EndpointKey, *work]
+}
+
+func newSession(d *Dispatcher) *session {
+	c := &d.config
+	s := &session{
+		d: d,
+		lanes: lane.New[EndpointKey, *work](lane.Limits{
+			InFlight: c.MaxInFlight, Cap: c.PerEndpoint, Queue: queueFactor * c.MaxInFlight, Bytes: queueBytes,
+			Lanes: maxLanes, Wait: laneWait,
+		}),
+		jobs:   make(chan job),
+		woken:  make(chan struct{}, 1),
+		pruned: make(chan struct{}, 1),
+		done:   make(chan struct{}),
+	}
+	s.requests, s.cut = context.WithCancel(context.Background())
+	s.books, s.giveUp = context.WithCancel(context.Background())
+	s.began = d.settings.clock()
+	s.claimed.Store(int64(s.began))
+	return s
+}
+
+// run is Run.
+func (s *session) run(ctx context.Context) error {
+	var loops sync.WaitGroup
+	loops.Go(func() { s.claimLoop(ctx) })
+	loops.Go(func() { s.pruneLoop(ctx) })
+	<-ctx.Done()
+
+	s.mu.Lock()
+	s.closed = true
+	close(s.done)
+	s.mu.Unlock()
+	loops.Wait()
+	s.d.handBack(s.books, s.lanes.FlushAll())
+	return s.drain()
+}
+
+// drain waits for the workers: first for their requests to end, then, when those have been cut, for their bookkeeping.
+func (s *session) drain() error {
+	finished := make(chan struct{})
+	go func() {
+		s.workers.Wait()
+		close(finished)
+	}()
+	defer s.cut()
+	defer s.giveUp()
+	if !waitFor(finished, s.d.config.DrainTimeout) {
+		s.cut()
+		if !waitFor(finished, cutGrace) {
+			s.giveUp()
+			<-finished
+		}
+	}
+	if n := s.cutOff.Load(); n > 0 {
+		return fmt.Errorf("webhook: %d requests were cut after the drain timeout of %v; they will be repeated", n, s.d.config.DrainTimeout)
+	}
+	return nil
+}
+
+// waitFor waits until done is closed, at most d.
+func waitFor(done <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	}
+}
+
+// wake hints that there may be something to claim.
+func (s *session) wake() { hint(s.woken) }
+
+// prune hints that there may be something to prune.
+func (s *session) prune() { hint(s.pruned) }
+
+func hint(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// ready is Ready.
+func (s *session) ready() error {
+	age := s.d.settings.clock() - time.Duration(s.claimed.Load())
+	if limit := 3*s.d.config.PollInterval + storeTimeout; age <= limit {
+		return nil
+	}
+	err := errors.New("no answer")
+	if p := s.claimErr.Load(); p != nil {
+		err = *p
+	}
+	return fmt.Errorf("webhook: the last claim succeeded %v ago: %w", age.Round(time.Second), err)
+}
+
+// handOver gives deliveries that were just published to the lanes where room was reserved for them.
+func (s *session) handOver(r *EventRecord, reserved []handOver, leaseUntil time.Time) {
+	event := r.event()
+	size := r.size()
+	works := make([]work, len(reserved))
+	s.mu.RLock()
+	closed := s.closed
+	for i, h := range reserved {
+		w := &works[i]
+		*w = work{
+			key: h.setting.endpoint.key(), uid: r.UID, event: event, createdAt: r.CreatedAt, snapshot: h.setting.snapshot,
+			leaseNo: 1, leaseUntil: leaseUntil, since: r.CreatedAt,
+		}
+		if closed {
+			s.lanes.Unreserve(w.key, size)
+		} else {
+			s.lanes.Push(w.key, w, size)
+		}
+	}
+	if !closed {
+		s.pump()
+	}
+	s.mu.RUnlock()
+	if closed {
+		back := make([]*work, len(works))
+		for i := range works {
+			back[i] = &works[i]
+		}
+		s.d.handBack(context.Background(), back)
+	}
+}
+
+// pump hands what the lanes give to workers. The caller holds mu, and closed is false.
+func (s *session) pump() {
+	for {
+		w, ticket, ok := s.lanes.Next()
+		if !ok {
+			return
+		}
+		j := job{w, ticket}
+		select {
+		case s.jobs <- j:
+		default:
+			s.workers.Go(func() { s.worker(j) })
+		}
+	}
+}
+
+// goOn pumps, unless the session has ended.
+func (s *session) goOn() {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if !s.closed {
+		s.pump()
+	}
+}
+
+// worker does one job after another, while there are any.
+func (s *session) worker(j job) {
+	for {
+		s.do(j)
+		w, ticket, ok := s.lanes.Next()
+		if ok {
+			j = job{w, ticket}
+			continue
+		}
+		if s.idle.Add(1) > maxIdle {
+			s.idle.Add(-1)
+			return
+		}
+		select {
+		case j = <-s.jobs:
+			s.idle.Add(-1)
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// do makes one attempt and settles it. The lane goes on as soon as the request is over, in another worker's hands; the result
+// counts against MaxInFlight until it is stored, so that a slow Store slows everything down and piles nothing up.
+func (s *session) do(j job) {
+	a := s.d.attempt(s.requests, j.work)
+	if a.cut {
+		s.cutOff.Add(1)
+	}
+	if s.lanes.Done(j.ticket, a.outcome, a.took) {
+		s.wake()
+	}
+	s.goOn()
+	s.settle(a.settlement)
+	s.lanes.Free()
+	if reason := a.settlement.Disable; reason != "" {
+		s.prune()
+		if s.d.config.Observer.Disabled != nil {
+			s.d.config.Observer.Disabled(j.work.key, reason)
+		}
+	}
+}
+
+// pruneLoop does the housekeeping.
+func (s *session) pruneLoop(ctx context.Context) {
+	for {
+		more, err := s.pruneOnce()
+		if err != nil {
+			s.d.report(fmt.Errorf("prune: %w", err))
+		}
+		wait := pruneInterval
+		if more && err == nil {
+			wait = 0
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.pruned:
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (s *session) pruneOnce() (more bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	return s.d.store.Prune(ctx, s.d.now(), s.d.config.Retention)
+}

@@ -1,0 +1,150 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gowebhook/webhook/internal/batch"
+)
+
+const (
+	maxSettings = 16 << 10    // endpoints remembered
+	settingsAge = time.Second // how old settings may be when a request begins
+)
+
+// settings are this process's copies of endpoints. Whatever asks the Store about an endpoint confirms or replaces its copy, so
+// that busy endpoints are never looked up for themselves; the others are, together, when a request is about to begin.
+type settings struct {
+	start time.Time
+	loads *batch.Group[EndpointKey, *setting]
+
+	mu sync.RWMutex
+	of map[EndpointKey]*setting
+}
+
+// A setting is one endpoint as of one version. Only the atomics change.
+type setting struct {
+	endpoint *Endpoint
+	snapshot *Endpoint // see Message.Endpoint
+	health   atomic.Pointer[Health]
+	seen     atomic.Int64 // when the Store was last asked, since settings.start
+}
+
+func newSettings(refresh func(context.Context, []EndpointKey) ([]Endpoint, error)) *settings {
+	s := &settings{start: time.Now(), of: make(map[EndpointKey]*setting)}
+	run := func(keys []EndpointKey) ([]*setting, error) { return s.load(refresh, keys) }
+	s.loads = batch.New(batch.Limits{Running: 2, Items: 1000, Bytes: 1000}, func(EndpointKey) int { return 1 }, run)
+	return s
+}
+
+// clock is the time that setting.seen counts in.
+func (s *settings) clock() time.Duration { return time.Since(s.start) }
+
+// get returns the copy of an endpoint, of whatever age, or nil.
+func (s *settings) get(key EndpointKey) *setting {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.of[key]
+}
+
+// put stores what the Store said of an endpoint when it was asked at asOf.
+func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
+	n := &setting{endpoint: e, snapshot: snapshotOf(e)}
+	health := e.Health
+	n.health.Store(&health)
+	n.seen.Store(int64(asOf))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.of[e.key()]; old != nil && old.endpoint.Version > e.Version {
+		return old // an answer that was overtaken by a newer one
+	}
+	if len(s.of) >= maxSettings {
+		for key := range s.of { // any will do: those in use are soon back
+			delete(s.of, key)
+			break
+		}
+	}
+	s.of[e.key()] = n
+	return n
+}
+
+// drop forgets an endpoint.
+func (s *settings) drop(key EndpointKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.of, key)
+}
+
+// confirm compares the copy of an endpoint with what the Store said when it was asked at asOf, and returns it if it is
+// current; nil otherwise.
+func (s *settings) confirm(status *EndpointStatus, asOf time.Duration) *setting {
+	n := s.get(status.Key)
+	if n == nil {
+		return nil
+	}
+	if n.endpoint.Version != status.Version {
+		if n.endpoint.Version < status.Version {
+			s.drop(status.Key)
+		}
+		return nil
+	}
+	if *n.health.Load() != status.Health {
+		health := status.Health
+		n.health.Store(&health)
+	}
+	for seen := n.seen.Load(); seen < int64(asOf) && !n.seen.CompareAndSwap(seen, int64(asOf)); {
+		seen = n.seen.Load()
+	}
+	return n
+}
+
+// fresh returns an endpoint as it was at most settingsAge ago; nil if it does not exist.
+func (s *settings) fresh(ctx context.Context, key EndpointKey) (*setting, error) {
+	if n := s.get(key); n != nil && s.clock()-time.Duration(n.seen.Load()) < settingsAge {
+		return n, nil
+	}
+	return s.loads.Do(ctx, key)
+}
+
+func (s *settings) load(refresh func(context.Context, []EndpointKey) ([]Endpoint, error), keys []EndpointKey) ([]*setting, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	results := make([]*setting, len(keys))
+	asOf := s.clock()
+	found, err := refresh(ctx, unique(keys))
+	if err != nil {
+		return nil, err
+	}
+	byKey := make(map[EndpointKey]*setting, len(found))
+	for i := range found {
+		byKey[found[i].key()] = s.put(&found[i], asOf)
+	}
+	for i, key := range keys {
+		results[i] = byKey[key]
+		if results[i] == nil {
+			s.drop(key)
+		}
+	}
+	return results, nil
+}
+
+func unique(keys []EndpointKey) []EndpointKey {
+	seen := make(map[EndpointKey]bool, len(keys))
+	var once []EndpointKey
+	for _, key := range keys {
+		if !seen[key] {
+			seen[key] = true
+			once = append(once, key)
+		}
+	}
+	return once
+}
+
+// snapshotOf returns the part of an endpoint that bodies are made from.
+func snapshotOf(e *Endpoint) *Endpoint {
+	return &Endpoint{
+		ID: e.ID, Tenant: e.Tenant, URL: e.URL, Profile: e.Profile, Metadata: e.Metadata, Version: e.Version,
+	}
+}

@@ -1,0 +1,237 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// endpointCases check CreateEndpoint, DeleteEndpoint, Endpoints and Refresh.
+var endpointCases = []testCase{
+	{
+		"create/as-given", "CreateEndpoint stores a new endpoint as it is given, Version included",
+		func(f *fixture) {
+			e := f.create(fullEndpoint())
+			f.create(webhook.Endpoint{
+				Tenant: "acme", ID: "bare", URL: "https://example.com", Events: []string{"*"},
+				State: webhook.EndpointPaused, Version: 1, CreatedAt: f.now, UpdatedAt: f.now,
+			})
+			f.equal("Refresh", f.get(e.Tenant, e.ID), e)
+			f.equal("Endpoints", f.listEndpoints(webhook.Query{Tenant: e.Tenant, EndpointID: e.ID}), []webhook.Endpoint{e})
+			bare := f.get("acme", "bare")
+			if bare.State != webhook.EndpointPaused || len(bare.Metadata)+len(bare.Header)+len(bare.Secrets) != 0 {
+				f.Errorf("an endpoint with few fields: got %+v", bare)
+			}
+		},
+	},
+	{
+		"create/conflict", "CreateEndpoint returns ErrConflict if the tenant has one with the same id",
+		func(f *fixture) {
+			e := f.endpoint("acme", "ep1", "a")
+			again := f.newEndpoint("acme", "ep1", "b")
+			again.URL = "https://example.com/again"
+			f.is("same id", f.store.CreateEndpoint(f.ctx(), again, 0), webhook.ErrConflict)
+			f.equal("the first one", f.get("acme", "ep1"), e)
+			f.names("matched", f.match(asks("acme", "b")))
+			f.endpoint("umbrella", "ep1") // another tenant's
+		},
+	},
+	{
+		"create/byte-by-byte", "ids are compared byte by byte",
+		func(f *fixture) {
+			for _, id := range lookalikes("endpoint") {
+				f.endpoint("acme", id)
+			}
+			for _, id := range lookalikes("endpoint") {
+				if got := f.get("acme", id); got.ID != id {
+					f.Errorf("read %q, got %q", id, got.ID)
+				}
+			}
+			f.remove("acme", "ENDPOINT")
+			f.get("acme", "endpoint")
+		},
+	},
+	{
+		"create/deleted-id", "CreateEndpoint returns ErrConflict if the tenant had one with the same id whose deliveries are still stored",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			f.send("acme", "e1", "ep1")
+			f.settle(f.success(f.take("e1.ep1")))
+			f.remove("acme", "ep1")
+			f.is("id of a deleted one", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "ep1"), 0), webhook.ErrConflict)
+			f.prune(forEver)
+			f.is("after Prune that keeps all", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "ep1"), 0), webhook.ErrConflict)
+			f.endpoint("umbrella", "ep1") // another tenant's
+		},
+	},
+	{
+		"create/deleted-unused", "CreateEndpoint takes the id of a deleted endpoint that has no deliveries stored",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1", "a")
+			f.remove("acme", "ep1")
+			e := f.endpoint("acme", "ep1", "b")
+			f.equal("the new one", f.get("acme", "ep1"), e)
+			f.names("matched by a pattern of the old one", f.match(asks("acme", "a")))
+			f.names("matched by a pattern of the new one", f.match(asks("acme", "b")), "ep1")
+		},
+	},
+	{
+		"create/limit", "CreateEndpoint returns ErrFull if the tenant has limit endpoints already",
+		func(f *fixture) {
+			f.endpoints("umbrella", 3)
+			for i := range 3 {
+				f.must("below the limit", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", fmt.Sprint(i)), 3))
+			}
+			f.is("at the limit", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "3"), 3), webhook.ErrFull)
+			f.is("above the limit", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "3"), 2), webhook.ErrFull)
+			f.names("stored", ids(f.listEndpoints(webhook.Query{Tenant: "acme"})), "0", "1", "2")
+			f.remove("acme", "1")
+			f.must("after a deletion", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "3"), 3))
+		},
+	},
+	{
+		"create/no-limit", "limit 0 is none",
+		func(f *fixture) {
+			for i := range 3 {
+				f.must("limit 0", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", fmt.Sprint(i)), 0))
+			}
+			f.names("stored", ids(f.listEndpoints(webhook.Query{Tenant: "acme"})), "0", "1", "2")
+		},
+	},
+	{
+		"delete/unseen", "DeleteEndpoint removes an endpoint from every read and match at once",
+		func(f *fixture) {
+			f.endpoints("acme", 2)
+			f.send("acme", "e1", "ep0000", "ep0001")
+			f.remove("acme", "ep0000")
+			f.names("Endpoints", ids(f.listEndpoints(webhook.Query{Tenant: "acme"})), "ep0001")
+			f.names("Endpoints of this id", ids(f.listEndpoints(webhook.Query{Tenant: "acme", EndpointID: "ep0000"})))
+			f.names("Refresh", f.refresh(key("acme", "ep0000"), key("acme", "ep0001")), "acme/ep0001")
+			f.names("Match", f.match(asks("acme", "t")), "ep0001")
+			f.expectClaim("e1.ep0001")
+		},
+	},
+	{
+		"delete/not-found", "DeleteEndpoint returns ErrNotFound if there is none",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			f.is("unknown id", f.store.DeleteEndpoint(f.ctx(), key("acme", "ep2"), f.now), webhook.ErrNotFound)
+			f.is("another tenant's", f.store.DeleteEndpoint(f.ctx(), key("umbrella", "ep1"), f.now), webhook.ErrNotFound)
+			f.get("acme", "ep1")
+			f.remove("acme", "ep1")
+			f.is("deleted", f.store.DeleteEndpoint(f.ctx(), key("acme", "ep1"), f.now), webhook.ErrNotFound)
+		},
+	},
+	{
+		"endpoints/order", "Endpoints returns endpoints ordered by tenant and id",
+		func(f *fixture) {
+			for _, tenant := range []string{"b", "B", "é", "a"} {
+				for _, id := range []string{"b", "B", "_", "a"} {
+					f.endpoint(tenant, id)
+				}
+			}
+			want := []string{"B/B", "B/_", "B/a", "B/b", "a/B", "a/_", "a/a", "a/b", "b/B", "b/_", "b/a", "b/b", "é/B", "é/_", "é/a", "é/b"}
+			for _, limit := range []int{1, 2, 3, 15, 16, 17, 1000, 0} {
+				f.ordered(fmt.Sprintf("in pages of %d", limit),
+					paths(f.listEndpoints(webhook.Query{AllTenants: true, Limit: limit})), want...)
+			}
+			f.ordered("of one tenant", paths(f.listEndpoints(webhook.Query{Tenant: "a", Limit: 3})), want[4:8]...)
+		},
+	},
+	{
+		"endpoints/filter", "Endpoints honours Tenant, AllTenants, EndpointID",
+		func(f *fixture) {
+			for _, tenant := range []string{"acme", "umbrella"} {
+				f.endpoints(tenant, 3)
+			}
+			f.names("one", paths(f.listEndpoints(webhook.Query{Tenant: "acme", EndpointID: "ep0001"})), "acme/ep0001")
+			f.names("this id of all tenants", paths(f.listEndpoints(webhook.Query{AllTenants: true, EndpointID: "ep0001"})),
+				"acme/ep0001", "umbrella/ep0001")
+			f.names("unknown", paths(f.listEndpoints(webhook.Query{Tenant: "acme", EndpointID: "EP0001"})))
+		},
+	},
+	{
+		"endpoints/default-limit", "Limit is 1 to 1,000 rows of a page; zero means 100",
+		func(f *fixture) {
+			want := f.endpoints("acme", 102)
+			page, err := f.store.Endpoints(f.ctx(), webhook.Query{Tenant: "acme"})
+			f.must("Endpoints", err)
+			if len(page.Items) > 100 || page.Next == "" {
+				f.Errorf("a page of %d items with Next %q, want at most 100 and a cursor", len(page.Items), page.Next)
+			}
+			f.ordered("all pages", ids(f.listEndpoints(webhook.Query{Tenant: "acme"})), want...)
+		},
+	},
+	{
+		"refresh/each-once", "Refresh returns the endpoints with these keys, each once; one that does not exist is left out",
+		func(f *fixture) {
+			f.endpoints("acme", 3)
+			f.endpoint("umbrella", "u1")
+			got := f.refresh(key("umbrella", "u1"), key("acme", "ep0002"), key("umbrella", "ep0001"), key("acme", "EP0000"),
+				key("acme", "ep0002"), key("acme", "ep0000"))
+			f.names("Refresh", got, "acme/ep0000", "acme/ep0002", "umbrella/u1")
+			f.names("Refresh of nothing", f.refresh())
+		},
+	},
+	{
+		"refresh/now", "Refresh returns the endpoints as they are, with their Health",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			f.setState("acme", "ep1", webhook.EndpointPaused)
+			until := f.block("acme", "ep1", leaseTime, false)
+			got := f.get("acme", "ep1")
+			if got.Version != 2 || got.State != webhook.EndpointPaused || !got.Health.BlockedUntil.Equal(until) {
+				f.Errorf("got version %d, %s, blocked until %v", got.Version, got.State, got.Health.BlockedUntil)
+			}
+		},
+	},
+}
+
+// fullEndpoint returns an endpoint with every field set.
+func fullEndpoint() webhook.Endpoint {
+	at := base.Add(123456 * instant)
+	return webhook.Endpoint{
+		ID: "!~%_\\'\"", Tenant: "Ácme ", URL: "https://example.com/a?b=c%20d&e='\"", Description: "Überblick\n\t🙂 'quoted'",
+		Events: []string{"member.*", "a.b-c_D", "*"}, Channel: "Kanal ", State: webhook.EndpointDisabled, Reason: webhook.ReasonUnverified,
+		Profile:  "stripe",
+		Metadata: map[string]string{"Key": "value", "key": "", "schlüssel ": "wért\n" + strings.Repeat("x", 1000)},
+		Header:   map[string]webhook.Secret{"Authorization": "Bearer 'x'", "X-Empty": ""},
+		Timeout:  1234567 * time.Microsecond, MaxInFlight: 17, Secret: "new\"secret",
+		Secrets: []webhook.EndpointSecret{
+			{Value: "new\"secret", CreatedAt: at.Add(instant)},
+			{Value: "whsec_old", CreatedAt: at.Add(-time.Hour), ExpiresAt: at.Add(time.Hour + instant)},
+		},
+		Health: webhook.Health{
+			Failures: 3, FailingSince: at.Add(-3 * instant), LastFailureAt: at.Add(-instant), LastSuccessAt: at.Add(-time.Hour),
+			BlockedUntil: at.Add(time.Hour), Circuit: true,
+		},
+		Version: 7, CreatedAt: at, UpdatedAt: at.Add(2 * instant),
+	}
+}
+
+func ids(list []webhook.Endpoint) []string {
+	out := make([]string, len(list))
+	for i, e := range list {
+		out[i] = e.ID
+	}
+	return out
+}
+
+// paths returns "tenant/id" of each endpoint.
+func paths(list []webhook.Endpoint) []string {
+	out := make([]string, len(list))
+	for i, e := range list {
+		out[i] = e.Tenant + "/" + e.ID
+	}
+	return out
+}
+
+func (f *fixture) refresh(keys ...webhook.EndpointKey) []string {
+	f.Helper()
+	list, err := f.store.Refresh(f.ctx(), slices.Clone(keys))
+	f.must("Refresh", err)
+	return paths(list)
+}

@@ -1,0 +1,239 @@
+package storetest
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// base is when every case begins.
+var base = time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)
+
+const (
+	// leaseTime is how long the fixture leases.
+	leaseTime = time.Minute
+
+	// grace is how long after its end a lease is left to its owner.
+	grace = 5 * time.Second
+
+	// instant is the smallest step of time.
+	instant = time.Microsecond
+)
+
+// A uid is an event's UID, as a map key.
+type uid = [16]byte
+
+// A fixture is an empty store with a clock, and short ways to fill it and to look into it. Its methods end the case on
+// an error that the case does not expect.
+type fixture struct {
+	tb
+	store    webhook.Store
+	now      time.Time
+	seq      uint64
+	sent     map[uid]webhook.EventRecord   // all that were made by event
+	versions map[webhook.EndpointKey]int64 // of endpoints, as of the last create or update
+}
+
+func newFixture(t tb, store webhook.Store) *fixture {
+	return &fixture{
+		tb: t, store: store, now: base,
+		sent: map[uid]webhook.EventRecord{}, versions: map[webhook.EndpointKey]int64{},
+	}
+}
+
+func (f *fixture) ctx() context.Context { return f.Context() }
+
+func (f *fixture) advance(d time.Duration) { f.now = f.now.Add(d) }
+
+func key(tenant, id string) webhook.EndpointKey { return webhook.EndpointKey{Tenant: tenant, ID: id} }
+
+// newEndpoint returns an active endpoint with a bit of everything; without patterns it is subscribed to "*".
+func (f *fixture) newEndpoint(tenant, id string, patterns ...string) webhook.Endpoint {
+	if len(patterns) == 0 {
+		patterns = []string{"*"}
+	}
+	return webhook.Endpoint{
+		Tenant: tenant, ID: id, URL: "https://example.com/" + id, Events: patterns,
+		State: webhook.EndpointActive, Profile: "standard", Metadata: map[string]string{"id": id},
+		Secret:  "whsec_1",
+		Secrets: []webhook.EndpointSecret{{Value: "whsec_1", CreatedAt: f.now}},
+		Version: 1, CreatedAt: f.now, UpdatedAt: f.now,
+	}
+}
+
+func (f *fixture) create(e webhook.Endpoint) webhook.Endpoint {
+	f.Helper()
+	f.must("CreateEndpoint "+e.ID, f.store.CreateEndpoint(f.ctx(), e, 0))
+	f.versions[key(e.Tenant, e.ID)] = e.Version
+	return e
+}
+
+// endpoint creates what newEndpoint returns.
+func (f *fixture) endpoint(tenant, id string, patterns ...string) webhook.Endpoint {
+	f.Helper()
+	return f.create(f.newEndpoint(tenant, id, patterns...))
+}
+
+// endpoints creates n endpoints, in the order of their ids, which it returns.
+func (f *fixture) endpoints(tenant string, n int) []string {
+	f.Helper()
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("ep%04d", i)
+		f.endpoint(tenant, ids[i])
+	}
+	return ids
+}
+
+// update changes an endpoint, and returns it as the store then has it.
+func (f *fixture) update(tenant, id string, change func(*webhook.Endpoint)) webhook.Endpoint {
+	f.Helper()
+	e := f.get(tenant, id)
+	change(&e)
+	e.UpdatedAt = f.now
+	e, err := f.store.UpdateEndpoint(f.ctx(), e)
+	f.must("UpdateEndpoint "+id, err)
+	f.versions[key(tenant, id)] = e.Version
+	return e
+}
+
+func (f *fixture) setState(tenant, id string, state webhook.EndpointState) {
+	f.Helper()
+	f.update(tenant, id, func(e *webhook.Endpoint) {
+		e.State, e.Reason = state, ""
+		if state == webhook.EndpointDisabled {
+			e.Reason = webhook.ReasonCustomer
+		}
+	})
+}
+
+func (f *fixture) remove(tenant, id string) {
+	f.Helper()
+	f.must("DeleteEndpoint "+id, f.store.DeleteEndpoint(f.ctx(), key(tenant, id), f.now))
+}
+
+// get returns an endpoint that exists.
+func (f *fixture) get(tenant, id string) webhook.Endpoint {
+	f.Helper()
+	found, err := f.store.Refresh(f.ctx(), []webhook.EndpointKey{key(tenant, id)})
+	f.must("Refresh "+id, err)
+	if len(found) != 1 {
+		f.Fatalf("Refresh %s %s: got %d endpoints, want 1", tenant, id, len(found))
+	}
+	return found[0]
+}
+
+func (f *fixture) health(tenant, id string) webhook.Health {
+	f.Helper()
+	return f.get(tenant, id).Health
+}
+
+// event makes an event of now; without rows it is stored without deliveries. Those made later have higher UIDs. Rows
+// without a Version get the endpoint's.
+func (f *fixture) event(tenant, id string, rows ...webhook.NewDelivery) webhook.EventRecord {
+	e := webhook.EventRecord{
+		Tenant: tenant, ID: id, Type: "member.joined", Data: []byte(`{"id":"` + id + `"}`),
+		Time: f.now, CreatedAt: f.now, Deliveries: slices.Concat([]webhook.NewDelivery{}, rows),
+	}
+	for i, row := range e.Deliveries {
+		if row.Version == 0 {
+			e.Deliveries[i].Version = max(f.versions[key(tenant, row.EndpointID)], 1)
+		}
+	}
+	f.seq++
+	ms, micros := uint64(f.now.UnixMilli()), uint64(f.now.UnixMicro()%1000)
+	binary.BigEndian.PutUint64(e.UID[:8], ms<<16|7<<12|micros<<2) // a UUIDv7
+	binary.BigEndian.PutUint64(e.UID[8:], 1<<63|f.seq)
+	f.sent[e.UID] = e
+	return e
+}
+
+// outbox makes an event whose deliveries are not known yet.
+func (f *fixture) outbox(tenant, id string) webhook.EventRecord {
+	e := f.event(tenant, id)
+	e.Deliveries = nil
+	return e
+}
+
+// ready returns rows that are due now.
+func (f *fixture) ready(endpoints ...string) []webhook.NewDelivery {
+	rows := make([]webhook.NewDelivery, len(endpoints))
+	for i, id := range endpoints {
+		rows[i] = webhook.NewDelivery{EndpointID: id, DueAt: f.now}
+	}
+	return rows
+}
+
+// held returns rows that are leased by their publisher.
+func (f *fixture) held(endpoints ...string) []webhook.NewDelivery {
+	rows := f.ready(endpoints...)
+	for i := range rows {
+		rows[i].Leased = true
+	}
+	return rows
+}
+
+// tryPublish publishes the events, whatever becomes of each.
+func (f *fixture) tryPublish(events ...webhook.EventRecord) []webhook.Published {
+	f.Helper()
+	results, err := f.store.Publish(f.ctx(), f.request(events...))
+	f.must("Publish", err)
+	if len(results) != len(events) {
+		f.Fatalf("Publish of %d events returned %d results", len(events), len(results))
+	}
+	return results
+}
+
+func (f *fixture) request(events ...webhook.EventRecord) webhook.PublishRequest {
+	return webhook.PublishRequest{Now: f.now, LeaseUntil: f.now.Add(leaseTime), Events: events}
+}
+
+// publish publishes new events.
+func (f *fixture) publish(events ...webhook.EventRecord) {
+	f.Helper()
+	for i, r := range f.tryPublish(events...) {
+		if r.Err != nil || r.Duplicate || r.Deliveries != len(events[i].Deliveries) {
+			f.Fatalf("Publish of the new event %s: got %+v, want %d deliveries", events[i].ID, r, len(events[i].Deliveries))
+		}
+	}
+}
+
+// send publishes an event with rows for these endpoints, due now.
+func (f *fixture) send(tenant, id string, endpoints ...string) webhook.EventRecord {
+	f.Helper()
+	e := f.event(tenant, id, f.ready(endpoints...)...)
+	f.publish(e)
+	return e
+}
+
+// backlog publishes n events for one endpoint, due now, with ids that begin with prefix.
+func (f *fixture) backlog(tenant, prefix, endpoint string, n int) {
+	f.Helper()
+	events := make([]webhook.EventRecord, n)
+	for i := range events {
+		events[i] = f.event(tenant, fmt.Sprintf("%s%03d", prefix, i), f.ready(endpoint)...)
+	}
+	for part := range slices.Chunk(events, 100) {
+		f.publish(part...)
+	}
+}
+
+// prune prunes until there is no more to do.
+func (f *fixture) prune(r webhook.Retention) {
+	f.Helper()
+	for range 1000 {
+		more, err := f.store.Prune(f.ctx(), f.now, r)
+		f.must("Prune", err)
+		if !more {
+			return
+		}
+	}
+	f.Fatalf("Prune says that there is more after 1,000 calls")
+}
+
+// forEver is a Retention that removes nothing.
+var forEver = webhook.Retention{ResponseBodies: -1, Attempts: -1, Events: -1}

@@ -1,0 +1,133 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gowebhook/webhook/internal/lane"
+)
+
+// maxTests is how many test sends run at once, one for each endpoint.
+const maxTests = 16
+
+// tests are the endpoints that a test is being sent to.
+type tests struct {
+	mu  sync.Mutex
+	now map[EndpointKey]bool
+}
+
+func (t *tests) begin(key EndpointKey) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.now[key]:
+		return fmt.Errorf("a test of this endpoint: %w", ErrInFlight)
+	case len(t.now) >= maxTests:
+		return fmt.Errorf("%d tests: %w", maxTests, ErrInFlight)
+	case t.now == nil:
+		t.now = make(map[EndpointKey]bool)
+	}
+	t.now[key] = true
+	return nil
+}
+
+func (t *tests) end(key EndpointKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.now, key)
+}
+
+// Test sends the profile's test event to an endpoint, whatever it is subscribed to and whether or not it is active, in the
+// caller's goroutine, on a connection of its own. It goes through the same encoding, signing and address checks as any
+// delivery, is logged as an event, a delivery and an attempt, is never retried, and has no effect on the endpoint's health. It
+// needs no Run. An endpoint that does not answer well is not an error: Attempt says what came.
+//
+// One test of an endpoint runs at a time, and 16 in all: [ErrInFlight] otherwise. If ctx ends, nothing is logged.
+func (s Scope) Test(ctx context.Context, endpointID string) (Attempt, error) {
+	a, err := s.test(ctx, endpointID)
+	if err != nil {
+		return Attempt{}, fmt.Errorf("webhook: test: %w", err)
+	}
+	return a, nil
+}
+
+func (s Scope) test(ctx context.Context, endpointID string) (Attempt, error) {
+	d := s.d
+	endpoint, err := s.stored(ctx, endpointID)
+	if err != nil {
+		return Attempt{}, err
+	}
+	if err := d.tests.begin(endpoint.key()); err != nil {
+		return Attempt{}, err
+	}
+	defer d.tests.end(endpoint.key())
+	profile := d.profiles[endpoint.Profile]
+	if profile == nil {
+		return Attempt{}, &FieldError{"Endpoint.Profile", fmt.Sprintf("is unknown: %q", endpoint.Profile), "register it in Config.Profiles"}
+	}
+	record, err := d.testRecord(profile, &endpoint)
+	if err != nil {
+		return Attempt{}, err
+	}
+	now := d.now()
+	secrets, err := profile.keys(ctx, &endpoint, now)
+	if err != nil {
+		return Attempt{}, fmt.Errorf("keys: %w", err)
+	}
+	w := &work{
+		key: endpoint.key(), uid: record.UID, event: record.event(), createdAt: record.CreatedAt, snapshot: snapshotOf(&endpoint),
+		since: now,
+	}
+	result, err := d.sendTest(ctx, w, profile, &endpoint, secrets)
+	if err != nil {
+		return Attempt{}, err
+	}
+	return d.logTest(ctx, record, result, &endpoint)
+}
+
+// testRecord makes the event of a test.
+func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint) (record *EventRecord, err error) {
+	defer recovered(&err)
+	event := Event{Type: "test.ping", Data: struct{}{}}
+	if p.Test != nil {
+		event = p.Test(endpoint)
+	}
+	event.Tenant, event.ID = endpoint.Tenant, ""
+	if err := checkType("Event.Type", event.Type); err != nil {
+		return nil, err
+	}
+	return d.recordUnlisted(&event)
+}
+
+func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint *Endpoint, secrets []Secret) (attempted, error) {
+	req, err := w.request(p, endpoint, secrets, d.now())
+	if err != nil {
+		a := w.newAttempt(d.now())
+		a.Class, a.Error = ClassLocal, err.Error()
+		return d.conclude(w, p, endpoint.Health, a, nil, lane.Unsent), nil
+	}
+	req.OwnConn = true
+	result := d.send(ctx, w, p, endpoint.Health, req, d.timeout(endpoint))
+	if result.cut {
+		return result, ctx.Err()
+	}
+	return result, nil
+}
+
+// logTest stores a test that is over.
+func (d *Dispatcher) logTest(ctx context.Context, record *EventRecord, result attempted, endpoint *Endpoint) (Attempt, error) {
+	a := result.settlement.Attempt
+	a.Test, a.Number, a.NextAt = true, 1, time.Time{}
+	row := NewDelivery{EndpointID: endpoint.ID, Version: endpoint.Version, State: result.settlement.State, Attempt: a}
+	if row.State != DeliverySucceeded {
+		row.State, row.Reason = DeliveryFailed, ReasonRejected
+	}
+	record.Deliveries = []NewDelivery{row}
+	results, err := d.store.Publish(ctx, PublishRequest{Now: d.now(), Events: []EventRecord{*record}})
+	if err = publishError(results, 1, err); err != nil {
+		return Attempt{}, fmt.Errorf("logging: %w", err)
+	}
+	return *a, nil
+}

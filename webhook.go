@@ -1,0 +1,149 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gowebhook/webhook/internal/batch"
+)
+
+// A Dispatcher accepts events and works their deliveries off. It is safe for concurrent use. New makes one; it does nothing
+// by itself until Run.
+type Dispatcher struct {
+	config    Config // complete
+	store     Store
+	transport Transport
+	profiles  map[string]*Profile // complete
+	idle      func()              // closes idle connections
+
+	publishes *batch.Group[*EventRecord, emitted]
+	settles   *batch.Group[Settlement, struct{}]
+	settings  *settings
+	tests     tests
+
+	session atomic.Pointer[session] // nil while Run does not run
+	running sync.Mutex              // held by Run
+	problem throttle
+	uids    uids
+}
+
+// New returns a Dispatcher on store. It refuses a nil store and a Config that does not hold together, with a [FieldError].
+// It starts nothing and asks the store for nothing.
+func New(store Store, config Config) (*Dispatcher, error) {
+	if store == nil {
+		return nil, &FieldError{"store", "is nil", "pass memstore.New, sqlstore.New, or an own Store"}
+	}
+	c, err := config.complete()
+	if err != nil {
+		return nil, err
+	}
+	d := &Dispatcher{config: c, store: store, transport: c.Transport, idle: func() {}}
+	if d.transport == nil {
+		t := newHTTPTransport(c.Network, c.MaxInFlight)
+		d.transport, d.idle = t, t.closeIdle
+	}
+	d.profiles = make(map[string]*Profile, len(c.Profiles)+1)
+	standard := Profile{}.complete()
+	d.profiles[standardProfile] = &standard
+	for name, p := range c.Profiles {
+		p = p.complete()
+		d.profiles[name] = &p
+	}
+	d.publishes = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20}, (*EventRecord).size, d.publish)
+	d.settles = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20}, settlementSize, d.settleBatch)
+	d.settings = newSettings(d.refresh)
+	return d, nil
+}
+
+// Run works deliveries off until ctx ends, and then drains: it claims nothing more, gives back what has not been begun, and
+// waits up to Config.DrainTimeout for the requests in flight and their bookkeeping. It returns nil when all of that ended by
+// itself, and an error that says how many requests were cut otherwise; those are repeated, later or by another process.
+// Nothing is lost either way. Errors of the Store do not end Run: it reports them and tries again, at growing intervals of up
+// to 5 seconds.
+//
+// Run owns every goroutine of the Dispatcher; when it returns, none is left. It returns an error at once if it is running
+// already. It may be called again after it has returned.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	if !d.running.TryLock() {
+		return errors.New("webhook: Run is running already")
+	}
+	defer d.running.Unlock()
+	s := newSession(d)
+	d.session.Store(s)
+	defer d.session.Store(nil)
+	defer d.idle()
+	return s.run(ctx)
+}
+
+// Wake hints that deliveries may have become due, after a transaction with EmitTx was committed. They are found without it
+// too, within Config.PollInterval.
+func (d *Dispatcher) Wake() {
+	if s := d.session.Load(); s != nil {
+		s.wake()
+	}
+}
+
+// Ready returns nil if Run is running and the Store answered a claim lately: within three Config.PollIntervals and 10
+// seconds. Otherwise its error says what is wrong. It asks the Store for nothing, so that a probe may call it often.
+func (d *Dispatcher) Ready() error {
+	s := d.session.Load()
+	if s == nil {
+		return errors.New("webhook: Run is not running")
+	}
+	return s.ready()
+}
+
+// Stats counts unfinished deliveries in the Store.
+func (d *Dispatcher) Stats(ctx context.Context) (Stats, error) {
+	stats, err := d.store.Stats(ctx, d.now())
+	if err != nil {
+		return Stats{}, fmt.Errorf("webhook: stats: %w", err)
+	}
+	return stats, nil
+}
+
+// Tenant returns the Scope of one tenant. Its methods refuse an empty or invalid id.
+func (d *Dispatcher) Tenant(id string) Scope { return Scope{d: d, tenant: id} }
+
+// AllTenants returns the Scope of all tenants: for lists, Retry, Cancel, and updates of endpoints that it has read. It
+// creates nothing.
+func (d *Dispatcher) AllTenants() Scope { return Scope{d: d, all: true} }
+
+// now is store time.
+func (d *Dispatcher) now() time.Time { return micros(d.config.Now()) }
+
+// jitter is a random number in [0,1).
+func (d *Dispatcher) jitter() float64 { return rand.Float64() }
+
+// report tells of an error that no caller gets to see. The log has at most one line a second; Observer.Error gets all.
+func (d *Dispatcher) report(err error) {
+	if d.config.Observer.Error != nil {
+		d.config.Observer.Error(err)
+	}
+	if skipped, ok := d.problem.allow(time.Now()); ok {
+		d.config.Logger.Error("webhook", "error", err.Error(), "similar", skipped)
+	}
+}
+
+// A throttle lets one event a second through and counts the others.
+type throttle struct {
+	mu      sync.Mutex
+	last    time.Time
+	skipped int
+}
+
+func (t *throttle) allow(now time.Time) (skipped int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.last.IsZero() && now.Sub(t.last) < time.Second {
+		t.skipped++
+		return 0, false
+	}
+	skipped, t.skipped, t.last = t.skipped, 0, now
+	return skipped, true
+}
