@@ -171,7 +171,8 @@ func (d *Dispatcher) retry(s *Settlement, w *work, profile *Profile, now time.Ti
 
 func (w *work) newAttempt(now time.Time) *Attempt {
 	return &Attempt{
-		Tenant: w.key.Tenant, EventID: w.event.ID, EventType: w.event.Type, EndpointID: w.key.ID, StartedAt: now,
+		Tenant: w.key.Tenant, EventID: w.event.ID, EventType: w.event.Type, EndpointID: w.key.ID,
+		Number: w.attempts + 1, StartedAt: now,
 	}
 }
 

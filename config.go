@@ -87,7 +87,7 @@ type Config struct {
 // An Observer is a set of functions that are told what happens; nil ones are skipped. They are called from many goroutines at
 // once, on the path of the deliveries, and must return quickly.
 type Observer struct {
-	// Attempt is called after each request, before its result is stored. The attempt has no Number yet.
+	// Attempt is called after each request, before its result is stored.
 	Attempt func(Attempt, Verdict)
 
 	// Disabled is called when the library disables an endpoint, once in each process that saw the cause.

@@ -301,8 +301,7 @@ func TestWrapSeesEveryRequestOnce(t *testing.T) {
 }
 
 func TestTLSConfigIsClonedAndUsed(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer server.Close()
+	server, _ := netTLSServer(t, func(http.ResponseWriter, *http.Request) {})
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	config := &tls.Config{RootCAs: roots}

@@ -16,11 +16,7 @@ var publishCases = []testCase{
 			e.Channel, e.Header = "mobile", map[string]string{"Traceparent": "00-01", "X-Sig": `a="b", c; d`}
 			e.Time, e.NotBefore = f.now.Add(-time.Hour+instant), f.now.Add(time.Hour+3*instant)
 			f.publish(e)
-			stored := f.events(webhook.Query{Tenant: "acme"})
-			if len(stored) != 1 {
-				f.Fatalf("got %d events, want 1", len(stored))
-			}
-			f.sameEvent("event", stored[0], e)
+			f.sameEvent("event", f.storedEvent("acme", "e1"), e)
 		},
 	},
 	{
@@ -62,11 +58,7 @@ var publishCases = []testCase{
 			got := f.tryPublish(f.event("acme", "e1", f.ready("ep0000", "ep0001")...))[0]
 			f.equal("result", got, webhook.Published{Duplicate: true})
 			f.names("deliveries to", endpointsOf(f.deliveries(webhook.Query{Tenant: "acme"})), "ep0000")
-			stored := f.events(webhook.Query{Tenant: "acme"})
-			if len(stored) != 1 {
-				f.Fatalf("got %d events, want 1", len(stored))
-			}
-			f.sameEvent("event", stored[0], first)
+			f.sameEvent("event", f.storedEvent("acme", "e1"), first)
 		},
 	},
 	{
@@ -89,7 +81,7 @@ var publishCases = []testCase{
 			again := f.event("acme", "e1")
 			again.Header, again.NotBefore, again.Keep = map[string]string{"A": "2"}, f.now.Add(time.Hour), true
 			f.equal("result", f.tryPublish(again)[0], webhook.Published{Duplicate: true})
-			f.sameEvent("event", f.events(webhook.Query{Tenant: "acme"})[0], first)
+			f.sameEvent("event", f.storedEvent("acme", "e1"), first)
 		},
 	},
 	{
@@ -133,7 +125,7 @@ var publishCases = []testCase{
 			other := f.event("umbrella", "e1")
 			other.Data = []byte("2")
 			f.publish(other) // is neither a duplicate nor a conflict
-			f.sameEvent("event", f.events(webhook.Query{Tenant: "umbrella"})[0], other)
+			f.sameEvent("event", f.storedEvent("umbrella", "e1"), other)
 		},
 	},
 	{
@@ -181,8 +173,8 @@ var publishCases = []testCase{
 			e := f.event("acme", "e1", f.ready("ep1")...)
 			e.Data = []byte(odd)
 			f.publish(e)
-			f.equal("data in Events", f.events(webhook.Query{Tenant: "acme"})[0].Data, []byte(odd))
-			f.equal("data in Claim", f.call(f.room()).Events[0].Data, []byte(odd))
+			f.equal("data in Events", f.storedEvent("acme", "e1").Data, []byte(odd))
+			f.equal("data in Claim", f.claimedEvent().Data, []byte(odd))
 		},
 	},
 	{
@@ -192,7 +184,7 @@ var publishCases = []testCase{
 			e := f.event("acme", "e1", f.ready("ep1")...)
 			e.Data = largeJSON(256 << 10)
 			f.publish(e)
-			f.equal("data in Claim", f.call(f.room()).Events[0].Data, largeJSON(256<<10))
+			f.equal("data in Claim", f.claimedEvent().Data, largeJSON(256<<10))
 		},
 	},
 	{

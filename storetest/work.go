@@ -94,6 +94,16 @@ func (f *fixture) own(e webhook.EventRecord, endpoint string) webhook.Leased {
 	return webhook.Leased{UID: e.UID, Endpoint: key(e.Tenant, endpoint), LeaseNo: 1}
 }
 
+// claimedEvent claims once, and returns the only event of the reply.
+func (f *fixture) claimedEvent() webhook.EventRecord {
+	f.Helper()
+	c := f.call(f.room())
+	if len(c.Events) != 1 {
+		f.Fatalf("Claim returned %d events, want 1", len(c.Events))
+	}
+	return c.Events[0]
+}
+
 // attempt returns an attempt of now; a success if class is empty.
 func (f *fixture) attempt(l webhook.Leased, class webhook.Class) *webhook.Attempt {
 	e := f.sent[l.UID]
@@ -208,6 +218,16 @@ func (f *fixture) listEndpoints(q webhook.Query) []webhook.Endpoint {
 func (f *fixture) events(q webhook.Query) []webhook.EventRecord {
 	f.Helper()
 	return all(f, "Events", q, f.store.Events)
+}
+
+// storedEvent returns an event that is stored.
+func (f *fixture) storedEvent(tenant, id string) webhook.EventRecord {
+	f.Helper()
+	list := f.events(webhook.Query{Tenant: tenant, EventID: id})
+	if len(list) != 1 {
+		f.Fatalf("events %s of %s: got %d, want 1", id, tenant, len(list))
+	}
+	return list[0]
 }
 
 func (f *fixture) deliveries(q webhook.Query) []webhook.Delivery {

@@ -1,0 +1,170 @@
+// Quickstart shows what the library does, in one process that ends by itself: two customers register an endpoint each, four
+// things happen, and the events fan out, fail, are retried and arrive signed.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/memstore"
+	"github.com/gowebhook/webhook/webhooktest"
+)
+
+const tenant = "founders-den"
+
+func main() {
+	log.SetFlags(0)
+	ctx, cancel := context.WithTimeout(context.Background(), 9*time.Second)
+	defer cancel()
+	if err := run(ctx); err != nil {
+		log.Fatal("quickstart: ", err)
+	}
+}
+
+func run(ctx context.Context) error {
+	s := &story{began: time.Now()}
+
+	// The sender. Real endpoints have https URLs and public addresses; the two of this program are allowed by name.
+	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
+		Network:  webhook.Network{AllowHTTP: true, AllowPrivate: true},
+		Profiles: map[string]webhook.Profile{"quick": {Retry: webhook.Schedule(400*time.Millisecond, 800*time.Millisecond)}},
+		Profile:  "quick", // the default retries for three days
+		Observer: webhook.Observer{Attempt: s.attempt},
+	})
+	if err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.Run(running) }()
+
+	// Two customers' servers, and what they subscribe to.
+	crm, billing := webhooktest.NewReceiver(), webhooktest.NewReceiver()
+	defer crm.Close()
+	defer billing.Close()
+	billing.Answer(webhooktest.Answer{Status: 503}, webhooktest.Answer{Status: 500}) // to its first two requests
+
+	s.say("1. Customers register their endpoints")
+	den := d.Tenant(tenant)
+	for _, e := range []webhook.Endpoint{
+		{ID: "crm", URL: crm.URL, Secret: crm.Secret, Events: []string{"member.*"}},
+		{ID: "billing", URL: billing.URL, Secret: billing.Secret, Events: []string{"member.joined", "payment.completed"}},
+	} {
+		if _, err := den.CreateEndpoint(ctx, e); err != nil {
+			return err
+		}
+		s.say("   %-8s %s  subscribes to %s", e.ID, e.URL, strings.Join(e.Events, ", "))
+	}
+
+	s.say("2. Things happen, and the deliveries go out")
+	for _, e := range []webhook.Event{
+		{Type: "member.joined", Data: map[string]any{"member_id": "mem_3f8c2b", "name": "Ada Lovelace"}},
+		{Type: "payment.completed", Data: map[string]any{"member_id": "mem_3f8c2b", "amount": "49.00", "currency": "EUR"}},
+		{Type: "member.left", Data: map[string]any{"member_id": "mem_19d0aa", "reason": "moved away"}},
+		{Type: "post.created", Data: map[string]any{"post_id": "post_77"}},
+	} {
+		e.Tenant = tenant
+		receipt, err := d.Emit(ctx, e)
+		if err != nil {
+			return err
+		}
+		s.say("   %-18s %d subscribed", e.Type, receipt.Deliveries)
+	}
+	if _, err := crm.Wait(ctx, 2); err != nil {
+		return err
+	}
+	if _, err := billing.Wait(ctx, 4); err != nil { // two deliveries and two retries
+		return err
+	}
+	stop()
+	if err := <-stopped; err != nil {
+		return err
+	}
+
+	s.say("3. What arrived, checked with each customer's own secret")
+	for _, r := range []struct {
+		name string
+		*webhooktest.Receiver
+	}{{"crm", crm}, {"billing", billing}} {
+		for _, got := range r.Received() {
+			if got.Err != nil {
+				return fmt.Errorf("%s: event %s: %w", r.name, got.ID, got.Err)
+			}
+			s.say("   %-8s signature valid   %s", r.name, got.Body)
+		}
+	}
+	return printLog(ctx, d, s)
+}
+
+// printLog prints the delivery log, and fails unless everything was delivered.
+func printLog(ctx context.Context, d *webhook.Dispatcher, s *story) error {
+	s.say("4. The delivery log, as your customers would see it")
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "         ENDPOINT\tEVENT\tATTEMPT\tSTATUS\tTOOK\tRESULT")
+	for _, endpoint := range []string{"crm", "billing"} {
+		page, err := d.Tenant(tenant).Attempts(ctx, webhook.Query{EndpointID: endpoint})
+		if err != nil {
+			return err
+		}
+		for i := len(page.Items) - 1; i >= 0; i-- { // the oldest first
+			a := page.Items[i]
+			fmt.Fprintf(table, "         %s\t%s\t%d\t%d\t%s\t%s\n", a.EndpointID, a.EventType, a.Number, a.Status, round(a.Duration), result(a))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	page, err := d.Tenant(tenant).Deliveries(ctx, webhook.Query{})
+	if err != nil {
+		return err
+	}
+	for _, delivery := range page.Items {
+		if delivery.State != webhook.DeliverySucceeded {
+			return fmt.Errorf("delivery %s is %s", delivery.ID, delivery.State)
+		}
+	}
+	s.say("All %d deliveries arrived.", len(page.Items))
+	return nil
+}
+
+// A story is told line by line, with the time since it began.
+type story struct {
+	began time.Time
+	mu    sync.Mutex
+}
+
+func (s *story) say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Printf("%6dms %s\n", time.Since(s.began).Milliseconds(), fmt.Sprintf(format, args...))
+}
+
+// attempt tells of one request; the Dispatcher calls it.
+func (s *story) attempt(a webhook.Attempt, _ webhook.Verdict) {
+	s.say("   → %-8s %-18s attempt %d: HTTP %d in %s, %s", a.EndpointID, a.EventType, a.Number, a.Status, round(a.Duration), result(a))
+}
+
+func result(a webhook.Attempt) string {
+	switch {
+	case a.Class == "":
+		return "delivered"
+	case a.NextAt.IsZero():
+		return "given up"
+	default:
+		return "retried in " + round(a.NextAt.Sub(a.StartedAt)).String()
+	}
+}
+
+func round(d time.Duration) time.Duration {
+	if d < 10*time.Millisecond {
+		return d.Round(100 * time.Microsecond)
+	}
+	return d.Round(time.Millisecond)
+}

@@ -1,0 +1,593 @@
+package webhook
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const netPatience = 10 * time.Second
+
+var netNoLog = log.New(io.Discard, "", 0)
+
+// netOpen allows what tests need.
+func netOpen() Network {
+	return Network{AllowHTTP: true, AllowPrivate: true}
+}
+
+func netTransport(t testing.TB, n Network) *httpTransport {
+	t.Helper()
+	require.NoError(t, n.validate())
+	tr := newHTTPTransport(n, 64)
+	t.Cleanup(tr.closeIdle)
+	return tr
+}
+
+func netSend(t testing.TB, tr *httpTransport, req *Request) (*Response, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
+	defer cancel()
+	return tr.Send(ctx, req)
+}
+
+// netRawServer calls handle with every connection, closes it afterwards, and waits for all of them when the test ends.
+func netRawServer(t testing.TB, handle func(net.Conn)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.SetDeadline(time.Now().Add(netPatience))
+			running.Go(func() {
+				defer conn.Close()
+				handle(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		running.Wait()
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// netReplies answers each request on a connection with the next of replies, and then closes it.
+func netReplies(replies ...string) func(net.Conn) {
+	return func(conn net.Conn) {
+		in := bufio.NewReader(conn)
+		for _, reply := range replies {
+			if !netReadRequest(in) {
+				return
+			}
+			_, _ = io.WriteString(conn, reply)
+		}
+	}
+}
+
+func netReadRequest(in *bufio.Reader) bool {
+	req, err := http.ReadRequest(in)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, req.Body)
+	return err == nil
+}
+
+func netClosedAddr(t testing.TB) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func netTLSServer(t testing.TB, handler http.HandlerFunc) (*httptest.Server, Network) {
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = netNoLog
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server, Network{AllowPrivate: true, TLS: server.Client().Transport.(*http.Transport).TLSClientConfig}
+}
+
+func TestSendPostsWhatItIsGivenAndKeepsTheConnection(t *testing.T) {
+	var conns atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		assert.Equal(t, http.MethodPost, r.Method)
+		assert.Equal(t, "/a%2Fb?c=%20", r.RequestURI)
+		assert.Equal(t, int64(len(body)), r.ContentLength)
+		r.Header.Del("Content-Length")
+		assert.Equal(t, http.Header{"X": {"1", "2"}}, r.Header)
+		w.Header()["Y"] = []string{"3", "4"}
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write(body)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+
+	tr := netTransport(t, netOpen())
+	for i := range 100 {
+		body := strings.Repeat("x", i)
+		header := http.Header{"X": {"1", "2"}}
+		resp, err := netSend(t, tr, &Request{URL: server.URL + "/a%2Fb?c=%20", Header: header, Body: []byte(body)})
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusAccepted, resp.StatusCode)
+		assert.Equal(t, body, string(resp.Body))
+		assert.False(t, resp.Truncated)
+		assert.Equal(t, []string{"3", "4"}, resp.Header["Y"])
+		assert.Equal(t, http.Header{"X": {"1", "2"}}, header, "the request was changed")
+	}
+	assert.EqualValues(t, 1, conns.Load())
+}
+
+func TestSendUsesHTTP2(t *testing.T) {
+	var addrs sync.Map
+	server, n := netTLSServer(t, func(w http.ResponseWriter, r *http.Request) {
+		addrs.Store(r.RemoteAddr, true)
+		assert.Empty(t, r.UserAgent())
+		_, _ = io.WriteString(w, r.Proto)
+	})
+	tr := netTransport(t, n)
+	for range 10 {
+		resp, err := netSend(t, tr, &Request{URL: server.URL, Body: []byte("{}")})
+		require.NoError(t, err)
+		assert.Equal(t, "HTTP/2.0", string(resp.Body))
+	}
+	count := 0
+	addrs.Range(func(_, _ any) bool { count++; return true })
+	assert.Equal(t, 1, count)
+}
+
+func TestRedirectsAreAnswersLikeAnyOther(t *testing.T) {
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server.URL, Body: []byte("{}")})
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusTemporaryRedirect, resp.StatusCode)
+	assert.EqualValues(t, 1, requests.Load())
+}
+
+func TestCompressionIsNotAskedForAndNotUndone(t *testing.T) {
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	_, _ = z.Write(make([]byte, 1<<20))
+	_ = z.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.NotContains(t, r.Header, "Accept-Encoding")
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(bomb.Bytes())
+	}))
+	defer server.Close()
+	resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server.URL})
+	require.NoError(t, err)
+	assert.Equal(t, bomb.Bytes(), resp.Body)
+}
+
+func TestBodyIsKeptUpToTheLimit(t *testing.T) {
+	chunked := func(n int) string {
+		return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", n, strings.Repeat("b", n))
+	}
+	counted := func(n int) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", n, strings.Repeat("b", n))
+	}
+	toTheEnd := func(n int) string { return "HTTP/1.0 200 OK\r\n\r\n" + strings.Repeat("b", n) }
+	for _, tt := range []struct{ option, sent, kept int }{
+		{0, 0, 0},
+		{0, 1, 1},
+		{0, defaultResponseBytes, defaultResponseBytes},
+		{0, defaultResponseBytes + 1, defaultResponseBytes},
+		{5, 4, 4},
+		{5, 5, 5},
+		{5, 6, 5},
+		{maxResponseBytes, maxResponseBytes, maxResponseBytes},
+		{maxResponseBytes, maxResponseBytes + 1, maxResponseBytes},
+		{-1, 0, 0},
+		{-1, 1, 0},
+		{-1, 100_000, 0},
+	} {
+		for form, reply := range map[string]func(int) string{"chunked": chunked, "counted": counted, "to the end": toTheEnd} {
+			if form == "chunked" && tt.sent == 0 {
+				continue // it would be the end already
+			}
+			n := netOpen()
+			n.MaxResponseBytes = tt.option
+			resp, err := netSend(t, netTransport(t, n), &Request{URL: netRawServer(t, netReplies(reply(tt.sent)))})
+			require.NoError(t, err)
+			assert.Len(t, resp.Body, tt.kept, "%+v %s", tt, form)
+			assert.Empty(t, bytes.Trim(resp.Body, "b"))
+			assert.Equal(t, tt.sent > tt.kept, resp.Truncated, "%+v %s", tt, form)
+			assert.LessOrEqual(t, cap(resp.Body), tt.kept+tt.kept/4+64, "%+v %s: memory for more than what came", tt, form)
+		}
+	}
+}
+
+func TestTruncatedBodyKeepsTheConnectionIfLittleIsLeft(t *testing.T) {
+	reply := func(size int, from string) string {
+		return fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nFrom: %s\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", from, size, strings.Repeat("b", size))
+	}
+	for size, kept := range map[int]bool{
+		defaultResponseBytes + 1:                  true,
+		defaultResponseBytes + maxDrainBytes - 10: true,
+		defaultResponseBytes + maxDrainBytes + 10: false,
+		1 << 20: false,
+	} {
+		server := netRawServer(t, func(conn net.Conn) {
+			in := bufio.NewReader(conn)
+			for netReadRequest(in) {
+				_, _ = io.WriteString(conn, reply(size, conn.RemoteAddr().String()))
+			}
+		})
+		tr := netTransport(t, netOpen())
+		var from [2]string
+		for i := range from {
+			resp, err := netSend(t, tr, &Request{URL: server})
+			require.NoError(t, err)
+			require.True(t, resp.Truncated)
+			from[i] = resp.Header.Get("From")
+		}
+		assert.Equal(t, kept, from[0] == from[1], "body of %d bytes", size)
+	}
+}
+
+func TestTruncatedBodyIsAnAnswerWhateverComesAfter(t *testing.T) {
+	head := "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n" + strings.Repeat("b", defaultResponseBytes+1)
+	for name, after := range map[string]func(net.Conn){
+		"it ends":   func(net.Conn) {},
+		"it resets": func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) },
+		"it hangs":  func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) },
+		"it never ends": func(conn net.Conn) {
+			for i := 0; i >= 0; i++ {
+				if _, err := conn.Write([]byte(head)); err != nil {
+					return
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := netRawServer(t, func(conn net.Conn) {
+				netReplies(head)(conn)
+				after(conn)
+			})
+			resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server})
+			require.NoError(t, err)
+			assert.True(t, resp.Truncated)
+			assert.Len(t, resp.Body, defaultResponseBytes)
+		})
+	}
+}
+
+func TestHeaderOfAResponseIsLimited(t *testing.T) {
+	big := strings.Repeat("h", maxHeaderBytes)
+	many := strings.Repeat("A: b\r\n", 20_000)
+	info := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 10_000)
+	for name, reply := range map[string]string{
+		"one large header":      "HTTP/1.1 200 OK\r\nA: " + big + "\r\n\r\n",
+		"many small headers":    "HTTP/1.1 200 OK\r\n" + many + "\r\n",
+		"a flood of 1xx":        info + "HTTP/1.1 200 OK\r\n\r\n",
+		"a status without end":  "HTTP/1.1 200 " + big + "\r\n\r\n",
+		"a version without end": "HTTP/1.1" + big,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := netSend(t, netTransport(t, netOpen()), &Request{URL: netRawServer(t, netReplies(reply))})
+			require.ErrorIs(t, err, ClassProtocol)
+			assert.Equal(t, "protocol: the response header is larger than 64 KiB", err.Error())
+		})
+	}
+	t.Run("one large header over HTTP/2", func(t *testing.T) {
+		server, n := netTLSServer(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("A", big+big) })
+		_, err := netSend(t, netTransport(t, n), &Request{URL: server.URL})
+		require.ErrorIs(t, err, ClassProtocol)
+	})
+	t.Run("just below", func(t *testing.T) {
+		reply := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: " + big[:len(big)-100] + "\r\n\r\n"
+		resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: netRawServer(t, netReplies(reply))})
+		require.NoError(t, err)
+		assert.Len(t, resp.Header.Get("A"), len(big)-100)
+	})
+}
+
+func TestAFewInformationalResponsesAreSkipped(t *testing.T) {
+	reply := "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"
+	resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: netRawServer(t, netReplies(reply))})
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusNoContent, resp.StatusCode)
+}
+
+func TestSwitchingProtocolsIsRefused(t *testing.T) {
+	server := netRawServer(t, func(conn net.Conn) {
+		netReplies("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")(conn)
+		_, _ = conn.Read(make([]byte, 1)) // for ever, if it is not closed
+	})
+	_, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server})
+	require.ErrorIs(t, err, ClassProtocol)
+}
+
+func TestAnswerBeforeTheBodyWasRead(t *testing.T) {
+	answered := make(chan struct{})
+	server := netRawServer(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 100))
+		_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+		<-answered // and reads no more of it
+	})
+	resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server, Body: make([]byte, 8<<20)})
+	close(answered)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
+	assert.Equal(t, "no", string(resp.Body))
+}
+
+func TestOwnConnSharesNoConnection(t *testing.T) {
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(proto, func(t *testing.T) {
+			closed := make(chan string, 16)
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				assert.Equal(t, proto, r.Proto)
+				_, _ = io.WriteString(w, r.RemoteAddr)
+			}))
+			server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+				if state == http.StateClosed {
+					closed <- conn.RemoteAddr().String()
+				}
+			}
+			n := netOpen()
+			if server.EnableHTTP2 = proto == "HTTP/2.0"; server.EnableHTTP2 {
+				server.StartTLS()
+				n.TLS = server.Client().Transport.(*http.Transport).TLSClientConfig
+			} else {
+				server.Start()
+			}
+			defer server.Close()
+			tr := netTransport(t, n)
+			send := func(own bool) string {
+				resp, err := netSend(t, tr, &Request{URL: server.URL, OwnConn: own, Body: []byte("{}")})
+				require.NoError(t, err)
+				return string(resp.Body)
+			}
+			pooled := send(false)
+			seen := map[string]bool{pooled: true}
+			for range 3 {
+				own := send(true)
+				assert.False(t, seen[own], "a connection was used twice")
+				seen[own] = true
+				select {
+				case addr := <-closed:
+					assert.Equal(t, own, addr)
+				case <-time.After(netPatience):
+					t.Fatal("the connection was not closed")
+				}
+			}
+			assert.Equal(t, pooled, send(false), "the kept connection was touched")
+		})
+	}
+}
+
+func TestGoneConnectionIsReplacedUnlessSomethingWasSent(t *testing.T) {
+	// The server closes each connection after one answer that promised to keep it. Whether the transport sees that before
+	// or after it takes the connection, no request may get lost and none may arrive twice.
+	var arrived atomic.Int32
+	server := netRawServer(t, func(conn net.Conn) {
+		if netReadRequest(bufio.NewReader(conn)) {
+			arrived.Add(1)
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	tr := netTransport(t, netOpen())
+	answered := 0
+	for range 200 {
+		_, err := netSend(t, tr, &Request{URL: server, Body: []byte("{}"), Header: http.Header{"Idempotency-Key": {"a"}}})
+		if err == nil {
+			answered++
+		} else {
+			require.ErrorIs(t, err, ClassReset)
+		}
+	}
+	assert.EqualValues(t, answered, arrived.Load())
+}
+
+func TestRequestsAreNotRepeatedForAnIdempotencyKey(t *testing.T) {
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		var arrived atomic.Int32
+		server := netRawServer(t, func(conn net.Conn) {
+			in := bufio.NewReader(conn)
+			for arrived.Add(1); netReadRequest(in); arrived.Add(1) {
+				if arrived.Load() > 1 {
+					return // without an answer, on a connection that has given one
+				}
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			}
+		})
+		tr := netTransport(t, netOpen())
+		req := &Request{URL: server, Header: http.Header{name: {"a"}}, Body: []byte("{}")}
+		_, err := netSend(t, tr, req)
+		require.NoError(t, err)
+		_, err = netSend(t, tr, req)
+		require.ErrorIs(t, err, ClassReset)
+		assert.EqualValues(t, 2, arrived.Load())
+	}
+}
+
+func TestRewindsAreLimited(t *testing.T) {
+	rewind := rewinder([]byte("body"))
+	for range maxRewinds {
+		again, err := rewind()
+		require.NoError(t, err)
+		body, _ := io.ReadAll(again)
+		assert.Equal(t, "body", string(body))
+	}
+	_, err := rewind()
+	assert.Equal(t, ClassReset, classify(err))
+}
+
+func TestSendEndsWithItsContext(t *testing.T) {
+	server := netRawServer(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	ctx, cancel := context.WithCancel(t.Context())
+	sent := make(chan error, 1)
+	tr := netTransport(t, netOpen())
+	go func() {
+		_, err := tr.Send(ctx, &Request{URL: server, Body: []byte("{}")})
+		sent <- err
+	}()
+	cancel()
+	select {
+	case err := <-sent:
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, ClassReset)
+	case <-time.After(netPatience):
+		t.Fatal("Send did not return")
+	}
+}
+
+func TestCloseIdleLeavesNoGoroutine(t *testing.T) {
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	defer plain.Close()
+	secure, n := netTLSServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	mute := netRawServer(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	n.AllowHTTP = true
+
+	// Goroutines inherit the label, so those of other tests do not count.
+	label := fmt.Sprintf(`"transport":"%p"`, t)
+	pprof.Do(t.Context(), pprof.Labels("transport", fmt.Sprintf("%p", t)), func(context.Context) {
+		tr := newHTTPTransport(n, 64)
+		for _, url := range []string{plain.URL, secure.URL} {
+			for _, own := range []bool{false, true} {
+				_, err := netSend(t, tr, &Request{URL: url, OwnConn: own, Body: []byte("{}")})
+				require.NoError(t, err)
+			}
+		}
+		for _, url := range []string{mute, strings.Replace(mute, "http", "https", 1)} { // the latter never ends its handshake
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			_, err := tr.Send(ctx, &Request{URL: url})
+			cancel()
+			require.ErrorIs(t, err, ClassTimeout)
+		}
+		require.Contains(t, netGoroutines(), label, "the label does not work")
+		tr.closeIdle()
+	})
+	require.Eventually(t, func() bool { return strings.Count(netGoroutines(), label) == 0 }, netPatience, time.Millisecond,
+		"goroutines are left")
+}
+
+func netGoroutines() string {
+	var b bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+	return b.String()
+}
+
+func TestIdleConnectionsAreBounded(t *testing.T) {
+	for inFlight, want := range map[int][2]int{-1: {32, 32}, 0: {32, 32}, 1: {32, 32}, 64: {64, 32}, 1024: {1024, 128}, 1 << 20: {1024, 128}} {
+		total, perHost := idleLimits(inFlight)
+		assert.Equal(t, want, [2]int{total, perHost}, strconv.Itoa(inFlight))
+	}
+	tr := netTransport(t, Network{})
+	assert.Equal(t, 64, tr.guarded.pooled.MaxIdleConns)
+	assert.Equal(t, 32, tr.guarded.pooled.MaxIdleConnsPerHost)
+	assert.Equal(t, idleTimeout, tr.guarded.pooled.IdleConnTimeout)
+	assert.Equal(t, uint16(tls.VersionTLS12), tr.guarded.pooled.TLSClientConfig.MinVersion)
+}
+
+func TestReadBodyReturnsWhatCameBeforeTheEnd(t *testing.T) {
+	broken := errors.New("broken")
+	for _, r := range []io.Reader{strings.NewReader("abc"), iotestOneByte{strings.NewReader("abc")}} {
+		body, truncated, err := readBody(r, 3)
+		require.NoError(t, err)
+		assert.False(t, truncated)
+		assert.Equal(t, "abc", string(body))
+	}
+	_, _, err := readBody(io.MultiReader(strings.NewReader("abc"), errReader{broken}), 3)
+	require.ErrorIs(t, err, broken)
+	body, truncated, err := readBody(io.MultiReader(strings.NewReader("abc"), errReader{broken}), 2)
+	require.NoError(t, err)
+	assert.True(t, truncated)
+	assert.Equal(t, "ab", string(body))
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
+
+type iotestOneByte struct{ io.Reader }
+
+func (r iotestOneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 1)]) }
+
+// BenchmarkSend compares with BenchmarkBareTransport, which does only what net/http needs.
+func BenchmarkSend(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(netEcho))
+	defer server.Close()
+	tr := netTransport(b, netOpen())
+	req := &Request{URL: server.URL + "/hooks/1", Body: make([]byte, 1024), Header: http.Header{"User-Agent": {"bench"}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tr.Send(b.Context(), req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkBareTransport(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(netEcho))
+	defer server.Close()
+	tr := &http.Transport{DisableCompression: true}
+	defer tr.CloseIdleConnections()
+	body := make([]byte, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, server.URL+"/hooks/1", bytes.NewReader(body))
+		if err != nil {
+			b.Fatal(err)
+		}
+		req.Header["User-Agent"] = []string{"bench"}
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+}
+
+func BenchmarkCheckURL(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := (Network{}).checkURL("URL", "https://hooks.example.com/v1/tenants/42/in"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func netEcho(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	_, _ = io.WriteString(w, "ok")
+}

@@ -1,0 +1,153 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// openCircuit makes an endpoint with two due deliveries and a circuit that is open for a minute.
+func (f *fixture) openCircuit() {
+	f.Helper()
+	f.endpoint("acme", "ep1")
+	f.send("acme", "e1", "ep1")
+	f.advance(instant)
+	f.send("acme", "e2", "ep1")
+	f.block("acme", "ep1", time.Minute, true)
+}
+
+// probe claims the one delivery that an open circuit lets through.
+func (f *fixture) probe(want string) webhook.Leased {
+	f.Helper()
+	l := f.take(want)
+	if !l.Probe {
+		f.Errorf("%s of an endpoint whose circuit is open is not marked Probe", want)
+	}
+	return l
+}
+
+// circuitCases check what Claim does with an endpoint whose circuit is open.
+var circuitCases = []testCase{
+	{
+		"circuit/blocked", "Claim passes over an endpoint whose BlockedUntil is after req.Now",
+		func(f *fixture) {
+			f.openCircuit()
+			f.expectClaim()
+			f.advance(time.Minute - instant)
+			f.expectClaim()
+			f.advance(instant)
+			f.probe("e1.ep1")
+		},
+	},
+	{
+		"circuit/one-probe", "when a Circuit's BlockedUntil has passed Claim leases one delivery, marked Probe, and moves " +
+			"BlockedUntil to req.LeaseUntil",
+		func(f *fixture) {
+			f.openCircuit()
+			f.advance(time.Minute)
+			l := f.probe("e1.ep1")
+			h := f.health("acme", "ep1")
+			if !h.Circuit || !h.BlockedUntil.Equal(l.LeaseUntil) {
+				f.Errorf("got health %+v, want the circuit open and blocked until the lease ends", h)
+			}
+			f.expectClaim()
+		},
+	},
+	{
+		"circuit/reply", "the reply has the endpoints of Deliveries as they are now",
+		func(f *fixture) {
+			f.openCircuit()
+			f.advance(time.Minute)
+			c := f.call(f.room())
+			if len(c.Endpoints) != 1 || !c.Endpoints[0].Health.Circuit {
+				f.Errorf("got endpoints %+v, want one with an open circuit", c.Endpoints)
+			}
+		},
+	},
+	{
+		"circuit/room", "Claim leases one delivery of an endpoint whose circuit is open, and none if its room is zero",
+		func(f *fixture) {
+			f.openCircuit()
+			f.advance(time.Minute)
+			req := f.room()
+			req.Rooms = map[webhook.EndpointKey]int{key("acme", "ep1"): 0}
+			f.names("claimed without room", f.leaseNames(f.leases(f.round(req))))
+			f.probe("e1.ep1")
+		},
+	},
+	{
+		"circuit/lost-probe", "no other is leased until the probe is settled, or its lease ends",
+		func(f *fixture) {
+			f.openCircuit()
+			f.advance(time.Minute)
+			f.probe("e1.ep1")
+			f.advance(leaseTime - instant)
+			f.expectClaim()
+			f.advance(instant)
+			f.probe("e2.ep1")
+			f.expectClaim()
+		},
+	},
+	{
+		"circuit/failed-probe", "no other is leased until the probe is settled; BlockUntil moves Health.BlockedUntil",
+		func(f *fixture) {
+			f.openCircuit()
+			f.advance(time.Minute)
+			failed := f.retryIn(f.probe("e1.ep1"), 2*time.Hour)
+			failed.BlockUntil, failed.OpenCircuit = f.now.Add(time.Hour), true
+			f.settle(failed)
+			f.advance(time.Hour - instant)
+			f.expectClaim()
+			f.advance(instant)
+			f.probe("e2.ep1")
+		},
+	},
+	{
+		"circuit/closed", "a success clears an open Circuit with its block, and the other deliveries follow",
+		func(f *fixture) {
+			f.openCircuit()
+			f.send("acme", "e3", "ep1")
+			f.advance(time.Minute)
+			f.settle(f.success(f.probe("e1.ep1")))
+			for _, l := range f.expectClaim("e2.ep1", "e3.ep1") {
+				if l.Probe {
+					f.Errorf("%s is marked Probe, and the circuit is closed", f.name(l))
+				}
+			}
+			h := f.health("acme", "ep1")
+			if h.Circuit || !h.BlockedUntil.IsZero() {
+				f.Errorf("got health %+v, want no circuit and no block", h)
+			}
+		},
+	},
+	{
+		"circuit/enabled", "an endpoint that becomes active gets the zero Health",
+		func(f *fixture) {
+			f.openCircuit()
+			f.setState("acme", "ep1", webhook.EndpointPaused)
+			f.setState("acme", "ep1", webhook.EndpointActive)
+			for _, l := range f.expectClaim("e1.ep1", "e2.ep1") {
+				if l.Probe {
+					f.Errorf("%s is marked Probe, and the circuit is closed", f.name(l))
+				}
+			}
+		},
+	},
+	{
+		"circuit/each-endpoint", "Claim leases one delivery of each endpoint whose circuit is open, and others as ever",
+		func(f *fixture) {
+			f.endpoints("acme", 3)
+			f.send("acme", "e1", "ep0000", "ep0001", "ep0002")
+			f.advance(instant)
+			f.send("acme", "e2", "ep0000", "ep0001", "ep0002")
+			f.block("acme", "ep0000", time.Minute, true)
+			f.block("acme", "ep0001", time.Minute, true)
+			f.advance(time.Minute)
+			for _, l := range f.expectClaim("e1.ep0000", "e1.ep0001", "e1.ep0002", "e2.ep0002") {
+				if l.Probe != (l.Endpoint.ID != "ep0002") {
+					f.Errorf("%s: Probe is %v", f.name(l), l.Probe)
+				}
+			}
+		},
+	},
+}
