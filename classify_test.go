@@ -213,6 +213,52 @@ func TestHTTP2GoAwayIsAReset(t *testing.T) {
 	assert.NotContains(t, err.Error(), "canary")
 }
 
+func TestHeaderOfAResponseIsLimited(t *testing.T) {
+	big := strings.Repeat("h", maxHeaderBytes)
+	many := strings.Repeat("A: b\r\n", 20_000)
+	info := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 10_000)
+	for name, reply := range map[string]string{
+		"one large header":      "HTTP/1.1 200 OK\r\nA: " + big + "\r\n\r\n",
+		"many small headers":    "HTTP/1.1 200 OK\r\n" + many + "\r\n",
+		"a flood of 1xx":        info + "HTTP/1.1 200 OK\r\n\r\n",
+		"a status without end":  "HTTP/1.1 200 " + big + "\r\n\r\n",
+		"a version without end": "HTTP/1.1" + big,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := netSend(t, netTransport(t, netOpen()), &Request{URL: netRawServer(t, netReplies(reply))})
+			require.ErrorIs(t, err, ClassProtocol)
+			assert.Equal(t, "protocol: the response header is larger than 64 KiB", err.Error())
+		})
+	}
+	t.Run("one large header over HTTP/2", func(t *testing.T) {
+		server, n := netTLSServer(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("A", big+big) })
+		_, err := netSend(t, netTransport(t, n), &Request{URL: server.URL})
+		require.ErrorIs(t, err, ClassProtocol)
+	})
+	t.Run("just below", func(t *testing.T) {
+		reply := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: " + big[:len(big)-100] + "\r\n\r\n"
+		resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: netRawServer(t, netReplies(reply))})
+		require.NoError(t, err)
+		assert.Len(t, resp.Header.Get("A"), len(big)-100)
+	})
+}
+
+func TestAFewInformationalResponsesAreSkipped(t *testing.T) {
+	reply := "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"
+	resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: netRawServer(t, netReplies(reply))})
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusNoContent, resp.StatusCode)
+}
+
+func TestSwitchingProtocolsIsRefused(t *testing.T) {
+	server := netRawServer(t, func(conn net.Conn) {
+		netReplies("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")(conn)
+		_, _ = conn.Read(make([]byte, 1)) // for ever, if it is not closed
+	})
+	_, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server})
+	require.ErrorIs(t, err, ClassProtocol)
+}
+
 func TestClassify(t *testing.T) {
 	dial := func(err error) error {
 		addr := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}
@@ -305,4 +351,53 @@ func TestDescribeIsOneShortLineOfText(t *testing.T) {
 		assert.Equal(t, -1, strings.IndexFunc(got, unicode.IsControl), "%q", got)
 	}
 	assert.Equal(t, strings.Repeat("x", maxErrorBytes), describe(errors.New(strings.Repeat("x", maxErrorBytes))))
+}
+
+// netResolver asks a name server of the test, which knows A records only and answers NXDOMAIN for none.
+func netResolver(t *testing.T, lookup func(name string) []netip.Addr) *net.Resolver {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	go func() {
+		msg := make([]byte, 1500)
+		for {
+			n, from, err := server.ReadFrom(msg)
+			if err != nil {
+				return
+			}
+			_, _ = server.WriteTo(netAnswer(msg[:n], lookup), from)
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
+}
+
+// netAnswer answers a DNS query (RFC 1035 §4.1).
+func netAnswer(query []byte, lookup func(string) []netip.Addr) []byte {
+	var labels []string
+	end := 12
+	for query[end] != 0 {
+		next := end + 1 + int(query[end])
+		labels = append(labels, string(query[end+1:next]))
+		end = next
+	}
+	end += 5 // the root, type and class
+	isA := query[end-3] == 1
+
+	answer := append([]byte(nil), query[:end]...)
+	copy(answer[2:], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0})
+	if !isA {
+		return answer
+	}
+	addrs := lookup(strings.Join(labels, "."))
+	if len(addrs) == 0 {
+		answer[3] |= 3 // no such name
+	}
+	answer[7] = byte(len(addrs))
+	for _, addr := range addrs {
+		answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
+		answer = append(answer, addr.AsSlice()...)
+	}
+	return answer
 }

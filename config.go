@@ -106,7 +106,12 @@ const (
 // complete returns c with its defaults filled in, or what is wrong with it.
 func (c Config) complete() (Config, error) {
 	c.Profiles = maps.Clone(c.Profiles)
+	for name, p := range c.Profiles {
+		p.Signers = slices.Clone(p.Signers)
+		c.Profiles[name] = p
+	}
 	c.EventTypes = maps.Clone(c.EventTypes)
+	c.Network.Allow = slices.Clone(c.Network.Allow)
 	setDefault(&c.Profile, standardProfile)
 	setDefault(&c.MaxInFlight, 1024)
 	setDefault(&c.PerEndpoint, 8)
@@ -131,21 +136,21 @@ func (c Config) complete() (Config, error) {
 
 func (c *Config) check() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Profiles)) {
-		if err := checkID("Config.Profiles", name); err != nil {
+		if err := checkID(fmt.Sprintf("Config.Profiles[%q]", clip(name, maxName)), name); err != nil {
 			return err
 		}
 		if name == standardProfile {
 			return &FieldError{"Config.Profiles", `has the name "standard"`, "that is the zero Profile; choose another name"}
 		}
 		if p := c.Profiles[name]; p.MaxAge < 0 {
-			return &FieldError{"Config.Profiles[" + name + "].MaxAge", "is negative", "use 0 for no limit"}
+			return &FieldError{fmt.Sprintf("Config.Profiles[%q].MaxAge", name), "is negative", "use 0 for no limit"}
 		}
 	}
 	if _, known := c.Profiles[c.Profile]; !known && c.Profile != standardProfile {
 		return &FieldError{"Config.Profile", fmt.Sprintf("names an unknown profile: %q", c.Profile), "register it in Config.Profiles"}
 	}
 	for _, typ := range slices.Sorted(maps.Keys(c.EventTypes)) {
-		if err := checkType("Config.EventTypes", typ); err != nil {
+		if err := checkType(fmt.Sprintf("Config.EventTypes[%q]", clip(typ, maxName)), typ); err != nil {
 			return err
 		}
 	}

@@ -161,7 +161,10 @@ func (d *Dispatcher) recordUnlisted(e *Event) (*EventRecord, error) {
 	if err := checkText("Event.Channel", e.Channel, maxName); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(checkTime("Event.Time", e.Time), checkTime("Event.NotBefore", e.NotBefore)); err != nil {
+	if err := checkTime("Event.Time", e.Time); err != nil {
+		return nil, err
+	}
+	if err := checkTime("Event.NotBefore", e.NotBefore); err != nil {
 		return nil, err
 	}
 	header, err := checkHeaders("Event.Header", e.Header)
@@ -280,6 +283,9 @@ type handOver struct {
 
 func (d *Dispatcher) newPublication(asOf time.Duration, atomic bool) *publication {
 	p := &publication{d: d, session: d.session.Load(), asOf: asOf, atomic: atomic}
+	if p.session != nil && p.session.isClosed() {
+		p.session = nil
+	}
 	p.reset()
 	return p
 }

@@ -19,9 +19,10 @@ import (
 
 // Limits of the transport that nobody needs to configure.
 const (
-	// A dial goes on when its request has ended, for the next request's sake, so it has limits of its own.
-	dialTimeout      = 15 * time.Second
-	handshakeTimeout = 15 * time.Second
+	// A dial goes on when its request has ended, for the next request's sake, so it has limits of its own. They are below
+	// the usual request timeout, which leaves it to the error to say what took so long.
+	dialTimeout      = 10 * time.Second
+	handshakeTimeout = 10 * time.Second
 
 	idleTimeout = 60 * time.Second
 
@@ -89,7 +90,9 @@ func idleLimits(maxInFlight int) (total, perHost int) {
 	return total, min(max(total/8, 32), 128)
 }
 
-func baseTransport(n Network, dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func baseTransport(n Network, dial dialFunc) *http.Transport {
 	config := n.TLS.Clone() // for each transport: net/http changes it
 	if config == nil {
 		config = new(tls.Config)
@@ -118,8 +121,32 @@ func baseTransport(n Network, dial func(context.Context, string, string) (net.Co
 	if n.Proxy != nil {
 		t.Proxy = http.ProxyURL(n.Proxy)
 		t.OnProxyConnectResponse = checkConnect
+		if n.Proxy.Scheme == "https" {
+			t.DialTLSContext = tlsDialer(dial, config, n.Proxy.Hostname())
+		}
 	}
 	return t
+}
+
+// tlsDialer is for an https proxy only: with it, net/http would agree on HTTP/2, and then speak HTTP/1.1.
+func tlsDialer(dial dialFunc, config *tls.Config, host string) dialFunc {
+	config = config.Clone()
+	config.ServerName = host
+	config.NextProtos = []string{"http/1.1"}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout+handshakeTimeout)
+		defer cancel()
+		raw, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		conn := tls.Client(raw, config)
+		if err := conn.HandshakeContext(ctx); err != nil {
+			_ = raw.Close()
+			return nil, err
+		}
+		return conn, nil
+	}
 }
 
 // checkConnect keeps the proxy's own words out of the error.
@@ -155,7 +182,7 @@ func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error)
 }
 
 // dialer returns a dial function that judges every address, except for the proxy's.
-func (g *guardedRoundTripper) dialer(proxy *url.URL, resolver *net.Resolver) func(context.Context, string, string) (net.Conn, error) {
+func (g *guardedRoundTripper) dialer(proxy *url.URL, resolver *net.Resolver) dialFunc {
 	guarded := &net.Dialer{Timeout: dialTimeout, ControlContext: g.guard.Control, Resolver: resolver}
 	if proxy == nil {
 		return guarded.DialContext

@@ -3,7 +3,6 @@ package webhook
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -207,6 +206,15 @@ func FuzzCheckURL(f *testing.F) {
 	})
 }
 
+func BenchmarkCheckURL(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := (Network{}).checkURL("URL", "https://hooks.example.com/v1/tenants/42/in"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func TestEveryDialIsJudged(t *testing.T) {
 	var reached atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
@@ -334,9 +342,9 @@ func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
 }
 
 // netProxy is an HTTP proxy that sends everything to backend, and records what it was asked for.
-func netProxy(t *testing.T, backend string) (_ *url.URL, asked chan string) {
+func netProxy(t *testing.T, scheme, backend string) (_ *httptest.Server, asked chan string) {
 	asked = make(chan string, 16)
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Method + " " + r.RequestURI + " " + r.Header.Get("Proxy-Authorization")
 		if strings.HasPrefix(r.Host, "forbidden.") {
 			http.Error(w, "canary", http.StatusForbidden)
@@ -351,35 +359,39 @@ func netProxy(t *testing.T, backend string) (_ *url.URL, asked chan string) {
 			panic(err)
 		}
 		defer up.Close()
-		w.WriteHeader(http.StatusOK)
-		down, _, err := http.NewResponseController(w).Hijack()
+		down, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			panic(err)
 		}
 		defer down.Close()
+		_, _ = io.WriteString(down, "HTTP/1.1 200 OK\r\n\r\n")
 		go func() {
-			_, _ = io.Copy(up, down)
+			_, _ = io.Copy(up, buffered)
 			_ = up.(*net.TCPConn).CloseWrite()
 		}()
 		_, _ = io.Copy(down, up)
 	}))
+	if scheme == "https" {
+		proxy.EnableHTTP2 = true // it could, but CONNECT comes over HTTP/1.1
+		proxy.StartTLS()
+	} else {
+		proxy.Start()
+	}
 	t.Cleanup(proxy.Close)
-	u, err := url.Parse(proxy.URL)
-	require.NoError(t, err)
-	return u, asked
+	return proxy, asked
 }
 
 func TestProxyIsDialedBecauseItIsNamed(t *testing.T) {
-	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
-	backend.EnableHTTP2 = true
-	backend.StartTLS()
-	defer backend.Close()
-	proxy, asked := netProxy(t, backend.Listener.Addr().String())
-	proxy.User = url.UserPassword("user", "canary")
-	roots := x509.NewCertPool()
-	roots.AddCert(backend.Certificate())
-	n := Network{AllowHTTP: true, Proxy: proxy, TLS: &tls.Config{RootCAs: roots}} // and not AllowPrivate
-	require.NoError(t, n.validate())
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) { testProxy(t, scheme) })
+	}
+}
+
+func testProxy(t *testing.T, scheme string) {
+	backend, n := netTLSServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
+	proxy, asked := netProxy(t, scheme, backend.Listener.Addr().String())
+	n.Proxy = &url.URL{Scheme: scheme, Host: proxy.Listener.Addr().String(), User: url.UserPassword("user", "canary")}
+	n.AllowHTTP, n.AllowPrivate = true, false
 	tr := netTransport(t, n)
 
 	// The certificate is the test server's, for example.com.
@@ -393,7 +405,7 @@ func TestProxyIsDialedBecauseItIsNamed(t *testing.T) {
 	assert.Equal(t, "from the proxy", string(resp.Body))
 	assert.Equal(t, "POST http://hooks.example/plain Basic dXNlcjpjYW5hcnk=", <-asked)
 
-	for _, target := range []string{"https://127.0.0.1/", "http://169.254.169.254/", "https://[::1]/", "http://" + proxy.Host} {
+	for _, target := range []string{"https://127.0.0.1/", "http://169.254.169.254/", "https://[::1]/", "http://" + n.Proxy.Host} {
 		_, err = netSend(t, tr, &Request{URL: target})
 		require.ErrorIs(t, err, ClassBlocked, target)
 	}
@@ -406,10 +418,10 @@ func TestProxyIsDialedBecauseItIsNamed(t *testing.T) {
 }
 
 func TestOnlyTheProxysOwnAddressIsNotJudged(t *testing.T) {
-	proxy, _ := netProxy(t, "")
-	tr := netTransport(t, Network{Proxy: proxy})
-	dial := tr.guarded.pooled.DialContext
-	conn, err := dial(t.Context(), "tcp", proxy.Host)
+	proxy, _ := netProxy(t, "http", "")
+	proxyURL := &url.URL{Scheme: "http", Host: proxy.Listener.Addr().String()}
+	dial := netTransport(t, Network{Proxy: proxyURL}).guarded.pooled.DialContext
+	conn, err := dial(t.Context(), "tcp", proxyURL.Host)
 	require.NoError(t, err)
 	_ = conn.Close()
 
@@ -452,52 +464,3 @@ func TestSOCKSProxyGetsTheName(t *testing.T) {
 type netRoundTripper func(*http.Request) (*http.Response, error)
 
 func (f netRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// netResolver asks a name server of the test, which knows A records only and answers NXDOMAIN for none.
-func netResolver(t *testing.T, lookup func(name string) []netip.Addr) *net.Resolver {
-	server, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = server.Close() })
-	go func() {
-		msg := make([]byte, 1500)
-		for {
-			n, from, err := server.ReadFrom(msg)
-			if err != nil {
-				return
-			}
-			_, _ = server.WriteTo(netAnswer(msg[:n], lookup), from)
-		}
-	}()
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
-	}}
-}
-
-// netAnswer answers a DNS query (RFC 1035 §4.1).
-func netAnswer(query []byte, lookup func(string) []netip.Addr) []byte {
-	var labels []string
-	end := 12
-	for query[end] != 0 {
-		next := end + 1 + int(query[end])
-		labels = append(labels, string(query[end+1:next]))
-		end = next
-	}
-	end += 5 // the root, type and class
-	isA := query[end-3] == 1
-
-	answer := append([]byte(nil), query[:end]...)
-	copy(answer[2:], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0})
-	if !isA {
-		return answer
-	}
-	addrs := lookup(strings.Join(labels, "."))
-	if len(addrs) == 0 {
-		answer[3] |= 3 // no such name
-	}
-	answer[7] = byte(len(addrs))
-	for _, addr := range addrs {
-		answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
-		answer = append(answer, addr.AsSlice()...)
-	}
-	return answer
-}

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -84,7 +85,7 @@ func DefaultJudge(o Outcome) Verdict {
 		return VerdictRetry
 	case o.Response.StatusCode >= 200 && o.Response.StatusCode <= 299:
 		return VerdictSuccess
-	case o.Response.StatusCode == 410:
+	case o.Response.StatusCode == http.StatusGone:
 		return VerdictDisable
 	default:
 		return VerdictRetry

@@ -9,7 +9,9 @@ import (
 )
 
 // A Secret is a signing key or a header value that must not be seen. It prints as "[redacted]" through fmt, slog and
-// encoding/json; string(s) is the value, so every place that reveals one can be found by searching for it.
+// encoding/json; string(s) is the value, so every place that reveals one can be found by searching for it. Three mistakes get
+// past that, because no method is then called: to print a type that has a Secret in an unexported field, to give one to the
+// verbs %p and %w, and to use it as a map key in JSON.
 //
 // Standard Webhooks secrets are "whsec_" and the base64 of 24 to 64 random bytes; see [NewSecret]. Other profiles take
 // other forms; the empty secret is refused everywhere, because it is a valid HMAC key that everybody knows.
@@ -26,5 +28,5 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 // LogValue implements [slog.LogValuer].
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText implements [encoding.TextMarshaler], which encoding/json uses for values and map keys alike.
+// MarshalText implements [encoding.TextMarshaler], which encoding/json uses for values, though not for map keys of strings.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -147,6 +147,13 @@ func waitFor(done <-chan struct{}, d time.Duration) bool {
 	}
 }
 
+// isClosed reports whether no more work is taken in.
+func (s *session) isClosed() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.closed
+}
+
 // wake hints that there may be something to claim.
 func (s *session) wake() { hint(s.woken) }
 

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 
 	"github.com/gowebhook/webhook/internal/signature"
@@ -36,7 +35,7 @@ func SignStandard(req *Request, secrets []Secret) error {
 	for i, secret := range secrets {
 		var err error
 		if s.Key, err = signature.AppendKey(s.Key[:0], string(secret)); err != nil {
-			return fmt.Errorf("signing: %w", err)
+			return err
 		}
 		if i > 0 {
 			s.Text = append(s.Text, ' ')

@@ -105,6 +105,9 @@ func checkPattern(field, pattern string, catalogue map[string]string) error {
 	if len(pattern) > maxName {
 		return &FieldError{field, fmt.Sprintf("has %d bytes, more than %d", len(pattern), maxName), "shorten it"}
 	}
+	if isPrefix && prefix == "" {
+		return &FieldError{field, `has nothing before ".*"`, `name what the types begin with, as in "member.*", or use "*" for all`}
+	}
 	if strings.Contains(prefix, "*") {
 		return &FieldError{field, `has "*" in a place other than after the last "."`, `use an exact type, "member.*" or "*"`}
 	}

@@ -118,7 +118,7 @@ func (d *Dispatcher) AllTenants() Scope { return Scope{d: d, all: true} }
 func (d *Dispatcher) now() time.Time { return micros(d.config.Now()) }
 
 // jitter is a random number in [0,1).
-func (d *Dispatcher) jitter() float64 { return rand.Float64() }
+func (d *Dispatcher) jitter() float64 { return rand.Float64() } //nolint:gosec // it spreads retries, nothing has to be unpredictable
 
 // report tells of an error that no caller gets to see. The log has at most one line a second; Observer.Error gets all.
 func (d *Dispatcher) report(err error) {

@@ -25,9 +25,8 @@ func (m *MAC) Reset(key []byte) {
 	}
 	clear(m.key[:])
 	if len(key) > sha256.BlockSize {
-		m.hash.Reset()
-		m.hash.Write(key)
-		m.hash.Sum(m.key[:0])
+		digest := sha256.Sum256(key) // m.hash would keep the key's end in its buffer
+		copy(m.key[:], digest[:])
 	} else {
 		copy(m.key[:], key)
 	}
@@ -64,7 +63,8 @@ type Scratch struct {
 	Code []byte
 }
 
-var scratches = sync.Pool{New: func() any { return new(Scratch) }}
+// Key has room for any key, because an array that it outgrew would keep one.
+var scratches = sync.Pool{New: func() any { return &Scratch{Key: make([]byte, 0, maxEncodedKey/4*3)} }}
 
 // GetScratch returns a Scratch with empty buffers. Give it back with PutScratch.
 func GetScratch() *Scratch { return scratches.Get().(*Scratch) }

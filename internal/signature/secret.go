@@ -43,7 +43,7 @@ func AppendKey(dst []byte, secret string) ([]byte, error) {
 			len(encoded), SecretPrefix, MaxKey)
 	}
 	key, err := base64.StdEncoding.AppendDecode(dst, []byte(encoded))
-	if err != nil {
+	if err != nil || strings.ContainsAny(encoded, "\r\n") { // which encoding/base64 skips, and receivers' decoders do not
 		return dst, fmt.Errorf("the secret is not standard base64 after %q: %s", SecretPrefix, describeBase64(encoded))
 	}
 	if n := len(key) - len(dst); n < MinKey || n > MaxKey {

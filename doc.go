@@ -1,0 +1,60 @@
+// Package webhook sends webhooks: it takes events from an application, fans them out to the endpoints that its customers
+// registered, signs every request, retries what fails, and keeps a log of every attempt. It is a library: it runs inside the
+// application, on a [Store] that the application chooses.
+//
+// # Sending
+//
+//	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{})
+//	go d.Run(ctx) // delivers until ctx ends, then drains
+//
+//	receipt, err := d.Emit(ctx, webhook.Event{
+//		Tenant: "acme",
+//		Type:   "member.joined",
+//		Data:   map[string]string{"member_id": "mem_1"},
+//	})
+//
+// When [Dispatcher.Emit] returns nil, the event and its deliveries are stored, and each is attempted until it has succeeded,
+// was given up by policy, or was canceled. [Dispatcher.EmitTx] stores the event in a transaction of the application's own.
+//
+// # Endpoints
+//
+// Customers' endpoints belong to a tenant and are managed through its [Scope]:
+//
+//	endpoint, err := d.Tenant("acme").CreateEndpoint(ctx, webhook.Endpoint{
+//		URL:    "https://acme.example/hooks",
+//		Events: []string{"member.*"},
+//	})
+//	// endpoint.Secret is shown this once: give it to the customer.
+//
+// # What receivers see
+//
+// Unless a [Profile] says otherwise, requests follow Standard Webhooks 1.0.0 (https://www.standardwebhooks.com): a POST of
+// {"type":…,"timestamp":…,"data":…} with the headers webhook-id, webhook-timestamp and webhook-signature. Delivery is at least
+// once and in no particular order; webhook-id and the body are the same in every attempt of a delivery, so that receivers can
+// tell repeats.
+//
+// # Failures
+//
+// A 2xx answer is a success. A 410 disables the endpoint. Everything else is retried as the profile's [RetryPolicy] says, by
+// default 15 times over about three days, and never before a Retry-After. A receiver that hangs, answers slowly or has a long
+// backlog delays no other: see Config.MaxInFlight and Config.PerEndpoint. Each [Attempt] has a [Class] that says what kind of
+// failure it was.
+//
+// If the process dies, what it had in hand is taken over by another process on the same Store, or by the next one, when its
+// lease ends; see Config.Lease. A request may then be repeated, with the same id and body.
+//
+// # Safety
+//
+// Requests go to https URLs at public addresses only, judged whenever a connection is made, and follow no redirects; [Network]
+// opens what an application needs beyond that. Secrets, header values and bodies appear in no log and no error.
+//
+// # Limits
+//
+// Tenants, ids, types, patterns and channels have at most 255 bytes. An event has at most Config.MaxEventBytes of data and 32
+// headers; an endpoint at most 100 patterns, 32 headers of up to 4,096 bytes, 50 metadata pairs, 10 live secrets, and a URL of
+// up to 2,048 bytes; a batch at most 1,000 events. More is refused with a [FieldError], and nothing is stored.
+//
+// # Testing
+//
+// Package webhooktest has a receiver, a fake transport and a configuration for an application's tests.
+package webhook

@@ -1,0 +1,49 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// requireFieldError fails unless err is a *FieldError for field that says what is wrong and what to do.
+func requireFieldError(t *testing.T, err error, field string) *FieldError {
+	t.Helper()
+	var fe *FieldError
+	require.ErrorAs(t, err, &fe)
+	require.ErrorIs(t, err, ErrInvalid)
+	assert.Equal(t, field, fe.Field)
+	assert.NotEmpty(t, fe.Problem, "Problem")
+	assert.NotEmpty(t, fe.Cure, "Cure")
+	return fe
+}
+
+func TestFieldErrorIsOneLineOfItsParts(t *testing.T) {
+	for want, err := range map[string]*FieldError{
+		"webhook: Event.Type is empty; name it": {"Event.Type", "is empty", "name it"},
+		"webhook: Event.Type is empty":          {"Event.Type", "is empty", ""},
+	} {
+		assert.EqualError(t, err, want)
+	}
+}
+
+func TestFieldErrorIsErrInvalidAndNoOtherSentinel(t *testing.T) {
+	err := fmt.Errorf("event 3: %w", &FieldError{"Event.Type", "is empty", "name it"})
+	requireFieldError(t, err, "Event.Type")
+	for _, sentinel := range []error{ErrNotFound, ErrConflict, ErrInFlight, ErrFull} {
+		assert.NotErrorIs(t, err, sentinel)
+	}
+}
+
+func TestSentinelsAreDistinctAndSayWhoseTheyAre(t *testing.T) {
+	sentinels := []error{ErrNotFound, ErrConflict, ErrInvalid, ErrInFlight, ErrFull}
+	for i, a := range sentinels {
+		assert.Regexp(t, `^webhook: [a-z ]+$`, a.Error())
+		for k, b := range sentinels {
+			assert.Equal(t, i == k, errors.Is(fmt.Errorf("claim: %w", a), b), "%v is %v", a, b)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package webhook_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/webhooktest"
+)
+
+// fanOut sends events to endpoints of which the first hanging never answer, and returns how long it takes until the others
+// have received everything.
+func fanOut(t *testing.T, endpoints, hanging, events int, took time.Duration, configure func(*webhook.Config)) time.Duration {
+	t.Helper()
+	hangs := make(map[string]bool)
+	for i := range hanging {
+		hangs[fmt.Sprintf("e%03d", i)] = true
+	}
+	want := (endpoints - hanging) * events
+	arrived := make(chan struct{}, endpoints*events)
+	r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+		c.MaxEndpoints = -1
+		configure(c)
+		net.Answer = func(ctx context.Context, req *webhook.Request) (*webhook.Response, error) {
+			if hangs[req.Endpoint.ID] {
+				return hang(ctx, req)
+			}
+			time.Sleep(took)
+			arrived <- struct{}{}
+			return response(200), nil
+		}
+	})
+	for i := range endpoints {
+		r.endpoint(fmt.Sprintf("e%03d", i))
+	}
+	r.run()
+	time.Sleep(time.Second) // no claim under way
+	began := time.Now()
+	for i := range events {
+		r.emit(fmt.Sprintf("event%d", i))
+	}
+	for range want {
+		<-arrived
+	}
+	elapsed := time.Since(began)
+	require.NoError(t, r.stop2())
+	return elapsed
+}
+
+func (r *rig) stop2() error { _ = r.stop(); return nil }
+
+func TestOneHangingEndpointOfAHundredDelaysNoOther(t *testing.T) {
+	const endpoints, events = 100, 1000
+	measure := func(hanging int) (elapsed time.Duration) {
+		inTime(t, func(t *testing.T) {
+			elapsed = fanOut(t, endpoints, hanging, events, 100*time.Millisecond, func(c *webhook.Config) {
+				c.MaxInFlight = 2 * endpoints * 32 // above the sum of the caps, also of the half that unproven endpoints share
+			})
+		})
+		return elapsed
+	}
+	without, with := measure(0), measure(1)
+	require.Equal(t, without, with)
+}
+
+func TestManyHangingEndpointsDelayNoOther(t *testing.T) {
+	const endpoints, hanging, events = 200, 64, 100
+	measure := func(endpoints, hanging int) (elapsed time.Duration) {
+		inTime(t, func(t *testing.T) {
+			elapsed = fanOut(t, endpoints, hanging, events, 100*time.Millisecond, func(*webhook.Config) {})
+		})
+		return elapsed
+	}
+	alone, among := measure(endpoints-hanging, 0), measure(endpoints, hanging)
+	t.Logf("alone %v, among hanging ones %v", alone, among)
+	require.LessOrEqual(t, among, alone+alone/10)
+}

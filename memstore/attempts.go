@@ -1,0 +1,131 @@
+package memstore
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/gowebhook/webhook"
+)
+
+const (
+	// attemptOverhead is what an attempt costs without its texts.
+	attemptOverhead = 256
+
+	// shortError is how much of an error is kept when bytes are short.
+	shortError = 256
+)
+
+func attemptBytes(a *webhook.Attempt) int64 {
+	return int64(attemptOverhead + len(a.Error) + len(a.ResponseBody))
+}
+
+// log stores the attempt that was made under a lease, and reports whether that is news.
+func (s *Store) log(d *delivery, leaseNo int64, a *webhook.Attempt, late bool) bool {
+	if _, found := d.attempt(leaseNo); found || d.removed > 0 && leaseNo <= d.removedTo {
+		return false
+	}
+	if !late {
+		d.logged++
+	}
+	own := &attempt{Attempt: *a, delivery: d, leaseNo: leaseNo}
+	own.Late = late
+	own.Tenant, own.EventID, own.EventType, own.EndpointID = d.event.Tenant, d.event.ID, d.event.Type, d.endpoint.ID
+	if !s.fitAttempt(own) {
+		d.removed++
+		d.removedTo = max(d.removedTo, leaseNo)
+		return true
+	}
+	own.ResponseBody = bytes.Clone(own.ResponseBody)
+	s.seq++
+	own.key = timeKey(micros(own.StartedAt), s.seq)
+	if d.attempts == nil {
+		d.attempts = d.one[:0]
+	}
+	i, _ := d.attempt(leaseNo)
+	d.attempts = slices.Insert(d.attempts, i, own)
+	if d.event.fanout {
+		d.event.attempts.add(own.key, own)
+	}
+	d.endpoint.attempts.add(own.key, own)
+	own.bytes = attemptBytes(&own.Attempt)
+	s.addBytes(d.event, own.bytes)
+	if d.event.closed {
+		s.sweepFrom(d.event.key)
+	}
+	return true
+}
+
+// attempt returns the place of the attempt that was made under a lease.
+func (d *delivery) attempt(leaseNo int64) (int, bool) {
+	return slices.BinarySearchFunc(d.attempts, leaseNo, func(a *attempt, n int64) int { return cmp.Compare(a.leaseNo, n) })
+}
+
+// fitAttempt makes room for an attempt, or makes it smaller. It returns false if the attempt is the one to be left out,
+// because its delivery has later ones already.
+func (s *Store) fitAttempt(a *attempt) bool {
+	d := a.delivery
+	if s.free(attemptBytes(&a.Attempt), d.event) {
+		return true
+	}
+	a.Truncated = a.Truncated || len(a.ResponseBody) > 0
+	a.ResponseBody = nil
+	if len(a.Error) > shortError {
+		a.Error = strings.Clone(strings.ToValidUTF8(a.Error[:shortError], ""))
+	}
+	if s.free(attemptBytes(&a.Attempt), d.event) {
+		return true
+	}
+	// The one attempt that is left of each delivery is not counted: there are no more of them than deliveries.
+	i, _ := d.attempt(a.leaseNo)
+	if i == 0 && len(d.attempts) > 0 {
+		return false
+	}
+	s.removeAttempts(d, i)
+	return true
+}
+
+// free drops closed events, but for one, until there is room for n bytes. If that cannot be, it drops none.
+func (s *Store) free(n int64, keep *event) bool {
+	loose := s.closed.bytes
+	if keep.closed {
+		loose -= keep.bytes
+	}
+	if n > s.maxBytes-(s.bytes-loose) {
+		return false
+	}
+	for ev := s.closed.head; n > s.maxBytes-s.bytes; {
+		next := ev.next
+		if ev != keep {
+			s.drop(ev)
+		}
+		ev = next
+	}
+	return true
+}
+
+// removeAttempts removes the first n attempts of a delivery. The others keep their numbers.
+func (s *Store) removeAttempts(d *delivery, n int) {
+	for _, a := range d.attempts[:n] {
+		d.endpoint.attempts.remove(a.key)
+		if d.event.fanout {
+			d.event.attempts.remove(a.key)
+		}
+		s.addBytes(d.event, -a.bytes)
+		d.removedTo = max(d.removedTo, a.leaseNo)
+	}
+	d.removed += n
+	if d.attempts = slices.Delete(d.attempts, 0, n); len(d.attempts) == 0 {
+		d.attempts = nil
+	}
+}
+
+// addBytes notes that an event takes n more bytes.
+func (s *Store) addBytes(ev *event, n int64) {
+	ev.bytes += n
+	s.bytes += n
+	if ev.closed {
+		s.closed.bytes += n
+	}
+}

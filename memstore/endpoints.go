@@ -1,0 +1,254 @@
+package memstore
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// An endpoint has the deliveries of a webhook.Endpoint beside it, and is their lane. One that was deleted, or that never
+// was, stays while deliveries of it are stored; only ID and Tenant are set then.
+type endpoint struct {
+	webhook.Endpoint
+	gone     bool
+	tenant   *tenant    // of a gone one: nil
+	versions []*version // in their order, the last one is present
+
+	deliveries      index[delivery] // by the UIDs of their events
+	attempts        index[attempt]  // by StartedAt
+	oldest, newest  *delivery       // the unfinished ones
+	unfinished      int
+	doomed          bool // in Store.doomed
+	blockedUntil    int64
+	ready           heap[delivery]
+	lane            lane
+	visited         uint64 // the tick of the last visit, or of when it came into the ring
+	slot            node[endpoint]
+	ringPrev, ringN *endpoint
+	mark            uint64
+}
+
+func (e *endpoint) key() webhook.EndpointKey {
+	return webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}
+}
+
+func (e *endpoint) status() webhook.EndpointStatus {
+	return webhook.EndpointStatus{Key: e.key(), Version: e.Version, State: e.State, Health: e.Health}
+}
+
+// heldBack reports whether it has to be changed before anything is sent to it.
+func (e *endpoint) heldBack() bool {
+	return e.gone || e.State == webhook.EndpointPaused || e.State == webhook.EndpointDisabled
+}
+
+// dead reports whether its unfinished deliveries are to be canceled.
+func (e *endpoint) dead() bool { return e.gone || e.State == webhook.EndpointDisabled }
+
+func (e *endpoint) link(d *delivery) {
+	d.prev = e.newest
+	if e.newest == nil {
+		e.oldest = d
+	} else {
+		e.newest.next = d
+	}
+	e.newest = d
+	e.unfinished++
+}
+
+func (e *endpoint) unlink(d *delivery) {
+	if d.prev == nil {
+		e.oldest = d.next
+	} else {
+		d.prev.next = d.next
+	}
+	if d.next == nil {
+		e.newest = d.prev
+	} else {
+		d.next.prev = d.prev
+	}
+	d.prev, d.next = nil, nil
+	e.unfinished--
+}
+
+// CreateEndpoint implements [webhook.Store].
+func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if e.Tenant == "" {
+		return errNoTenant("Endpoint.Tenant")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}
+	if s.endpoints[key] != nil {
+		return webhook.ErrConflict
+	}
+	t := s.tenant(e.Tenant)
+	if limit > 0 && len(t.endpoints) >= limit {
+		s.release(t)
+		return webhook.ErrFull
+	}
+	own := &endpoint{Endpoint: e, tenant: t, versions: []*version{{number: e.Version}}}
+	own.slot.of = own
+	own.takeCopies()
+	own.blockedUntil = micros(e.Health.BlockedUntil)
+	s.endpoints[key] = own
+	if len(t.endpoints) == 0 {
+		i, _ := s.searchOwner(t.name)
+		s.owners = slices.Insert(s.owners, i, t)
+	}
+	i, _ := t.search(e.ID)
+	t.endpoints = slices.Insert(t.endpoints, i, own)
+	s.subscribe(own)
+	return nil
+}
+
+// takeCopies makes the maps and slices the Store's own.
+func (e *endpoint) takeCopies() {
+	e.Events = slices.Clone(e.Events)
+	e.Metadata = maps.Clone(e.Metadata)
+	e.Header = maps.Clone(e.Header)
+	e.Secrets = slices.Clone(e.Secrets)
+}
+
+// UpdateEndpoint implements [webhook.Store].
+func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
+	if err := ctx.Err(); err != nil {
+		return webhook.Endpoint{}, err
+	}
+	if e.Tenant == "" {
+		return webhook.Endpoint{}, errNoTenant("Endpoint.Tenant")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.live(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
+	if own == nil {
+		return webhook.Endpoint{}, webhook.ErrNotFound
+	}
+	if own.Version != e.Version {
+		return webhook.Endpoint{}, webhook.ErrConflict
+	}
+	s.unsubscribe(own)
+	own.supersede()
+	e.Version, e.CreatedAt, e.Health = own.Version, own.CreatedAt, own.Health
+	if e.State == webhook.EndpointActive && own.State != webhook.EndpointActive {
+		e.Health = webhook.Health{}
+	}
+	own.Endpoint = e
+	own.takeCopies()
+	s.subscribe(own)
+	s.stateChanged(own)
+	return own.Endpoint, nil
+}
+
+// stateChanged follows what State and Health say.
+func (s *Store) stateChanged(e *endpoint) {
+	if e.dead() {
+		s.doom(e)
+	}
+	e.blockedUntil = micros(e.Health.BlockedUntil)
+	s.place(e, s.now)
+}
+
+// DeleteEndpoint implements [webhook.Store].
+func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if key.Tenant == "" {
+		return errNoTenant("EndpointKey.Tenant")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.live(key)
+	if e == nil {
+		return webhook.ErrNotFound
+	}
+	s.bury(e)
+	return nil
+}
+
+// bury takes an endpoint out of all that is read. While deliveries of it are stored it remains as their lane.
+func (s *Store) bury(e *endpoint) {
+	s.unsubscribe(e)
+	t := e.tenant
+	i, _ := t.search(e.ID)
+	t.endpoints = slices.Delete(t.endpoints, i, i+1)
+	if len(t.endpoints) == 0 {
+		i, _ := s.searchOwner(t.name)
+		s.owners = slices.Delete(s.owners, i, i+1)
+	}
+	e.Endpoint = webhook.Endpoint{ID: e.ID, Tenant: e.Tenant}
+	e.gone, e.tenant, e.versions = true, nil, nil
+	s.stateChanged(e)
+	s.forget(e)
+	s.release(t)
+}
+
+// forget drops a deleted endpoint that has no deliveries left.
+func (s *Store) forget(e *endpoint) {
+	if e.gone && e.deliveries.len() == 0 {
+		delete(s.endpoints, e.key())
+	}
+}
+
+// live returns an endpoint that was not deleted, or nil.
+func (s *Store) live(key webhook.EndpointKey) *endpoint {
+	if e := s.endpoints[key]; e != nil && !e.gone {
+		return e
+	}
+	return nil
+}
+
+// Refresh implements [webhook.Store].
+func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webhook.Endpoint, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i := range keys {
+		if keys[i].Tenant == "" {
+			return nil, errNoTenant("EndpointKey.Tenant")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gen++
+	found := make([]webhook.Endpoint, 0, len(keys))
+	for _, key := range keys {
+		if e := s.live(key); e != nil && e.mark != s.gen {
+			e.mark = s.gen
+			found = append(found, e.Endpoint)
+		}
+	}
+	return found, nil
+}
+
+// tenant returns a tenant, new if need be. The caller adds something to it, or calls release.
+func (s *Store) tenant(name string) *tenant {
+	t := s.tenants[name]
+	if t == nil {
+		t = &tenant{name: name}
+		s.tenants[name] = t
+	}
+	return t
+}
+
+// release forgets a tenant that has nothing left.
+func (s *Store) release(t *tenant) {
+	if len(t.endpoints) == 0 && t.events.len() == 0 {
+		delete(s.tenants, t.name)
+	}
+}
+
+func (t *tenant) search(id string) (int, bool) {
+	return slices.BinarySearchFunc(t.endpoints, id, func(e *endpoint, id string) int { return strings.Compare(e.ID, id) })
+}
+
+func (s *Store) searchOwner(name string) (int, bool) {
+	return slices.BinarySearchFunc(s.owners, name, func(t *tenant, name string) int { return strings.Compare(t.name, name) })
+}

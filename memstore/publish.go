@@ -1,0 +1,221 @@
+package memstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gowebhook/webhook"
+)
+
+// Publish implements [webhook.Publisher].
+func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i := range req.Events {
+		if req.Events[i].Tenant == "" {
+			return nil, errNoTenant(fmt.Sprintf("PublishRequest.Events[%d].Tenant", i))
+		}
+	}
+	results := make([]webhook.Published, len(req.Events))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if req.Atomic && len(req.Events) > 1 && !s.rehearse(req.Events, results) {
+		return results, nil
+	}
+	for i := range req.Events {
+		r := &req.Events[i]
+		l := weigh(r)
+		if results[i] = s.admit(r, l); results[i].Err == nil && !results[i].Duplicate {
+			s.makeRoom(l.pending+l.finished, l.bytes)
+			s.insert(r, l, &req)
+			results[i].Deliveries = len(r.Deliveries)
+		}
+	}
+	s.shed()
+	return results, nil
+}
+
+// rehearse fills in the results of a request that is all or nothing, and reports whether all can be stored.
+func (s *Store) rehearse(events []webhook.EventRecord, results []webhook.Published) bool {
+	var total load
+	fine := true
+	seen := make(map[eventKey]*webhook.EventRecord, len(events))
+	for i := range events {
+		r := &events[i]
+		key := eventKey{r.Tenant, r.ID}
+		if first := seen[key]; first != nil {
+			results[i] = again(first, r)
+		} else {
+			l := weigh(r)
+			l.add(total)
+			if results[i] = s.admit(r, l); results[i] == (webhook.Published{}) {
+				seen[key], total = r, l
+			}
+		}
+		fine = fine && results[i].Err == nil
+	}
+	return fine
+}
+
+// admit says whether an event may be stored, together with others of which l has the weight too. The zero result is yes.
+func (s *Store) admit(r *webhook.EventRecord, l load) webhook.Published {
+	if first := s.events[eventKey{r.Tenant, r.ID}]; first != nil {
+		return again(&first.EventRecord, r)
+	}
+	if s.uids[r.UID] != nil {
+		return webhook.Published{Err: webhook.ErrConflict}
+	}
+	if !s.fits(l) {
+		return webhook.Published{Err: webhook.ErrFull}
+	}
+	return webhook.Published{}
+}
+
+// again says what an event is whose id is there already.
+func again(first, r *webhook.EventRecord) webhook.Published {
+	if first.Type == r.Type && first.Channel == r.Channel && bytes.Equal(first.Data, r.Data) {
+		return webhook.Published{Duplicate: true}
+	}
+	return webhook.Published{Err: webhook.ErrConflict}
+}
+
+func final(state webhook.DeliveryState) bool {
+	switch state {
+	case webhook.DeliverySucceeded, webhook.DeliveryFailed, webhook.DeliveryCanceled:
+		return true
+	case webhook.DeliveryPending:
+	}
+	return false
+}
+
+// insert stores an event for which there is room.
+func (s *Store) insert(r *webhook.EventRecord, l load, req *webhook.PublishRequest) {
+	rows := r.Deliveries
+	ev := &event{EventRecord: *r, key: uidKey(r.UID), tenant: s.tenant(r.Tenant), unmade: rows == nil, bytes: l.bytes}
+	ev.Deliveries = nil
+	ev.fanout = ev.unmade || len(rows) > 1
+	s.events[ev.eventKey()] = ev
+	s.uids[ev.UID] = ev
+	s.timeline.add(ev.key, ev)
+	ev.tenant.events.add(ev.key, ev)
+	s.bytes += l.bytes
+
+	if ev.unmade {
+		ev.queued.of = ev
+		s.seq++
+		s.outbox.push(outboxDue(r), s.seq, &ev.queued)
+		s.unfinished++
+		return
+	}
+	byID := func(a, b webhook.NewDelivery) int { return cmp.Compare(a.EndpointID, b.EndpointID) }
+	if !slices.IsSortedFunc(rows, byID) {
+		rows = slices.SortedStableFunc(slices.Values(rows), byID)
+	}
+	var some []delivery
+	switch len(rows) {
+	case 0:
+		s.finished++
+	case 1:
+		ev.deliveries = ev.only[:0]
+	default:
+		some, ev.deliveries = make([]delivery, len(rows)), make([]*delivery, 0, len(rows))
+	}
+	now, leaseUntil := micros(req.Now), micros(req.LeaseUntil)
+	for i := range rows {
+		d := &ev.one
+		if some != nil {
+			d = &some[i]
+		}
+		s.insertDelivery(ev, d, &rows[i], now, leaseUntil)
+	}
+	if ev.open == 0 {
+		s.close(ev)
+	}
+}
+
+// outboxDue is when an event's deliveries are made.
+func outboxDue(r *webhook.EventRecord) int64 {
+	if r.NotBefore.IsZero() {
+		return math.MinInt64
+	}
+	return micros(r.NotBefore)
+}
+
+func (s *Store) insertDelivery(ev *event, d *delivery, row *webhook.NewDelivery, now, leaseUntil int64) {
+	s.attach(ev, d, row.EndpointID)
+	d.version = row.Version
+	if final(row.State) {
+		d.state, d.reason, d.finishedAt = row.State, row.Reason, now
+		d.since, d.leaseNo, d.settled = now, 1, true
+		s.finished++
+		if row.Attempt != nil {
+			s.log(d, 1, row.Attempt, false)
+		}
+		return
+	}
+	s.open(d)
+	if row.Leased {
+		d.since = now
+		s.lend(d, leaseUntil)
+		return
+	}
+	d.due, d.since = micros(row.DueAt), micros(row.DueAt)
+	s.park(d, now)
+}
+
+// attach makes a delivery one of its event and its endpoint. Those of an event come in the order of their endpoints' ids.
+func (s *Store) attach(ev *event, d *delivery, endpointID string) {
+	key := webhook.EndpointKey{Tenant: ev.Tenant, ID: endpointID}
+	e := s.endpoints[key]
+	if e == nil { // deleted, or never created: Prune cancels the delivery
+		e = &endpoint{gone: true}
+		e.ID, e.Tenant, e.slot.of = key.ID, key.Tenant, e
+		s.endpoints[key] = e
+	}
+	s.seq++
+	d.event, d.endpoint, d.seq, d.slot.of = ev, e, s.seq, d
+	ev.deliveries = append(ev.deliveries, d)
+	e.deliveries.add(ev.key, d)
+}
+
+// open makes a delivery pending. The caller parks or lends it.
+func (s *Store) open(d *delivery) {
+	e := d.endpoint
+	d.state, d.reason, d.finishedAt = webhook.DeliveryPending, "", 0
+	s.pending++
+	s.unfinished++
+	d.event.open++
+	e.link(d)
+	e.bind(d)
+	if e.dead() {
+		s.doom(e)
+	}
+}
+
+// finish makes a pending delivery, which is in no heap, finished.
+func (s *Store) finish(d *delivery, state webhook.DeliveryState, reason webhook.Reason, now int64) {
+	d.state, d.reason, d.finishedAt = state, reason, now
+	d.leased = false
+	s.pending--
+	s.unfinished--
+	s.finished++
+	d.endpoint.unlink(d)
+	d.endpoint.unbind(d)
+	if d.event.open--; d.event.open == 0 {
+		s.close(d.event)
+	}
+}
+
+// close notes that nothing of an event is unfinished, so that it may be dropped.
+func (s *Store) close(ev *event) {
+	if ev.unmade || ev.closed {
+		return
+	}
+	s.closed.push(ev)
+	s.sweepFrom(ev.key)
+}

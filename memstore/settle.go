@@ -1,0 +1,116 @@
+package memstore
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// rememberReturned is how many leases of a delivery that were given back are remembered, so that giving one back again is
+// known as that. A lease that was settled with an attempt is known by it.
+const rememberReturned = 8
+
+// Settle implements [webhook.Store].
+func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
+	if err := ctx.Err(); err != nil {
+		return webhook.Settled{}, err
+	}
+	for i := range items {
+		if items[i].Endpoint.Tenant == "" {
+			return webhook.Settled{}, errNoTenant("Settlement.Endpoint.Tenant")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gen++
+	var out webhook.Settled
+	var edits []edit
+	var room [16]*endpoint
+	touched := room[:0]
+	at, failing := micros(now), anyFailure(items)
+	for i := range items {
+		item := &items[i]
+		d := s.delivery(item)
+		if d == nil {
+			out.Lost = append(out.Lost, i)
+			if e := s.live(item.Endpoint); e != nil && e.mark != s.gen {
+				e.mark = s.gen
+				touched = append(touched, e)
+			}
+			continue
+		}
+		inEffect := d.leased && d.leaseNo == item.LeaseNo
+		switch {
+		case inEffect:
+		case d.wasSettled(item.LeaseNo):
+			out.Already = append(out.Already, i)
+		default:
+			out.Lost = append(out.Lost, i)
+		}
+		merge := item.Attempt != nil && s.log(d, item.LeaseNo, item.Attempt, !inEffect) && !item.Attempt.Test
+		if inEffect {
+			s.settle(d, item, at)
+		}
+		e := d.endpoint
+		if e.gone {
+			continue
+		}
+		if e.mark != s.gen {
+			e.mark = s.gen
+			touched = append(touched, e)
+		}
+		merge = merge && (failing || e.failing())
+		if act := inEffect && acts(item); merge || act {
+			edits = append(edits, newEdit(e, item, merge, act))
+		}
+	}
+	s.apply(edits, now)
+	s.shed()
+	out.Endpoints = make([]webhook.EndpointStatus, len(touched))
+	for i, e := range touched {
+		out.Endpoints[i] = e.status()
+	}
+	return out, nil
+}
+
+// delivery returns the delivery that an item is of, or nil.
+func (s *Store) delivery(item *webhook.Settlement) *delivery {
+	ev := s.uids[item.UID]
+	if ev == nil || ev.Tenant != item.Endpoint.Tenant {
+		return nil
+	}
+	return ev.delivery(item.Endpoint.ID)
+}
+
+// wasSettled reports whether a lease is known to have been settled.
+func (d *delivery) wasSettled(leaseNo int64) bool {
+	if leaseNo == d.leaseNo {
+		return d.settled
+	}
+	if i, found := d.attempt(leaseNo); found {
+		return !d.attempts[i].Late
+	}
+	return slices.Contains(d.returned, leaseNo)
+}
+
+// settle makes an item take effect.
+func (s *Store) settle(d *delivery, item *webhook.Settlement, now int64) {
+	s.unpark(d, now)
+	d.leased, d.settled = false, true
+	d.failures = item.Failures
+	if item.Attempt == nil {
+		d.returned = append(d.returned, d.leaseNo)
+		if n := len(d.returned); n > rememberReturned {
+			d.returned = slices.Delete(d.returned, 0, n-rememberReturned)
+		}
+	}
+	if final(item.State) {
+		s.finish(d, item.State, item.Reason, now)
+		return
+	}
+	d.reason = item.Reason
+	d.due = micros(item.DueAt)
+	s.park(d, now)
+}

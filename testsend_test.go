@@ -1,0 +1,115 @@
+package webhook_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/webhooktest"
+)
+
+func TestATestSendNeedsNoRunAndIsLoggedButNotRetried(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+			c.EventTypes = map[string]string{"a.b": ""}
+			net.Answer = answer(503, "Retry-After: 100")
+		})
+		r.endpoint("one", func(e *webhook.Endpoint) { e.Events, e.State = []string{"a.b"}, webhook.EndpointPaused })
+		a, err := r.Tenant(acme).Test(t.Context(), "one")
+		require.NoError(t, err)
+		assert.Equal(t, 503, a.Status)
+		assert.Equal(t, webhook.ClassStatus, a.Class)
+		assert.Equal(t, "test.ping", a.EventType)
+		assert.True(t, a.Test)
+		assert.True(t, a.NextAt.IsZero())
+		sent := r.net.Sent()
+		require.Len(t, sent, 1)
+		assert.True(t, sent[0].OwnConn)
+		assert.Contains(t, string(sent[0].Body), `"type":"test.ping"`)
+		assert.NotEmpty(t, sent[0].Header.Get("webhook-signature"))
+
+		r.run()
+		time.Sleep(time.Hour)
+		assert.Len(t, r.net.Sent(), 1)
+		log := r.attempts(a.EventID, "one")
+		require.Len(t, log, 1)
+		assert.True(t, log[0].Test)
+		assert.Equal(t, 1, log[0].Number)
+		assert.Equal(t, webhook.DeliveryFailed, r.delivery(a.EventID, "one").State)
+		e, err := r.Tenant(acme).Endpoint(t.Context(), "one")
+		require.NoError(t, err)
+		assert.Zero(t, e.Health, "it has no effect on health")
+		events, err := r.Tenant(acme).Events(t.Context(), webhook.Query{})
+		require.NoError(t, err)
+		assert.Len(t, events.Items, 1)
+	})
+}
+
+func TestATestSendOfAGoneEndpointDisablesNothing(t *testing.T) {
+	r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) { net.Answer = answer(410) })
+	r.endpoint("one")
+	_, err := r.Tenant(acme).Test(t.Context(), "one")
+	require.NoError(t, err)
+	e, err := r.Tenant(acme).Endpoint(t.Context(), "one")
+	require.NoError(t, err)
+	assert.Equal(t, webhook.EndpointActive, e.State)
+}
+
+func TestAProfileMakesItsOwnTestEvent(t *testing.T) {
+	r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) {
+		c.Profiles = map[string]webhook.Profile{"p": {Test: func(e *webhook.Endpoint) webhook.Event {
+			return webhook.Event{Type: "webhook.test", Data: map[string]string{"to": e.ID}}
+		}}}
+		c.Profile = "p"
+	})
+	r.endpoint("one")
+	a, err := r.Tenant(acme).Test(t.Context(), "one")
+	require.NoError(t, err)
+	assert.Equal(t, "webhook.test", a.EventType)
+	assert.Equal(t, webhook.DeliverySucceeded, r.delivery(a.EventID, "one").State)
+	assert.Contains(t, string(r.net.Sent()[0].Body), `"data":{"to":"one"}`)
+}
+
+func TestOneTestOfAnEndpointRunsAtATimeAndSixteenInAll(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) { net.Answer = hang })
+		for i := range 17 {
+			r.endpoint(fmt.Sprint("e", i))
+		}
+		for i := range 16 {
+			go func() {
+				a, err := r.Tenant(acme).Test(context.Background(), fmt.Sprint("e", i))
+				assert.NoError(t, err)
+				assert.Equal(t, webhook.ClassTimeout, a.Class)
+			}()
+		}
+		synctest.Wait()
+		for _, id := range []string{"e0", "e16"} {
+			_, err := r.Tenant(acme).Test(t.Context(), id)
+			require.ErrorIs(t, err, webhook.ErrInFlight, id)
+		}
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		r.net.Answer = nil
+		_, err := r.Tenant(acme).Test(t.Context(), "e16")
+		require.NoError(t, err)
+	})
+}
+
+func TestATestWhoseCallerLeavesIsNotLogged(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) { net.Answer = hang })
+		r.endpoint("one")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := r.Tenant(acme).Test(ctx, "one")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Zero(t, r.count())
+	})
+}
