@@ -53,8 +53,7 @@ func classify(err error) Class {
 	if err == nil {
 		return ""
 	}
-	var class Class
-	if errors.As(err, &class) {
+	if class, ok := errors.AsType[Class](err); ok {
 		return class
 	}
 	op, _ := errors.AsType[*net.OpError](err)
@@ -279,7 +278,7 @@ func withoutURLs(text string) string {
 		if j := strings.IndexAny(rest, `/?#"'<>()`+"`"); j >= 0 {
 			authority = rest[:j]
 		}
-		if j := strings.LastIndexByte(rest, '@'); j >= 0 { // a password may have a slash in it
+		if strings.Contains(rest, "@") { // a password may have a slash in it
 			authority = "…"
 		}
 		words[i] = before + "://" + authority
@@ -345,7 +344,7 @@ func anyOf(err error, f func(error) bool) bool {
 	if f(err) {
 		return true
 	}
-	switch err := err.(type) {
+	switch err := err.(type) { //nolint:errorlint // this walks the chain itself
 	case interface{ Unwrap() error }:
 		return anyOf(err.Unwrap(), f)
 	case interface{ Unwrap() []error }:

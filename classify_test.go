@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -184,33 +185,44 @@ func TestClassesOfHTTP2Failures(t *testing.T) {
 
 // A GOAWAY frame has room for words of the receiver.
 func TestHTTP2GoAwayIsAReset(t *testing.T) {
+	goAway := "\x00\x00\x0e\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x01" + "\x00\x00\x00\x02" + "canary" // INTERNAL_ERROR
+	addr, n := netHTTP2Server(t, goAway)
+	_, err := netSend(t, netTransport(t, n), &Request{URL: addr, Body: []byte("{}")})
+	require.ErrorIs(t, err, ClassReset)
+	assert.NotContains(t, err.Error(), "canary")
+}
+
+func TestHTTP2RequestThatWasNotProcessedIsSentAgain(t *testing.T) {
+	goAway := "\x00\x00\x08\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // no stream was processed
+	ok := "\x00\x00\x01\x01\x05\x00\x00\x00\x01" + "\x88"                                      // status 200, end of stream
+	addr, n := netHTTP2Server(t, goAway, ok)
+	resp, err := netSend(t, netTransport(t, n), &Request{URL: addr, Body: []byte("{}")})
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, resp.StatusCode)
+}
+
+// netHTTP2Server answers the first request of each connection with the next of replies, frames of HTTP/2 (RFC 9113).
+func netHTTP2Server(t *testing.T, replies ...string) (string, Network) {
 	server, n := netTLSServer(t, netEcho)
-	cert := server.TLS.Certificates[0]
+	config := &tls.Config{Certificates: server.TLS.Certificates, NextProtos: []string{"h2"}}
+	var conns atomic.Int32
 	addr := netRawServer(t, func(raw net.Conn) {
-		conn := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}})
+		conn := tls.Server(raw, config)
 		defer conn.Close()
 		in := bufio.NewReader(conn)
-		if _, err := io.ReadFull(in, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))); err != nil {
-			return
-		}
+		_, _ = io.ReadFull(in, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
 		_, _ = conn.Write([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}) // SETTINGS
-		for {                                                // until the request's HEADERS
-			head := make([]byte, 9)
+		for head := make([]byte, 9); head[3] != 1; {         // HEADERS
 			if _, err := io.ReadFull(in, head); err != nil {
 				return
 			}
-			if _, err := io.CopyN(io.Discard, in, int64(head[0])<<16|int64(head[1])<<8|int64(head[2])); err != nil {
-				return
-			}
-			if head[3] == 1 {
-				break
-			}
+			_, _ = io.CopyN(io.Discard, in, int64(head[0])<<16|int64(head[1])<<8|int64(head[2]))
 		}
-		_, _ = conn.Write([]byte("\x00\x00\x0e\x07\x00\x00\x00\x00\x00" + "\x00\x00\x00\x01" + "\x00\x00\x00\x02" + "canary"))
+		_, _ = io.WriteString(conn, replies[int(conns.Add(1)-1)%len(replies)])
+		_ = conn.CloseWrite()
+		_, _ = io.Copy(io.Discard, in)
 	})
-	_, err := netSend(t, netTransport(t, n), &Request{URL: strings.Replace(addr, "http:", "https:", 1), Body: []byte("{}")})
-	require.ErrorIs(t, err, ClassReset)
-	assert.NotContains(t, err.Error(), "canary")
+	return strings.Replace(addr, "http:", "https:", 1), n
 }
 
 func TestHeaderOfAResponseIsLimited(t *testing.T) {
@@ -327,8 +339,9 @@ func TestDescribeNeverShowsURLsOrWhatCame(t *testing.T) {
 		&url.Error{Op: "Post", URL: secret, Err: io.EOF},
 		&url.Error{Op: "parse", URL: secret, Err: url.EscapeError("canary")},
 		fmt.Errorf("%w: %w", ClassReset, &url.Error{Op: "Post", URL: secret, Err: io.EOF}),
+		fmt.Errorf("%w: %w", ClassReset, &url.Error{Op: "Post", URL: secret, Err: errors.New("malformed HTTP response \"canary\"")}),
 		fmt.Errorf("%w: %w", ClassBlocked, &url.Error{Op: "Post", URL: secret, Err: io.EOF}),
-		fmt.Errorf("%w: %v", ClassReset, &url.Error{Op: "Post", URL: secret, Err: io.EOF}),
+		fmt.Errorf("%w: %s", ClassReset, (&url.Error{Op: "Post", URL: secret, Err: io.EOF}).Error()),
 		fmt.Errorf("sending to %s: it failed", secret),
 		fmt.Errorf("sending to <%s>", secret),
 		errors.New("Post \"https://user:can/canary@hooks.example/\": EOF"),
@@ -351,6 +364,46 @@ func TestDescribeIsOneShortLineOfText(t *testing.T) {
 		assert.Equal(t, -1, strings.IndexFunc(got, unicode.IsControl), "%q", got)
 	}
 	assert.Equal(t, strings.Repeat("x", maxErrorBytes), describe(errors.New(strings.Repeat("x", maxErrorBytes))))
+}
+
+// netReplies answers each request on a connection with the next of replies, and then closes it.
+func netReplies(replies ...string) func(net.Conn) {
+	return func(conn net.Conn) {
+		in := bufio.NewReader(conn)
+		for _, reply := range replies {
+			if !netReadRequest(in) {
+				return
+			}
+			_, _ = io.WriteString(conn, reply)
+		}
+	}
+}
+
+func netReadRequest(in *bufio.Reader) bool {
+	req, err := http.ReadRequest(in)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, req.Body)
+	return err == nil
+}
+
+func netClosedAddr(tb testing.TB) string {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func netTLSServer(tb testing.TB, handler http.HandlerFunc) (*httptest.Server, Network) {
+	tb.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = netNoLog
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	tb.Cleanup(server.Close)
+	return server, Network{AllowPrivate: true, TLS: server.Client().Transport.(*http.Transport).TLSClientConfig}
 }
 
 // netResolver asks a name server of the test, which knows A records only and answers NXDOMAIN for none.

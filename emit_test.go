@@ -191,7 +191,7 @@ func TestEmitTxOnlyInsertsAndIsDeliveredByPollingAlone(t *testing.T) {
 		assert.Equal(t, []webhook.Receipt{{EventID: "evt", Deliveries: -1}}, receipts)
 		synctest.Wait()
 		assert.Empty(t, r.net.Sent())
-		time.Sleep(time.Second)
+		pass(time.Second)
 		synctest.Wait()
 		assert.Len(t, r.net.Sent(), 1, "within one poll interval")
 
@@ -249,7 +249,7 @@ func TestConcurrentEmitsAreGroupedAndEachHasItsOwnResult(t *testing.T) {
 			mu.Lock()
 			sizes = append(sizes, len(req.Events))
 			mu.Unlock()
-			time.Sleep(time.Second)
+			pass(time.Second)
 			return r.store.Store.Publish(ctx, req)
 		}
 		var wg sync.WaitGroup
@@ -357,7 +357,7 @@ func TestNewerEventsDoNotOvertakeTheBacklogOfTheirEndpoint(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) {
 			net.Answer = func(context.Context, *webhook.Request) (*webhook.Response, error) {
-				time.Sleep(10 * time.Millisecond)
+				pass(10 * time.Millisecond)
 				return response(200), nil
 			}
 		})
@@ -365,12 +365,12 @@ func TestNewerEventsDoNotOvertakeTheBacklogOfTheirEndpoint(t *testing.T) {
 		const backlog = 200
 		for i := range backlog {
 			r.emit(fmt.Sprintf("old%03d", i))
-			time.Sleep(time.Microsecond)
+			pass(time.Microsecond)
 		}
 		r.run()
-		time.Sleep(5 * time.Millisecond)
+		pass(5 * time.Millisecond)
 		r.emit("new")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		var order []string
 		for _, req := range r.net.Sent() {
 			order = append(order, req.Event.ID)

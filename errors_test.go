@@ -10,7 +10,7 @@ import (
 )
 
 // requireFieldError fails unless err is a *FieldError for field that says what is wrong and what to do.
-func requireFieldError(t *testing.T, err error, field string) *FieldError {
+func requireFieldError(t *testing.T, err error, field string) FieldError {
 	t.Helper()
 	var fe *FieldError
 	require.ErrorAs(t, err, &fe)
@@ -18,7 +18,7 @@ func requireFieldError(t *testing.T, err error, field string) *FieldError {
 	assert.Equal(t, field, fe.Field)
 	assert.NotEmpty(t, fe.Problem, "Problem")
 	assert.NotEmpty(t, fe.Cure, "Cure")
-	return fe
+	return *fe
 }
 
 func TestFieldErrorIsOneLineOfItsParts(t *testing.T) {

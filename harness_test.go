@@ -193,6 +193,9 @@ func inTime(t *testing.T, test func(*testing.T)) {
 	synctest.Test(t, test)
 }
 
+// pass lets fake time pass.
+func pass(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only within inTime
+
 // TestMain fails if a goroutine of ours is left after all tests: those with a fake clock cannot end before theirs have.
 func TestMain(m *testing.M) {
 	code := m.Run()

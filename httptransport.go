@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gowebhook/webhook/internal/netguard"
@@ -53,6 +54,7 @@ type httpTransport struct {
 	limit   int // of the body bytes kept
 	guarded *guardedRoundTripper
 	rt      http.RoundTripper // what Network.Wrap made of guarded
+	sending atomic.Int64      // calls of Send
 }
 
 var _ Transport = (*httpTransport)(nil)
@@ -163,6 +165,7 @@ type guardedRoundTripper struct {
 	own     *http.Transport // closes them
 	guard   netguard.Guard
 	proxied bool
+	open    atomic.Int64 // connections and dials
 }
 
 // RoundTrip judges the host again where no dial will, because Wrap may have changed it.
@@ -184,32 +187,60 @@ func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error)
 // dialer returns a dial function that judges every address, except for the proxy's.
 func (g *guardedRoundTripper) dialer(proxy *url.URL, resolver *net.Resolver) dialFunc {
 	guarded := &net.Dialer{Timeout: dialTimeout, ControlContext: g.guard.Control, Resolver: resolver}
-	if proxy == nil {
-		return guarded.DialContext
-	}
-	port := proxy.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[proxy.Scheme]
-	}
-	proxyAddr := net.JoinHostPort(proxy.Hostname(), port)
 	named := &net.Dialer{Timeout: dialTimeout, Resolver: resolver}
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if addr == proxyAddr {
-			return named.DialContext(ctx, network, addr)
+	proxyAddr := ""
+	if proxy != nil {
+		port := proxy.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[proxy.Scheme]
 		}
-		return guarded.DialContext(ctx, network, addr)
+		proxyAddr = net.JoinHostPort(proxy.Hostname(), port)
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dialer := guarded
+		if addr == proxyAddr {
+			dialer = named
+		}
+		g.open.Add(1)
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			g.open.Add(-1)
+			return nil, err
+		}
+		return &countedConn{Conn: conn, open: &g.open}, nil
 	}
 }
 
-// closeIdle closes the connections that have no request, and ends dials that no request waits for any more. When no
-// request is in flight, no goroutine of the transport is left soon after.
+// A countedConn takes itself out of the count when it is closed.
+type countedConn struct {
+	net.Conn
+	open *atomic.Int64
+	once sync.Once
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+// closeIdle closes the connections that have no request, and ends dials that no request waits for any more. If no Send runs,
+// it returns when all are closed, after at most a second.
 func (t *httpTransport) closeIdle() {
-	t.guarded.pooled.CloseIdleConnections()
-	t.guarded.own.CloseIdleConnections()
+	for wait := time.Millisecond; ; wait *= 2 {
+		t.guarded.pooled.CloseIdleConnections()
+		t.guarded.own.CloseIdleConnections()
+		// A request over HTTP/2 holds its connection for a moment after the response has come.
+		if wait > time.Second/2 || t.guarded.open.Load() == 0 || t.sending.Load() > 0 {
+			return
+		}
+		time.Sleep(wait)
+	}
 }
 
 // Send implements [Transport]. Its errors are *sendError.
 func (t *httpTransport) Send(ctx context.Context, req *Request) (*Response, error) {
+	t.sending.Add(1)
+	defer t.sending.Add(-1)
 	u, err := t.network.checkURL("URL", req.URL)
 	if err != nil { // what was accepted once may be blocked now
 		return nil, &sendError{class: ClassBlocked, text: describe(err)}

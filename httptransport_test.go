@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -34,26 +35,26 @@ func netOpen() Network {
 	return Network{AllowHTTP: true, AllowPrivate: true}
 }
 
-func netTransport(t testing.TB, n Network) *httpTransport {
-	t.Helper()
-	require.NoError(t, n.validate())
+func netTransport(tb testing.TB, n Network) *httpTransport {
+	tb.Helper()
+	require.NoError(tb, n.validate())
 	tr := newHTTPTransport(n, 64)
-	t.Cleanup(tr.closeIdle)
+	tb.Cleanup(tr.closeIdle)
 	return tr
 }
 
-func netSend(t testing.TB, tr *httpTransport, req *Request) (*Response, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), netPatience)
+func netSend(tb testing.TB, tr *httpTransport, req *Request) (*Response, error) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), netPatience)
 	defer cancel()
 	return tr.Send(ctx, req)
 }
 
 // netRawServer calls handle with every connection, closes it afterwards, and waits for all of them when the test ends.
-func netRawServer(t testing.TB, handle func(net.Conn)) string {
-	t.Helper()
+func netRawServer(tb testing.TB, handle func(net.Conn)) string {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -68,49 +69,11 @@ func netRawServer(t testing.TB, handle func(net.Conn)) string {
 			})
 		}
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = listener.Close()
 		running.Wait()
 	})
 	return "http://" + listener.Addr().String()
-}
-
-// netReplies answers each request on a connection with the next of replies, and then closes it.
-func netReplies(replies ...string) func(net.Conn) {
-	return func(conn net.Conn) {
-		in := bufio.NewReader(conn)
-		for _, reply := range replies {
-			if !netReadRequest(in) {
-				return
-			}
-			_, _ = io.WriteString(conn, reply)
-		}
-	}
-}
-
-func netReadRequest(in *bufio.Reader) bool {
-	req, err := http.ReadRequest(in)
-	if err != nil {
-		return false
-	}
-	_, err = io.Copy(io.Discard, req.Body)
-	return err == nil
-}
-
-func netClosedAddr(t testing.TB) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-func netTLSServer(t testing.TB, handler http.HandlerFunc) (*httptest.Server, Network) {
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.ErrorLog = netNoLog
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return server, Network{AllowPrivate: true, TLS: server.Client().Transport.(*http.Transport).TLSClientConfig}
 }
 
 func TestSendPostsWhatItIsGivenAndKeepsTheConnection(t *testing.T) {
@@ -263,16 +226,15 @@ func TestTruncatedBodyKeepsTheConnectionIfLittleIsLeft(t *testing.T) {
 }
 
 func TestTruncatedBodyIsAnAnswerWhateverComesAfter(t *testing.T) {
-	head := "HTTP/1.1 200 OK\r\nContent-Length: 30000\r\n\r\n" + strings.Repeat("b", defaultResponseBytes+1)
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", 1<<14, strings.Repeat("b", 1<<14))
+	head := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + chunk
 	for name, after := range map[string]func(net.Conn){
 		"it ends":   func(net.Conn) {},
 		"it resets": func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) },
 		"it hangs":  func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) },
 		"it never ends": func(conn net.Conn) {
-			for i := 0; i >= 0; i++ {
-				if _, err := conn.Write([]byte(head)); err != nil {
-					return
-				}
+			for err := error(nil); err == nil; {
+				_, err = io.WriteString(conn, chunk)
 			}
 		},
 	} {
@@ -456,6 +418,37 @@ func TestCloseIdleLeavesNoGoroutine(t *testing.T) {
 		"goroutines are left")
 }
 
+func TestCloseIdleWaitsForConnectionsToBecomeIdle(t *testing.T) {
+	server, n := netTLSServer(t, func(http.ResponseWriter, *http.Request) {})
+	for range 100 {
+		tr := netTransport(t, n)
+		_, err := netSend(t, tr, &Request{URL: server.URL, Body: []byte("{}")})
+		require.NoError(t, err)
+		tr.closeIdle()
+		require.Zero(t, tr.guarded.open.Load())
+	}
+}
+
+func TestCloseIdleLeavesRequestsAlone(t *testing.T) {
+	began, answer := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		began <- struct{}{}
+		<-answer
+	}))
+	defer server.Close()
+	tr := netTransport(t, netOpen())
+	sent := make(chan error, 1)
+	go func() {
+		_, err := netSend(t, tr, &Request{URL: server.URL})
+		sent <- err
+	}()
+	<-began
+	tr.closeIdle()
+	close(answer)
+	require.NoError(t, <-sent)
+	require.Eventually(t, func() bool { return tr.guarded.open.Load() == 0 }, netPatience, time.Millisecond, "it was kept afterwards")
+}
+
 func netGoroutines() string {
 	var b bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
@@ -470,33 +463,31 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 	tr := netTransport(t, Network{})
 	assert.Equal(t, 64, tr.guarded.pooled.MaxIdleConns)
 	assert.Equal(t, 32, tr.guarded.pooled.MaxIdleConnsPerHost)
+	assert.True(t, tr.guarded.own.DisableKeepAlives)
 	assert.Equal(t, idleTimeout, tr.guarded.pooled.IdleConnTimeout)
 	assert.Equal(t, uint16(tls.VersionTLS12), tr.guarded.pooled.TLSClientConfig.MinVersion)
 }
 
 func TestReadBodyReturnsWhatCameBeforeTheEnd(t *testing.T) {
 	broken := errors.New("broken")
-	for _, r := range []io.Reader{strings.NewReader("abc"), iotestOneByte{strings.NewReader("abc")}} {
+	for _, r := range []io.Reader{strings.NewReader("abc"), iotest.OneByteReader(strings.NewReader("abc"))} {
 		body, truncated, err := readBody(r, 3)
 		require.NoError(t, err)
 		assert.False(t, truncated)
 		assert.Equal(t, "abc", string(body))
 	}
-	_, _, err := readBody(io.MultiReader(strings.NewReader("abc"), errReader{broken}), 3)
+	_, _, err := readBody(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), 3)
 	require.ErrorIs(t, err, broken)
-	body, truncated, err := readBody(io.MultiReader(strings.NewReader("abc"), errReader{broken}), 2)
-	require.NoError(t, err)
-	assert.True(t, truncated)
-	assert.Equal(t, "ab", string(body))
+	for _, r := range []io.Reader{
+		io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)),
+		iotest.DataErrReader(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken))), // with the last bytes
+	} {
+		body, truncated, err := readBody(r, 2)
+		require.NoError(t, err)
+		assert.True(t, truncated)
+		assert.Equal(t, "ab", string(body))
+	}
 }
-
-type errReader struct{ err error }
-
-func (r errReader) Read([]byte) (int, error) { return 0, r.err }
-
-type iotestOneByte struct{ io.Reader }
-
-func (r iotestOneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), 1)]) }
 
 // BenchmarkSend compares with BenchmarkBareTransport, which does only what net/http needs.
 func BenchmarkSend(b *testing.B) {

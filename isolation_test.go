@@ -29,7 +29,7 @@ func fanOut(t *testing.T, endpoints, hanging, events int, took time.Duration, co
 			if hangs[req.Endpoint.ID] {
 				return hang(ctx, req)
 			}
-			time.Sleep(took)
+			pass(took)
 			arrived <- struct{}{}
 			return response(200), nil
 		}
@@ -38,7 +38,7 @@ func fanOut(t *testing.T, endpoints, hanging, events int, took time.Duration, co
 		r.endpoint(fmt.Sprintf("e%03d", i))
 	}
 	r.run()
-	time.Sleep(time.Second) // no claim under way
+	pass(time.Second) // no claim under way
 	began := time.Now()
 	for i := range events {
 		r.emit(fmt.Sprintf("event%d", i))

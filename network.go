@@ -135,7 +135,7 @@ func (n Network) checkURL(field, raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		problem := "is not a valid URL"
-		if escape := url.EscapeError(""); errors.As(err, &escape) {
+		if isA[url.EscapeError](err) {
 			problem = "has a percent sign without two hexadecimal digits after it"
 		}
 		return nil, &FieldError{field, problem, "write it as https://host/path"}
@@ -192,16 +192,14 @@ func hostEnd(raw string) int {
 
 // hostFieldError says for field what netguard said of its host.
 func hostFieldError(field string, err error) error {
-	var blocked *netguard.BlockedError
-	if errors.As(err, &blocked) {
+	if blocked, ok := errors.AsType[*netguard.BlockedError](err); ok {
 		cure := "use a public address"
 		if blocked.Option != "" {
 			cure += ", or allow this one with " + blocked.Option
 		}
 		return &FieldError{field, "has the blocked address " + blocked.Addr + " (" + blocked.Block + ")", cure}
 	}
-	var bad *netguard.HostError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*netguard.HostError](err); ok {
 		return &FieldError{field, "has a host that " + bad.Problem, bad.Cure}
 	}
 	return &FieldError{field, "has a host that cannot be used", "use a public name or address"}

@@ -82,7 +82,7 @@ func TestCheckURLAccepts(t *testing.T) {
 		{Network{}, "https://8.8.8.8/"},
 		{Network{}, "https://[2606:4700::1111]:8443/"},
 		{Network{}, "https://example.com/?to=a@b.example"}, // an @ that is not userinfo
-		{Network{}, "https://example.com/" + strings.Repeat("a", maxURLBytes-len("https://example.com/"))},
+		{Network{}, "https://example.com/" + strings.Repeat("a", 2048-len("https://example.com/"))},
 		{Network{AllowHTTP: true}, "http://example.com/"},
 		{Network{AllowHTTP: true}, "https://example.com/"},
 		{private, "https://127.0.0.1/"},
@@ -101,7 +101,7 @@ func TestCheckURLRefuses(t *testing.T) {
 		url, problem, cure string
 	}{
 		{"", "is empty", "https://"},
-		{"https://example.com/" + strings.Repeat("a", maxURLBytes+1-len("https://example.com/")), "2,048", "shorter"},
+		{"https://example.com/" + strings.Repeat("a", 2049-len("https://example.com/")), "2,048", "shorter"},
 		{"https://example.com/a b", "space", "%20"},
 		{" https://example.com/", "space", "%20"},
 		{"https://example.com/\n", "control", "%20"},
@@ -322,6 +322,21 @@ func TestTLSConfigIsClonedAndUsed(t *testing.T) {
 
 	_, err = netSend(t, netTransport(t, Network{AllowPrivate: true, TLS: config}), &Request{URL: server.URL})
 	require.ErrorIs(t, err, ClassTLS)
+}
+
+func TestNetworkIsCopied(t *testing.T) {
+	server := netRawServer(t, netReplies("HTTP/1.1 200 OK\r\n\r\n"))
+	n := Network{AllowHTTP: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}
+	tr := netTransport(t, n)
+	n.Allow[0] = netip.MustParsePrefix("127.0.0.1/32")
+	_, err := netSend(t, tr, &Request{URL: server})
+	require.ErrorIs(t, err, ClassBlocked)
+
+	n = Network{AllowHTTP: true, Proxy: &url.URL{Scheme: "http", Host: strings.TrimPrefix(server, "http://")}}
+	tr = netTransport(t, n)
+	n.Proxy.Host = "proxy.invalid"
+	_, err = netSend(t, tr, &Request{URL: "http://hooks.example/"})
+	require.NoError(t, err)
 }
 
 // The environment's proxies are read once in a process, so there must be no other test that depends on them.

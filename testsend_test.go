@@ -35,7 +35,7 @@ func TestATestSendNeedsNoRunAndIsLoggedButNotRetried(t *testing.T) {
 		assert.NotEmpty(t, sent[0].Header.Get("webhook-signature"))
 
 		r.run()
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		assert.Len(t, r.net.Sent(), 1)
 		log := r.attempts(a.EventID, "one")
 		require.Len(t, log, 1)
@@ -94,7 +94,7 @@ func TestOneTestOfAnEndpointRunsAtATimeAndSixteenInAll(t *testing.T) {
 			_, err := r.Tenant(acme).Test(t.Context(), id)
 			require.ErrorIs(t, err, webhook.ErrInFlight, id)
 		}
-		time.Sleep(15 * time.Second)
+		pass(15 * time.Second)
 		synctest.Wait()
 		r.net.Answer = nil
 		_, err := r.Tenant(acme).Test(t.Context(), "e16")

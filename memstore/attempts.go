@@ -121,6 +121,16 @@ func (s *Store) removeAttempts(d *delivery, n int) {
 	}
 }
 
+// removeBodies removes the response bodies of a delivery's attempts.
+func (s *Store) removeBodies(d *delivery) {
+	for _, a := range d.attempts {
+		n := int64(len(a.ResponseBody))
+		a.ResponseBody = nil
+		a.bytes -= n
+		s.addBytes(d.event, -n)
+	}
+}
+
 // addBytes notes that an event takes n more bytes.
 func (s *Store) addBytes(ev *event, n int64) {
 	ev.bytes += n

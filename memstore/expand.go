@@ -1,7 +1,5 @@
 package memstore
 
-import "math"
-
 // expand makes the deliveries of the events in the outbox that are due. It does a part of the work that budget allows, and
 // reports whether that was all there is room for.
 func (s *Store) expand(now int64, budget *int) bool {
@@ -31,19 +29,13 @@ func (s *Store) expandEvent(ev *event, now int64, budget *int) (complete, full b
 		if *budget <= 0 {
 			return false, false
 		}
-		l := load{pending: 1}
-		if !ev.begun {
-			s.unfinished-- // the place that it held is its first delivery's
-		}
-		fits := s.fits(l)
-		if fits {
-			s.makeRoom(1, 0)
-		}
-		if !ev.begun && !fits {
-			s.unfinished++
-		}
-		if !fits {
+		switch {
+		case !ev.begun:
+			s.unfinished-- // its place is that of its first delivery
+		case !s.fits(load{pending: 1}):
 			return false, true
+		default:
+			s.makeRoom(1, 0)
 		}
 		ev.begun, ev.after = true, e.ID
 		d := &ev.one
@@ -53,7 +45,7 @@ func (s *Store) expandEvent(ev *event, now int64, budget *int) (complete, full b
 			d = &delivery{}
 		}
 		s.attach(ev, d, e.ID)
-		d.version = math.MinInt64 // bind makes it the present one
+		d.version = e.Version
 		s.open(d)
 		d.due, d.since = due, due
 		s.park(d, now)

@@ -60,10 +60,7 @@ func (s *Store) apply(edits []edit, now time.Time) {
 		if ed.merge {
 			e.merge(ed.item.Attempt)
 		}
-		if ed.act {
-			e.act(ed.item, now)
-		}
-		if e.State == webhook.EndpointDisabled {
+		if ed.act && e.act(ed.item, now) {
 			s.unsubscribe(e)
 		}
 		s.stateChanged(e)
@@ -106,7 +103,8 @@ func (e *endpoint) merge(a *webhook.Attempt) {
 	}
 }
 
-func (e *endpoint) act(item *webhook.Settlement, now time.Time) {
+// act blocks or disables an endpoint, and reports whether it was disabled by that.
+func (e *endpoint) act(item *webhook.Settlement, now time.Time) bool {
 	h := &e.Health
 	if item.BlockUntil.After(h.BlockedUntil) {
 		h.BlockedUntil = item.BlockUntil
@@ -114,8 +112,10 @@ func (e *endpoint) act(item *webhook.Settlement, now time.Time) {
 	if item.OpenCircuit {
 		h.Circuit = true
 	}
-	if item.Disable != "" && e.State != webhook.EndpointDisabled {
-		e.supersede()
-		e.State, e.Reason, e.UpdatedAt = webhook.EndpointDisabled, item.Disable, now
+	if item.Disable == "" || e.State == webhook.EndpointDisabled {
+		return false
 	}
+	e.supersede()
+	e.State, e.Reason, e.UpdatedAt = webhook.EndpointDisabled, item.Disable, now
+	return true
 }

@@ -18,10 +18,7 @@ func (l *load) add(o load) {
 }
 
 func weigh(r *webhook.EventRecord) load {
-	l := load{bytes: int64(len(r.Data) + len(r.Tenant) + len(r.ID) + len(r.Type) + len(r.Channel))}
-	for k, v := range r.Header {
-		l.bytes += int64(len(k) + len(v))
-	}
+	l := load{bytes: eventBytes(r)}
 	switch {
 	case r.Deliveries == nil:
 		l.pending = 1
@@ -41,6 +38,14 @@ func weigh(r *webhook.EventRecord) load {
 		}
 	}
 	return l
+}
+
+func eventBytes(r *webhook.EventRecord) int64 {
+	n := len(r.Data) + len(r.Tenant) + len(r.ID) + len(r.Type) + len(r.Channel)
+	for k, v := range r.Header {
+		n += len(k) + len(v)
+	}
+	return int64(n)
 }
 
 // fits reports whether there is room, or would be if all closed events were dropped.
@@ -102,4 +107,3 @@ func (s *Store) drop(ev *event) {
 	delete(s.uids, ev.UID)
 	s.release(ev.tenant)
 }
-

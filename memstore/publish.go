@@ -32,7 +32,7 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 		l := weigh(r)
 		if results[i] = s.admit(r, l); results[i].Err == nil && !results[i].Duplicate {
 			s.makeRoom(l.pending+l.finished, l.bytes)
-			s.insert(r, l, &req)
+			s.insert(r, &req)
 			results[i].Deliveries = len(r.Deliveries)
 		}
 	}
@@ -94,16 +94,17 @@ func final(state webhook.DeliveryState) bool {
 }
 
 // insert stores an event for which there is room.
-func (s *Store) insert(r *webhook.EventRecord, l load, req *webhook.PublishRequest) {
+func (s *Store) insert(r *webhook.EventRecord, req *webhook.PublishRequest) {
 	rows := r.Deliveries
-	ev := &event{EventRecord: *r, key: uidKey(r.UID), tenant: s.tenant(r.Tenant), unmade: rows == nil, bytes: l.bytes}
+	ev := &event{EventRecord: *r, key: uidKey(r.UID), tenant: s.tenant(r.Tenant), unmade: rows == nil}
+	ev.size = eventBytes(r)
+	s.addBytes(ev, ev.size)
 	ev.Deliveries = nil
 	ev.fanout = ev.unmade || len(rows) > 1
 	s.events[ev.eventKey()] = ev
 	s.uids[ev.UID] = ev
 	s.timeline.add(ev.key, ev)
 	ev.tenant.events.add(ev.key, ev)
-	s.bytes += l.bytes
 
 	if ev.unmade {
 		ev.queued.of = ev

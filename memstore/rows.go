@@ -24,6 +24,7 @@ type event struct {
 	tenant     *tenant
 	deliveries []*delivery // by endpoint id
 	open       int         // how many of them are unfinished
+	size       int64       // bytes of the event itself
 	bytes      int64       // with the attempts of its deliveries
 	mark       uint64
 

@@ -101,10 +101,7 @@ func (s *Store) settle(d *delivery, item *webhook.Settlement, now int64) {
 	d.leased, d.settled = false, true
 	d.failures = item.Failures
 	if item.Attempt == nil {
-		d.returned = append(d.returned, d.leaseNo)
-		if n := len(d.returned); n > rememberReturned {
-			d.returned = slices.Delete(d.returned, 0, n-rememberReturned)
-		}
+		d.remember(d.leaseNo)
 	}
 	if final(item.State) {
 		s.finish(d, item.State, item.Reason, now)
@@ -113,4 +110,12 @@ func (s *Store) settle(d *delivery, item *webhook.Settlement, now int64) {
 	d.reason = item.Reason
 	d.due = micros(item.DueAt)
 	s.park(d, now)
+}
+
+// remember notes a lease that was given back.
+func (d *delivery) remember(leaseNo int64) {
+	d.returned = append(d.returned, leaseNo)
+	if n := len(d.returned); n > rememberReturned {
+		d.returned = slices.Delete(d.returned, 0, n-rememberReturned)
+	}
 }

@@ -199,7 +199,7 @@ func fullEndpoint() webhook.Endpoint {
 		Profile:  "stripe",
 		Metadata: map[string]string{"Key": "value", "key": "", "schlüssel ": "wért\n" + strings.Repeat("x", 1000)},
 		Header:   map[string]webhook.Secret{"Authorization": "Bearer 'x'", "X-Empty": ""},
-		Timeout:  1234567 * time.Microsecond, MaxInFlight: 17, Secret: "new\"secret",
+		Timeout:  1234567 * time.Microsecond, MaxInFlight: 17,
 		Secrets: []webhook.EndpointSecret{
 			{Value: "new\"secret", CreatedAt: at.Add(instant)},
 			{Value: "whsec_old", CreatedAt: at.Add(-time.Hour), ExpiresAt: at.Add(time.Hour + instant)},

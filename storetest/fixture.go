@@ -59,7 +59,6 @@ func (f *fixture) newEndpoint(tenant, id string, patterns ...string) webhook.End
 	return webhook.Endpoint{
 		Tenant: tenant, ID: id, URL: "https://example.com/" + id, Events: patterns,
 		State: webhook.EndpointActive, Profile: "standard", Metadata: map[string]string{"id": id},
-		Secret:  "whsec_1",
 		Secrets: []webhook.EndpointSecret{{Value: "whsec_1", CreatedAt: f.now}},
 		Version: 1, CreatedAt: f.now, UpdatedAt: f.now,
 	}
@@ -146,7 +145,7 @@ func (f *fixture) event(tenant, id string, rows ...webhook.NewDelivery) webhook.
 	}
 	f.seq++
 	ms, micros := uint64(f.now.UnixMilli()), uint64(f.now.UnixMicro()%1000)
-	binary.BigEndian.PutUint64(e.UID[:8], ms<<16|7<<12|micros<<2) // a UUIDv7
+	binary.BigEndian.PutUint64(e.UID[:8], ms<<16|7<<12|micros<<12/1000) // a UUIDv7, with microseconds
 	binary.BigEndian.PutUint64(e.UID[8:], 1<<63|f.seq)
 	f.sent[e.UID] = e
 	return e

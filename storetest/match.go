@@ -116,7 +116,7 @@ var matchCases = []testCase{
 		},
 	},
 	{
-		"match/status", "Match returns version, state and block of the endpoints as they are",
+		"match/status", "Match returns the status of the endpoints: version, state and health",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
 			f.setState("acme", "ep1", webhook.EndpointPaused)
@@ -126,7 +126,8 @@ var matchCases = []testCase{
 			got, err := f.store.Match(f.ctx(), []webhook.MatchRequest{asks("acme", "t")})
 			f.must("Match", err)
 			f.equal("statuses", got, [][]webhook.EndpointStatus{{{
-				Key: key("acme", "ep1"), Version: 4, State: webhook.EndpointPaused, BlockedUntil: until, Circuit: true,
+				Key: key("acme", "ep1"), Version: 4, State: webhook.EndpointPaused,
+				Health: webhook.Health{BlockedUntil: until, Circuit: true},
 			}}})
 		},
 	},

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -39,7 +40,7 @@ var pageCases = []testCase{
 						q.EventID = "e1"
 					}
 					set[field](&q)
-					f.is(method+" with "+field, f.ask(method, q), webhook.ErrInvalid)
+					f.is(method+" with "+field, f.ask(f.ctx(), method, q), webhook.ErrInvalid)
 				}
 			}
 		},
@@ -141,21 +142,21 @@ var pageCases = []testCase{
 }
 
 // ask calls the method that takes a Query.
-func (f *fixture) ask(method string, q webhook.Query) error {
+func (f *fixture) ask(ctx context.Context, method string, q webhook.Query) error {
 	var err error
 	switch method {
 	case "Endpoints":
-		_, err = f.store.Endpoints(f.ctx(), q)
+		_, err = f.store.Endpoints(ctx, q)
 	case "Events":
-		_, err = f.store.Events(f.ctx(), q)
+		_, err = f.store.Events(ctx, q)
 	case "Deliveries":
-		_, err = f.store.Deliveries(f.ctx(), q, f.now)
+		_, err = f.store.Deliveries(ctx, q, f.now)
 	case "Attempts":
-		_, err = f.store.Attempts(f.ctx(), q)
+		_, err = f.store.Attempts(ctx, q)
 	case "Retry":
-		_, err = f.store.Retry(f.ctx(), q, f.now)
+		_, err = f.store.Retry(ctx, q, f.now)
 	case "Cancel":
-		_, err = f.store.Cancel(f.ctx(), q, f.now)
+		_, err = f.store.Cancel(ctx, q, f.now)
 	}
 	return err
 }

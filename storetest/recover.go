@@ -114,8 +114,15 @@ func (f *fixture) filters(state webhook.DeliveryState) []webhook.Query {
 		}
 	}
 	qs := []webhook.Query{
-		{EventID: "e2"}, {EndpointID: "ep0001"}, {Type: "member.left"}, {Type: "member"}, {From: base.Add(time.Second)}, {To: base.Add(time.Second)},
-		{From: base.Add(time.Second), To: base.Add(2 * time.Second), EndpointID: "ep0000"}, {Limit: 2}, {EventID: "none"},
+		{EventID: "e2"},
+		{EndpointID: "ep0001"},
+		{Type: "member.left"},
+		{Type: "member"},
+		{From: base.Add(time.Second)},
+		{To: base.Add(time.Second)},
+		{From: base.Add(time.Second), To: base.Add(2 * time.Second), EndpointID: "ep0000"},
+		{Limit: 2},
+		{EventID: "none"},
 	}
 	for i := range qs {
 		qs[i].Tenant, qs[i].State = "acme", state

@@ -231,8 +231,12 @@ var settleCases = []testCase{
 				got[s.Key.ID] = s
 			}
 			f.equal("statuses", got, map[string]webhook.EndpointStatus{
-				"ep0000": {Key: key("acme", "ep0000"), Version: 1, State: webhook.EndpointActive, BlockedUntil: blocked.BlockUntil, Circuit: true},
-				"ep0001": {Key: key("acme", "ep0001"), Version: 4, State: webhook.EndpointDisabled},
+				"ep0000": {Key: key("acme", "ep0000"), Version: 1, State: webhook.EndpointActive, Health: webhook.Health{
+					Failures: 2, FailingSince: f.now, LastFailureAt: f.now, BlockedUntil: blocked.BlockUntil, Circuit: true,
+				}},
+				"ep0001": {Key: key("acme", "ep0001"), Version: 4, State: webhook.EndpointDisabled, Health: webhook.Health{
+					Failures: 1, FailingSince: f.now, LastFailureAt: f.now,
+				}},
 				"ep0002": {Key: key("acme", "ep0002"), Version: 1, State: webhook.EndpointActive},
 			})
 		},

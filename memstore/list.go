@@ -1,0 +1,404 @@
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// Endpoints implements [webhook.Store].
+func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Endpoint], error) {
+	var page webhook.Page[webhook.Endpoint]
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	limit, err := check(&q, allTenants|endpointID)
+	if err != nil {
+		return page, err
+	}
+	after, err := parseEndpointCursor(q.Cursor)
+	if err != nil {
+		return page, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	read, size, last := 0, 0, after
+	for e := range s.endpointsAfter(&q, after) {
+		if len(page.Items) == limit || read == maxRead || size > maxPageSize {
+			page.Next = formatEndpointCursor(last)
+			break
+		}
+		read++
+		last = e.key()
+		if q.EndpointID == "" || e.ID == q.EndpointID {
+			page.Items = append(page.Items, e.Endpoint)
+			size += endpointSize(&e.Endpoint)
+		}
+	}
+	return page, nil
+}
+
+// endpointsAfter returns the endpoints of a tenant, or of all, behind a key; of one tenant only the one that is asked for.
+func (s *Store) endpointsAfter(q *webhook.Query, after webhook.EndpointKey) iter.Seq[*endpoint] {
+	owners := s.owners
+	if !q.AllTenants {
+		i, found := s.searchOwner(q.Tenant)
+		if !found {
+			return func(func(*endpoint) bool) {}
+		}
+		owners = owners[i : i+1]
+	}
+	return func(yield func(*endpoint) bool) {
+		first := sort.Search(len(owners), func(i int) bool { return owners[i].name >= after.Tenant })
+		for _, t := range owners[first:] {
+			list := t.endpoints
+			if t.name == after.Tenant {
+				list = list[sort.Search(len(list), func(i int) bool { return list[i].ID > after.ID }):]
+			}
+			if q.EndpointID != "" && !q.AllTenants {
+				i, found := search(list, q.EndpointID)
+				if !found {
+					return
+				}
+				list = list[i : i+1]
+			}
+			for _, e := range list {
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func endpointSize(e *webhook.Endpoint) int {
+	n := 512 + len(e.URL) + len(e.Description)
+	for _, pattern := range e.Events {
+		n += len(pattern)
+	}
+	for k, v := range e.Metadata {
+		n += len(k) + len(v)
+	}
+	for k, v := range e.Header {
+		n += len(k) + len(v)
+	}
+	return n
+}
+
+// Events implements [webhook.Store].
+func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webhook.EventRecord], error) {
+	var page webhook.Page[webhook.EventRecord]
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	limit, err := check(&q, allTenants|eventID|eventType|times)
+	if err != nil {
+		return page, err
+	}
+	below, err := keyCursor(q.Cursor, eventCursor)
+	if err != nil {
+		return page, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	read, size := 0, int64(0)
+	var last *event
+	for ev := range s.eventsBelow(&q, below) {
+		if len(page.Items) == limit || read == maxRead || size > maxPageSize {
+			page.Next = formatCursor(eventCursor, formatKey(last.key))
+			break
+		}
+		read++
+		last = ev
+		if ev.matches(&q) {
+			page.Items = append(page.Items, ev.EventRecord)
+			size += ev.size
+		}
+	}
+	return page, nil
+}
+
+// timeSlack is how much the order of UIDs may differ from that of CreatedAt.
+const timeSlack = time.Second
+
+// eventsBelow returns events that q may be after, the newest first, whose keys are below one.
+func (s *Store) eventsBelow(q *webhook.Query, below key) iter.Seq[*event] {
+	list := &s.timeline
+	switch {
+	case q.EventID != "":
+		return s.eventsNamed(q, below)
+	case !q.AllTenants:
+		t := s.tenants[q.Tenant]
+		if t == nil {
+			return func(func(*event) bool) {}
+		}
+		list = &t.events
+	}
+	if !q.To.IsZero() {
+		to := q.To.Add(timeSlack)
+		if k := list.where(func(ev *event) bool { return !ev.CreatedAt.Before(to) }); k.less(below) {
+			below = k
+		}
+	}
+	return sinceFrom(list.down(below), q)
+}
+
+// sinceFrom ends a list of events, the newest first, at q.From.
+func sinceFrom(list iter.Seq[*event], q *webhook.Query) iter.Seq[*event] {
+	if q.From.IsZero() {
+		return list
+	}
+	from := q.From.Add(-timeSlack)
+	return func(yield func(*event) bool) {
+		for ev := range list {
+			if ev.CreatedAt.Before(from) || !yield(ev) {
+				return
+			}
+		}
+	}
+}
+
+// eventsNamed is eventsBelow for an id. Without a tenant it asks each.
+func (s *Store) eventsNamed(q *webhook.Query, below key) iter.Seq[*event] {
+	var found []*event
+	add := func(tenant string) {
+		if ev := s.events[eventKey{tenant, q.EventID}]; ev != nil && ev.key.less(below) {
+			found = append(found, ev)
+		}
+	}
+	if q.AllTenants {
+		for name := range s.tenants {
+			add(name)
+		}
+	} else {
+		add(q.Tenant)
+	}
+	slices.SortFunc(found, func(a, b *event) int { return b.key.compare(a.key) })
+	return slices.Values(found)
+}
+
+func (ev *event) matches(q *webhook.Query) bool {
+	return (q.Type == "" || ev.Type == q.Type) &&
+		(q.From.IsZero() || !ev.CreatedAt.Before(q.From)) && (q.To.IsZero() || ev.CreatedAt.Before(q.To))
+}
+
+// Deliveries implements [webhook.Store].
+func (s *Store) Deliveries(ctx context.Context, q webhook.Query, now time.Time) (webhook.Page[webhook.Delivery], error) {
+	var page webhook.Page[webhook.Delivery]
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	sel, err := newSelection(&q)
+	if err != nil {
+		return page, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := micros(now)
+	page.Next = s.each(sel, func(d *delivery) { page.Items = append(page.Items, d.view(at)) })
+	return page, nil
+}
+
+func (d *delivery) view(now int64) webhook.Delivery {
+	v := webhook.Delivery{
+		ID: d.event.ID + "." + d.endpoint.ID, Tenant: d.event.Tenant, EventID: d.event.ID, EventType: d.event.Type,
+		EndpointID: d.endpoint.ID, State: d.state, Reason: d.reason, Attempts: d.logged, Failures: d.failures,
+		CreatedAt: d.event.CreatedAt,
+	}
+	if d.state == webhook.DeliveryPending {
+		v.DueAt, v.InFlight = fromMicros(d.due), d.inFlight(now)
+	} else {
+		v.FinishedAt = fromMicros(d.finishedAt)
+	}
+	return v
+}
+
+// A selection is a Query for deliveries.
+type selection struct {
+	*webhook.Query
+	limit int
+	from  position
+	anyOf func(*delivery) bool // besides what the Query says
+}
+
+func newSelection(q *webhook.Query) (selection, error) {
+	limit, err := check(q, allTenants|eventID|endpointID|eventType|state|times)
+	if err != nil {
+		return selection{}, err
+	}
+	from, err := parsePosition(q.Cursor)
+	return selection{Query: q, limit: limit, from: from}, err
+}
+
+// each calls visit with the deliveries of a page, and returns the cursor of the next. visit may change their states.
+func (s *Store) each(sel selection, visit func(*delivery)) string {
+	read, taken := 0, 0
+	last := sel.from
+	for ev, d := range s.rows(sel) {
+		if taken == sel.limit || read == maxRead {
+			return last.String()
+		}
+		read++
+		last = position{event: ev.key}
+		if d == nil {
+			continue
+		}
+		last.endpoint = d.endpoint.ID
+		if ev.matches(sel.Query) && (sel.EndpointID == "" || d.endpoint.ID == sel.EndpointID) &&
+			(sel.State == "" || d.state == sel.State) && (sel.anyOf == nil || sel.anyOf(d)) {
+			taken++
+			visit(d)
+		}
+	}
+	return ""
+}
+
+// rows returns the deliveries that a selection may be after, in their order, and events without any.
+func (s *Store) rows(sel selection) iter.Seq2[*event, *delivery] {
+	q := sel.Query
+	return func(yield func(*event, *delivery) bool) {
+		if q.EndpointID != "" && q.EventID == "" && !q.AllTenants {
+			s.rowsOf(sel, yield)
+			return
+		}
+		below := sel.from.event
+		if q.Cursor != "" && below != lastKey { // the rest of the event at which the last page has ended
+			below.lo++
+			if below.lo == 0 {
+				below.hi++
+			}
+		}
+		for ev := range s.eventsBelow(q, below) {
+			list := ev.deliveries
+			if q.Cursor != "" && ev.key == sel.from.event && sel.from.endpoint != "" {
+				i, found := ev.search(sel.from.endpoint)
+				if found {
+					i++
+				}
+				if list = list[i:]; len(list) == 0 {
+					continue
+				}
+			}
+			if q.EndpointID != "" {
+				list = nil
+				if d := ev.delivery(q.EndpointID); d != nil && (ev.key != sel.from.event || d.endpoint.ID > sel.from.endpoint) {
+					list = []*delivery{d}
+				}
+			}
+			if len(list) == 0 && !yield(ev, nil) {
+				return
+			}
+			for _, d := range list {
+				if !yield(ev, d) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// rowsOf is rows for an endpoint.
+func (s *Store) rowsOf(sel selection, yield func(*event, *delivery) bool) {
+	e := s.endpoints[webhook.EndpointKey{Tenant: sel.Tenant, ID: sel.EndpointID}]
+	if e == nil {
+		return
+	}
+	below := sel.from.event
+	if !sel.To.IsZero() {
+		to := sel.To.Add(timeSlack)
+		if k := e.deliveries.where(func(d *delivery) bool { return !d.event.CreatedAt.Before(to) }); k.less(below) {
+			below = k
+		}
+	}
+	for d := range e.deliveries.down(below) {
+		if !sel.From.IsZero() && d.event.CreatedAt.Before(sel.From.Add(-timeSlack)) || !yield(d.event, d) {
+			return
+		}
+	}
+}
+
+// Attempts implements [webhook.Store].
+func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Attempt], error) {
+	var page webhook.Page[webhook.Attempt]
+	if err := ctx.Err(); err != nil {
+		return page, err
+	}
+	limit, err := check(&q, eventID|endpointID|class|status|times)
+	if err != nil {
+		return page, err
+	}
+	if q.EventID == "" && q.EndpointID == "" {
+		return page, &webhook.FieldError{Field: "Query.EndpointID", Problem: "is empty", Cure: "say whose attempts: EventID, EndpointID or both"}
+	}
+	below, err := keyCursor(q.Cursor, attemptCursor)
+	if err != nil {
+		return page, err
+	}
+	if !q.To.IsZero() {
+		if to := timeKey(micros(q.To), 0); to.less(below) {
+			below = to
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	read, size := 0, int64(0)
+	var last *attempt
+	for a := range s.attemptsBelow(&q, below) {
+		if !q.From.IsZero() && a.StartedAt.Before(q.From) {
+			break
+		}
+		if len(page.Items) == limit || read == maxRead || size > maxPageSize {
+			page.Next = formatCursor(attemptCursor, formatKey(last.key))
+			break
+		}
+		read++
+		last = a
+		if (q.Class == "" || a.Class == q.Class) && (q.Status == 0 || a.Status == q.Status) {
+			page.Items = append(page.Items, a.view())
+			size += a.bytes
+		}
+	}
+	return page, nil
+}
+
+// attemptsBelow returns the attempts of a delivery, an event or an endpoint, the latest first, whose keys are below one.
+func (s *Store) attemptsBelow(q *webhook.Query, below key) iter.Seq[*attempt] {
+	none := func(func(*attempt) bool) {}
+	if q.EventID == "" {
+		if e := s.endpoints[webhook.EndpointKey{Tenant: q.Tenant, ID: q.EndpointID}]; e != nil {
+			return e.attempts.down(below)
+		}
+		return none
+	}
+	ev := s.events[eventKey{q.Tenant, q.EventID}]
+	if ev == nil || len(ev.deliveries) == 0 {
+		return none
+	}
+	d := ev.deliveries[0]
+	switch {
+	case q.EndpointID != "":
+		d = ev.delivery(q.EndpointID)
+	case ev.fanout:
+		return ev.attempts.down(below)
+	}
+	if d == nil {
+		return none
+	}
+	list := slices.DeleteFunc(slices.Clone(d.attempts), func(a *attempt) bool { return !a.key.less(below) })
+	slices.SortFunc(list, func(a, b *attempt) int { return b.key.compare(a.key) })
+	return slices.Values(list)
+}
+
+// view returns the attempt with its number, and with a body that is the caller's own.
+func (a *attempt) view() webhook.Attempt {
+	v := a.Attempt
+	i, _ := a.delivery.attempt(a.leaseNo)
+	v.Number = a.delivery.removed + i + 1
+	v.ResponseBody = bytes.Clone(v.ResponseBody)
+	return v
+}

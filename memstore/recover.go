@@ -1,0 +1,126 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// Retry implements [webhook.Store].
+func (s *Store) Retry(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+	return s.change(ctx, q, change{
+		now: micros(now),
+		usual: func(d *delivery) bool {
+			return d.state == webhook.DeliveryFailed || d.state == webhook.DeliveryCanceled
+		},
+		to: s.retry,
+	})
+}
+
+// Cancel implements [webhook.Store].
+func (s *Store) Cancel(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+	return s.change(ctx, q, change{
+		now:  micros(now),
+		only: func(d *delivery) bool { return d.state == webhook.DeliveryPending },
+		to:   func(d *delivery, now int64) { s.cancel(d, webhook.ReasonCanceled, now) },
+	})
+}
+
+// A change is what Retry or Cancel does.
+type change struct {
+	now   int64
+	usual func(*delivery) bool // which of many, if no state is asked for; nil for all
+	only  func(*delivery) bool // which may be changed at all; nil for all
+	to    func(d *delivery, now int64)
+}
+
+// change changes one delivery, or a part of many.
+func (s *Store) change(ctx context.Context, q webhook.Query, c change) (webhook.Recovered, error) {
+	var done webhook.Recovered
+	if err := ctx.Err(); err != nil {
+		return done, err
+	}
+	sel, err := newSelection(&q)
+	if err != nil {
+		return done, err
+	}
+	single := q.EventID != "" && q.EndpointID != ""
+	if single && q.AllTenants {
+		return done, errNoTenant("Query.Tenant") // ids are the tenant's own
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.shed()
+	if single {
+		err := s.changeOne(&q, c)
+		if err == nil {
+			done.Changed = 1
+		}
+		return done, err
+	}
+	sel.anyOf = func(d *delivery) bool {
+		return !d.endpoint.dead() && (c.only == nil || c.only(d)) && (q.State != "" || c.usual == nil || c.usual(d))
+	}
+	done.Next = s.each(sel, func(d *delivery) {
+		if d.inFlight(c.now) {
+			done.InFlight++
+			return
+		}
+		c.to(d, c.now)
+		done.Changed++
+	})
+	return done, nil
+}
+
+func (s *Store) changeOne(q *webhook.Query, c change) error {
+	ev := s.events[eventKey{q.Tenant, q.EventID}]
+	if ev == nil || !ev.matches(q) {
+		return webhook.ErrNotFound
+	}
+	d := ev.delivery(q.EndpointID)
+	switch {
+	case d == nil, d.endpoint.gone:
+		return webhook.ErrNotFound
+	case d.inFlight(c.now):
+		return webhook.ErrInFlight
+	case d.endpoint.dead(), c.only != nil && !c.only(d):
+		return webhook.ErrConflict
+	}
+	c.to(d, c.now)
+	return nil
+}
+
+// retry makes a delivery due at once.
+func (s *Store) retry(d *delivery, now int64) {
+	s.unpark(d, now)
+	if d.state != webhook.DeliveryPending {
+		s.reopen(d)
+	}
+	s.revoke(d)
+	d.reason, d.failures = "", 0
+	d.due, d.since = now, now
+	s.park(d, now)
+}
+
+// cancel finishes a pending delivery.
+func (s *Store) cancel(d *delivery, reason webhook.Reason, now int64) {
+	s.unpark(d, now)
+	s.revoke(d)
+	s.finish(d, webhook.DeliveryCanceled, reason, now)
+}
+
+// revoke makes the lease number another one, so that whoever holds a lease that has ended, or thinks so, changes nothing.
+func (s *Store) revoke(d *delivery) {
+	d.leaseNo++
+	d.leased, d.settled = false, false
+}
+
+// reopen makes a finished delivery pending.
+func (s *Store) reopen(d *delivery) {
+	if d.event.closed {
+		s.closed.remove(d.event)
+	}
+	s.finished--
+	s.open(d)
+}

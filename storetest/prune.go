@@ -1,0 +1,158 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// pruneCases check how Prune cancels deliveries and forgets endpoints.
+var pruneCases = []testCase{
+	{
+		"prune/disabled", "Prune cancels pending deliveries of disabled endpoints, with their reason",
+		func(f *fixture) {
+			reasons := []webhook.Reason{webhook.ReasonCustomer, webhook.ReasonGone, webhook.ReasonFailing, webhook.ReasonUnverified}
+			names := f.endpoints("acme", 4)
+			for i, id := range names {
+				f.send("acme", "e"+id, id)
+				f.update("acme", id, func(e *webhook.Endpoint) { e.State, e.Reason = webhook.EndpointDisabled, reasons[i] })
+			}
+			f.advance(time.Second)
+			f.prune(forEver)
+			for i, id := range names {
+				d := f.delivery("acme", "e"+id, id)
+				if d.State != webhook.DeliveryCanceled || d.Reason != reasons[i] || !d.FinishedAt.Equal(f.now) {
+					f.Errorf("got %+v, want it canceled now as %s", d, reasons[i])
+				}
+			}
+			f.equal("stats", f.stats(), webhook.Stats{})
+		},
+	},
+	{
+		"prune/deleted", "Prune cancels pending deliveries of deleted endpoints, with ReasonDeleted",
+		func(f *fixture) {
+			f.endpoints("acme", 2)
+			f.send("acme", "e1", "ep0000", "ep0001")
+			f.remove("acme", "ep0000")
+			f.prune(forEver)
+			f.expectState("acme", "e1", "ep0000", webhook.DeliveryCanceled, webhook.ReasonDeleted)
+			f.expectClaim("e1.ep0001")
+		},
+	},
+	{
+		"prune/no-endpoint", "a row for an endpoint that no longer exists is canceled by Prune",
+		func(f *fixture) {
+			f.endpoints("acme", 2)
+			f.remove("acme", "ep0000")
+			f.prune(forEver) // forgets it
+			f.send("acme", "e1", "ep0000", "ep0001")
+			f.expectClaim("e1.ep0001")
+			f.prune(forEver)
+			f.expectState("acme", "e1", "ep0000", webhook.DeliveryCanceled, webhook.ReasonDeleted)
+		},
+	},
+	{
+		"prune/waiting", "Prune cancels pending deliveries of disabled endpoints and of deleted ones: those that wait too",
+		func(f *fixture) {
+			f.endpoints("acme", 2)
+			f.send("acme", "e1", "ep0000", "ep0001")
+			for _, l := range f.claim() {
+				f.settle(f.retryIn(l, time.Hour))
+			}
+			f.setState("acme", "ep0000", webhook.EndpointDisabled)
+			f.remove("acme", "ep0001")
+			f.prune(forEver)
+			f.expectState("acme", "e1", "ep0000", webhook.DeliveryCanceled, webhook.ReasonCustomer)
+			f.expectState("acme", "e1", "ep0001", webhook.DeliveryCanceled, webhook.ReasonDeleted)
+		},
+	},
+	{
+		"prune/leased", "Prune cancels pending deliveries of disabled endpoints and of deleted ones, except leased ones",
+		func(f *fixture) {
+			f.endpoints("acme", 3)
+			f.send("acme", "e1", "ep0000", "ep0001", "ep0002")
+			l := f.expectClaim("e1.ep0000", "e1.ep0001", "e1.ep0002")
+			f.setState("acme", "ep0000", webhook.EndpointDisabled)
+			f.setState("acme", "ep0002", webhook.EndpointDisabled)
+			f.remove("acme", "ep0001")
+			f.advance(leaseTime - instant)
+			f.prune(forEver)
+			f.settle(f.success(l[0]), f.success(l[1]))
+			f.advance(grace + instant)
+			f.prune(forEver)
+			f.expectState("acme", "e1", "ep0002", webhook.DeliveryCanceled, webhook.ReasonCustomer)
+		},
+	},
+	{
+		"prune/others", "Prune cancels pending deliveries of disabled endpoints and of deleted ones, and no others",
+		func(f *fixture) {
+			f.endpoints("acme", 4)
+			f.endpoint("umbrella", "ep0003")
+			f.send("acme", "e1", "ep0000", "ep0001", "ep0002")
+			f.send("umbrella", "u1", "ep0003")
+			f.setState("acme", "ep0001", webhook.EndpointPaused)
+			f.block("acme", "ep0002", time.Hour, true)
+			f.setState("acme", "ep0003", webhook.EndpointDisabled)
+			f.prune(forEver)
+			f.setState("acme", "ep0001", webhook.EndpointActive)
+			f.expectClaim("e1.ep0000", "e1.ep0001", "u1.ep0003")
+			f.advance(time.Hour)
+			f.expectClaim("e1.ep0000", "e1.ep0001", "e1.ep0002", "u1.ep0003")
+		},
+	},
+	{
+		"prune/many", "Prune does a short piece of housekeeping and reports whether there is more",
+		func(f *fixture) {
+			f.endpoints("acme", 3)
+			f.backlog("acme", "off", "ep0000", 400)
+			f.backlog("acme", "gone", "ep0001", 400)
+			f.backlog("acme", "old", "ep0002", 400)
+			f.setState("acme", "ep0000", webhook.EndpointDisabled)
+			f.remove("acme", "ep0001")
+			var done []webhook.Settlement
+			for _, l := range f.claim() {
+				done = append(done, f.success(l))
+			}
+			f.settle(done...)
+			f.prune(forEver)
+			if got := f.deliveries(webhook.Query{Tenant: "acme", State: webhook.DeliveryCanceled}); len(got) != 800 {
+				f.Errorf("%d deliveries are canceled, want 800", len(got))
+			}
+			f.advance(2 * time.Hour)
+			f.prune(webhook.Retention{ResponseBodies: time.Hour, Attempts: time.Hour, Events: time.Hour})
+			if got := f.events(webhook.Query{Tenant: "acme"}); len(got) != 0 {
+				f.Errorf("%d events are left, want none", len(got))
+			}
+		},
+	},
+	{
+		"prune/forgets", "Prune forgets deleted endpoints that have no deliveries left: their ids can be used again",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1", "old")
+			f.send("acme", "e1", "ep1")
+			f.settle(f.retryIn(f.take("e1.ep1"), time.Hour))
+			f.remove("acme", "ep1")
+			f.advance(2 * time.Hour)
+			f.prune(webhook.Retention{ResponseBodies: time.Hour, Attempts: time.Hour, Events: time.Hour})
+			e := f.endpoint("acme", "ep1", "new")
+			f.equal("the new endpoint", f.get("acme", "ep1"), e)
+			f.names("matched by a pattern of the old one", f.match(asks("acme", "old")))
+			f.send("acme", "e2", "ep1")
+			f.expectClaim("e2.ep1")
+		},
+	},
+	{
+		"prune/nothing", "Prune reports whether there is more",
+		func(f *fixture) {
+			f.everyState("acme", "e1")
+			f.prune(webhook.Retention{ResponseBodies: time.Hour, Attempts: time.Hour, Events: time.Hour})
+			more, err := f.store.Prune(f.ctx(), f.now, forEver)
+			f.must("Prune", err)
+			if more {
+				f.Errorf("Prune says that there is more, right after it said that there is not")
+			}
+			f.names("deliveries", deliveryIDs(f.deliveries(webhook.Query{Tenant: "acme"})),
+				"e1.canceled", "e1.failed", "e1.flight", "e1.succeeded", "e1.waiting")
+		},
+	},
+}
