@@ -36,14 +36,10 @@ func (s *session) claimLoop(ctx context.Context) {
 		} else {
 			failing.Reset()
 		}
-		if wait > 0 {
-			timer := time.NewTimer(wait)
-			select {
-			case <-ctx.Done():
-			case <-timer.C:
-			case <-s.wakeUnless(err):
-			}
-			timer.Stop()
+		if err != nil {
+			sleep(ctx, wait)
+		} else {
+			s.rest(ctx, wait)
 		}
 		if ctx.Err() != nil {
 			return
@@ -54,12 +50,36 @@ func (s *session) claimLoop(ctx context.Context) {
 	}
 }
 
-// wakeUnless returns the channel of hints, or nil while the Store fails: hints do not shorten a backoff.
-func (s *session) wakeUnless(err error) <-chan struct{} {
-	if err != nil {
-		return nil
+// rest waits for the next round: for wait, or until there is something to claim.
+func (s *session) rest(ctx context.Context, wait time.Duration) {
+	began := time.Now()
+	for {
+		left := s.untilSoon(wait - time.Since(began))
+		if left <= 0 {
+			return
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.woken:
+		case <-s.sooner:
+			timer.Stop()
+			continue
+		}
+		timer.Stop()
+		return
 	}
-	return s.woken
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // awaitSettled lets results that the Store refused go first when it is back, so that deliveries which are over, but whose
@@ -67,12 +87,7 @@ func (s *session) wakeUnless(err error) <-chan struct{} {
 func (s *session) awaitSettled(ctx context.Context) {
 	deadline := time.Now().Add(2 * lastStoreRetry)
 	for s.unsettled.Load() > 0 && time.Now().Before(deadline) && ctx.Err() == nil {
-		timer := time.NewTimer(firstStoreRetry)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		sleep(ctx, firstStoreRetry)
 	}
 }
 
@@ -120,6 +135,7 @@ func (s *session) claim(room lane.Room[EndpointKey], cursor string) (Claimed, in
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	now := s.d.now()
+	s.forgetSoon(now)
 	asOf := s.d.settings.clock()
 	req := ClaimRequest{
 		Now: now, LeaseUntil: now.Add(s.d.config.Lease), Max: min(room.Items, maxClaim), MaxBytes: room.Bytes,

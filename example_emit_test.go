@@ -23,6 +23,7 @@ func Example() {
 		return
 	}
 	running, stop := context.WithCancel(ctx)
+	defer stop()
 	stopped := make(chan error)
 	go func() { stopped <- d.Run(running) }()
 

@@ -214,14 +214,18 @@ func TestTruncatedBodyKeepsTheConnectionIfLittleIsLeft(t *testing.T) {
 			}
 		})
 		tr := netTransport(t, netOpen())
-		var from [2]string
-		for i := range from {
+		last, again := "", 0
+		for range 10 { // on a busy machine it may take too long, but not always
 			resp, err := netSend(t, tr, &Request{URL: server})
 			require.NoError(t, err)
 			require.True(t, resp.Truncated)
-			from[i] = resp.Header.Get("From")
+			if from := resp.Header.Get("From"); from == last {
+				again++
+			} else {
+				last = from
+			}
 		}
-		assert.Equal(t, kept, from[0] == from[1], "body of %d bytes", size)
+		assert.Equal(t, kept, again > 0, "body of %d bytes", size)
 	}
 }
 

@@ -47,11 +47,9 @@ func fanOut(t *testing.T, endpoints, hanging, events int, took time.Duration, co
 		<-arrived
 	}
 	elapsed := time.Since(began)
-	require.NoError(t, r.stop2())
+	_ = r.stop() // requests that hang are cut
 	return elapsed
 }
-
-func (r *rig) stop2() error { _ = r.stop(); return nil }
 
 func TestOneHangingEndpointOfAHundredDelaysNoOther(t *testing.T) {
 	const endpoints, events = 100, 1000
@@ -69,13 +67,13 @@ func TestOneHangingEndpointOfAHundredDelaysNoOther(t *testing.T) {
 
 func TestManyHangingEndpointsDelayNoOther(t *testing.T) {
 	const endpoints, hanging, events = 200, 64, 100
-	measure := func(endpoints, hanging int) (elapsed time.Duration) {
+	measure := func(hanging int) (elapsed time.Duration) {
 		inTime(t, func(t *testing.T) {
 			elapsed = fanOut(t, endpoints, hanging, events, 100*time.Millisecond, func(*webhook.Config) {})
 		})
 		return elapsed
 	}
-	alone, among := measure(endpoints-hanging, 0), measure(endpoints, hanging)
-	t.Logf("alone %v, among hanging ones %v", alone, among)
-	require.LessOrEqual(t, among, alone+alone/10)
+	without, with := measure(0), measure(hanging)
+	t.Logf("without %v, with %v", without, with)
+	require.LessOrEqual(t, with, without)
 }

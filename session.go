@@ -45,6 +45,10 @@ type session struct {
 	idle    atomic.Int32
 	cutOff  atomic.Int32 // requests that were cut
 
+	soonMu sync.Mutex
+	soon   time.Time     // when the first of the retries is due that this process settled and has not claimed since
+	sooner chan struct{} // soon is earlier than it was
+
 	unsettled atomic.Int32 // settlements that the Store refused and that are being tried again
 	began     time.Duration
 	claimed   atomic.Int64 // when the last claim succeeded, or was not needed; in the time of settings
@@ -83,6 +87,7 @@ func newSession(d *Dispatcher) *session {
 		jobs:   make(chan job),
 		woken:  make(chan struct{}, 1),
 		pruned: make(chan struct{}, 1),
+		sooner: make(chan struct{}, 1),
 		done:   make(chan struct{}),
 	}
 	s.requests, s.cut = context.WithCancel(context.Background())
@@ -156,6 +161,38 @@ func (s *session) isClosed() bool {
 
 // wake hints that there may be something to claim.
 func (s *session) wake() { hint(s.woken) }
+
+// wakeAt says that there will be something to claim at due, unless polling finds it as soon.
+func (s *session) wakeAt(due time.Time) {
+	if due.Sub(s.d.now()) >= s.d.config.PollInterval {
+		return
+	}
+	s.soonMu.Lock()
+	defer s.soonMu.Unlock()
+	if s.soon.IsZero() || due.Before(s.soon) {
+		s.soon = due
+		hint(s.sooner)
+	}
+}
+
+// untilSoon is how long it is until what wakeAt said; most at the most.
+func (s *session) untilSoon(most time.Duration) time.Duration {
+	s.soonMu.Lock()
+	defer s.soonMu.Unlock()
+	if s.soon.IsZero() {
+		return most
+	}
+	return min(max(s.soon.Sub(s.d.now()), 0), most)
+}
+
+// forgetSoon is for a claim at now.
+func (s *session) forgetSoon(now time.Time) {
+	s.soonMu.Lock()
+	defer s.soonMu.Unlock()
+	if !s.soon.After(now) {
+		s.soon = time.Time{}
+	}
+}
 
 // prune hints that there may be something to prune.
 func (s *session) prune() { hint(s.pruned) }
@@ -272,6 +309,9 @@ func (s *session) do(j job) {
 	s.goOn()
 	s.settle(a.settlement)
 	s.lanes.Free()
+	if a.settlement.State == DeliveryPending {
+		s.wakeAt(a.settlement.DueAt)
+	}
 	if reason := a.settlement.Disable; reason != "" {
 		s.prune()
 		if s.d.config.Observer.Disabled != nil {

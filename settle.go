@@ -35,12 +35,7 @@ func (s *session) settle(item Settlement) {
 			s.d.report(fmt.Errorf("settle: a result was not stored within %v; its delivery will be repeated: %w", settleFor, err))
 			return
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-s.books.Done():
-		}
-		timer.Stop()
+		sleep(s.books, wait)
 		if s.books.Err() != nil {
 			return
 		}

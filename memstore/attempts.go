@@ -77,12 +77,14 @@ func (s *Store) fitAttempt(a *attempt) bool {
 	if s.free(attemptBytes(&a.Attempt), d.event) {
 		return true
 	}
-	// The one attempt that is left of each delivery is not counted: there are no more of them than deliveries.
 	i, _ := d.attempt(a.leaseNo)
 	if i == 0 && len(d.attempts) > 0 {
 		return false
 	}
-	s.removeAttempts(d, i)
+	for ; i > 0 && !s.free(attemptBytes(&a.Attempt), d.event); i-- {
+		s.removeAttempts(d, 1)
+	}
+	// If there is still no room, it is the only one of its delivery: there are no more such than deliveries.
 	return true
 }
 

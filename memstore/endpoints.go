@@ -148,11 +148,12 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 
 // stateChanged follows what State and Health say.
 func (s *Store) stateChanged(e *endpoint) {
+	e.blockedUntil = micros(e.Health.BlockedUntil)
+	s.spare(e)
+	s.place(e, s.now)
 	if e.dead() {
 		s.doom(e)
 	}
-	e.blockedUntil = micros(e.Health.BlockedUntil)
-	s.place(e, s.now)
 }
 
 // DeleteEndpoint implements [webhook.Store].
@@ -193,6 +194,7 @@ func (s *Store) bury(e *endpoint) {
 // forget drops a deleted endpoint that has no deliveries left.
 func (s *Store) forget(e *endpoint) {
 	if e.gone && e.deliveries.len() == 0 {
+		s.spare(e)
 		delete(s.endpoints, e.key())
 	}
 }

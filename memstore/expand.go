@@ -10,7 +10,7 @@ func (s *Store) expand(now int64, budget *int) bool {
 		ev := s.outbox.top()
 		complete, full := s.expandEvent(ev, now, budget)
 		if full {
-			return true // what is not made now is made when deliveries have finished
+			break // what is not made now is made when deliveries have finished
 		}
 		if complete {
 			s.made(ev)

@@ -22,6 +22,14 @@ func timeKey(at int64, number uint64) key { return key{uint64(at) ^ 1<<63, numbe
 
 var lastKey = key{^uint64(0), ^uint64(0)}
 
+// next returns the key right above k.
+func (k key) next() key {
+	if k.lo++; k.lo == 0 {
+		k.hi++
+	}
+	return k
+}
+
 func (k key) compare(o key) int {
 	if c := cmp.Compare(k.hi, o.hi); c != 0 {
 		return c

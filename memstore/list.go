@@ -268,10 +268,7 @@ func (s *Store) rows(sel selection) iter.Seq2[*event, *delivery] {
 		}
 		below := sel.from.event
 		if q.Cursor != "" && below != lastKey { // the rest of the event at which the last page has ended
-			below.lo++
-			if below.lo == 0 {
-				below.hi++
-			}
+			below = below.next()
 		}
 		for ev := range s.eventsBelow(q, below) {
 			list := ev.deliveries

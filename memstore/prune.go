@@ -54,28 +54,32 @@ func age(d, byDefault time.Duration) int64 {
 	return d.Microseconds()
 }
 
-// doom lets Prune cancel the deliveries of an endpoint.
+// doom lets Prune cancel the deliveries of an endpoint, which is dead and so not in the ring.
 func (s *Store) doom(e *endpoint) {
 	if !e.doomed && e.unfinished > 0 {
 		e.doomed = true
-		s.doomed = append(s.doomed, e)
+		s.doomed.push(e)
+	}
+}
+
+func (s *Store) spare(e *endpoint) {
+	if e.doomed {
+		e.doomed = false
+		s.doomed.remove(e)
 	}
 }
 
 // cancelDoomed cancels deliveries of disabled and deleted endpoints, and reports whether none but leased ones are left.
 func (s *Store) cancelDoomed(now int64, budget *int) bool {
-	for range len(s.doomed) {
-		e := s.doomed[0]
-		if e.dead() && !s.cancelAll(e, now, budget) {
+	last := s.doomed.tail
+	for e := s.doomed.head; e != nil; e = s.doomed.head {
+		if !s.cancelAll(e, now, budget) {
 			return false
 		}
-		s.doomed[0] = nil
-		s.doomed = s.doomed[1:]
-		if e.doomed = false; e.dead() {
-			s.doom(e) // those that are leased now are for the next time
-		}
-		if *budget--; *budget <= 0 {
-			return len(s.doomed) == 0
+		s.spare(e)
+		s.doom(e) // at the end, with those that are leased now, for the next time
+		if e == last {
+			break
 		}
 	}
 	return true
@@ -87,6 +91,7 @@ func (s *Store) cancelAll(e *endpoint, now int64, budget *int) bool {
 	if e.gone {
 		reason = webhook.ReasonDeleted
 	}
+	*budget--
 	for range e.unfinished {
 		if *budget--; *budget < 0 {
 			return false
@@ -125,7 +130,7 @@ func (s *Store) sweep(kind int, now, age int64, budget *int) bool {
 			break
 		}
 		*budget -= 1 + len(ev.deliveries)
-		s.swept[kind] = ev.key
+		s.swept[kind] = ev.key.next()
 		if !ev.closed {
 			continue
 		}

@@ -32,8 +32,7 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 		l := weigh(r)
 		if results[i] = s.admit(r, l); results[i].Err == nil && !results[i].Duplicate {
 			s.makeRoom(l.pending+l.finished, l.bytes)
-			s.insert(r, &req)
-			results[i].Deliveries = len(r.Deliveries)
+			results[i].Deliveries = s.insert(r, &req)
 		}
 	}
 	s.shed()
@@ -93,8 +92,8 @@ func final(state webhook.DeliveryState) bool {
 	return false
 }
 
-// insert stores an event for which there is room.
-func (s *Store) insert(r *webhook.EventRecord, req *webhook.PublishRequest) {
+// insert stores an event for which there is room, and returns the number of its deliveries.
+func (s *Store) insert(r *webhook.EventRecord, req *webhook.PublishRequest) int {
 	rows := r.Deliveries
 	ev := &event{EventRecord: *r, key: uidKey(r.UID), tenant: s.tenant(r.Tenant), unmade: rows == nil}
 	ev.size = eventBytes(r)
@@ -111,12 +110,9 @@ func (s *Store) insert(r *webhook.EventRecord, req *webhook.PublishRequest) {
 		s.seq++
 		s.outbox.push(outboxDue(r), s.seq, &ev.queued)
 		s.unfinished++
-		return
+		return 0
 	}
-	byID := func(a, b webhook.NewDelivery) int { return cmp.Compare(a.EndpointID, b.EndpointID) }
-	if !slices.IsSortedFunc(rows, byID) {
-		rows = slices.SortedStableFunc(slices.Values(rows), byID)
-	}
+	rows = inOrder(rows)
 	var some []delivery
 	switch len(rows) {
 	case 0:
@@ -137,6 +133,20 @@ func (s *Store) insert(r *webhook.EventRecord, req *webhook.PublishRequest) {
 	if ev.open == 0 {
 		s.close(ev)
 	}
+	return len(rows)
+}
+
+// inOrder returns rows by their endpoints' ids, each once. Nearly always they are.
+func inOrder(rows []webhook.NewDelivery) []webhook.NewDelivery {
+	for i := 1; i < len(rows); i++ {
+		if rows[i-1].EndpointID < rows[i].EndpointID {
+			continue
+		}
+		rows = slices.Clone(rows)
+		slices.SortStableFunc(rows, func(a, b webhook.NewDelivery) int { return cmp.Compare(a.EndpointID, b.EndpointID) })
+		return slices.CompactFunc(rows, func(a, b webhook.NewDelivery) bool { return a.EndpointID == b.EndpointID })
+	}
+	return rows
 }
 
 // outboxDue is when an event's deliveries are made.

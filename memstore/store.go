@@ -72,7 +72,7 @@ type Store struct {
 	readyNow int    // deliveries that are ready, of endpoints in the ring
 	readyOff int    // those of all others
 
-	doomed []*endpoint // disabled and deleted ones whose deliveries Prune cancels
+	doomed ring        // disabled and deleted ones whose deliveries Prune cancels
 	swept  [sweeps]key // how far Prune has come
 
 	pending    int // deliveries

@@ -136,7 +136,7 @@ func (f *fixture) health(tenant, id string) webhook.Health {
 func (f *fixture) event(tenant, id string, rows ...webhook.NewDelivery) webhook.EventRecord {
 	e := webhook.EventRecord{
 		Tenant: tenant, ID: id, Type: "member.joined", Data: []byte(`{"id":"` + id + `"}`),
-		Time: f.now, CreatedAt: f.now, Deliveries: slices.Concat([]webhook.NewDelivery{}, rows),
+		Time: f.now, CreatedAt: f.now, Deliveries: append([]webhook.NewDelivery{}, rows...), // not nil
 	}
 	for i, row := range e.Deliveries {
 		if row.Version == 0 {

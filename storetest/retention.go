@@ -124,6 +124,22 @@ var retentionCases = []testCase{
 		},
 	},
 	{
+		"retention/finished-since", "Prune removes events that are older than r.Events, also when an earlier call had to leave them",
+		func(f *fixture) {
+			e := f.event("acme", "open", f.held("ep1")...)
+			f.finished("acme", "closed")
+			f.publish(e)
+			f.advance(2 * time.Hour)
+			f.prune(forEver)
+			anHour := webhook.Retention{ResponseBodies: time.Hour, Attempts: time.Hour, Events: time.Hour}
+			f.prune(anHour)
+			f.equal("left", f.kept("acme"), map[string]string{"open": `event, 1 deliveries`})
+			f.settle(f.success(f.own(e, "ep1")))
+			f.prune(anHour)
+			f.equal("left when it has finished", f.kept("acme"), map[string]string{})
+		},
+	},
+	{
 		"retention/unfinished", "Prune removes nothing of an event with an unfinished delivery",
 		func(f *fixture) {
 			f.endpoints("acme", 2)

@@ -280,11 +280,14 @@ func (f *fixture) expectLog(tenant, event, endpoint string, want ...string) {
 	f.Helper()
 	var got []string
 	for _, a := range f.log(tenant, event, endpoint) {
-		line := fmt.Sprintf("%d %s", a.Number, a.Class)
+		line := fmt.Sprint(a.Number)
+		if a.Class != "" {
+			line += " " + string(a.Class)
+		}
 		if a.Late {
 			line += " late"
 		}
-		got = append(got, strings.TrimSpace(line))
+		got = append(got, line)
 	}
 	f.ordered(fmt.Sprintf("attempts of %s.%s", event, endpoint), got, want...)
 }

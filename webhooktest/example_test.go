@@ -41,6 +41,7 @@ func Example() {
 	fmt.Println("sold:", shop.Sell(ctx, "ord_1"))
 
 	running, stop := context.WithCancel(ctx)
+	defer stop()
 	stopped := make(chan error)
 	go func() { stopped <- d.Run(running) }()
 	received, err := customer.Wait(ctx, 2) // the first try and its retry

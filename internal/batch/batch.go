@@ -59,59 +59,75 @@ type call[T, R any] struct {
 // once and the outcome is unknown. In both cases the error is ctx.Err(). A caller that runs the batch itself returns when
 // that ends, whatever becomes of ctx.
 func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
-	c := &call[T, R]{item: item}
 	if err := ctx.Err(); err != nil {
-		return c.result, err
+		var none R
+		return none, err
 	}
 	g.mu.Lock()
 	if g.running < g.limits.Running {
 		g.running++
 		g.mu.Unlock()
-		c.state = taken
-		g.lead([]*call[T, R]{c})
-		return c.result, c.err
+		return g.alone(item)
 	}
-	c.news = make(chan []*call[T, R], 1)
+	c := &call[T, R]{item: item, news: make(chan []*call[T, R], 1)}
 	g.queue = append(g.queue, c)
 	g.mu.Unlock()
 
 	select {
 	case batch := <-c.news:
-		if batch != nil {
-			g.lead(batch)
-		}
-		return c.result, c.err
+		return g.heed(c, batch)
 	case <-ctx.Done():
 		return g.leave(c, ctx.Err())
 	}
 }
 
+// heed leads the batch that c was sent, if it was, and returns c's result.
+func (g *Group[T, R]) heed(c *call[T, R], batch []*call[T, R]) (R, error) {
+	if batch != nil {
+		g.lead(batch)
+	}
+	return c.result, c.err
+}
+
 // leave takes c out of the queue, if it is still there. A caller that was made leader in the meantime still leads.
 func (g *Group[T, R]) leave(c *call[T, R], err error) (R, error) {
-	g.mu.Lock()
-	isWaiting := c.state == waiting
-	if isWaiting {
-		c.state = abandoned
-	}
-	g.mu.Unlock()
 	var none R
-	if isWaiting {
+	if g.abandon(c) {
 		return none, err
 	}
 	select {
 	case batch := <-c.news:
-		if batch != nil {
-			g.lead(batch)
-		}
-		return c.result, c.err
+		return g.heed(c, batch)
 	default:
 		return none, err
 	}
 }
 
+// abandon makes sure that c is not taken, unless it has been.
+func (g *Group[T, R]) abandon(c *call[T, R]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c.state != waiting {
+		return false
+	}
+	var none T
+	c.state, c.item = abandoned, none
+	return true
+}
+
+// alone runs a single item.
+func (g *Group[T, R]) alone(item T) (R, error) {
+	defer g.next()
+	results, err := g.runAll([]T{item})
+	if err != nil {
+		var none R
+		return none, err
+	}
+	return results[0], nil
+}
+
 // lead runs a batch, hands out its results, and passes the turn on.
 func (g *Group[T, R]) lead(batch []*call[T, R]) {
-	self := batch[0]
 	items := make([]T, len(batch))
 	for i, c := range batch {
 		items[i] = c.item
@@ -123,28 +139,31 @@ func (g *Group[T, R]) lead(batch []*call[T, R]) {
 			if err == nil {
 				c.result = results[i]
 			}
-			if c != self {
+			if i > 0 { // the first is the caller
 				c.news <- nil
 			}
 		}
 		g.next()
 	}()
-	results, err = g.run(items)
+	results, err = g.runAll(items)
+}
+
+func (g *Group[T, R]) runAll(items []T) ([]R, error) {
+	results, err := g.run(items)
 	if err == nil && len(results) != len(items) {
-		err = errors.New("the batch returned a wrong number of results")
+		return nil, errors.New("the batch returned a wrong number of results")
 	}
+	return results, err
 }
 
 // next makes the first waiting caller the leader of the next batch, or ends this turn.
 func (g *Group[T, R]) next() {
 	g.mu.Lock()
-	batch := g.take()
-	if batch == nil {
+	defer g.mu.Unlock()
+	if batch := g.take(); batch != nil {
+		batch[0].news <- batch // does not block, and is there when leave sees that the call was taken
+	} else {
 		g.running--
-	}
-	g.mu.Unlock()
-	if batch != nil {
-		batch[0].news <- batch
 	}
 }
 

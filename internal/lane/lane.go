@@ -48,7 +48,8 @@ type Set[K comparable, T any] struct {
 	rings    [2]ring[K, T]            // lanes that may give an item: the quick and the slow ones
 	turn     int                      // the ring to look at first
 	behind   map[*lane[K, T]]struct{} // see lane.behind
-	full     bool                     // the last Room was none
+	claim    uint64                   // calls of Room
+	full     bool                     // there was no room when some was wanted
 	backlog  bool                     // claims come back full
 	queued   int                      // items in queues and reservations
 	bytes    int                      // size of those
@@ -69,12 +70,13 @@ type lane[K comparable, T any] struct {
 	quick           bool          // the last item took less than slow
 
 	// behind says that deliveries of this endpoint wait in the store, so that newer ones must not overtake them.
-	behind  bool
-	offered int // room at the beginning of the round of claims
-	got     int // claimed in this round
+	behind bool
+	unsure bool   // this round of claims cannot show that none wait any more
+	claim  uint64 // the claim that left belongs to
+	left   int    // of the room which that claim was offered
 
-	ringed     bool // in a ring
-	idle       bool // in the list of idle lanes, else in that of active ones
+	ringed     [2]bool // in which rings
+	idle       bool    // in the list of idle lanes, else in that of active ones
 	prev, next *lane[K, T]
 }
 
@@ -91,8 +93,7 @@ type Ticket[K comparable, T any] struct {
 
 // New returns an empty Set.
 func New[K comparable, T any](limits Limits) *Set[K, T] {
-	s := &Set[K, T]{limits: limits, lanes: make(map[K]*lane[K, T]), behind: make(map[*lane[K, T]]struct{})}
-	return s
+	return &Set[K, T]{limits: limits, lanes: make(map[K]*lane[K, T]), behind: make(map[*lane[K, T]]struct{})}
 }
 
 // Reserve asks for room for one new item of an endpoint whose own limit of items out at once is most (0 for none). If there
@@ -110,7 +111,9 @@ func (s *Set[K, T]) Reserve(key K, most, size int) bool {
 	if s.backlog {
 		queue, bytes = queue-queue/share, bytes-bytes/share
 	}
-	if l.behind || s.room(l) < 1 || s.queued >= queue || s.bytes+size > bytes {
+	isFull := s.queued >= queue || s.bytes+size > bytes
+	if isFull || l.behind || s.room(l) < 1 {
+		s.full = s.full || isFull
 		s.setBehind(l)
 		s.rest(l)
 		return false
@@ -142,13 +145,19 @@ func (s *Set[K, T]) Push(key K, value T, size int) {
 	s.wake(l)
 }
 
-// Add adds a claimed item.
+// Add adds a claimed item. A lane for which a claim brings as much as it was offered is behind: the store may have more.
 func (s *Set[K, T]) Add(key K, most int, value T, size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lane(key, true)
 	l.setLimit(s.limits.Cap, most)
-	l.got++
+	if l.claim != s.claim { // the claim was not told of this lane
+		l.claim, l.left = s.claim, s.firstRoom(s.limits.Cap)
+	}
+	if l.left--; l.left <= 0 {
+		s.setBehind(l)
+		l.unsure = true
+	}
 	l.queue.push(item[T]{value, size})
 	s.queued++
 	s.bytes += size
@@ -165,8 +174,7 @@ func (s *Set[K, T]) Behind(key K) {
 	}
 }
 
-// Next takes the next item out, if one may go. Report what became of it with Done and then
-// Free.
+// Next takes the next item out, if one may go. Report what became of it with Done and then Free.
 func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,11 +190,7 @@ func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 		if kind == slowRing && s.slowOut >= max(s.limits.InFlight/2, 1) {
 			continue
 		}
-		l := s.rings[kind].pop()
-		for l != nil && l.kind() != kind { // changed since it was put there
-			s.rings[l.kind()].push(l)
-			l = s.rings[kind].pop()
-		}
+		l := s.rings[kind].pop(kind)
 		if l == nil {
 			continue
 		}
@@ -205,8 +209,8 @@ func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 }
 
 // Done reports what became of an item and how long its request took: its lane may give another one, though the item counts as
-// out until Free. It returns whether this is a time to claim: a lane that
-// is behind has run low, or there is room again after there was none.
+// out until Free. It returns whether this is a time to claim: the lane is behind and has run low, or there is room again after
+// there was none.
 func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -269,33 +273,37 @@ func (s *Set[K, T]) flush(l *lane[K, T], values []T) []T {
 type Room[K comparable] struct {
 	Items, Bytes int
 	PerLane      int       // of a lane that is not in Lanes
-	Lanes        map[K]int // may be zero
+	Lanes        map[K]int // zero or less for none
 }
 
 // Room returns the room for the next claim; begin says that it begins a round.
 func (s *Set[K, T]) Room(begin bool) Room[K] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.claim++
 	s.full = s.queued >= s.limits.Queue || s.bytes >= s.limits.Bytes
 	r := Room[K]{
 		Items: s.limits.Queue - s.queued, Bytes: s.limits.Bytes - s.bytes,
 		PerLane: s.firstRoom(s.limits.Cap), Lanes: make(map[K]int),
 	}
 	for l := s.active.first; l != nil; l = l.next {
-		r.Lanes[l.key] = s.room(l)
+		r.Lanes[l.key] = s.offer(l, begin)
 	}
 	for l := range s.behind {
-		room := s.room(l)
-		r.Lanes[l.key] = room
-		if begin {
-			l.offered, l.got = room, 0
-		}
+		r.Lanes[l.key] = s.offer(l, begin)
 	}
 	return r
 }
 
+// offer returns the room of a lane for the claim that is about to be made.
+func (s *Set[K, T]) offer(l *lane[K, T], begin bool) int {
+	l.claim, l.left = s.claim, s.room(l)
+	l.unsure = l.left < 1 || l.unsure && !begin
+	return l.left
+}
+
 // EndRound says that a round of claims has visited all endpoints, and whether any claim was cut short by Items or Bytes.
-// Lanes that got less than they had room for have caught up.
+// If none was, lanes that had room in all of them, and got less than that, have caught up.
 func (s *Set[K, T]) EndRound(cut bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -304,10 +312,9 @@ func (s *Set[K, T]) EndRound(cut bool) {
 		return
 	}
 	for l := range s.behind {
-		if l.got < l.offered {
+		if !l.unsure {
 			l.behind = false
 			delete(s.behind, l)
-			s.rest(l)
 		}
 	}
 }
@@ -326,23 +333,18 @@ func (s *Set[K, T]) InFlight() int {
 	return s.inFlight
 }
 
-// lane returns the lane of key. A new one is made in place of the one that has been idle the longest, when there are too
-// many; if none is idle, only when must.
+// lane returns the lane of key. When there are too many, a new one is made in place of those that have been idle the longest;
+// if none is idle, only when must.
 func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
 	l := s.lanes[key]
 	if l == nil {
-		if len(s.lanes) >= s.limits.Lanes {
-			oldest := s.idle.first
-			if oldest == nil && !must {
-				return nil
-			}
-			if oldest != nil {
-				s.idle.remove(oldest)
-				delete(s.behind, oldest)
-				delete(s.lanes, oldest.key)
-			}
+		for len(s.lanes) >= s.limits.Lanes && s.idle.first != nil {
+			s.forget(s.idle.first)
 		}
-		l = &lane[K, T]{key: key}
+		if len(s.lanes) >= s.limits.Lanes && !must {
+			return nil
+		}
+		l = &lane[K, T]{key: key, claim: s.claim, left: s.firstRoom(s.limits.Cap)}
 		l.setLimit(s.limits.Cap, 0)
 		l.cap = l.start
 		s.lanes[key] = l
@@ -357,6 +359,12 @@ func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
 	return l
 }
 
+func (s *Set[K, T]) forget(l *lane[K, T]) {
+	s.idle.remove(l)
+	delete(s.behind, l)
+	delete(s.lanes, l.key)
+}
+
 // rest makes a lane with nothing to do one of the idle ones.
 func (s *Set[K, T]) rest(l *lane[K, T]) {
 	if l.queue.len() == 0 && l.reserved == 0 && l.inFlight == 0 && !l.idle {
@@ -366,17 +374,18 @@ func (s *Set[K, T]) rest(l *lane[K, T]) {
 	}
 }
 
-// wake puts a lane that may give an item into its ring.
+// wake puts a lane that may give an item into the ring of its kind. It is called after whatever lets a lane give one, or
+// changes its kind, so that no lane waits in vain.
 func (s *Set[K, T]) wake(l *lane[K, T]) {
-	if l.mayGive() && !l.ringed {
-		s.rings[l.kind()].push(l)
+	if kind := l.kind(); l.mayGive() && !l.ringed[kind] {
+		s.rings[kind].push(l, kind)
 	}
 }
 
 func (s *Set[K, T]) setBehind(l *lane[K, T]) {
 	if !l.behind {
 		l.behind = true
-		l.offered, l.got = 0, 0 // the round that is under way may have passed it already
+		l.unsure = true // the round that is under way may have passed it already
 		s.behind[l] = struct{}{}
 	}
 }
@@ -403,7 +412,7 @@ func (l *lane[K, T]) setLimit(start, most int) {
 }
 
 // pace adapts a lane's cap: one more for each quick answer, down to one after two timeouts in a row, back to the start
-// when one is answered.
+// when one is answered, or when the endpoint's own limit was raised.
 func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
 	took = max(took, time.Microsecond)
 	if l.took == 0 {
@@ -417,7 +426,7 @@ func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
 		case l.timeouts >= 2:
 			l.cap = l.start
 		case l.quick:
-			l.cap = min(l.cap+1, l.top)
+			l.cap = min(max(l.cap+1, l.start), l.top)
 		default:
 			l.cap = max(l.cap-1, l.start)
 		}

@@ -6,20 +6,21 @@ const (
 	slowRing
 )
 
-// A ring holds lanes that may give an item, in the order of their turns.
+// A ring holds lanes that may give an item, in the order of their turns. A lane that may give one is in the ring of its kind;
+// one that no longer may, or has changed its kind, is left in and passed over.
 type ring[K comparable, T any] struct{ lanes fifo[*lane[K, T]] }
 
-func (r *ring[K, T]) push(l *lane[K, T]) {
-	l.ringed = true
+func (r *ring[K, T]) push(l *lane[K, T], kind int) {
+	l.ringed[kind] = true
 	r.lanes.push(l)
 }
 
-// pop returns the next lane that may still give an item.
-func (r *ring[K, T]) pop() *lane[K, T] {
+// pop returns the next lane of the ring's kind that may give an item.
+func (r *ring[K, T]) pop(kind int) *lane[K, T] {
 	for r.lanes.len() > 0 {
 		l := r.lanes.pop()
-		l.ringed = false
-		if l.mayGive() {
+		l.ringed[kind] = false
+		if l.mayGive() && l.kind() == kind {
 			return l
 		}
 	}
