@@ -35,11 +35,11 @@ func (e *sendError) Unwrap() []error {
 	return []error{e.class, e.cause}
 }
 
-// newSendError makes one of err. Once ctx's deadline has passed everything is a timeout, also what failed a moment
-// earlier; late says in which part of the request that was.
+// newSendError makes one of err. Once ctx's deadline has passed everything but a blocked address is a timeout, also what
+// failed a moment earlier; late says in which part of the request that was.
 func newSendError(ctx context.Context, err error, late string) error {
 	e := &sendError{class: classify(err), text: oneLine(describeKnown(err, true)), cause: ctx.Err()}
-	if errors.Is(e.cause, context.DeadlineExceeded) {
+	if e.class != ClassBlocked && errors.Is(e.cause, context.DeadlineExceeded) {
 		e.class, e.text = ClassTimeout, late
 	}
 	return e

@@ -171,7 +171,7 @@ func TestNegativeMeansNoBoundWhereItSaysSo(t *testing.T) {
 }
 
 func TestProfilesAndCataloguesOfAConfigAreChecked(t *testing.T) {
-	full := strings.Repeat("x", maxName)
+	full := strings.Repeat("x", 255)
 	for name, good := range map[string]Config{
 		"standard by name":    {Profile: "standard"},
 		"own, as the default": {Profile: "mine", Profiles: map[string]Profile{"mine": {}}},

@@ -40,7 +40,7 @@ func Exponential(first, longest time.Duration, retries int) RetryPolicy {
 		backoff.WithMaxElapsedTime(0),
 	)
 	waits := []time.Duration{b.NextBackOff()} // up to the longest, which is repeated
-	for waits[len(waits)-1] < b.MaxInterval {
+	for waits[len(waits)-1] < b.MaxInterval && len(waits) < retries {
 		waits = append(waits, b.NextBackOff())
 	}
 	return func(failures int, u float64) (time.Duration, bool) {

@@ -133,10 +133,11 @@ func TestSignStandardSetsItsHeadersAndNothingElse(t *testing.T) {
 	}, req.Header)
 	assert.Equal(t, "body", string(req.Body))
 
+	same := req.Header.Clone()
 	for _, name := range []string{"Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"} {
 		_ = append(req.Header[name], "another") // as Header.Add does
 	}
-	assert.Equal(t, "1", req.Header.Get("webhook-timestamp"), "the values share an array")
+	assert.Equal(t, same, req.Header, "the values share an array")
 }
 
 func TestSignStandardRefusesWhatItCannotSignWith(t *testing.T) {

@@ -45,7 +45,7 @@ func TestTenantsAre1To255BytesOfTextWithoutControls(t *testing.T) {
 
 func TestChannelsMayBeEmpty(t *testing.T) {
 	requireChecked(t,
-		func(s string) error { return checkText("f", s, maxName) },
+		func(s string) error { return checkText("f", s, 255) },
 		map[string]string{"empty": "", "255 bytes": strings.Repeat("x", 255)},
 		map[string]string{"256 bytes": strings.Repeat("x", 256), "newline": "\n", "bad byte": "\x80"})
 }
@@ -96,6 +96,15 @@ func TestPatternsAreATypeAPrefixOrTheStar(t *testing.T) {
 		})
 }
 
+func TestErrorsOfPatternsSayWhereAStarMayBe(t *testing.T) {
+	for _, bad := range []string{"a*", "*.a", "a.*.b", "a.**", ".*"} {
+		fe := requireFieldError(t, checkPattern("f", bad, nil), "f")
+		assert.Contains(t, fe.Cure, `"member.*"`, bad)
+		assert.Contains(t, fe.Cure, `"*"`, bad)
+		assert.NotContains(t, fe.Problem, "empty", bad)
+	}
+}
+
 func TestPatternsMatchSomethingOfTheCatalogue(t *testing.T) {
 	catalogue := map[string]string{"member.joined": "", "member.role.changed": "", "post": ""}
 	requireChecked(t,
@@ -128,7 +137,7 @@ func TestHeadersAreWhatHTTPAllowsAndNobodyElseSets(t *testing.T) {
 	for name, tt := range map[string]struct{ name, value string }{
 		"empty value":             {"X-A", ""},
 		"token of all kinds":      {"!#$%&'*+-.^_`|~09azAZ", "v"},
-		"longest":                 {strings.Repeat("n", maxHeaderName), strings.Repeat("v", maxHeaderValue)},
+		"longest":                 {strings.Repeat("n", 128), strings.Repeat("v", 4096)},
 		"every visible character": {"X-A", "!\"#$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~"},
 		"space and tab inside":    {"X-A", "a \t b"},
 		"authorization":           {"Authorization", "Bearer abc"},
@@ -141,9 +150,9 @@ func TestHeadersAreWhatHTTPAllowsAndNobodyElseSets(t *testing.T) {
 	}
 	bad := map[string]struct{ name, value string }{
 		"empty name":           {"", "v"},
-		"long name":            {strings.Repeat("n", maxHeaderName+1), "v"},
+		"long name":            {strings.Repeat("n", 129), "v"},
 		"very long name":       {strings.Repeat("n", 1<<20), "v"},
-		"long value":           {"X-A", strings.Repeat("v", maxHeaderValue+1)},
+		"long value":           {"X-A", strings.Repeat("v", 4097)},
 		"space before a value": {"X-A", " v"},
 		"tab behind a value":   {"X-A", "v\t"},
 		"only spaces":          {"X-A", "  "},
@@ -188,12 +197,12 @@ func TestErrorsOfHeadersDoNotQuoteTheValue(t *testing.T) {
 
 func TestHeaderSetsAreBoundedAndCanonical(t *testing.T) {
 	headers := make(map[string]string)
-	for i := range maxHeaders {
+	for i := range 32 {
 		headers["x-"+strings.Repeat("n", i+1)] = "v"
 	}
 	got, err := checkHeaders("f", headers)
 	require.NoError(t, err)
-	assert.Len(t, got, maxHeaders)
+	assert.Len(t, got, 32)
 	assert.Equal(t, "v", got["X-Nnn"])
 	headers["one-more"] = "v"
 	_, err = checkHeaders("f", headers)
@@ -295,8 +304,11 @@ func TestTimesAreOfTheYears1To9999InUTC(t *testing.T) {
 }
 
 func TestBadEndpointsAreFieldErrors(t *testing.T) {
-	long := strings.Repeat("x", maxName+1)
-	d := dispatcherOfConfig(t, Config{EventTypes: map[string]string{"a.b": ""}})
+	long := strings.Repeat("x", 256)
+	d := dispatcherOfConfig(t, Config{
+		EventTypes: map[string]string{"a.b": ""},
+		Profiles:   map[string]Profile{"unsigned": {Signers: []Signer{}}},
+	})
 	for name, tt := range map[string]struct {
 		field  string
 		change func(*Endpoint)
@@ -305,7 +317,7 @@ func TestBadEndpointsAreFieldErrors(t *testing.T) {
 		"id too long":           {"Endpoint.ID", func(e *Endpoint) { e.ID = long }},
 		"id with a dot":         {"Endpoint.ID", func(e *Endpoint) { e.ID = "a.b" }},
 		"no URL":                {"Endpoint.URL", func(e *Endpoint) { e.URL = "" }},
-		"description too long":  {"Endpoint.Description", func(e *Endpoint) { e.Description = strings.Repeat("x", maxDescription+1) }},
+		"description too long":  {"Endpoint.Description", func(e *Endpoint) { e.Description = strings.Repeat("x", 1025) }},
 		"no events":             {"Endpoint.Events", func(e *Endpoint) { e.Events = nil }},
 		"unknown event":         {"Endpoint.Events[1]", func(e *Endpoint) { e.Events = []string{"a.b", "c"} }},
 		"channel too long":      {"Endpoint.Channel", func(e *Endpoint) { e.Channel = long }},
@@ -320,7 +332,9 @@ func TestBadEndpointsAreFieldErrors(t *testing.T) {
 		"MaxInFlight negative":  {"Endpoint.MaxInFlight", func(e *Endpoint) { e.MaxInFlight = -1 }},
 		"MaxInFlight too large": {"Endpoint.MaxInFlight", func(e *Endpoint) { e.MaxInFlight = 1001 }},
 		"secret too short":      {"Endpoint.Secret", func(e *Endpoint) { e.Secret = "whsec_Y2FuYXJ5" }},
-		"secret too long":       {"Endpoint.Secret", func(e *Endpoint) { e.Secret = Secret(strings.Repeat("Y2FuYXJ5", maxSecret/8) + "x") }},
+		"secret too long": {"Endpoint.Secret", func(e *Endpoint) {
+			e.Profile, e.Secret = "unsigned", Secret(strings.Repeat("Y2FuYXJ5", 512)+"x")
+		}},
 		"secret with a newline": {"Endpoint.Secret", func(e *Endpoint) { e.Secret = NewSecret() + "\n" }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -334,6 +348,25 @@ func TestBadEndpointsAreFieldErrors(t *testing.T) {
 	for _, tenant := range []string{"", long, "a\n"} {
 		_, err := d.Tenant(tenant).CreateEndpoint(t.Context(), Endpoint{})
 		requireFieldError(t, err, "tenant")
+	}
+}
+
+func TestEndpointsAtTheLimitsAreAccepted(t *testing.T) {
+	full := strings.Repeat("x", 255)
+	d := dispatcherOfConfig(t, Config{Profiles: map[string]Profile{"unsigned": {Signers: []Signer{}}}})
+	const url = "https://a.example/"
+	for name, e := range map[string]Endpoint{
+		"least": {URL: url, Events: []string{"*"}},
+		"longest": {
+			ID: full, URL: url + strings.Repeat("x", 2048-len(url)), Description: strings.Repeat("x", 1024), Events: []string{full},
+			Channel: full, Profile: "unsigned", Timeout: 30 * time.Second, MaxInFlight: 1000, Secret: Secret(strings.Repeat("x", 4096)),
+		},
+		"smallest":  {URL: url, Events: []string{"a"}, Timeout: time.Millisecond, MaxInFlight: 1, State: EndpointPaused},
+		"disabled":  {URL: url, Events: []string{"a.*"}, State: EndpointDisabled},
+		"same name": {Tenant: full, URL: url, Events: []string{"a"}, Secret: NewSecret()},
+	} {
+		_, err := d.newEndpoint(full, e)
+		assert.NoError(t, err, name)
 	}
 }
 

@@ -14,6 +14,9 @@ const (
 
 	// claimVisits is how many endpoints one Claim visits.
 	claimVisits = 1024
+
+	// usualClaim is for how many deliveries a reply has space before it grows.
+	usualClaim = 64
 )
 
 // Claim implements [webhook.Store].
@@ -133,7 +136,7 @@ func (c *claim) take(ev *event) bool {
 	ev.mark = c.gen
 	c.bytes += len(ev.Data)
 	if c.out.Events == nil {
-		n := max(min(c.req.Max, c.readyNow), 1)
+		n := max(min(c.req.Max, c.readyNow, usualClaim), 1)
 		c.out.Events = make([]webhook.EventRecord, 0, n)
 		c.out.Deliveries = make([]webhook.Leased, 0, n)
 	}

@@ -25,7 +25,7 @@ func (s *Store) expand(now int64, budget *int) bool {
 func (s *Store) expandEvent(ev *event, now int64, budget *int) (complete, full bool) {
 	*budget-- // also for an event that no endpoint receives
 	due := max(micros(ev.CreatedAt), micros(ev.NotBefore))
-	for e := range s.match(ev.Tenant, ev.Channel, ev.Patterns(), ev.after) {
+	for e := range merged(s.subscribed(nil, ev.Tenant, ev.Channel, ev.Patterns(), ev.after)) {
 		if *budget <= 0 {
 			return false, false
 		}

@@ -62,55 +62,51 @@ func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) ([][]web
 	results := make([][]webhook.EndpointStatus, len(reqs))
 	for i := range reqs {
 		r := &reqs[i]
-		if r.Limit <= 0 {
+		var room [8][]*endpoint
+		lists := s.subscribed(room[:0], r.Tenant, r.Channel, r.Patterns, "")
+		most := 0
+		for _, list := range lists {
+			most += len(list)
+		}
+		if most = min(most, r.Limit); most <= 0 {
 			continue
 		}
-		var list []webhook.EndpointStatus
-		for e := range s.match(r.Tenant, r.Channel, r.Patterns, "") {
-			if list == nil {
-				list = make([]webhook.EndpointStatus, 0, min(s.matching(r), r.Limit))
-			}
-			if list = append(list, e.status()); len(list) == r.Limit {
+		found := make([]webhook.EndpointStatus, 0, most)
+		for e := range merged(lists) {
+			if found = append(found, e.status()); len(found) == r.Limit {
 				break
 			}
 		}
-		results[i] = list
+		results[i] = found
 	}
 	return results, nil
 }
 
-// matching returns how many endpoints match, at most: those with several of the patterns count as often.
-func (s *Store) matching(r *webhook.MatchRequest) int {
-	n := 0
-	for _, pattern := range r.Patterns {
-		n += len(s.subs[subscription{r.Tenant, pattern, ""}])
-		if r.Channel != "" {
-			n += len(s.subs[subscription{r.Tenant, pattern, r.Channel}])
+// subscribed adds to lists those of the endpoints that receive an event, each by their ids and beginning behind one.
+func (s *Store) subscribed(lists [][]*endpoint, tenant, channel string, patterns []string, after string) [][]*endpoint {
+	for _, pattern := range patterns {
+		sub := subscription{tenant, pattern, ""}
+		lists = appendAfter(lists, s.subs[sub], after)
+		if sub.channel = channel; channel != "" {
+			lists = appendAfter(lists, s.subs[sub], after)
 		}
 	}
-	return n
+	return lists
 }
 
-// match returns the endpoints that receive an event, each once, by their ids, beginning behind one.
-func (s *Store) match(tenant, channel string, patterns []string, after string) iter.Seq[*endpoint] {
+func appendAfter(lists [][]*endpoint, list []*endpoint, after string) [][]*endpoint {
+	if after != "" {
+		list = list[sort.Search(len(list), func(i int) bool { return list[i].ID > after }):]
+	}
+	if len(list) == 0 {
+		return lists
+	}
+	return append(lists, list)
+}
+
+// merged returns the endpoints of several lists, each once, by their ids. It uses lists up.
+func merged(lists [][]*endpoint) iter.Seq[*endpoint] {
 	return func(yield func(*endpoint) bool) {
-		var room [8][]*endpoint
-		lists := room[:0]
-		add := func(pattern, channel string) {
-			list := s.subs[subscription{tenant, pattern, channel}]
-			if after != "" {
-				list = list[sort.Search(len(list), func(i int) bool { return list[i].ID > after }):]
-			}
-			if len(list) > 0 {
-				lists = append(lists, list)
-			}
-		}
-		for _, pattern := range patterns {
-			add(pattern, "")
-			if channel != "" {
-				add(pattern, channel)
-			}
-		}
 		for len(lists) > 0 {
 			least := lists[0][0]
 			for _, list := range lists[1:] {

@@ -1,0 +1,235 @@
+package lane
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestLanesTakeTurns(t *testing.T) {
+	for name, prove := range map[string]bool{"quick ones": true, "unproven ones": false} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, nil)
+			if prove {
+				f.prove("a", "b", "c", "d", "e")
+			}
+			f.claimed("a", 50)
+			f.claimed("b", 3)
+			for _, key := range []string{"c", "d", "e"} {
+				f.claimed(key, 50)
+			}
+			assert.Equal(t, "abcde"+"abcde"+"abcde"+"acde", keysOf(f.takeAll()), "one each in a round, up to the cap of 4")
+		})
+	}
+}
+
+func TestTurnsGoOnWhereTheyWere(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.InFlight = 1 })
+	f.prove("a", "b", "c")
+	for _, key := range []string{"a", "b", "c"} {
+		f.claimed(key, 4)
+	}
+	order := ""
+	for items := f.takeAll(); len(items) > 0; items = f.takeAll() {
+		order += keysOf(items)
+		f.end(Answered, quickly, items...)
+	}
+	assert.Equal(t, "abcabcabcabc", order)
+}
+
+func TestLaneThatComesLaterWaitsForOneTurnOfTheOthersOnly(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Cap = 50 })
+	f.prove("a", "b", "c")
+	f.claimed("a", 500)
+	f.claimed("b", 500)
+	f.take(21)
+	f.claimed("c", 2)
+	assert.Equal(t, "bacbac", keysOf(f.take(6)))
+}
+
+func TestLaneIsFirstInFirstOut(t *testing.T) {
+	f := newFixture(t, nil)
+	f.claimed("a", 200)
+	for n := 0; n < 200; {
+		items := f.takeAll()
+		require.NotEmpty(t, items)
+		for _, it := range items {
+			assert.Equal(t, n, it.n)
+			n++
+		}
+		f.end(Answered, quickly, items...)
+	}
+}
+
+func TestLaneAtItsCapIsPassedOverUntilDone(t *testing.T) {
+	f := newFixture(t, nil)
+	f.claimed("a", 10)
+	f.claimed("b", 10)
+	items := f.takeAll()
+	assert.Equal(t, "abababab", keysOf(items))
+	f.Done(items[1].ticket, Failed, slowly)
+	assert.Equal(t, "b", keysOf(f.takeAll()), "Done is enough for the lane")
+	f.Free()
+}
+
+func TestInFlightCountsUntilFree(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.InFlight = 3 })
+	f.prove("a", "b")
+	f.claimed("a", 10)
+	f.claimed("b", 10)
+	items := f.takeAll()
+	assert.Len(t, items, 3)
+	assert.Equal(t, 3, f.InFlight())
+	for _, it := range items {
+		f.Done(it.ticket, Answered, quickly)
+	}
+	assert.Empty(t, f.takeAll(), "their results are not stored yet")
+	assert.Equal(t, 3, f.InFlight())
+	f.Free()
+	assert.Equal(t, 2, f.InFlight())
+	assert.Len(t, f.takeAll(), 1)
+}
+
+func TestSlowAndUnprovenLanesShareHalf(t *testing.T) {
+	for _, c := range []struct{ inFlight, half int }{{10, 5}, {11, 5}, {2, 1}, {1, 1}, {3, 1}} {
+		f := newFixture(t, func(l *Limits) { l.InFlight = c.inFlight })
+		for _, key := range []string{"a", "b"} {
+			f.history(key, Answered, slowly, 1)
+		}
+		for _, key := range strings.Split("abcdefghij", "") {
+			f.claimed(key, 10)
+		}
+		items := f.takeAll()
+		require.Len(t, items, c.half, "of %d", c.inFlight)
+
+		f.Set.lane("q", true).quick = true // nothing can go out to prove it
+		f.claimed("q", 50)
+		assert.Equal(t, strings.Repeat("q", min(c.inFlight-c.half, 4)), keysOf(f.takeAll()), "the other half is for quick ones")
+	}
+}
+
+func TestSecondIsSlow(t *testing.T) {
+	f := newFixture(t, nil)
+	f.history("a", Answered, time.Second-1, 1)
+	assert.Equal(t, quickRing, f.lanes["a"].kind())
+	f.history("a", Answered, time.Second, 1)
+	assert.Equal(t, slowRing, f.lanes["a"].kind())
+	f.history("a", Unsent, 0, 1)
+	assert.Equal(t, slowRing, f.lanes["a"].kind(), "nothing was learned")
+	f.history("a", Failed, quickly, 1)
+	assert.Equal(t, quickRing, f.lanes["a"].kind(), "a failure at once holds nobody up")
+	f.history("a", TimedOut, slowly, 1)
+	assert.Equal(t, slowRing, f.lanes["a"].kind())
+}
+
+func TestQuickLaneMayUseEverything(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.InFlight, l.Cap = 20, 8 })
+	f.prove("q", "r", "s")
+	for _, key := range []string{"q", "r", "s"} {
+		f.claimed(key, 30)
+	}
+	assert.Len(t, f.takeAll(), 20)
+}
+
+func TestQuickLanesGoOnWhileTheSlowHalfHangs(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.InFlight = 10 })
+	f.prove("q", "r")
+	for _, key := range strings.Split("abcdefgh", "") {
+		f.claimed(key, 20)
+	}
+	assert.Len(t, f.takeAll(), 5, "they hang")
+	for range 100 {
+		f.claimed("q", 1)
+		f.claimed("r", 1)
+		items := f.takeAll()
+		require.Len(t, items, 2)
+		f.end(Answered, quickly, items...)
+	}
+}
+
+// The slow slots hang, and others wait for them ahead of a lane that has just proven itself.
+func TestLaneThatTurnsOutQuickNoLongerWaitsForSlowOnes(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.InFlight = 4 })
+	f.claimed("q", 1)
+	first := f.one()
+	f.claimed("a", 20)
+	f.claimed("b", 20)
+	f.claimed("q", 5)
+	hanging := f.one()
+	assert.Equal(t, "a", hanging.key)
+	assert.Empty(t, f.takeAll(), "half is out")
+
+	f.end(Answered, quickly, first)
+	assert.Equal(t, "qbq", keysOf(f.takeAll()), "the slot that was given back is b's, the quick half is q's")
+}
+
+func TestLaneThatTurnsOutSlowWaitsForSlowSlots(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.InFlight = 8 })
+	f.prove("q")
+	f.claimed("q", 10)
+	items := f.take(1)
+	for _, key := range []string{"a", "b"} {
+		f.claimed(key, 10)
+	}
+	f.takeAll()
+	assert.Equal(t, 4, f.slowOut)
+	assert.Equal(t, 4, f.lanes["q"].inFlight)
+	f.end(Answered, slowly, items...)
+	assert.Empty(t, f.takeAll(), "the slow half is out")
+	assert.Equal(t, 4, f.slowOut, "what went out while the lane was quick does not count")
+}
+
+func TestSlotIsGivenBackAsItWasTaken(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.InFlight = 8 })
+	f.claimed("a", 2)
+	items := f.takeAll()
+	assert.Equal(t, 2, f.slowOut)
+	f.end(Answered, quickly, items[0])
+	assert.Equal(t, 1, f.slowOut, "its lane was not proven when it went out")
+	f.claimed("a", 1)
+	items = append(items[1:], f.takeAll()...)
+	assert.Equal(t, 1, f.slowOut)
+	f.end(TimedOut, slowly, items[1])
+	assert.Equal(t, 1, f.slowOut, "its lane was quick when it went out")
+	f.end(TimedOut, slowly, items[0])
+	assert.Zero(t, f.slowOut)
+}
+
+func TestQuickAndSlowLanesTakeTurns(t *testing.T) {
+	for name, keys := range map[string][2]string{
+		"few slow ones":  {"qrstuv", "a"},
+		"few quick ones": {"q", "abcdef"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, func(l *Limits) { l.InFlight = 1 })
+			f.prove(strings.Split(keys[0], "")...)
+			for _, key := range strings.Split(keys[0]+keys[1], "") {
+				f.claimed(key, 100)
+			}
+			slow := 0
+			for range 100 {
+				it := f.one()
+				assert.Empty(t, f.takeAll(), "asking in vain takes no turn")
+				took := quickly
+				if strings.Contains(keys[1], it.key) {
+					slow++
+					took = slowly
+				}
+				f.end(Answered, took, it)
+			}
+			assert.Equal(t, 50, slow)
+		})
+	}
+}
+
+func TestKindWithoutWorkGivesItsTurnsAway(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Cap = 50 })
+	f.prove("q")
+	f.claimed("q", 40)
+	assert.Len(t, f.take(20), 20)
+	f.claimed("a", 10)
+	assert.Contains(t, []string{"qaqaqaqaqa", "aqaqaqaqaq"}, keysOf(f.take(10)), "the turns do not add up")
+}

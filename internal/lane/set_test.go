@@ -1,0 +1,245 @@
+package lane
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	quickly = 50 * time.Millisecond // how long a quick request takes
+	slowly  = 2 * time.Second
+)
+
+// A parcel is an item of the tests: the n-th of its lane.
+type parcel struct {
+	key string
+	n   int
+}
+
+// A taken item is out.
+type taken struct {
+	parcel
+	ticket Ticket[string, parcel]
+}
+
+// A fixture is a Set in the hands of a test. Its items have the size 1, if nothing else is said.
+type fixture struct {
+	*Set[string, parcel]
+	t    *testing.T
+	made map[string]int // items of each lane
+}
+
+func newFixture(t *testing.T, change func(*Limits)) *fixture {
+	t.Helper()
+	limits := Limits{InFlight: 100, Cap: 4, Queue: 1000, Bytes: 1 << 20, Lanes: 100, Wait: 10 * time.Second}
+	if change != nil {
+		change(&limits)
+	}
+	f := &fixture{Set: New[string, parcel](limits), t: t, made: map[string]int{}}
+	t.Cleanup(f.check)
+	return f
+}
+
+func (f *fixture) parcel(key string) parcel {
+	p := parcel{key, f.made[key]}
+	f.made[key]++
+	return p
+}
+
+// claimed adds n items, as a claim does.
+func (f *fixture) claimed(key string, n int) {
+	for range n {
+		f.claimedWith(key, 0)
+	}
+}
+
+// claimedWith adds an item of an endpoint with an own limit, as a claim does.
+func (f *fixture) claimedWith(key string, most int) { f.Add(key, most, f.parcel(key), 1) }
+
+// emit hands an item over, if there is room.
+func (f *fixture) emit(key string) bool {
+	if !f.Reserve(key, 0, 1) {
+		return false
+	}
+	f.Push(key, f.parcel(key), 1)
+	return true
+}
+
+// emits hands over as many as there is room for, and returns how many.
+func (f *fixture) emits(key string) int {
+	for n := 0; ; n++ {
+		if !f.emit(key) {
+			return n
+		}
+	}
+}
+
+// take takes out what may go, at most n items.
+func (f *fixture) take(n int) []taken {
+	var all []taken
+	for len(all) < n {
+		p, ticket, ok := f.Next()
+		if !ok {
+			break
+		}
+		assert.Equal(f.t, p.key, ticket.lane.key)
+		all = append(all, taken{p, ticket})
+	}
+	return all
+}
+
+func (f *fixture) takeAll() []taken { return f.take(1 << 30) }
+
+// one takes out exactly one item.
+func (f *fixture) one() taken {
+	f.t.Helper()
+	all := f.take(1)
+	require.Len(f.t, all, 1)
+	return all[0]
+}
+
+// end reports what became of items, and returns whether that was a time to claim.
+func (f *fixture) end(outcome Outcome, took time.Duration, items ...taken) bool {
+	wants := false
+	for _, it := range items {
+		wants = f.Done(it.ticket, outcome, took) || wants
+		f.Free()
+	}
+	return wants
+}
+
+// history sends one item after the other through a lane that is otherwise empty.
+func (f *fixture) history(key string, outcome Outcome, took time.Duration, times int) {
+	f.t.Helper()
+	for range times {
+		f.claimed(key, 1)
+		it := f.one()
+		require.Equal(f.t, key, it.key)
+		f.end(outcome, took, it)
+	}
+}
+
+// prove makes lanes quick ones with nothing to do, whose cap is still where it began.
+func (f *fixture) prove(keys ...string) {
+	f.t.Helper()
+	for _, key := range keys {
+		f.history(key, Failed, quickly, 1)
+	}
+	f.round()
+}
+
+// round is a round of claims that brings nothing.
+func (f *fixture) round() {
+	f.Room(true)
+	f.EndRound(false)
+}
+
+// capOf returns how many items of a lane go out at once.
+func (f *fixture) capOf(key string) int { return f.lanes[key].cap }
+
+// roomOf returns what a claim would be told of a lane.
+func (f *fixture) roomOf(key string) int {
+	r := f.Room(false)
+	if room, listed := r.Lanes[key]; listed {
+		return room
+	}
+	return r.PerLane
+}
+
+func (f *fixture) isBehind(key string) bool { return f.lanes[key] != nil && f.lanes[key].behind }
+
+func keysOf(items []taken) string {
+	keys := ""
+	for _, it := range items {
+		keys += it.key
+	}
+	return keys
+}
+
+// check counts everything again and compares it with what the Set believes.
+func (f *fixture) check() {
+	f.t.Helper()
+	if problem := f.problem(); problem != "" {
+		f.t.Error(problem)
+	}
+}
+
+// problem describes what is wrong with a Set; it is empty if nothing is.
+func (f *fixture) problem() string {
+	s := f.Set
+	queued, size, out, behind, active, idle := 0, 0, 0, 0, 0, 0
+	places := [2]map[*lane[string, parcel]]int{}
+	for kind := range s.rings {
+		places[kind] = map[*lane[string, parcel]]int{}
+		r := &s.rings[kind].lanes
+		for i := range r.len() {
+			places[kind][r.buf[(r.first+i)&(len(r.buf)-1)]]++
+		}
+		for l, n := range places[kind] {
+			if n > 1 || !l.ringed[kind] {
+				return "a lane is in a ring twice, or does not know it: " + l.key
+			}
+		}
+	}
+	for key, l := range s.lanes {
+		if l.key != key {
+			return "a lane under another's key: " + key
+		}
+		for i := range l.queue.len() {
+			size += l.queue.buf[(l.queue.first+i)&(len(l.queue.buf)-1)].size
+		}
+		queued += l.queue.len() + l.reserved
+		out += l.inFlight
+		size += l.reserved // of size 1
+		if l.reserved < 0 || l.inFlight < 0 || l.cap < 1 || l.cap > l.top {
+			return "a lane's numbers are impossible: " + key
+		}
+		if l.mayGive() && places[l.kind()][l] != 1 {
+			return "a lane may give an item and is not in its ring: " + key
+		}
+		for kind := range places {
+			if l.ringed[kind] != (places[kind][l] == 1) {
+				return "a lane is wrong about the rings it is in: " + key
+			}
+		}
+		if l.idle != (l.queue.len() == 0 && l.reserved == 0 && l.inFlight == 0) {
+			return "a lane is wrong about being idle: " + key
+		}
+		if _, listed := s.behind[l]; listed != l.behind {
+			return "a lane is wrong about being behind: " + key
+		}
+		if l.behind {
+			behind++
+		}
+	}
+	for l, prev := s.active.first, (*lane[string, parcel])(nil); l != nil; prev, l = l, l.next {
+		if active++; l.idle || s.lanes[l.key] != l || l.prev != prev {
+			return "the list of active lanes is broken at " + l.key
+		}
+	}
+	for l, prev := s.idle.first, (*lane[string, parcel])(nil); l != nil; prev, l = l, l.next {
+		if idle++; !l.idle || s.lanes[l.key] != l || l.prev != prev {
+			return "the list of idle lanes is broken at " + l.key
+		}
+	}
+	switch {
+	case active+idle != len(s.lanes):
+		return "a lane is in no list"
+	case behind != len(s.behind):
+		return "a lane that is forgotten is still behind"
+	case len(s.lanes) > s.limits.Lanes && idle > 1:
+		return "there are too many lanes, and not for want of idle ones"
+	case queued != s.queued:
+		return "queued is not what is in the lanes"
+	case size != s.bytes:
+		return "bytes is not what is in the lanes"
+	case s.inFlight < out || s.inFlight > s.limits.InFlight:
+		return "inFlight is not what is out, or above its limit"
+	case s.slowOut < 0 || s.slowOut > out || s.slowOut > max(s.limits.InFlight/2, 1):
+		return "slowOut is not what is out of slow lanes, or above its limit"
+	}
+	return ""
+}
