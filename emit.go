@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -388,6 +387,3 @@ func (p *publication) end() {
 		p.session.wake()
 	}
 }
-
-// splitDeliveryID cuts a delivery's id into those of its event and its endpoint.
-func splitDeliveryID(id string) (event, endpoint string, ok bool) { return strings.Cut(id, ".") }

@@ -259,7 +259,7 @@ func TestConcurrentEmitsAreGroupedAndEachHasItsOwnResult(t *testing.T) {
 				if i%10 == 9 {
 					id = "taken"
 				}
-				receipt, err := r.Emit(context.Background(), webhook.Event{Tenant: acme, Type: "new", ID: id})
+				receipt, err := r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "new", ID: id})
 				assert.Equal(t, id, receipt.EventID)
 				if id == "taken" {
 					assert.ErrorIs(t, err, webhook.ErrConflict)
@@ -286,7 +286,7 @@ func TestAFollowerWhoseContextEndsReturnsAtOnceAndMayRepeat(t *testing.T) {
 		}
 		for i := range 2 { // two groups may run at once
 			go func() {
-				_, _ = r.Emit(context.Background(), webhook.Event{Tenant: acme, Type: "a", ID: fmt.Sprint("l", i)})
+				_, _ = r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "a", ID: fmt.Sprint("l", i)})
 			}()
 		}
 		synctest.Wait()
@@ -332,7 +332,7 @@ func TestEmitReturnsWhenTheStoreHangs(t *testing.T) {
 			return nil, ctx.Err()
 		}
 		began := time.Now()
-		_, err := r.Emit(context.Background(), webhook.Event{Tenant: acme, Type: "a"})
+		_, err := r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "a"})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, 10*time.Second, time.Since(began))
 	})

@@ -3,7 +3,6 @@ package webhook_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -22,7 +21,7 @@ import (
 
 const acme = "acme"
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var quiet = slog.New(slog.DiscardHandler)
 
 // rig is a Dispatcher in memory with a fake network.
 type rig struct {

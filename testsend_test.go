@@ -84,7 +84,7 @@ func TestOneTestOfAnEndpointRunsAtATimeAndSixteenInAll(t *testing.T) {
 		}
 		for i := range 16 {
 			go func() {
-				a, err := r.Tenant(acme).Test(context.Background(), fmt.Sprint("e", i))
+				a, err := r.Tenant(acme).Test(t.Context(), fmt.Sprint("e", i))
 				assert.NoError(t, err)
 				assert.Equal(t, webhook.ClassTimeout, a.Class)
 			}()

@@ -58,21 +58,21 @@ func main() {
 	isReceiver := flag.Bool("receiver", false, "be the receiver (used by bench itself)")
 	flag.Parse()
 	if *isReceiver {
-		log.Fatal(receive())
+		log.Fatal(receive(context.Background()))
 	}
 	if *n < 1 || *rounds < 1 {
 		log.Fatal("-n and -rounds must be at least 1")
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, deadline)
-	defer cancel()
-	if err := run(ctx, *n, *rounds, *asJSON); err != nil {
+	if err := run(*n, *rounds, *asJSON); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, n, rounds int, asJSON bool) error {
+func run(n, rounds int, asJSON bool) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
 	r, err := startReceiver(ctx)
 	if err != nil {
 		return err

@@ -29,8 +29,8 @@ type tally struct {
 }
 
 // receive is the receiver's process. It ends with its standard input.
-func receive() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func receive(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

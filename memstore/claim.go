@@ -144,11 +144,10 @@ func (c *claim) take(ev *event) bool {
 	return true
 }
 
-// lease gives the first delivery of an endpoint's lane to the caller. The lane may be empty then: visit places the endpoint.
+// lease gives the first delivery of an endpoint's lane to the caller. visit places the endpoint.
 func (c *claim) lease(d *delivery, probe bool) {
 	e := d.endpoint
-	e.ready.remove(&d.slot)
-	c.count(e, -1)
+	c.leaveLane(d)
 	c.lend(d, c.leaseUntil)
 	if v := d.made; v.number != e.Version && v.mark != c.gen {
 		v.mark = c.gen

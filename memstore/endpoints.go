@@ -20,9 +20,9 @@ type endpoint struct {
 
 	deliveries      index[delivery] // by the UIDs of their events
 	attempts        index[attempt]  // by StartedAt
-	oldest, newest  *delivery       // the unfinished ones
-	unfinished      int
-	doomed          bool // in Store.doomed
+	unfinished      int             // deliveries
+	oldest, newest  *delivery       // those of them that nobody holds
+	doomed          bool            // in Store.doomed
 	blockedUntil    int64
 	ready           heap[delivery]
 	lane            lane
@@ -48,6 +48,7 @@ func (e *endpoint) heldBack() bool {
 // dead reports whether its unfinished deliveries are to be canceled.
 func (e *endpoint) dead() bool { return e.gone || e.State == webhook.EndpointDisabled }
 
+// link adds a delivery that nobody holds any more, or yet.
 func (e *endpoint) link(d *delivery) {
 	d.prev = e.newest
 	if e.newest == nil {
@@ -56,7 +57,6 @@ func (e *endpoint) link(d *delivery) {
 		e.newest.next = d
 	}
 	e.newest = d
-	e.unfinished++
 }
 
 func (e *endpoint) unlink(d *delivery) {
@@ -71,7 +71,6 @@ func (e *endpoint) unlink(d *delivery) {
 		d.next.prev = d.prev
 	}
 	d.prev, d.next = nil, nil
-	e.unfinished--
 }
 
 // CreateEndpoint implements [webhook.Store].

@@ -43,6 +43,7 @@ func (r *ring) remove(e *endpoint) {
 
 // park puts a delivery that is not leased where it waits.
 func (s *Store) park(d *delivery, now int64) {
+	d.endpoint.link(d)
 	if d.due > now {
 		d.in = inWaiting
 		s.waiting.push(d.due, d.seq, &d.slot)
@@ -60,7 +61,7 @@ func (s *Store) lend(d *delivery, until int64) {
 	s.leased.push(until, d.seq, &d.slot)
 }
 
-// makeReady puts a delivery that may be leased into its endpoint's lane.
+// makeReady puts a delivery that may be leased, and is linked, into its endpoint's lane.
 func (s *Store) makeReady(d *delivery, now int64) {
 	e := d.endpoint
 	d.in = inReady
@@ -77,18 +78,26 @@ func (s *Store) unpark(d *delivery, now int64) {
 	switch d.in {
 	case inWaiting:
 		s.waiting.remove(&d.slot)
+		d.endpoint.unlink(d)
 	case inLeased:
 		s.leased.remove(&d.slot)
 	case inReady:
 		e := d.endpoint
-		e.ready.remove(&d.slot)
-		s.count(e, -1)
+		s.leaveLane(d)
 		if e.ready.len() == 0 {
 			s.place(e, now)
 		}
 	case nowhere:
 	}
 	d.in = nowhere
+}
+
+// leaveLane takes a ready delivery out of its endpoint's lane, which may be empty then: the caller places the endpoint.
+func (s *Store) leaveLane(d *delivery) {
+	e := d.endpoint
+	e.ready.remove(&d.slot)
+	e.unlink(d)
+	s.count(e, -1)
 }
 
 // count notes that an endpoint has n more ready deliveries.
@@ -156,7 +165,9 @@ func (s *Store) wake(now int64, budget *int) bool {
 		if *budget--; *budget < 0 {
 			return false
 		}
-		s.makeReady(s.leased.pop(), now)
+		d := s.leased.pop()
+		d.endpoint.link(d)
+		s.makeReady(d, now)
 	}
 	return true
 }

@@ -89,7 +89,7 @@ func (s *Store) drop(ev *event) {
 			s.unpark(d, s.now)
 			s.pending--
 			s.unfinished--
-			e.unlink(d)
+			e.unfinished--
 			e.unbind(d)
 		} else {
 			s.finished--

@@ -35,7 +35,8 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at, budget := micros(now), pruneWork
-	done := s.cancelDoomed(at, &budget) &&
+	done := s.wake(at, &budget) && // so that no lease that has ended is taken for one
+		s.cancelDoomed(at, &budget) &&
 		s.sweep(sweepEvents, at, age(r.Events, defaultEventAge), &budget) &&
 		s.sweep(sweepAttempts, at, age(r.Attempts, defaultAttemptAge), &budget) &&
 		s.sweep(sweepBodies, at, age(r.ResponseBodies, defaultBodyAge), &budget)
@@ -73,36 +74,21 @@ func (s *Store) spare(e *endpoint) {
 func (s *Store) cancelDoomed(now int64, budget *int) bool {
 	last := s.doomed.tail
 	for e := s.doomed.head; e != nil; e = s.doomed.head {
-		if !s.cancelAll(e, now, budget) {
-			return false
+		reason := e.Reason
+		if e.gone {
+			reason = webhook.ReasonDeleted
+		}
+		for e.oldest != nil && !e.oldest.inFlight(now) {
+			if *budget--; *budget < 0 {
+				return false
+			}
+			s.cancel(e.oldest, reason, now)
 		}
 		s.spare(e)
-		s.doom(e) // at the end, with those that are leased now, for the next time
+		s.doom(e) // at the end, for the next time, if some are leased
 		if e == last {
 			break
 		}
-	}
-	return true
-}
-
-// cancelAll cancels what is not leased, and reports whether that was all.
-func (s *Store) cancelAll(e *endpoint, now int64, budget *int) bool {
-	reason := e.Reason
-	if e.gone {
-		reason = webhook.ReasonDeleted
-	}
-	*budget--
-	for range e.unfinished {
-		if *budget--; *budget < 0 {
-			return false
-		}
-		d := e.oldest
-		if !d.inFlight(now) {
-			s.cancel(d, reason, now)
-			continue
-		}
-		e.unlink(d) // to the end, so that the next call meets others first
-		e.link(d)
 	}
 	return true
 }

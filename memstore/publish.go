@@ -201,7 +201,7 @@ func (s *Store) open(d *delivery) {
 	s.pending++
 	s.unfinished++
 	d.event.open++
-	e.link(d)
+	e.unfinished++
 	e.bind(d)
 	if e.dead() {
 		s.doom(e)
@@ -215,7 +215,7 @@ func (s *Store) finish(d *delivery, state webhook.DeliveryState, reason webhook.
 	s.pending--
 	s.unfinished--
 	s.finished++
-	d.endpoint.unlink(d)
+	d.endpoint.unfinished--
 	d.endpoint.unbind(d)
 	if d.event.open--; d.event.open == 0 {
 		s.close(d.event)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -123,9 +124,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	if answer.Wait != 0 && !r.wait(req.Context(), answer.Wait) {
 		return
 	}
-	for name, values := range answer.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header)
 	if answer.Status == 0 {
 		answer.Status = http.StatusNoContent
 	}

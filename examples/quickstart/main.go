@@ -5,8 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -20,15 +20,15 @@ import (
 const tenant = "founders-den"
 
 func main() {
-	log.SetFlags(0)
-	ctx, cancel := context.WithTimeout(context.Background(), 9*time.Second)
-	defer cancel()
-	if err := run(ctx); err != nil {
-		log.Fatal("quickstart: ", err)
+	if err := run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 9*time.Second)
+	defer cancel()
 	s := &story{began: time.Now()}
 
 	// The sender. Real endpoints have https URLs and public addresses; the two of this program are allowed by name.
@@ -42,6 +42,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	running, stop := context.WithCancel(ctx)
+	defer stop()
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.Run(running) }()
 
@@ -113,8 +114,7 @@ func printLog(ctx context.Context, d *webhook.Dispatcher, s *story) error {
 		if err != nil {
 			return err
 		}
-		for i := len(page.Items) - 1; i >= 0; i-- { // the oldest first
-			a := page.Items[i]
+		for _, a := range slices.Backward(page.Items) { // the oldest first
 			fmt.Fprintf(table, "         %s\t%s\t%d\t%d\t%s\t%s\n", a.EndpointID, a.EventType, a.Number, a.Status, round(a.Duration), result(a))
 		}
 	}
