@@ -16,6 +16,7 @@ import (
 const (
 	queueFactor = 16       // deliveries waiting in memory, for each that may be in flight
 	queueBytes  = 64 << 20 // data of those
+	probe       = 2        // requests in flight to an endpoint that has not answered yet
 	maxLanes    = 16 << 10 // endpoints whose pace is remembered
 	maxClaim    = 1000     // deliveries of one claim
 	maxIdle     = 64       // workers that wait for work
@@ -81,7 +82,7 @@ func newSession(d *Dispatcher) *session {
 	s := &session{
 		d: d,
 		lanes: lane.New[EndpointKey, *work](lane.Limits{
-			InFlight: c.MaxInFlight, Cap: c.PerEndpoint, Queue: queueFactor * c.MaxInFlight, Bytes: queueBytes,
+			InFlight: c.MaxInFlight, Cap: c.PerEndpoint, Probe: probe, Queue: queueFactor * c.MaxInFlight, Bytes: queueBytes,
 			Lanes: maxLanes, Wait: laneWait,
 		}),
 		jobs:   make(chan job),

@@ -83,8 +83,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}
-	if s.endpoints[key] != nil {
+	if s.endpoints[webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}] != nil {
 		return webhook.ErrConflict
 	}
 	t := s.tenant(e.Tenant)
@@ -92,11 +91,9 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 		s.release(t)
 		return webhook.ErrFull
 	}
-	own := &endpoint{Endpoint: e, tenant: t, versions: []*version{{number: e.Version}}}
-	own.slot.of = own
+	own := s.newEndpoint(e)
+	own.tenant, own.versions = t, []*version{{number: e.Version}}
 	own.takeCopies()
-	own.blockedUntil = micros(e.Health.BlockedUntil)
-	s.endpoints[key] = own
 	if len(t.endpoints) == 0 {
 		i, _ := s.searchOwner(t.name)
 		s.owners = slices.Insert(s.owners, i, t)
@@ -105,6 +102,13 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 	t.endpoints = slices.Insert(t.endpoints, i, own)
 	s.subscribe(own)
 	return nil
+}
+
+func (s *Store) newEndpoint(e webhook.Endpoint) *endpoint {
+	own := &endpoint{Endpoint: e, blockedUntil: micros(e.Health.BlockedUntil)}
+	own.slot.of = own
+	s.endpoints[own.key()] = own
+	return own
 }
 
 // takeCopies makes the maps and slices the Store's own.

@@ -181,12 +181,10 @@ func (s *Store) insertDelivery(ev *event, d *delivery, row *webhook.NewDelivery,
 
 // attach makes a delivery one of its event and its endpoint. Those of an event come in the order of their endpoints' ids.
 func (s *Store) attach(ev *event, d *delivery, endpointID string) {
-	key := webhook.EndpointKey{Tenant: ev.Tenant, ID: endpointID}
-	e := s.endpoints[key]
+	e := s.endpoints[webhook.EndpointKey{Tenant: ev.Tenant, ID: endpointID}]
 	if e == nil { // deleted, or never created: Prune cancels the delivery
-		e = &endpoint{gone: true}
-		e.ID, e.Tenant, e.slot.of = key.ID, key.Tenant, e
-		s.endpoints[key] = e
+		e = s.newEndpoint(webhook.Endpoint{ID: endpointID, Tenant: ev.Tenant})
+		e.gone = true
 	}
 	s.seq++
 	d.event, d.endpoint, d.seq, d.slot.of = ev, e, s.seq, d

@@ -14,6 +14,7 @@ import (
 type Limits struct {
 	InFlight int           // items out at once
 	Cap      int           // items of one lane out at once: where a lane starts, and at most four times as many
+	Probe    int           // the same of a lane that has not been answered yet
 	Queue    int           // items waiting in all lanes
 	Bytes    int           // size of those
 	Lanes    int           // lanes remembered
@@ -45,8 +46,8 @@ type Set[K comparable, T any] struct {
 	lanes    map[K]*lane[K, T]
 	active   list[K, T]               // lanes with something to do
 	idle     list[K, T]               // the others, the longest idle first
-	rings    [2]ring[K, T]            // lanes that may give an item: the quick and the slow ones
-	turn     int                      // the ring to look at first
+	rings    [kinds]ring[K, T]        // lanes that may give an item
+	turn     int                      // whether it is the quick lanes' turn, or the slow ones'
 	behind   map[*lane[K, T]]struct{} // see lane.behind
 	claim    uint64                   // calls of Room
 	full     bool                     // there was no room when some was wanted
@@ -68,6 +69,7 @@ type lane[K comparable, T any] struct {
 	timeouts        int           // in a row
 	took            time.Duration // moving average; 0 until something was sent
 	quick           bool          // the last item took less than slow
+	known           bool          // it has been answered
 
 	// behind says that deliveries of this endpoint wait in the store, so that newer ones must not overtake them.
 	behind bool
@@ -75,8 +77,8 @@ type lane[K comparable, T any] struct {
 	claim  uint64 // the claim that left belongs to
 	left   int    // of the room which that claim was offered
 
-	ringed     [2]bool // in which rings
-	idle       bool    // in the list of idle lanes, else in that of active ones
+	ringed     [kinds]bool // in which rings
+	idle       bool        // in the list of idle lanes, else in that of active ones
 	prev, next *lane[K, T]
 }
 
@@ -182,30 +184,59 @@ func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 	if s.inFlight >= s.limits.InFlight {
 		return none, Ticket[K, T]{}, false
 	}
-	// The two rings take turns. Slow lanes, and those not yet known to be quick, share half of what may be out: however
-	// many receivers are slow, the others keep the other half.
-	for range 2 {
-		kind := s.turn
-		s.turn = 1 - s.turn
-		if kind == slowRing && s.slowOut >= max(s.limits.InFlight/2, 1) {
-			continue
+	for _, busy := range [...]int{0, busyKind} {
+		for range 2 {
+			kind := busy | s.turn
+			s.turn ^= slowKind
+			if kind&slowKind != 0 && s.slowOut >= s.slowLimit(busy) {
+				continue
+			}
+			if l := s.choose(kind); l != nil {
+				value := s.out(l, kind)
+				return value, Ticket[K, T]{l, kind&slowKind != 0}, true
+			}
 		}
-		l := s.rings[kind].pop(kind)
-		if l == nil {
-			continue
-		}
-		it := l.queue.pop()
-		l.inFlight++
-		s.inFlight++
-		s.queued--
-		s.bytes -= it.size
-		if kind == slowRing {
-			s.slowOut++
-		}
-		s.wake(l)
-		return it.value, Ticket[K, T]{l, kind == slowRing}, true
 	}
 	return none, Ticket[K, T]{}, false
+}
+
+// slowLimit is how many items of slow lanes, and of those not yet known to be quick, may be out: half of all, and up to three
+// quarters for lanes that have none out. However many receivers are slow, the others keep the rest, and none waits for
+// another's timeout before its own first item.
+func (s *Set[K, T]) slowLimit(busy int) int {
+	limit := s.limits.InFlight / 2
+	if busy == 0 {
+		limit = s.limits.InFlight * 3 / 4
+	}
+	return max(limit, 1)
+}
+
+// choose takes the next lane out of a ring. A lane that has items out gets more only while it has less out than half of what
+// is free: so if any number of quick lanes cease to answer at one moment, there is always room for the others.
+func (s *Set[K, T]) choose(kind int) *lane[K, T] {
+	const tries = 8 // those passed over have items out, and come back to the ring when one is done
+	for range tries {
+		l := s.rings[kind].pop(kind)
+		if l == nil || l.inFlight == 0 || l.inFlight < (s.limits.InFlight-s.inFlight+1)/2 {
+			return l
+		}
+		s.rings[kind].push(l, kind)
+	}
+	return nil
+}
+
+// out takes the first item of a lane out.
+func (s *Set[K, T]) out(l *lane[K, T], kind int) T {
+	it := l.queue.pop()
+	l.inFlight++
+	s.inFlight++
+	s.queued--
+	s.bytes -= it.size
+	if kind&slowKind != 0 {
+		s.slowOut++
+	}
+	s.wake(l)
+	return it.value
 }
 
 // Done reports what became of an item and how long its request took: its lane may give another one, though the item counts as
@@ -346,7 +377,7 @@ func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
 		}
 		l = &lane[K, T]{key: key, claim: s.claim, left: s.firstRoom(s.limits.Cap)}
 		l.setLimit(s.limits.Cap, 0)
-		l.cap = l.start
+		l.cap = min(s.limits.Probe, l.start)
 		s.lanes[key] = l
 		s.active.push(l)
 		return l
@@ -392,7 +423,7 @@ func (s *Set[K, T]) setBehind(l *lane[K, T]) {
 
 // room is how many more items may wait in a lane: as many as it sends within Limits.Wait.
 func (s *Set[K, T]) room(l *lane[K, T]) int {
-	most := s.firstRoom(l.cap)
+	most := s.firstRoom(l.start)
 	if l.took > 0 {
 		most = int(min(time.Duration(l.cap)*s.limits.Wait/l.took, time.Duration(s.limits.Queue/share)))
 	}
@@ -411,8 +442,8 @@ func (l *lane[K, T]) setLimit(start, most int) {
 	l.cap = min(l.cap, l.top)
 }
 
-// pace adapts a lane's cap: one more for each quick answer, down to one after two timeouts in a row, back to the start
-// when one is answered, or when the endpoint's own limit was raised.
+// pace adapts a lane's cap: to the start with the first answer, one more for each quick one after that, down to one after two
+// timeouts in a row, back to the start when one is answered, or when the endpoint's own limit was raised.
 func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
 	took = max(took, time.Microsecond)
 	if l.took == 0 {
@@ -423,14 +454,14 @@ func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
 	switch outcome {
 	case Answered:
 		switch {
-		case l.timeouts >= 2:
+		case !l.known && l.cap < l.start, l.timeouts >= 2:
 			l.cap = l.start
 		case l.quick:
 			l.cap = min(max(l.cap+1, l.start), l.top)
 		default:
 			l.cap = max(l.cap-1, l.start)
 		}
-		l.timeouts = 0
+		l.timeouts, l.known = 0, true
 	case TimedOut:
 		l.timeouts++
 		if l.timeouts >= 2 {
@@ -442,9 +473,14 @@ func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
 
 func (l *lane[K, T]) mayGive() bool { return l.queue.len() > 0 && l.inFlight < l.cap }
 
+// kind says which ring a lane belongs to.
 func (l *lane[K, T]) kind() int {
-	if l.quick {
-		return quickRing
+	kind := 0
+	if !l.quick {
+		kind |= slowKind
 	}
-	return slowRing
+	if l.inFlight > 0 {
+		kind |= busyKind
+	}
+	return kind
 }

@@ -57,6 +57,24 @@ func TestCapOfALane(t *testing.T) {
 	}
 }
 
+func TestLaneThatWasNotAnsweredYetBeginsAtProbe(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Cap, l.Probe = 8, 2 })
+	f.claimed("a", 50)
+	assert.Equal(t, 16, f.Room(true).PerLane, "its room is that of Cap all the same")
+	items := f.takeAll()
+	assert.Len(t, items, 2)
+	f.end(Failed, quickly, items[0])
+	assert.Equal(t, 2, f.capOf("a"), "that was no answer")
+	f.end(Answered, slowly, items[1])
+	assert.Equal(t, 8, f.capOf("a"))
+
+	f = newFixture(t, func(l *Limits) { l.Cap, l.Probe = 8, 2 })
+	f.history("a", TimedOut, slowly, 2)
+	assert.Equal(t, 1, f.capOf("a"))
+	f.claimedWith("b", 1)
+	assert.Equal(t, 1, f.capOf("b"), "an own limit below it holds")
+}
+
 func TestCapThatGrewLetsMoreOutAtOnce(t *testing.T) {
 	f := newFixture(t, nil)
 	f.claimed("a", 50)

@@ -1,9 +1,11 @@
 package lane
 
-// The two rings.
+// Kinds of lanes; each has a ring. Those with nothing out go before those that have items out, and in each case the quick
+// and the slow ones take turns.
 const (
-	quickRing = iota
-	slowRing
+	slowKind = 1 // the last item was slow, or there was none
+	busyKind = 2 // items are out
+	kinds    = 4
 )
 
 // A ring holds lanes that may give an item, in the order of their turns. A lane that may give one is in the ring of its kind;

@@ -38,6 +38,9 @@ func newFixture(t *testing.T, change func(*Limits)) *fixture {
 	if change != nil {
 		change(&limits)
 	}
+	if limits.Probe == 0 {
+		limits.Probe = limits.Cap // lanes begin at Cap, if nothing else is said
+	}
 	f := &fixture{Set: New[string, parcel](limits), t: t, made: map[string]int{}}
 	t.Cleanup(f.check)
 	return f
@@ -171,7 +174,7 @@ func (f *fixture) check() {
 func (f *fixture) problem() string {
 	s := f.Set
 	queued, size, out, behind, active, idle := 0, 0, 0, 0, 0, 0
-	places := [2]map[*lane[string, parcel]]int{}
+	places := [kinds]map[*lane[string, parcel]]int{}
 	for kind := range s.rings {
 		places[kind] = map[*lane[string, parcel]]int{}
 		r := &s.rings[kind].lanes
@@ -238,7 +241,7 @@ func (f *fixture) problem() string {
 		return "bytes is not what is in the lanes"
 	case s.inFlight < out || s.inFlight > s.limits.InFlight:
 		return "inFlight is not what is out, or above its limit"
-	case s.slowOut < 0 || s.slowOut > out || s.slowOut > max(s.limits.InFlight/2, 1):
+	case s.slowOut < 0 || s.slowOut > out || s.slowOut > max(s.limits.InFlight*3/4, 1):
 		return "slowOut is not what is out of slow lanes, or above its limit"
 	}
 	return ""
