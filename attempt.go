@@ -252,6 +252,8 @@ func (p *Profile) verdict(o Outcome) (v Verdict, err error) {
 	}()
 	defer recovered(&err)
 	switch v = p.Judge(o); v {
+	case "":
+		return judgeStandard(o), nil
 	case VerdictSuccess, VerdictRetry, VerdictFail, VerdictDisable:
 		return v, nil
 	default:

@@ -47,7 +47,7 @@ func newSendError(ctx context.Context, err error, late string) error {
 
 // classify returns the class of a Transport's error, ClassProtocol when it says nothing of itself. A name that was not
 // resolved in the resolver's time is ClassDNS. A canceled request is ClassReset: it was closed before a complete response.
-// A proxy that cannot be reached, or does not connect, is ClassUnreachable; what goes on between it and the receiver is
+// A proxy that cannot be reached, or does not connect, is ClassRefused; what goes on between it and the receiver is
 // not known.
 func classify(err error) Class {
 	if err == nil {
@@ -66,17 +66,17 @@ func classify(err error) Class {
 	case isTimeout(err):
 		return ClassTimeout
 	case proxy:
-		return ClassUnreachable
+		return ClassRefused
 	case isTLS(err):
 		return ClassTLS
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ClassRefused
 	case isAny(err, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN):
-		return ClassUnreachable
+		return ClassRefused
 	case isReset(err):
 		return ClassReset
 	case op != nil && op.Op == "dial":
-		return ClassUnreachable
+		return ClassRefused
 	case op != nil: // "read" or "write"
 		return ClassReset
 	default:
@@ -166,7 +166,7 @@ func describeKnown(err error, strict bool) string {
 		return describeTLS(err)
 	case ClassTimeout:
 		return describeOp(err, "no complete response in time")
-	case ClassRefused, ClassUnreachable:
+	case ClassRefused:
 		return describeOp(err, "the address cannot be reached")
 	case ClassReset:
 		return describeReset(err)

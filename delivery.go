@@ -66,16 +66,15 @@ type Class string
 
 // Classes. All but ClassStatus mean that no complete response came.
 const (
-	ClassStatus      Class = "http_status" // a response came and was judged a failure
-	ClassDNS         Class = "dns"         // the host name was not resolved
-	ClassRefused     Class = "refused"     // nothing listens at the address
-	ClassUnreachable Class = "unreachable" // no route to the address, or another failure to connect
-	ClassReset       Class = "reset"       // the connection was closed before a complete response
-	ClassTLS         Class = "tls"         // the handshake or the certificate failed
-	ClassTimeout     Class = "timeout"     // no complete response within the endpoint's timeout
-	ClassBlocked     Class = "blocked"     // the address may not be dialed; see Network
-	ClassProtocol    Class = "protocol"    // what came was not a valid HTTP response, or its header was too large
-	ClassLocal       Class = "local"       // encoding or signing failed: no request was made
+	ClassStatus   Class = "http_status" // a response came and was judged a failure
+	ClassDNS      Class = "dns"         // the host name was not resolved
+	ClassRefused  Class = "refused"     // no connection was made: nothing listens there, no route leads there, or the like
+	ClassReset    Class = "reset"       // the connection was closed before a complete response
+	ClassTLS      Class = "tls"         // the handshake or the certificate failed
+	ClassTimeout  Class = "timeout"     // no complete response within the endpoint's timeout
+	ClassBlocked  Class = "blocked"     // the address may not be dialed; see Network
+	ClassProtocol Class = "protocol"    // what came was not a valid HTTP response, or its header was too large
+	ClassLocal    Class = "local"       // encoding or signing failed: no request was made
 )
 
 // Error returns the class as text.

@@ -111,10 +111,8 @@ type Reason string
 
 // Reasons of a disabled endpoint; a delivery canceled because of it has the same reason.
 const (
-	ReasonCustomer   Reason = "customer"   // disabled through UpdateEndpoint
-	ReasonGone       Reason = "gone"       // the receiver answered 410 Gone, or Judge said Disable
-	ReasonFailing    Reason = "failing"    // it failed for too long
-	ReasonUnverified Reason = "unverified" // its owner has not proved that it is theirs
+	ReasonCustomer Reason = "customer" // disabled through UpdateEndpoint
+	ReasonGone     Reason = "gone"     // the receiver answered 410 Gone, or Judge said Disable
 )
 
 // Reasons of a delivery alone.

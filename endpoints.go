@@ -90,7 +90,7 @@ func (p *Profile) issue(e *Endpoint) (err error) {
 		}
 	}
 	if e.Secret == "" {
-		e.Secret = NewSecret()
+		e.Secret = newSecret()
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/signature"
 	"github.com/gowebhook/webhook/memstore"
 	"github.com/gowebhook/webhook/webhooktest"
 )
@@ -126,6 +127,8 @@ func hang(ctx context.Context, _ *webhook.Request) (*webhook.Response, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
+
+func newSecret() webhook.Secret { return webhook.Secret(signature.NewSecret()) }
 
 var errStore = errors.New("the database is away")
 

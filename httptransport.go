@@ -154,7 +154,7 @@ func tlsDialer(dial dialFunc, config *tls.Config, host string) dialFunc {
 // checkConnect keeps the proxy's own words out of the error.
 func checkConnect(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode != http.StatusOK {
-		return &sendError{class: ClassUnreachable, text: fmt.Sprintf("the proxy answered CONNECT with %d", resp.StatusCode)}
+		return &sendError{class: ClassRefused, text: fmt.Sprintf("the proxy answered CONNECT with %d", resp.StatusCode)}
 	}
 	return nil
 }

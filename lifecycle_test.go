@@ -25,11 +25,11 @@ func TestADeliveryWhoseLeaseRunsLowIsGivenBackAndNotSent(t *testing.T) {
 				return response(200), nil
 			}
 		})
-		released := 0
+		var released atomic.Int32
 		r.store.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 			for _, s := range items {
 				if s.Attempt == nil {
-					released++
+					released.Add(1)
 				}
 			}
 			return r.store.Store.Settle(ctx, now, items)
@@ -40,7 +40,7 @@ func TestADeliveryWhoseLeaseRunsLowIsGivenBackAndNotSent(t *testing.T) {
 		r.emit("first")
 		r.emit("second") // waits 30 s of its lease of 60 s, and would need 30 s and a margin of 10 s
 		pass(31 * time.Second)
-		assert.Equal(t, 1, released)
+		assert.EqualValues(t, 1, released.Load())
 		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("second", "one").State)
 		assert.Len(t, r.attempts("second", "one"), 1)
 	})

@@ -427,8 +427,8 @@ func testProxy(t *testing.T, scheme string) {
 	assert.Empty(t, asked)
 
 	_, err = netSend(t, tr, &Request{URL: "https://forbidden.example/"})
-	require.ErrorIs(t, err, ClassUnreachable)
-	assert.Equal(t, "unreachable: the proxy answered CONNECT with 403", err.Error())
+	require.ErrorIs(t, err, ClassRefused)
+	assert.Equal(t, "refused: the proxy answered CONNECT with 403", err.Error())
 	<-asked
 }
 
@@ -451,8 +451,8 @@ func TestProxyThatCannotBeReached(t *testing.T) {
 	for _, scheme := range []string{"http", "https", "socks5"} {
 		proxy := &url.URL{Scheme: scheme, Host: netClosedAddr(t), User: url.UserPassword("user", "canary")}
 		_, err := netSend(t, netTransport(t, Network{Proxy: proxy}), &Request{URL: "https://hooks.example/"})
-		require.ErrorIs(t, err, ClassUnreachable)
-		assert.Equal(t, "unreachable: the proxy does not connect: connection refused", err.Error(), scheme)
+		require.ErrorIs(t, err, ClassRefused)
+		assert.Equal(t, "refused: the proxy does not connect: connection refused", err.Error(), scheme)
 	}
 }
 
@@ -471,8 +471,8 @@ func TestSOCKSProxyGetsTheName(t *testing.T) {
 	})
 	n := Network{Proxy: &url.URL{Scheme: "socks5", Host: strings.TrimPrefix(proxy, "http://")}}
 	_, err := netSend(t, netTransport(t, n), &Request{URL: "https://hooks.example/"})
-	require.ErrorIs(t, err, ClassUnreachable)
-	assert.Equal(t, "unreachable: the proxy does not connect", err.Error())
+	require.ErrorIs(t, err, ClassRefused)
+	assert.Equal(t, "refused: the proxy does not connect", err.Error())
 	assert.Equal(t, "hooks.example", <-asked)
 }
 

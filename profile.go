@@ -28,14 +28,16 @@ type Profile struct {
 	// the endpoint's live secrets.
 	Keys func(context.Context, *Endpoint) ([]Secret, error)
 
-	// Retry says when to try again. Defaults to DefaultRetry.
+	// Retry says when to try again. Defaults to 15 retries over about three days: after 10 seconds, then twice as long each
+	// time, at most a day, and each wait up to 20 % longer at random.
 	Retry RetryPolicy
 
 	// MaxAge is how long a delivery is retried, from when it was first due or last retried by hand. It is tested after a
 	// failed attempt. Zero means that only Retry ends it.
 	MaxAge time.Duration
 
-	// Judge decides what an answer means. Defaults to DefaultJudge.
+	// Judge decides what an attempt means. Where it returns the empty Verdict, as everywhere when it is nil, 2xx is a success,
+	// 410 Gone disables the endpoint, and everything else is retried; redirects are failures and are not followed.
 	Judge func(Outcome) Verdict
 
 	// Test makes the event of a test send. Tenant and ID are set by the library. Defaults to type "test.ping" with the
@@ -43,7 +45,7 @@ type Profile struct {
 	Test func(*Endpoint) Event
 
 	// Issue fills in ID and Secret of a new endpoint where they are empty, and makes the new Secret of a rotation (with ID
-	// set). What it leaves empty gets the default: a UUIDv7, and NewSecret.
+	// set). What it leaves empty gets the default: a UUIDv7, and a Standard Webhooks secret of 32 random bytes.
 	Issue func(*Endpoint) error
 }
 
@@ -77,9 +79,8 @@ type Outcome struct {
 	Health   Health    // of the endpoint, as of the last claim or settle
 }
 
-// DefaultJudge says: 2xx is a success, 410 Gone disables the endpoint, everything else is retried. Redirects are failures
-// and are not followed.
-func DefaultJudge(o Outcome) Verdict {
+// judgeStandard is what counts unless a profile says otherwise.
+func judgeStandard(o Outcome) Verdict {
 	switch {
 	case o.Response == nil:
 		return VerdictRetry
@@ -104,10 +105,10 @@ func (p Profile) complete() Profile {
 		p.Signers = []Signer{SignStandard}
 	}
 	if p.Retry == nil {
-		p.Retry = DefaultRetry
+		p.Retry = defaultRetry
 	}
 	if p.Judge == nil {
-		p.Judge = DefaultJudge
+		p.Judge = judgeStandard
 	}
 	return p
 }

@@ -90,7 +90,7 @@ func TestAProfileDecidesEncodingHeadersSignaturesAndVerdicts(t *testing.T) {
 				},
 			},
 			Keys: func(_ context.Context, e *webhook.Endpoint) ([]webhook.Secret, error) {
-				return []webhook.Secret{webhook.NewSecret(), webhook.NewSecret()}, nil
+				return []webhook.Secret{newSecret(), newSecret()}, nil
 			},
 			Judge: func(o webhook.Outcome) webhook.Verdict {
 				if o.Response != nil && o.Response.StatusCode == http.StatusFound {
@@ -164,7 +164,7 @@ func TestKeysThatCannotBeHadDelayADeliveryWithoutAnAttempt(t *testing.T) {
 				if away.Load() {
 					return nil, errors.New("the vault is sealed")
 				}
-				return []webhook.Secret{webhook.NewSecret()}, nil
+				return []webhook.Secret{newSecret()}, nil
 			}}}
 			c.Profile = "p"
 		})

@@ -23,10 +23,6 @@ const (
 
 var defaultRetry = Exponential(defaultFirstRetry, defaultMaxRetry, defaultRetries)
 
-// DefaultRetry waits 10 seconds after the first failure, twice as long after each further one, at most a day, and gives up
-// after 15 retries, about three days. Waits are lengthened by up to 20 %, at random.
-func DefaultRetry(failures int, u float64) (time.Duration, bool) { return defaultRetry(failures, u) }
-
 // Exponential waits first, then twice as long each time, but at most longest, and allows that many retries. Each wait is
 // lengthened by up to 20 %, at random, so none is shorter than it says. A first below a millisecond counts as one, and a
 // longest below first as first.

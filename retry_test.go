@@ -147,10 +147,10 @@ func TestJitterLengthensByUpToAFifth(t *testing.T) {
 func TestDefaultRetryRetries15TimesOverAboutThreeDays(t *testing.T) {
 	nominal := durations(time.Second, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920, 86400)
 	require.Len(t, nominal, 15)
-	assert.Equal(t, nominal, waitsOf(t, DefaultRetry, 0))
+	assert.Equal(t, nominal, waitsOf(t, defaultRetry, 0))
 
 	total := func(u float64) (sum time.Duration) {
-		waits := waitsOf(t, DefaultRetry, u)
+		waits := waitsOf(t, defaultRetry, u)
 		require.Len(t, waits, len(nominal))
 		for i, wait := range waits {
 			assert.GreaterOrEqual(t, wait, nominal[i], "retry %d comes early", i+1)
@@ -170,8 +170,8 @@ func TestDefaultRetryRetries15TimesOverAboutThreeDays(t *testing.T) {
 func TestPoliciesArePure(t *testing.T) {
 	for range 3 {
 		for _, failures := range []int{15, 1, 7} {
-			a, _ := DefaultRetry(failures, 0.3)
-			b, _ := DefaultRetry(failures, 0.3)
+			a, _ := defaultRetry(failures, 0.3)
+			b, _ := defaultRetry(failures, 0.3)
 			assert.Equal(t, a, b)
 		}
 	}
@@ -182,7 +182,7 @@ func TestJitterSpreadsDeliveriesThatFailedTogether(t *testing.T) {
 	var d Dispatcher
 	var count [parts]int
 	for range deliveries {
-		wait, again := DefaultRetry(1, d.jitter())
+		wait, again := defaultRetry(1, d.jitter())
 		require.True(t, again)
 		require.GreaterOrEqual(t, wait, 10*time.Second)
 		require.Less(t, wait, 12*time.Second)

@@ -3,7 +3,6 @@ package webhook
 import (
 	"fmt"
 	"io"
-	"log/slog"
 
 	"github.com/gowebhook/webhook/internal/signature"
 )
@@ -13,20 +12,17 @@ import (
 // past that, because no method is then called: to print a type that has a Secret in an unexported field, to give one to the
 // verbs %p and %w, and to use it as a map key in JSON.
 //
-// Standard Webhooks secrets are "whsec_" and the base64 of 24 to 64 random bytes; see [NewSecret]. Other profiles take
+// Standard Webhooks secrets are "whsec_" and the base64 of 24 to 64 random bytes; the library makes those. Other profiles take
 // other forms; the empty secret is refused everywhere, because it is a valid HMAC key that everybody knows.
 type Secret string
 
-const redacted = "[redacted]"
+// newSecret returns a fresh Standard Webhooks secret.
+func newSecret() Secret { return Secret(signature.NewSecret()) }
 
-// NewSecret returns a fresh Standard Webhooks secret: "whsec_" and the base64 of 32 bytes from crypto/rand.
-func NewSecret() Secret { return Secret(signature.NewSecret()) }
+const redacted = "[redacted]"
 
 // Format implements [fmt.Formatter]: whatever the verb, the value does not appear.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// LogValue implements [slog.LogValuer].
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText implements [encoding.TextMarshaler], which encoding/json uses for values, though not for map keys of strings.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -195,7 +195,7 @@ func TestASecretCanBeReadFromJSONAndByConversion(t *testing.T) {
 }
 
 func TestNewSecretCanSignAndDiffersEachTime(t *testing.T) {
-	a, b := NewSecret(), NewSecret()
+	a, b := newSecret(), newSecret()
 	assert.NotEqual(t, string(a), string(b))
 	for _, s := range []Secret{a, b} {
 		assert.True(t, strings.HasPrefix(string(s), "whsec_"))

@@ -88,7 +88,7 @@ func TestSignStandardMakesTheHeadersOfTheVectors(t *testing.T) {
 
 func TestSignStandardSignsWithEverySecretInOrder(t *testing.T) {
 	at := time.Unix(1614265330, 0)
-	secrets := []Secret{NewSecret(), NewSecret(), Secret(base64.StdEncoding.EncodeToString(make([]byte, 64))), NewSecret()}
+	secrets := []Secret{newSecret(), newSecret(), Secret(base64.StdEncoding.EncodeToString(make([]byte, 64))), newSecret()}
 	for n := 1; n <= len(secrets); n++ {
 		var want []string
 		for _, s := range secrets[:n] {
@@ -101,7 +101,7 @@ func TestSignStandardSignsWithEverySecretInOrder(t *testing.T) {
 }
 
 func TestSignStandardUsesTheTimeOfTheAttempt(t *testing.T) {
-	secret := NewSecret()
+	secret := newSecret()
 	event := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	for at, want := range map[time.Time]string{
 		time.Unix(1700000000, 0):              "1700000000",
@@ -123,7 +123,7 @@ func TestSignStandardSetsItsHeadersAndNothingElse(t *testing.T) {
 	req.Header["Webhook-Id"] = []string{"somebody", "else"}
 	req.Header["Webhook-Signature"] = []string{"v1,forged"}
 	req.Header["X-Other"] = []string{"kept"}
-	secret := NewSecret()
+	secret := newSecret()
 	require.NoError(t, SignStandard(req, []Secret{secret}))
 	assert.Equal(t, http.Header{
 		"Webhook-Id":        {"evt_1"},
@@ -141,7 +141,7 @@ func TestSignStandardSetsItsHeadersAndNothingElse(t *testing.T) {
 }
 
 func TestSignStandardRefusesWhatItCannotSignWith(t *testing.T) {
-	good := NewSecret()
+	good := newSecret()
 	for name, secrets := range map[string][]Secret{
 		"no secrets":    nil,
 		"empty list":    {},
@@ -168,7 +168,7 @@ func TestSignStandardIsSafeForConcurrentUse(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
-			secret, id := NewSecret(), "evt_"+strconv.Itoa(g)
+			secret, id := newSecret(), "evt_"+strconv.Itoa(g)
 			body := strings.Repeat(id, 50*g)
 			for at := range int64(200) {
 				req := requestToSign(id, body, time.Unix(at, 0))
@@ -189,7 +189,7 @@ func TestSigningAKilobyteNeedsTwoAllocations(t *testing.T) {
 	}
 	req := requestToSign("evt_01J0000000000000000000000", strings.Repeat("x", 1024), time.Unix(1700000000, 0))
 	for n := 1; n <= 3; n++ {
-		secrets := []Secret{NewSecret(), NewSecret(), NewSecret()}[:n]
+		secrets := []Secret{newSecret(), newSecret(), newSecret()}[:n]
 		allocs := testing.AllocsPerRun(1000, func() {
 			clear(req.Header)
 			if err := SignStandard(req, secrets); err != nil {
@@ -201,7 +201,7 @@ func TestSigningAKilobyteNeedsTwoAllocations(t *testing.T) {
 }
 
 func BenchmarkSignStandard(b *testing.B) {
-	secret := NewSecret()
+	secret := newSecret()
 	for _, size := range []int{1 << 10, 64 << 10} {
 		req := requestToSign("evt_01J0000000000000000000000", strings.Repeat("x", size), time.Unix(1700000000, 0))
 		b.Run(fmt.Sprintf("SignStandard-%dKiB", size>>10), func(b *testing.B) {

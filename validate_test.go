@@ -335,7 +335,7 @@ func TestBadEndpointsAreFieldErrors(t *testing.T) {
 		"secret too long": {"Endpoint.Secret", func(e *Endpoint) {
 			e.Profile, e.Secret = "unsigned", Secret(strings.Repeat("Y2FuYXJ5", 512)+"x")
 		}},
-		"secret with a newline": {"Endpoint.Secret", func(e *Endpoint) { e.Secret = NewSecret() + "\n" }},
+		"secret with a newline": {"Endpoint.Secret", func(e *Endpoint) { e.Secret = newSecret() + "\n" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := Endpoint{ID: "ep", URL: "https://a.example/", Events: []string{"a.*"}}
@@ -363,7 +363,7 @@ func TestEndpointsAtTheLimitsAreAccepted(t *testing.T) {
 		},
 		"smallest":  {URL: url, Events: []string{"a"}, Timeout: time.Millisecond, MaxInFlight: 1, State: EndpointPaused},
 		"disabled":  {URL: url, Events: []string{"a.*"}, State: EndpointDisabled},
-		"same name": {Tenant: full, URL: url, Events: []string{"a"}, Secret: NewSecret()},
+		"same name": {Tenant: full, URL: url, Events: []string{"a"}, Secret: newSecret()},
 	} {
 		_, err := d.newEndpoint(full, e)
 		assert.NoError(t, err, name)

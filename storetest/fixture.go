@@ -236,3 +236,9 @@ func (f *fixture) prune(r webhook.Retention) {
 
 // forEver is a Retention that removes nothing.
 var forEver = webhook.Retention{ResponseBodies: -1, Attempts: -1, Events: -1}
+
+// Reasons of a later version of the library, or of an application's own: a Store keeps any.
+const (
+	reasonFailing    webhook.Reason = "failing"
+	reasonUnverified webhook.Reason = "unverified"
+)

@@ -100,10 +100,10 @@ var endpointEffectCases = []testCase{
 			f.endpoint("acme", "ep2")
 			f.setState("acme", "ep1", webhook.EndpointPaused)
 			s := f.failure(l[0])
-			s.Disable = webhook.ReasonFailing
+			s.Disable = reasonFailing
 			f.settle(s)
 			got := f.get("acme", "ep1")
-			if got.State != webhook.EndpointDisabled || got.Reason != webhook.ReasonFailing || got.Version != 3 {
+			if got.State != webhook.EndpointDisabled || got.Reason != reasonFailing || got.Version != 3 {
 				f.Errorf("got %s, %q, version %d; want it disabled as failing, version 3", got.State, got.Reason, got.Version)
 			}
 			f.names("matched", f.match(asks("acme", "t")), "ep2")
@@ -118,7 +118,7 @@ var endpointEffectCases = []testCase{
 		func(f *fixture) {
 			l := f.leaseSome("ep1", 3)
 			first, second, third := f.failure(l[0]), f.failure(l[1]), f.failure(l[2])
-			first.Disable, second.Disable, third.Disable = webhook.ReasonGone, webhook.ReasonGone, webhook.ReasonFailing
+			first.Disable, second.Disable, third.Disable = webhook.ReasonGone, webhook.ReasonGone, reasonFailing
 			f.settle(first, second)
 			f.settle(third)
 			got := f.get("acme", "ep1")

@@ -11,7 +11,7 @@ var pruneCases = []testCase{
 	{
 		"prune/disabled", "Prune cancels pending deliveries of disabled endpoints, with their reason",
 		func(f *fixture) {
-			reasons := []webhook.Reason{webhook.ReasonCustomer, webhook.ReasonGone, webhook.ReasonFailing, webhook.ReasonUnverified}
+			reasons := []webhook.Reason{webhook.ReasonCustomer, webhook.ReasonGone, reasonFailing, reasonUnverified}
 			names := f.endpoints("acme", 4)
 			for i, id := range names {
 				f.send("acme", "e"+id, id)

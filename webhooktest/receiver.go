@@ -56,7 +56,7 @@ type Answer struct {
 
 // NewReceiver starts a Receiver with a new secret, which answers 204 to everything. Close it.
 func NewReceiver() *Receiver {
-	r := &Receiver{Secret: webhook.NewSecret(), closed: make(chan struct{}), arrived: make(chan struct{})}
+	r := &Receiver{Secret: webhook.Secret(signature.NewSecret()), closed: make(chan struct{}), arrived: make(chan struct{})}
 	r.server = httptest.NewServer(http.HandlerFunc(r.serve))
 	r.URL = r.server.URL
 	return r
