@@ -45,7 +45,9 @@ func (s *session) claimLoop(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			s.awaitSettled(ctx)
+			// If the Store is back, results that it refused go first, so that deliveries which are over, but whose leases have
+			// ended meanwhile, are not claimed and sent again.
+			s.unsettled.tryNow(ctx)
 		}
 	}
 }
@@ -79,15 +81,6 @@ func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
-	}
-}
-
-// awaitSettled lets results that the Store refused go first when it is back, so that deliveries which are over, but whose
-// leases have ended meanwhile, are not claimed and sent again. One that the Store never takes holds claims up only so long.
-func (s *session) awaitSettled(ctx context.Context) {
-	deadline := time.Now().Add(2 * lastStoreRetry)
-	for s.unsettled.Load() > 0 && time.Now().Before(deadline) && ctx.Err() == nil {
-		sleep(ctx, firstStoreRetry)
 	}
 }
 

@@ -210,6 +210,7 @@ func TestALostLeaseChangesNothingButTheLog(t *testing.T) {
 		r.endpoint("one")
 		synctest.Wait()
 		r.emit("evt")
+		synctest.Wait()
 
 		net := &webhooktest.Transport{}
 		other, err := webhook.New(r.store.Store, webhook.Config{Transport: net, Logger: quiet})

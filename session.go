@@ -50,7 +50,7 @@ type session struct {
 	soon   time.Time     // when the first of the retries is due that this process settled and has not claimed since
 	sooner chan struct{} // soon is earlier than it was
 
-	unsettled atomic.Int32 // settlements that the Store refused and that are being tried again
+	unsettled unsettled
 	began     time.Duration
 	claimed   atomic.Int64 // when the last claim succeeded, or was not needed; in the time of settings
 	claimErr  atomic.Pointer[error]

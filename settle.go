@@ -3,6 +3,8 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,25 +25,70 @@ func (s *session) settle(item Settlement) {
 	if err == nil {
 		return
 	}
-	s.unsettled.Add(1)
-	defer s.unsettled.Add(-1)
+	s.unsettled.count.Add(1)
+	defer s.unsettled.count.Add(-1)
 	retry := storeBackoff()
 	retry.MaxElapsedTime = settleFor
 	retry.Reset()
-	for {
+	for s.books.Err() == nil {
 		s.d.report(fmt.Errorf("settle: %w", err))
 		wait := retry.NextBackOff()
 		if wait == retry.Stop {
 			s.d.report(fmt.Errorf("settle: a result was not stored within %v; its delivery will be repeated: %w", settleFor, err))
 			return
 		}
-		sleep(s.books, wait)
-		if s.books.Err() != nil {
+		s.unsettled.wait(s.books, wait)
+		_, err = s.d.settles.Do(s.books, item)
+		s.unsettled.tries.Add(1)
+		if err == nil {
 			return
 		}
-		if _, err = s.d.settles.Do(s.books, item); err == nil {
-			return
-		}
+	}
+}
+
+// unsettled are the results that the Store refused and that are being tried again.
+type unsettled struct {
+	count atomic.Int64
+	tries atomic.Int64
+
+	mu  sync.Mutex
+	now chan struct{} // closed to try them all at once
+}
+
+func (u *unsettled) hint() chan struct{} {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.now == nil {
+		u.now = make(chan struct{})
+	}
+	return u.now
+}
+
+// wait waits for d, until ctx ends, or until tryNow.
+func (u *unsettled) wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-u.hint():
+	case <-ctx.Done():
+	}
+}
+
+// tryNow tries all of them, and returns when each has been tried, or after storeTimeout: a try may hang.
+func (u *unsettled) tryNow(ctx context.Context) {
+	count := u.count.Load()
+	if count == 0 {
+		return
+	}
+	enough := u.tries.Load() + count
+	u.hint()
+	u.mu.Lock()
+	close(u.now)
+	u.now = nil
+	u.mu.Unlock()
+	for began := time.Now(); u.count.Load() > 0 && u.tries.Load() < enough && time.Since(began) < storeTimeout && ctx.Err() == nil; {
+		sleep(ctx, 10*time.Millisecond)
 	}
 }
 
