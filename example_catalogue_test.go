@@ -27,8 +27,7 @@ func Example_catalogue() {
 	fmt.Println(err)
 
 	_, err = d.Tenant("acme").CreateEndpoint(ctx, webhook.Endpoint{URL: "https://acme.example", Events: []string{"payment.*"}})
-	var field *webhook.FieldError
-	if errors.As(err, &field) {
+	if field, ok := errors.AsType[*webhook.FieldError](err); ok {
 		fmt.Println(field.Field)
 		fmt.Println(field.Problem)
 		fmt.Println(field.Cure)

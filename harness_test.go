@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
@@ -203,7 +204,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
 		if left := leftGoroutines(); left != "" {
-			println("goroutines are left:\n" + left)
+			fmt.Fprintln(os.Stderr, "goroutines are left:\n"+left)
 			code = 1
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -71,6 +72,9 @@ func TestDrainWaitsBesideARunningDispatcher(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan error)
 	go func() { stopped <- d.Run(ctx) }()
+	for d.Ready() != nil {
+		runtime.Gosched()
+	}
 	emit(t, d, "evt")
 	require.NoError(t, webhooktest.Drain(t.Context(), d))
 	assert.Len(t, receiver.Received(), 1)
