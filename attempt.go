@@ -143,7 +143,7 @@ func (d *Dispatcher) conclude(w *work, profile *Profile, health Health, a *Attem
 	switch verdict {
 	case VerdictSuccess:
 	case VerdictFail:
-		s.State, s.Reason = DeliveryFailed, ReasonRejected
+		s.State, s.Reason = DeliveryFailed, ReasonGivenUp
 	case VerdictDisable:
 		s.State, s.Reason, s.Disable = DeliveryFailed, ReasonGone, ReasonGone
 	default:
@@ -159,7 +159,7 @@ func (d *Dispatcher) conclude(w *work, profile *Profile, health Health, a *Attem
 func (d *Dispatcher) retry(s *Settlement, w *work, profile *Profile, now time.Time) {
 	wait, again := profile.Retry(s.Failures, d.jitter())
 	if !again || profile.MaxAge > 0 && now.Sub(w.since) >= profile.MaxAge {
-		s.State, s.Reason = DeliveryFailed, ReasonExhausted
+		s.State, s.Reason = DeliveryFailed, ReasonGivenUp
 		return
 	}
 	s.DueAt = micros(now.Add(max(wait, 0)))

@@ -122,7 +122,7 @@ func (d *Dispatcher) logTest(ctx context.Context, record *EventRecord, result at
 	a.Test, a.Number, a.NextAt = true, 1, time.Time{}
 	row := NewDelivery{EndpointID: endpoint.ID, Version: endpoint.Version, State: result.settlement.State, Attempt: a}
 	if row.State != DeliverySucceeded {
-		row.State, row.Reason = DeliveryFailed, ReasonRejected
+		row.State, row.Reason = DeliveryFailed, ReasonGivenUp
 	}
 	record.Deliveries = []NewDelivery{row}
 	results, err := d.store.Publish(ctx, PublishRequest{Now: d.now(), Events: []EventRecord{*record}})
