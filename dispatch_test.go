@@ -113,6 +113,8 @@ func TestRetryAfterHoldsTheWholeEndpointAndIsNeverShortened(t *testing.T) {
 		began := time.Now()
 		r.emit("first")
 		synctest.Wait()
+		assert.Equal(t, 120*time.Second, r.delivery("first", "slow").DueAt.Sub(began))
+		assert.Equal(t, 120*time.Second, r.attempts("first", "slow")[0].NextAt.Sub(began))
 		r.emit("second")
 		pass(120*time.Second - time.Millisecond)
 		require.Len(t, r.net.Sent(), 1, "nothing goes out meanwhile, whatever the retry policy says")
@@ -233,33 +235,90 @@ func TestADeletedEndpointIsNotSentToAndItsDeliveriesAreCanceled(t *testing.T) {
 }
 
 func TestAnEditInAnotherProcessActsWithinASecond(t *testing.T) {
+	for name, edit := range map[string]func(*webhook.Endpoint){
+		"URL":     func(e *webhook.Endpoint) { e.URL = "https://moved.example/" },
+		"pause":   func(e *webhook.Endpoint) { e.State = webhook.EndpointPaused },
+		"disable": func(e *webhook.Endpoint) { e.State = webhook.EndpointDisabled },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T) {
+				release := make(chan struct{})
+				r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) {
+					net.Answer = func(_ context.Context, req *webhook.Request) (*webhook.Response, error) {
+						if req.Event.ID == "first" {
+							<-release
+						}
+						return response(200), nil
+					}
+				})
+				r.run()
+				e := r.endpoint("one", func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
+				r.warm()
+				r.emit("first")
+				r.emit("second") // waits in memory
+				synctest.Wait()
+				require.Len(t, r.net.Sent(), 2)
+
+				other, err := webhook.New(r.store, webhook.Config{Transport: r.net, Logger: quiet})
+				require.NoError(t, err)
+				edit(&e)
+				_, err = other.Tenant(acme).UpdateEndpoint(t.Context(), e)
+				require.NoError(t, err)
+				pass(time.Second)
+				close(release)
+				synctest.Wait()
+				sent := r.net.Sent()
+				if name != "URL" {
+					assert.Len(t, sent, 2)
+					assert.Zero(t, r.delivery("second", "one").Attempts)
+					return
+				}
+				require.Len(t, sent, 3)
+				assert.Equal(t, "https://moved.example/", sent[2].URL)
+			})
+		})
+	}
+}
+
+func TestARetryThatIsDueBeforeTheNextPollIsOnTime(t *testing.T) {
 	inTime(t, func(t *testing.T) {
-		release := make(chan struct{})
-		r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) {
-			net.Answer = func(context.Context, *webhook.Request) (*webhook.Response, error) {
-				<-release
+		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+			c.Profiles = map[string]webhook.Profile{"p": {Retry: func(int, float64) (time.Duration, bool) { return 100 * time.Millisecond, true }}}
+			c.Profile = "p"
+			net.Answer = func(_ context.Context, req *webhook.Request) (*webhook.Response, error) {
+				if req.Event.ID == "evt" && req.Attempt < 4 {
+					return response(500), nil
+				}
 				return response(200), nil
 			}
 		})
 		r.run()
-		e := r.endpoint("one", func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
-		synctest.Wait()
-		r.emit("e1")
-		r.emit("e2")
-		synctest.Wait()
-		require.Len(t, r.net.Sent(), 1)
+		r.endpoint("one")
+		r.warm()
+		pass(90 * time.Millisecond) // in the middle of an interval
+		r.emit("evt")
+		pass(400 * time.Millisecond)
+		log := r.attempts("evt", "one")
+		require.Len(t, log, 4)
+		for i := range 3 {
+			assert.Equal(t, 100*time.Millisecond, log[i+1].StartedAt.Sub(log[i].StartedAt))
+		}
+	})
+}
 
-		other, err := webhook.New(r.store, webhook.Config{Transport: r.net, Logger: quiet})
-		require.NoError(t, err)
-		e.URL = "https://moved.example/"
-		_, err = other.Tenant(acme).UpdateEndpoint(t.Context(), e)
-		require.NoError(t, err)
-		pass(time.Second)
-		close(release)
+func TestRoomThatAnEventDidNotNeedIsGivenBack(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.run()
+		r.endpoint("one")
+		r.warm()
+		for range 20_000 { // more than all lanes have room for
+			require.True(t, r.emit("warm").Duplicate)
+		}
+		pass(100 * time.Millisecond) // in the middle of an interval
+		r.emit("evt")
 		synctest.Wait()
-		sent := r.net.Sent()
-		require.Len(t, sent, 2)
-		assert.Equal(t, "https://moved.example/", sent[1].URL)
+		assert.Len(t, r.net.Sent(), 2)
 	})
 }
 
@@ -288,12 +347,13 @@ func TestNotBeforeDelaysTheFirstAttempt(t *testing.T) {
 		r := newRig(t, nil)
 		r.run()
 		r.endpoint("one")
+		r.warm()
 		_, err := r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "a", ID: "evt", NotBefore: time.Now().Add(time.Hour)})
 		require.NoError(t, err)
 		pass(time.Hour - time.Millisecond)
-		assert.Empty(t, r.net.Sent())
-		pass(2 * time.Millisecond)
 		assert.Len(t, r.net.Sent(), 1)
+		pass(2 * time.Millisecond)
+		assert.Len(t, r.net.Sent(), 2)
 	})
 }
 

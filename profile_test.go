@@ -210,12 +210,15 @@ func TestADeliveryOlderThanMaxAgeIsGivenUpAfterItsNextFailure(t *testing.T) {
 func TestTransientErrorsOfATransportHaveTheirClass(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) {
-			net.Answer = func(_ context.Context, req *webhook.Request) (*webhook.Response, error) {
+			net.Answer = func(ctx context.Context, req *webhook.Request) (*webhook.Response, error) {
 				switch req.Event.ID {
 				case "named":
 					return nil, webhook.ClassTLS
 				case "nothing":
 					return nil, nil
+				case "late":
+					<-ctx.Done()
+					return nil, errors.New("whatever")
 				default:
 					return nil, errors.New("whatever")
 				}
@@ -223,11 +226,13 @@ func TestTransientErrorsOfATransportHaveTheirClass(t *testing.T) {
 		})
 		r.run()
 		r.endpoint("one")
-		for id, class := range map[string]webhook.Class{"named": webhook.ClassTLS, "nothing": webhook.ClassProtocol, "other": webhook.ClassProtocol} {
+		for id, class := range map[string]webhook.Class{
+			"named": webhook.ClassTLS, "nothing": webhook.ClassProtocol, "other": webhook.ClassProtocol, "late": webhook.ClassTimeout,
+		} {
 			r.emit(id)
-			synctest.Wait()
+			pass(20 * time.Second)
 			log := r.attempts(id, "one")
-			require.Len(t, log, 1)
+			require.NotEmpty(t, log)
 			assert.Equal(t, class, log[0].Class, id)
 		}
 	})

@@ -116,7 +116,9 @@ func (s *Set[K, T]) Reserve(key K, most, size int) bool {
 	isFull := s.queued >= queue || s.bytes+size > bytes
 	if isFull || l.behind || s.room(l) < 1 {
 		s.full = s.full || isFull
-		s.setBehind(l)
+		if !l.behind { // or refusals without end would keep it from ever catching up
+			s.setBehind(l)
+		}
 		s.rest(l)
 		return false
 	}
@@ -158,7 +160,6 @@ func (s *Set[K, T]) Add(key K, most int, value T, size int) {
 	}
 	if l.left--; l.left <= 0 {
 		s.setBehind(l)
-		l.unsure = true
 	}
 	l.queue.push(item[T]{value, size})
 	s.queued++
@@ -414,11 +415,9 @@ func (s *Set[K, T]) wake(l *lane[K, T]) {
 }
 
 func (s *Set[K, T]) setBehind(l *lane[K, T]) {
-	if !l.behind {
-		l.behind = true
-		l.unsure = true // the round that is under way may have passed it already
-		s.behind[l] = struct{}{}
-	}
+	l.behind = true
+	l.unsure = true // the round that is under way may have passed it already
+	s.behind[l] = struct{}{}
 }
 
 // room is how many more items may wait in a lane: as many as it sends within Limits.Wait.

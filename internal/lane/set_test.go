@@ -29,7 +29,8 @@ type taken struct {
 type fixture struct {
 	*Set[string, parcel]
 	t    *testing.T
-	made map[string]int // items of each lane
+	made map[string]int       // items of each lane
+	size func(key string) int // of an item
 }
 
 func newFixture(t *testing.T, change func(*Limits)) *fixture {
@@ -41,7 +42,7 @@ func newFixture(t *testing.T, change func(*Limits)) *fixture {
 	if limits.Probe == 0 {
 		limits.Probe = limits.Cap // lanes begin at Cap, if nothing else is said
 	}
-	f := &fixture{Set: New[string, parcel](limits), t: t, made: map[string]int{}}
+	f := &fixture{Set: New[string, parcel](limits), t: t, made: map[string]int{}, size: func(string) int { return 1 }}
 	t.Cleanup(f.check)
 	return f
 }
@@ -196,7 +197,7 @@ func (f *fixture) problem() string {
 		}
 		queued += l.queue.len() + l.reserved
 		out += l.inFlight
-		size += l.reserved // of size 1
+		size += l.reserved * f.size(key)
 		if l.reserved < 0 || l.inFlight < 0 || l.cap < 1 || l.cap > l.top {
 			return "a lane's numbers are impossible: " + key
 		}
