@@ -26,29 +26,22 @@ func storeBackoff() *backoff.ExponentialBackOff {
 // claimLoop fills the lanes from the Store until ctx ends. It goes on at once while a round of claims brings anything, and
 // sleeps after an empty one until it is woken, something is due, or PollInterval is over.
 func (s *session) claimLoop(ctx context.Context) {
-	failing := storeBackoff()
-	for {
+	failing, failed := storeBackoff(), false
+	for ctx.Err() == nil {
 		wait, err := s.claimRound(ctx)
 		if err != nil {
+			failed = true
 			s.claimErr.Store(&err)
 			s.d.report(err)
-			wait = failing.NextBackOff()
-		} else {
+			sleep(ctx, failing.NextBackOff())
+			continue
+		}
+		if failed {
+			failed = false
 			failing.Reset()
+			s.unsettled.offer()
 		}
-		if err != nil {
-			sleep(ctx, wait)
-		} else {
-			s.rest(ctx, wait)
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			// If the Store is back, results that it refused go first, so that deliveries which are over, but whose leases have
-			// ended meanwhile, are not claimed and sent again.
-			s.unsettled.tryNow(ctx)
-		}
+		s.rest(ctx, wait)
 	}
 }
 
@@ -171,6 +164,9 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 	s.mu.RLock()
 	for i := range claimed.Deliveries {
 		l := &claimed.Deliveries[i]
+		if s.unsettled.takeOver(l) {
+			continue
+		}
 		ref, setting := events[l.UID], endpoints[l.Endpoint]
 		if ref.event == nil || setting == nil {
 			s.d.report(fmt.Errorf("claim: the store returned delivery %s of endpoint %q without its event or endpoint", l.UID, l.Endpoint.ID))

@@ -259,6 +259,10 @@ func TestAnEditInAnotherProcessActsWithinASecond(t *testing.T) {
 				synctest.Wait()
 				require.Len(t, r.net.Sent(), 2)
 
+				r.store.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
+					pass(time.Second) // what a settle says comes too late to know of the edit
+					return r.store.Store.Settle(ctx, now, items)
+				}
 				other, err := webhook.New(r.store, webhook.Config{Transport: r.net, Logger: quiet})
 				require.NoError(t, err)
 				edit(&e)
@@ -266,7 +270,7 @@ func TestAnEditInAnotherProcessActsWithinASecond(t *testing.T) {
 				require.NoError(t, err)
 				pass(time.Second)
 				close(release)
-				synctest.Wait()
+				pass(time.Minute)
 				sent := r.net.Sent()
 				if name != "URL" {
 					assert.Len(t, sent, 2)

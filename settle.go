@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // settleFor is how long a result that the Store refuses is offered to it again. Others have taken the delivery over by then.
@@ -22,11 +23,14 @@ func settlementSize(s Settlement) int {
 // settle stores a result, again and again if the Store fails, until bookkeeping is given up.
 func (s *session) settle(item Settlement) {
 	_, err := s.d.settles.Do(s.books, item)
-	if err == nil {
-		return
+	if err != nil {
+		s.settleAgain(item, err)
 	}
-	s.unsettled.count.Add(1)
-	defer s.unsettled.count.Add(-1)
+}
+
+func (s *session) settleAgain(item Settlement, err error) {
+	s.unsettled.add(&item)
+	defer s.unsettled.remove(&item)
 	retry := storeBackoff()
 	retry.MaxElapsedTime = settleFor
 	retry.Reset()
@@ -38,57 +42,102 @@ func (s *session) settle(item Settlement) {
 			return
 		}
 		s.unsettled.wait(s.books, wait)
-		_, err = s.d.settles.Do(s.books, item)
-		s.unsettled.tries.Add(1)
-		if err == nil {
-			return
+		for {
+			now := s.unsettled.current(&item)
+			if _, err = s.d.settles.Do(s.books, now); err != nil {
+				break
+			}
+			if s.unsettled.done(&item, now.LeaseNo) {
+				return
+			}
 		}
 	}
 }
 
-// unsettled are the results that the Store refused and that are being tried again.
+// unsettled are the results that the Store refused and that are being offered to it again. If one of their deliveries is
+// claimed meanwhile, because its lease has ended, it is not sent again: the result takes the new lease over.
 type unsettled struct {
-	count atomic.Int64
-	tries atomic.Int64
-
-	mu  sync.Mutex
-	now chan struct{} // closed to try them all at once
+	mu   sync.Mutex
+	of   map[resultKey]*Settlement
+	hint chan struct{} // closed to offer them all at once
 }
 
-func (u *unsettled) hint() chan struct{} {
+type resultKey struct {
+	event    uuid.UUID
+	endpoint EndpointKey
+}
+
+func (u *unsettled) add(item *Settlement) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.now == nil {
-		u.now = make(chan struct{})
+	if u.of == nil {
+		u.of = make(map[resultKey]*Settlement)
 	}
-	return u.now
+	u.of[resultKey{item.UID, item.Endpoint}] = item
 }
 
-// wait waits for d, until ctx ends, or until tryNow.
+func (u *unsettled) remove(item *Settlement) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if key := (resultKey{item.UID, item.Endpoint}); u.of[key] == item {
+		delete(u.of, key)
+	}
+}
+
+// current returns a result with the lease that it has now.
+func (u *unsettled) current(item *Settlement) Settlement {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return *item
+}
+
+// done removes a result that was stored under a lease, unless it has taken over another one meanwhile.
+func (u *unsettled) done(item *Settlement, leaseNo int64) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if item.LeaseNo != leaseNo {
+		return false
+	}
+	delete(u.of, resultKey{item.UID, item.Endpoint})
+	return true
+}
+
+// takeOver gives a claimed delivery's lease to its result, if there is one.
+func (u *unsettled) takeOver(l *Leased) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	item := u.of[resultKey{l.UID, l.Endpoint}]
+	if item == nil {
+		return false
+	}
+	item.LeaseNo = l.LeaseNo
+	return true
+}
+
+// wait waits for d, until ctx ends, or until offer.
 func (u *unsettled) wait(ctx context.Context, d time.Duration) {
+	u.mu.Lock()
+	if u.hint == nil {
+		u.hint = make(chan struct{})
+	}
+	hint := u.hint
+	u.mu.Unlock()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-u.hint():
+	case <-hint:
 	case <-ctx.Done():
 	}
 }
 
-// tryNow tries all of them, and returns when each has been tried, or after storeTimeout: a try may hang.
-func (u *unsettled) tryNow(ctx context.Context) {
-	count := u.count.Load()
-	if count == 0 {
-		return
-	}
-	enough := u.tries.Load() + count
-	u.hint()
+// offer says that the Store may be back.
+func (u *unsettled) offer() {
 	u.mu.Lock()
-	close(u.now)
-	u.now = nil
-	u.mu.Unlock()
-	for began := time.Now(); u.count.Load() > 0 && u.tries.Load() < enough && time.Since(began) < storeTimeout && ctx.Err() == nil; {
-		sleep(ctx, 10*time.Millisecond)
+	defer u.mu.Unlock()
+	if u.hint != nil {
+		close(u.hint)
+		u.hint = nil
 	}
 }
 

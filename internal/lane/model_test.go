@@ -2,7 +2,6 @@ package lane
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -31,6 +30,7 @@ type world struct {
 	overtaken map[string]int      // items at the head of store that no hand-off may overtake
 	met       map[string]bool     // claims have shown how much store has
 	delivered map[parcel]int
+	forgets   bool // lanes that are behind may be forgotten
 
 	round roundState
 }
@@ -77,7 +77,7 @@ func (w *world) emit() {
 	if w.Reserve(key, w.most[key], w.size(key)) {
 		require.False(w.t, isFull || wasBehind, "a reservation that had to be refused")
 		require.GreaterOrEqual(w.t, w.room(w.lanes[key]), 0)
-		if w.met[key] {
+		if w.met[key] && !w.forgets {
 			require.Zero(w.t, w.overtaken[key], "a hand-off past what waits in the store for %s", key)
 		}
 		w.reserved = append(w.reserved, key)
@@ -125,7 +125,7 @@ func (w *world) next() bool {
 		half := max(w.limits.InFlight/2, 1)
 		for key, l := range w.lanes {
 			reachable := w.inFlight < w.limits.InFlight && len(w.queues[key]) > 0 && l.inFlight < l.cap
-			require.False(w.t, reachable && (l.quick || w.slowOut < half), "%s was forgotten", key)
+			require.False(w.t, reachable && (l.quick || w.slowOut < half), "%s was forgotten %+v rings %d %d", key, *l, w.rings[0].lanes.len(), w.rings[1].lanes.len())
 		}
 		return false
 	}
@@ -161,8 +161,7 @@ func (w *world) free() {
 func (w *world) flush() {
 	key := w.key()
 	flushed := w.Flush(key)
-	require.Equal(w.t, len(w.queues[key]), len(flushed))
-	require.Equal(w.t, w.queues[key], append([]parcel(nil), flushed...))
+	require.True(w.t, slices.Equal(w.queues[key], flushed), "%v instead of %v", flushed, w.queues[key])
 	w.queues[key] = nil
 	w.store[key] = append(flushed, w.store[key]...)
 	if len(flushed) > 0 {
@@ -207,7 +206,7 @@ func (w *world) claim() {
 		}
 		for key, left := range r.left {
 			w.met[key] = left >= 0
-			w.overtaken[key] = max(left, 0)
+			w.overtaken[key] = max(w.overtaken[key], left)
 		}
 		r.got = nil
 	default:
@@ -241,6 +240,7 @@ func (w *world) answer() {
 			}
 			r.got = append(r.got, w.store[key][0])
 			w.store[key] = w.store[key][1:]
+			w.overtaken[key] = max(w.overtaken[key]-1, 0)
 			most--
 			bytes -= w.size(key)
 		}
@@ -331,14 +331,11 @@ func TestAnythingMayHappenWithFewerLanesThanEndpoints(t *testing.T) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t, seed, func(l *Limits) { l.Lanes = 5 })
-			w.forgetful()
+			w.forgets = true
 			w.play(3000)
 		})
 	}
 }
-
-// forgetful says that lanes are forgotten, and with them what is behind.
-func (w *world) forgetful() { w.met = nil }
 
 func (w *world) play(steps int) {
 	for i := range steps {
@@ -356,7 +353,6 @@ func (w *world) play(steps int) {
 	for p, n := range w.delivered {
 		require.Equal(w.t, 1, n, "%v", p)
 	}
-	require.Equal(w.t, slices.Sorted(maps.Keys(w.made)), slices.Sorted(maps.Keys(w.queues)))
 }
 
 // The workers of this test are those of a Dispatcher: after Push and after Done each looks for all that may go, and after Free
