@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gowebhook/webhook/internal/lane"
@@ -24,6 +27,7 @@ type attempted struct {
 	outcome    lane.Outcome
 	took       time.Duration // of the request
 	cut        bool          // the request was cut by us: it is no attempt
+	hold       bool          // this process cannot send to the endpoint for now
 }
 
 // release gives a delivery back, due at due.
@@ -67,21 +71,22 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	profile := d.profiles[w.snapshot.Profile]
 	if profile == nil {
 		d.report(fmt.Errorf("endpoint %q has the profile %q, which this process does not know", w.key.ID, w.snapshot.Profile))
-		return unsent(w.release(now.Add(laterDelay)))
+		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
 	}
-	secrets, err := profile.keys(ctx, endpoint, now)
+	timeout := d.timeout(endpoint)
+	secrets, err := profile.keys(ctx, endpoint, now, timeout)
 	if err != nil {
 		d.report(fmt.Errorf("keys of endpoint %q: %w", w.key.ID, err))
-		return unsent(w.release(now.Add(laterDelay)))
+		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
 	}
 
 	req, err := w.request(profile, endpoint, secrets, now)
 	if err != nil {
+		d.report(fmt.Errorf("profile %q: %w", w.snapshot.Profile, err))
 		a := w.newAttempt(now)
-		a.Class, a.Error = ClassLocal, err.Error()
+		a.Class, a.Error = ClassLocal, oneLine(err.Error())
 		return d.conclude(w, profile, *health, a, nil, lane.Unsent)
 	}
-	timeout := d.timeout(endpoint)
 	if w.leaseUntil.Sub(d.now()) < timeout+leaseMargin {
 		return unsent(w.release(now))
 	}
@@ -94,7 +99,7 @@ func (d *Dispatcher) send(ctx context.Context, w *work, profile *Profile, health
 	a := w.newAttempt(req.Time)
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	began := time.Now()
-	resp, err := d.transport.Send(bounded, req)
+	resp, err := d.transmit(bounded, req)
 	a.Duration = time.Since(began)
 	timedOut := bounded.Err() != nil
 	cancel()
@@ -119,6 +124,17 @@ func (d *Dispatcher) send(ctx context.Context, w *work, profile *Profile, health
 	return d.conclude(w, profile, health, a, resp, lane.Answered)
 }
 
+// transmit is Transport.Send, which may panic when it is the application's own.
+func (d *Dispatcher) transmit(ctx context.Context, req *Request) (resp *Response, err error) {
+	defer func() {
+		if err != nil && resp != nil {
+			resp = nil
+		}
+	}()
+	defer recovered(&err)
+	return d.transport.Send(ctx, req)
+}
+
 // conclude judges an attempt and says what follows for the delivery and the endpoint.
 func (d *Dispatcher) conclude(w *work, profile *Profile, health Health, a *Attempt, resp *Response, outcome lane.Outcome) attempted {
 	now := d.now()
@@ -134,7 +150,7 @@ func (d *Dispatcher) conclude(w *work, profile *Profile, health Health, a *Attem
 	} else {
 		s.Failures++
 		if resp != nil {
-			a.Class, a.Error = ClassStatus, "HTTP "+strconv.Itoa(resp.StatusCode)
+			a.Class, a.Error = ClassStatus, describeStatus(resp.StatusCode)
 			if asked := retryAfter(resp.Header, now); asked > 0 {
 				s.BlockUntil = now.Add(asked)
 			}
@@ -149,15 +165,26 @@ func (d *Dispatcher) conclude(w *work, profile *Profile, health Health, a *Attem
 	default:
 		d.retry(&s, w, profile, now)
 	}
-	if d.config.Observer.Attempt != nil {
-		d.config.Observer.Attempt(*a, verdict)
+	if tell := d.config.Observer.Attempt; tell != nil {
+		d.observe(func() { tell(*a, verdict) })
 	}
 	return attempted{settlement: s, outcome: outcome, took: a.Duration}
 }
 
+func describeStatus(code int) string {
+	text := "HTTP " + strconv.Itoa(code)
+	if code >= 300 && code <= 399 {
+		text += ": redirects are not followed"
+	}
+	return text
+}
+
 // retry makes a failed delivery due later, or gives it up.
 func (d *Dispatcher) retry(s *Settlement, w *work, profile *Profile, now time.Time) {
-	wait, again := profile.Retry(s.Failures, d.jitter())
+	wait, again, err := profile.wait(s.Failures, d.jitter())
+	if err != nil {
+		d.report(fmt.Errorf("profile %q: retry: %w", w.snapshot.Profile, err))
+	}
 	if !again || profile.MaxAge > 0 && now.Sub(w.since) >= profile.MaxAge {
 		s.State, s.Reason = DeliveryFailed, ReasonGivenUp
 		return
@@ -172,7 +199,7 @@ func (d *Dispatcher) retry(s *Settlement, w *work, profile *Profile, now time.Ti
 func (w *work) newAttempt(now time.Time) *Attempt {
 	return &Attempt{
 		Tenant: w.key.Tenant, EventID: w.event.ID, EventType: w.event.Type, EndpointID: w.key.ID,
-		Number: w.attempts + 1, StartedAt: now,
+		Number: w.attempts + 1, StartedAt: now, Test: w.test,
 	}
 }
 
@@ -202,8 +229,8 @@ func (w *work) request(p *Profile, endpoint *Endpoint, secrets []Secret, now tim
 	for name, value := range endpoint.Header {
 		req.Header[name] = []string{string(value)}
 	}
-	req.Header["Content-Type"] = contentType
-	req.Header["User-Agent"] = userAgentValue
+	ours := [...]string{"application/json", userAgent}
+	req.Header["Content-Type"], req.Header["User-Agent"] = ours[0:1:1], ours[1:2:2]
 	if p.Header != nil {
 		if err := p.Header(req); err != nil {
 			return nil, fmt.Errorf("header: %w", err)
@@ -217,19 +244,27 @@ func (w *work) request(p *Profile, endpoint *Endpoint, secrets []Secret, now tim
 	return req, nil
 }
 
-// Shared header values; nobody changes them in place.
-var (
-	contentType    = []string{"application/json"}
-	userAgentValue = []string{userAgent}
-)
-
 // keys returns what to sign with, the newest first.
-func (p *Profile) keys(ctx context.Context, e *Endpoint, now time.Time) (secrets []Secret, err error) {
-	defer recovered(&err)
-	if p.Keys != nil {
-		return p.Keys(ctx, e)
+func (p *Profile) keys(ctx context.Context, e *Endpoint, now time.Time, timeout time.Duration) (secrets []Secret, err error) {
+	if p.Keys == nil {
+		return liveSecrets(e, now), nil
 	}
-	return liveSecrets(e, now), nil
+	defer recovered(&err)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return p.Keys(ctx, e)
+}
+
+// wait asks Retry. If it panics, the default policy counts.
+func (p *Profile) wait(failures int, u float64) (wait time.Duration, again bool, err error) {
+	defer func() {
+		if err != nil {
+			wait, again = defaultRetry(failures, u)
+		}
+	}()
+	defer recovered(&err)
+	wait, again = p.Retry(failures, u)
+	return wait, again, nil
 }
 
 // liveSecrets returns the secrets of an endpoint that have not expired.
@@ -261,9 +296,25 @@ func (p *Profile) verdict(o Outcome) (v Verdict, err error) {
 	}
 }
 
-// recovered turns a panic of the application's code into an error, without its value, which might hold anything.
+// recovered turns a panic of the application's code into an error, without its value, which might hold anything, but with the
+// place.
 func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("panic: %T", p)
+	p := recover()
+	if p == nil {
+		return
 	}
+	at := ""
+	pcs := make([]uintptr, 16)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	for {
+		frame, more := frames.Next()
+		if !strings.HasPrefix(frame.Function, "runtime.") {
+			at = fmt.Sprintf(" at %s:%d", filepath.Base(frame.File), frame.Line)
+			break
+		}
+		if !more {
+			break
+		}
+	}
+	*err = fmt.Errorf("panic of type %T%s", p, at)
 }

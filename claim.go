@@ -12,6 +12,7 @@ import (
 )
 
 const (
+	minPoll         = 10 * time.Millisecond // whatever a Store says of what is due next
 	firstStoreRetry = 50 * time.Millisecond
 	lastStoreRetry  = 5 * time.Second
 )
@@ -81,10 +82,12 @@ func sleep(ctx context.Context, d time.Duration) {
 // the next round.
 func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 	cursor, total, cut := "", 0, false
+	s.unhold()
 	for {
 		room := s.lanes.Room(cursor == "")
 		if room.Items <= 0 || room.Bytes <= 0 {
 			s.markClaimed()
+			s.forgetSoon(s.d.now())
 			s.lanes.EndRound(true)
 			return s.d.config.PollInterval, nil // or until the lanes want more
 		}
@@ -108,7 +111,7 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 			return s.d.config.PollInterval, nil
 		default:
 			untilDue := claimed.NextDue.Sub(s.d.now())
-			return min(max(untilDue, time.Millisecond), s.d.config.PollInterval), nil
+			return min(max(untilDue, minPoll), s.d.config.PollInterval), nil
 		}
 	}
 }
@@ -118,7 +121,7 @@ func (s *session) markClaimed() { s.claimed.Store(int64(s.d.settings.clock())) }
 // claim asks the Store once, and puts what it gives into the lanes. It does not end with ctx: a claim that was cut might have
 // leased deliveries that nobody knows of.
 func (s *session) claim(room lane.Room[EndpointKey], cursor string) (Claimed, int, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	ctx, cancel := context.WithTimeout(s.books, storeTimeout)
 	defer cancel()
 	now := s.d.now()
 	s.forgetSoon(now)
@@ -154,10 +157,17 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 		e := &claimed.Endpoints[i]
 		endpoints[e.key()] = s.d.settings.put(e, asOf)
 	}
+	var problems []error
 	snapshots := make(map[snapshotKey]*Endpoint, len(claimed.Snapshots))
 	for i := range claimed.Snapshots {
 		e := &claimed.Snapshots[i]
 		snapshots[snapshotKey{e.key(), e.Version}] = e
+	}
+	for i := range claimed.Endpoints { // the settings may be newer than the claim
+		e := &claimed.Endpoints[i]
+		if n := endpoints[e.key()]; !n.isGone() && n.endpoint.Version != e.Version {
+			snapshots[snapshotKey{e.key(), e.Version}] = snapshotOf(e)
+		}
 	}
 
 	var back []*work
@@ -168,8 +178,12 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 			continue
 		}
 		ref, setting := events[l.UID], endpoints[l.Endpoint]
+		if setting != nil && setting.isGone() {
+			back = append(back, &work{key: l.Endpoint, uid: l.UID, leaseNo: l.LeaseNo, failures: l.Failures}) // Prune cancels it
+			continue
+		}
 		if ref.event == nil || setting == nil {
-			s.d.report(fmt.Errorf("claim: the store returned delivery %s of endpoint %q without its event or endpoint", l.UID, l.Endpoint.ID))
+			problems = append(problems, fmt.Errorf("claim: the store returned delivery %s of endpoint %q without its event or endpoint", l.UID, l.Endpoint.ID))
 			continue
 		}
 		w := &work{
@@ -189,6 +203,9 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 		s.pump()
 	}
 	s.mu.RUnlock()
+	for _, problem := range problems {
+		s.d.report(problem)
+	}
 	s.d.handBack(s.books, back)
 }
 

@@ -14,7 +14,7 @@ type Config struct {
 	// "standard".
 	Profile string
 
-	// Profiles are the application's own profiles by name. The name "standard" is taken by the zero Profile. Defaults to
+	// Profiles are the application's own profiles by name. "standard" is reserved for the zero Profile. Defaults to
 	// none.
 	Profiles map[string]Profile
 
@@ -33,7 +33,7 @@ type Config struct {
 	// zero Network allows https to public addresses.
 	Network Network
 
-	// Transport sends the requests. An own one is trusted to judge addresses by itself. Defaults to net/http with Network.
+	// Transport sends the requests. One of your own is trusted to judge addresses by itself. Defaults to net/http with Network.
 	Transport Transport
 
 	// MaxInFlight bounds the requests in flight, 1 to 100,000. Receivers that take a second or more to answer, or have not
@@ -61,7 +61,8 @@ type Config struct {
 	Lease time.Duration
 
 	// DrainTimeout is how long Run waits for requests in flight when it ends. Those still out are then cut, and repeated
-	// by the next process. Negative means not to wait. Defaults to 20 s.
+	// by the next process; with the default, requests to an endpoint whose own Timeout is longer may be. Negative means not to
+	// wait. Defaults to 20 s.
 	DrainTimeout time.Duration
 
 	// MaxEventBytes bounds Event.Data when encoded, 1 byte to 16 MiB. Defaults to 256 KiB.
@@ -87,10 +88,11 @@ type Config struct {
 // An Observer is a set of functions that are told what happens; nil ones are skipped. They are called from many goroutines at
 // once, on the path of the deliveries, and must return quickly.
 type Observer struct {
-	// Attempt is called after each request, before its result is stored.
+	// Attempt is called after each request, before its result is stored. VerdictRetry with a zero NextAt means that no retries
+	// are left. Requests that were cut at shutdown are no attempts.
 	Attempt func(Attempt, Verdict)
 
-	// Disabled is called when the library disables an endpoint, once in each process that saw the cause.
+	// Disabled is called when an attempt's verdict disables its endpoint; again for each such attempt that was under way.
 	Disabled func(EndpointKey, Reason)
 
 	// Error is called for errors that no caller gets to see: of the Store, of profiles. They are logged too.
@@ -140,7 +142,7 @@ func (c *Config) check() error {
 			return err
 		}
 		if name == standardProfile {
-			return &FieldError{"Config.Profiles", `has the name "standard"`, "that is the zero Profile; choose another name"}
+			return &FieldError{"Config.Profiles", `has the name "standard"`, "that is reserved for the zero Profile; choose another name"}
 		}
 		if p := c.Profiles[name]; p.MaxAge < 0 {
 			return &FieldError{fmt.Sprintf("Config.Profiles[%q].MaxAge", name), "is negative", "use 0 for no limit"}

@@ -13,7 +13,7 @@ type Delivery struct {
 	State  DeliveryState
 	Reason Reason // why it failed or was canceled
 
-	Attempts int // requests made and logged
+	Attempts int // requests made and logged; one that was cut at shutdown, or by a crash, is not
 	Failures int // failed attempts since it was created or retried by hand; the retry policy counts these
 
 	DueAt    time.Time // of a pending delivery: when it is attempted next, or when its lease ends
@@ -50,7 +50,7 @@ type Attempt struct {
 
 	Status int    // HTTP status code; 0 when no response came
 	Class  Class  // what kind of failure; empty for a success
-	Error  string // the failure for people, without secrets, header values or userinfo
+	Error  string // the failure for operators, without secrets, header values or userinfo; it may name addresses of your network
 
 	ResponseBody []byte // the first Network.MaxResponseBytes of it, as received
 	Truncated    bool   // there was more

@@ -38,7 +38,10 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 	}
 	done, err := d.publishes.Do(ctx, record)
 	done.receipt.EventID = record.ID
-	if err = errors.Join(err, done.err); err != nil {
+	if err == nil {
+		err = eventError(record, done.err)
+	}
+	if err != nil {
 		return done.receipt, fmt.Errorf("webhook: emit: %w", err)
 	}
 	return done.receipt, nil
@@ -57,7 +60,7 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 	}
 	for i := range results {
 		if results[i].err != nil {
-			return receipts, fmt.Errorf("webhook: emit batch: event %d: %w", i, results[i].err)
+			return receipts, fmt.Errorf("webhook: emit batch: event %d: %w", i, eventError(records[i], results[i].err))
 		}
 	}
 	for i := range results {
@@ -87,7 +90,7 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) 
 		req.Events[i] = *r
 	}
 	results, err := tx.Publish(ctx, req)
-	if err = publishError(results, len(records), err); err != nil {
+	if err = publishError(results, records, err); err != nil {
 		return receipts, fmt.Errorf("webhook: emit in transaction: %w", err)
 	}
 	for i, p := range results {
@@ -100,19 +103,27 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) 
 }
 
 // publishError returns the error of a Publish that is all or nothing.
-func publishError(results []Published, want int, err error) error {
+func publishError(results []Published, records []*EventRecord, err error) error {
 	if err != nil {
 		return err
 	}
-	if len(results) != want {
+	if len(results) != len(records) {
 		return errWrongResults
 	}
 	for i := range results {
 		if results[i].Err != nil {
-			return fmt.Errorf("event %d: %w", i, results[i].Err)
+			return fmt.Errorf("event %d: %w", i, eventError(records[i], results[i].Err))
 		}
 	}
 	return nil
+}
+
+// eventError says more of an event's own error.
+func eventError(r *EventRecord, err error) error {
+	if errors.Is(err, ErrConflict) {
+		return fmt.Errorf("event id %q was used with other content: %w", r.ID, err)
+	}
+	return err
 }
 
 var errWrongResults = errors.New("the store returned a wrong number of results")
@@ -218,15 +229,11 @@ func (d *Dispatcher) publishMatched(ctx context.Context, records []*EventRecord,
 			continue
 		}
 		if !atomic && p.rows > 0 && p.rows+len(statuses) > maxRows {
-			if err := p.publish(ctx, results); err != nil {
-				return nil, err
-			}
+			p.publish(ctx, results)
 		}
 		p.add(i, r, statuses)
 	}
-	if err := p.publish(ctx, results); err != nil {
-		return nil, err
-	}
+	p.publish(ctx, results)
 	return results, nil
 }
 
@@ -267,11 +274,12 @@ type publication struct {
 	asOf    time.Duration
 	atomic  bool
 
-	req    PublishRequest
-	rows   int
-	index  []int // in results, of each event
-	events [][]handOver
-	cold   bool // a delivery that is due was not handed over, for want of current settings
+	req     PublishRequest
+	rows    int
+	index   []int // in results, of each event
+	events  [][]handOver
+	refused []EndpointKey // without room in their lanes
+	cold    bool          // a delivery that is due was not handed over, for want of current settings
 }
 
 // handOver is room reserved for one delivery.
@@ -292,7 +300,7 @@ func (d *Dispatcher) newPublication(asOf time.Duration, atomic bool) *publicatio
 func (p *publication) reset() {
 	now := p.d.now()
 	p.req = PublishRequest{Now: now, LeaseUntil: now.Add(p.d.config.Lease), Atomic: p.atomic}
-	p.rows, p.index, p.events = 0, nil, nil
+	p.rows, p.index, p.events, p.refused = 0, nil, nil, nil
 }
 
 // add makes the deliveries of one event.
@@ -327,23 +335,30 @@ func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
 		if p.session.lanes.Reserve(status.Key, setting.endpoint.MaxInFlight, r.size()) {
 			row.Leased, row.DueAt = true, time.Time{}
 			reserved = append(reserved, handOver{n, setting})
+		} else {
+			p.refused = append(p.refused, status.Key)
 		}
 	}
 	p.rows += len(statuses)
 	p.req.Events, p.events = append(p.req.Events, *r), append(p.events, reserved)
 }
 
-// publish commits what was added, and fills in the results.
-func (p *publication) publish(ctx context.Context, results []emitted) error {
+// publish commits what was added, and fills in the results. An error is that of the events in this part.
+func (p *publication) publish(ctx context.Context, results []emitted) {
 	if len(p.req.Events) == 0 {
-		return nil
+		return
 	}
 	published, err := p.d.store.Publish(ctx, p.req)
 	if err == nil && len(published) != len(p.req.Events) {
 		err = errWrongResults
 	}
 	if err != nil {
-		return fmt.Errorf("publish: %w", err)
+		for _, i := range p.index {
+			results[i].err = fmt.Errorf("publish: %w", err)
+		}
+		p.giveBack()
+		p.reset()
+		return
 	}
 	failed := false
 	for _, one := range published {
@@ -366,8 +381,11 @@ func (p *publication) publish(ctx context.Context, results []emitted) error {
 		}
 	}
 	p.giveBack()
+	for _, key := range p.refused {
+		// If its lane has run dry meanwhile, nothing else would say that there is something to claim.
+		p.cold = p.cold || p.session.lanes.RunsLow(key)
+	}
 	p.reset()
-	return nil
 }
 
 // giveBack returns the room that was reserved for deliveries that do not exist.

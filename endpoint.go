@@ -82,13 +82,14 @@ type Health struct {
 	Failures      int       // failed attempts since the last success
 	FailingSince  time.Time // the first of those; zero when not failing
 	LastFailureAt time.Time
-	LastSuccessAt time.Time // the success that ended the last run of failures
+	RecoveredAt   time.Time // when a success ended the last run of failures; the latest success is in the log
 
-	// BlockedUntil holds back all deliveries, because a receiver answered Retry-After or a circuit is open.
+	// BlockedUntil holds back all deliveries, because the receiver answered Retry-After or a circuit is open.
 	BlockedUntil time.Time
 
 	// Circuit says that the block is a circuit's: after BlockedUntil a single delivery probes the endpoint, over all
-	// processes, and the others follow when an attempt has succeeded.
+	// processes, and the others follow when an attempt has succeeded. Stores and lanes heed it; no policy of this version
+	// opens a circuit.
 	Circuit bool
 }
 

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,10 +18,14 @@ const (
 )
 
 // CreateEndpoint registers an endpoint. URL and Events are required; ID, Secret, State (active or paused), Profile and the rest
-// are optional. It returns the endpoint as stored, with its Secret: the one time that it is shown.
+// are optional. It returns the endpoint as stored, with its Secret: the one time that it is shown. To show it to the customer,
+// write string(endpoint.Secret); it is redacted in JSON.
 //
-// Errors: a [FieldError] for input that is refused, also when the tenant has Config.MaxEndpoints; [ErrConflict] if the id is
-// taken, also by a deleted endpoint whose deliveries are still stored.
+// A URL with an address that may not be dialed is refused; one with a name is accepted, because names change, and fails with
+// [ClassBlocked] when it is sent to. [Scope.Test] tells at once.
+//
+// Errors: a [FieldError] for input that is refused; the same with [ErrFull] when the tenant has Config.MaxEndpoints;
+// [ErrConflict] if the id is taken, also by a deleted endpoint whose deliveries are still stored.
 func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
 	if err := s.one(); err != nil {
 		return Endpoint{}, err
@@ -35,7 +40,10 @@ func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	stored.Secret = ""
 	switch err := d.store.CreateEndpoint(ctx, stored, limit); {
 	case errors.Is(err, ErrFull):
-		return Endpoint{}, &FieldError{"Endpoint", fmt.Sprintf("would be the tenant's %dth", limit+1), "delete one, or raise Config.MaxEndpoints"}
+		full := &FieldError{"Endpoint", fmt.Sprintf("is one more than the %d that the tenant may have", limit), "delete one, or raise Config.MaxEndpoints"}
+		return Endpoint{}, fmt.Errorf("%w: %w", full, ErrFull)
+	case errors.Is(err, ErrConflict):
+		return Endpoint{}, fmt.Errorf("webhook: create endpoint: id %q is taken: %w", e.ID, err)
 	case err != nil:
 		return Endpoint{}, fmt.Errorf("webhook: create endpoint: %w", err)
 	}
@@ -106,13 +114,17 @@ func (d *Dispatcher) checkSecret(p *Profile, e *Endpoint, secret Secret) (err er
 	}
 	defer func() {
 		if err != nil {
-			err = &FieldError{field, "cannot be used: " + err.Error(), "leave it empty to get one made"}
+			err = &FieldError{field, "cannot be used: " + err.Error(), "leave it empty to get one made; if that does not help, look at the profile's Signers"}
 		}
 	}()
 	defer recovered(&err)
+	now := d.now()
 	sample := &Request{
-		Message: &Message{Event: &Event{Tenant: e.Tenant, ID: "sample", Type: "sample"}, DeliveryID: "sample.sample", Endpoint: snapshotOf(e)},
-		URL:     e.URL, Header: make(http.Header), Body: []byte("{}"), Time: d.now(), Attempt: 1,
+		Message: &Message{
+			Event:      &Event{Tenant: e.Tenant, ID: "sample", Type: "sample", Data: json.RawMessage("{}"), Time: now},
+			DeliveryID: "sample." + e.ID, CreatedAt: now, Endpoint: snapshotOf(e),
+		},
+		URL: e.URL, Header: make(http.Header), Body: []byte("{}"), Time: now, Attempt: 1,
 	}
 	for _, sign := range p.Signers {
 		if err := sign(sample, []Secret{secret}); err != nil {
@@ -197,7 +209,7 @@ func (s Scope) stored(ctx context.Context, id string) (Endpoint, error) {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("webhook: endpoint: %w", err)
+		return Endpoint{}, fmt.Errorf("webhook: endpoint %q: %w", id, err)
 	}
 	return found[0], nil
 }
@@ -285,7 +297,7 @@ func (s Scope) DeleteEndpoint(ctx context.Context, id string) error {
 	}
 	key := EndpointKey{s.tenant, id}
 	if err := s.d.store.DeleteEndpoint(ctx, key, s.d.now()); err != nil {
-		return fmt.Errorf("webhook: delete endpoint: %w", err)
+		return fmt.Errorf("webhook: delete endpoint %q: %w", id, err)
 	}
 	s.d.settings.drop(key)
 	s.d.emptyLane(key)

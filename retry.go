@@ -11,7 +11,7 @@ import (
 
 // A RetryPolicy says how long to wait after a delivery has failed failures times (1 or more), and whether to try again at
 // all. u is a random number in [0,1) for jitter, so that many deliveries that failed together do not come back together.
-// It must be a pure function. A Retry-After of the receiver can only lengthen the wait.
+// It must be a pure function. A Retry-After of the receiver, of up to a day, can only lengthen the wait.
 type RetryPolicy func(failures int, u float64) (time.Duration, bool)
 
 // The default policy: 10 s, 20 s, 40 s … doubling up to a day; with jitter its 15 retries take 69.5 to 83.4 hours.

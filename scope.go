@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -242,7 +243,12 @@ func (d *Dispatcher) refresh(ctx context.Context, keys []EndpointKey) ([]Endpoin
 }
 
 func (s *settings) dropTenant(tenant string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.DeleteFunc(s.of, func(key EndpointKey, _ *setting) bool { return key.Tenant == tenant })
+	s.mu.RLock()
+	keys := slices.Collect(maps.Keys(s.of))
+	s.mu.RUnlock()
+	for _, key := range keys {
+		if key.Tenant == tenant {
+			s.drop(key)
+		}
+	}
 }

@@ -21,8 +21,15 @@ func newSecret() Secret { return Secret(signature.NewSecret()) }
 
 const redacted = "[redacted]"
 
-// Format implements [fmt.Formatter]: whatever the verb, the value does not appear.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+// Format implements [fmt.Formatter]: whatever the verb, the value does not appear. An empty secret prints as nothing.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.shown()) }
 
 // MarshalText implements [encoding.TextMarshaler], which encoding/json uses for values, though not for map keys of strings.
-func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.shown()), nil }
+
+func (s Secret) shown() string {
+	if s == "" {
+		return ""
+	}
+	return redacted
+}

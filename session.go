@@ -45,6 +45,10 @@ type session struct {
 	workers sync.WaitGroup
 	idle    atomic.Int32
 	cutOff  atomic.Int32 // requests that were cut
+	lost    atomic.Int32 // results that were given up
+
+	holdMu sync.Mutex
+	held   map[EndpointKey]time.Time // lanes on hold, and until when
 
 	soonMu sync.Mutex
 	soon   time.Time     // when the first of the retries is due that this process settled and has not claimed since
@@ -69,6 +73,7 @@ type work struct {
 	failures   int
 	since      time.Time
 	probe      bool
+	test       bool // from Scope.Test
 }
 
 // A job is work on its way to a worker.
@@ -109,15 +114,16 @@ func (s *session) run(ctx context.Context) error {
 	s.closed = true
 	close(s.done)
 	s.mu.Unlock()
-	loops.Wait()
-	s.d.handBack(s.books, s.lanes.FlushAll())
-	return s.drain()
+	back := s.lanes.FlushAll()
+	loops.Go(func() { s.d.handBack(s.books, back) })
+	return s.drain(&loops)
 }
 
-// drain waits for the workers: first for their requests to end, then, when those have been cut, for their bookkeeping.
-func (s *session) drain() error {
+// drain waits for loops and workers: first for requests to end, then, when those have been cut, for their bookkeeping.
+func (s *session) drain(loops *sync.WaitGroup) error {
 	finished := make(chan struct{})
 	go func() {
+		loops.Wait()
 		s.workers.Wait()
 		close(finished)
 	}()
@@ -130,8 +136,9 @@ func (s *session) drain() error {
 			<-finished
 		}
 	}
-	if n := s.cutOff.Load(); n > 0 {
-		return fmt.Errorf("webhook: %d requests were cut after the drain timeout of %v; they will be repeated", n, s.d.config.DrainTimeout)
+	if cut, lost := s.cutOff.Load(), s.lost.Load(); cut+lost > 0 {
+		return fmt.Errorf("webhook: %d requests were cut after the drain timeout of %v, and %d results could not be stored; they will be repeated",
+			cut, s.d.config.DrainTimeout, lost)
 	}
 	return nil
 }
@@ -308,6 +315,9 @@ func (s *session) do(j job) {
 		s.wake()
 	}
 	s.goOn()
+	if a.hold {
+		s.hold(j.work.key)
+	}
 	s.settle(a.settlement)
 	s.lanes.Free()
 	if a.settlement.State == DeliveryPending {
@@ -315,8 +325,34 @@ func (s *session) do(j job) {
 	}
 	if reason := a.settlement.Disable; reason != "" {
 		s.prune()
-		if s.d.config.Observer.Disabled != nil {
-			s.d.config.Observer.Disabled(j.work.key, reason)
+		if tell := s.d.config.Observer.Disabled; tell != nil {
+			s.d.observe(func() { tell(j.work.key, reason) })
+		}
+	}
+}
+
+// hold keeps an endpoint's deliveries away from this process for a while, so that a backlog which it cannot send is not claimed
+// and given back again and again.
+func (s *session) hold(key EndpointKey) {
+	until := s.d.now().Add(laterDelay)
+	s.holdMu.Lock()
+	if s.held == nil {
+		s.held = make(map[EndpointKey]time.Time)
+	}
+	s.held[key] = until
+	s.holdMu.Unlock()
+	s.d.handBack(s.books, s.lanes.Hold(key))
+}
+
+// unhold ends the holds that are over.
+func (s *session) unhold() {
+	now := s.d.now()
+	s.holdMu.Lock()
+	defer s.holdMu.Unlock()
+	for key, until := range s.held {
+		if !until.After(now) {
+			delete(s.held, key)
+			s.lanes.Unhold(key)
 		}
 	}
 }
@@ -346,7 +382,7 @@ func (s *session) pruneLoop(ctx context.Context) {
 }
 
 func (s *session) pruneOnce() (more bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	ctx, cancel := context.WithTimeout(s.books, storeTimeout)
 	defer cancel()
 	return s.d.store.Prune(ctx, s.d.now(), s.d.config.Retention)
 }

@@ -24,7 +24,8 @@ type settings struct {
 	of map[EndpointKey]*setting
 }
 
-// A setting is one endpoint as of one version. Only the atomics change.
+// A setting is one endpoint as of one version. Only the atomics change. One that is gone has no endpoint: it outlives the
+// deletion for a while, because an older answer may still be on its way.
 type setting struct {
 	endpoint *Endpoint
 	snapshot *Endpoint // see Message.Endpoint
@@ -57,21 +58,45 @@ func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
 	n.seen.Store(int64(asOf))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.of[e.key()]; old != nil && old.endpoint.Version > e.Version {
-		return old // an answer that was overtaken by a newer one
+	if old := s.of[e.key()]; old != nil && old.isNewer(e.Version, asOf) {
+		return old // the answer was overtaken by a newer one
 	}
+	s.keep(e.key(), n)
+	return n
+}
+
+// isNewer reports whether a setting is newer than what the Store said at asOf.
+func (n *setting) isNewer(version int64, asOf time.Duration) bool {
+	if n.isGone() || n.endpoint.Version == version {
+		return time.Duration(n.seen.Load()) > asOf
+	}
+	return n.endpoint.Version > version
+}
+
+func (n *setting) isGone() bool { return n.endpoint == nil }
+
+// keep stores a setting; mu is held.
+func (s *settings) keep(key EndpointKey, n *setting) {
 	if len(s.of) >= maxSettings {
 		for key := range s.of { // any will do: those in use are soon back
 			delete(s.of, key)
 			break
 		}
 	}
-	s.of[e.key()] = n
-	return n
+	s.of[key] = n
 }
 
-// drop forgets an endpoint.
+// drop says that an endpoint is gone, as of now.
 func (s *settings) drop(key EndpointKey) {
+	n := new(setting)
+	n.seen.Store(int64(s.clock()))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep(key, n)
+}
+
+// forget makes sure that the Store is asked about an endpoint before its next request.
+func (s *settings) forget(key EndpointKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.of, key)
@@ -81,14 +106,17 @@ func (s *settings) drop(key EndpointKey) {
 // current; nil otherwise.
 func (s *settings) confirm(status *EndpointStatus, asOf time.Duration) *setting {
 	n := s.get(status.Key)
-	if n == nil {
+	if n == nil || n.isGone() {
 		return nil
 	}
 	if n.endpoint.Version != status.Version {
 		if n.endpoint.Version < status.Version {
-			s.drop(status.Key)
+			s.forget(status.Key)
 		}
 		return nil
+	}
+	if time.Duration(n.seen.Load()) > asOf {
+		return n // what was said since is newer
 	}
 	if *n.health.Load() != status.Health {
 		health := status.Health
@@ -102,10 +130,14 @@ func (s *settings) confirm(status *EndpointStatus, asOf time.Duration) *setting 
 
 // fresh returns an endpoint as it was at most settingsAge ago; nil if it does not exist.
 func (s *settings) fresh(ctx context.Context, key EndpointKey) (*setting, error) {
-	if n := s.get(key); n != nil && s.clock()-time.Duration(n.seen.Load()) < settingsAge {
-		return n, nil
+	n, err := s.get(key), error(nil)
+	if n == nil || s.clock()-time.Duration(n.seen.Load()) >= settingsAge {
+		n, err = s.loads.Do(ctx, key)
 	}
-	return s.loads.Do(ctx, key)
+	if n != nil && n.isGone() {
+		n = nil
+	}
+	return n, err
 }
 
 func (s *settings) load(refresh func(context.Context, []EndpointKey) ([]Endpoint, error), keys []EndpointKey) ([]*setting, error) {
@@ -124,7 +156,7 @@ func (s *settings) load(refresh func(context.Context, []EndpointKey) ([]Endpoint
 	for i, key := range keys {
 		results[i] = byKey[key]
 		if results[i] == nil {
-			s.drop(key)
+			s.forget(key)
 		}
 	}
 	return results, nil

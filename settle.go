@@ -17,7 +17,7 @@ func settlementSize(s Settlement) int {
 	if s.Attempt == nil {
 		return 128
 	}
-	return 512 + len(s.Attempt.ResponseBody)
+	return 512 + len(s.Attempt.ResponseBody) + len(s.Attempt.Error)
 }
 
 // settle stores a result, again and again if the Store fails, until bookkeeping is given up.
@@ -34,11 +34,12 @@ func (s *session) settleAgain(item Settlement, err error) {
 	retry := storeBackoff()
 	retry.MaxElapsedTime = settleFor
 	retry.Reset()
-	for s.books.Err() == nil {
+	for {
 		s.d.report(fmt.Errorf("settle: %w", err))
 		wait := retry.NextBackOff()
-		if wait == retry.Stop {
-			s.d.report(fmt.Errorf("settle: a result was not stored within %v; its delivery will be repeated: %w", settleFor, err))
+		if wait == retry.Stop || s.books.Err() != nil {
+			s.lost.Add(1)
+			s.d.report(fmt.Errorf("settle: a result was given up; its delivery will be repeated: %w", err))
 			return
 		}
 		s.unsettled.wait(s.books, wait)

@@ -9,8 +9,8 @@ import (
 
 // A Signer adds a signature to a request: it reads the Body and what else the scheme covers, and sets headers. Secrets are
 // the endpoint's live ones, the newest first, or what Profile.Keys returned; a scheme that allows several signatures
-// makes one with each, so that receivers may rotate at their own pace. It is also run once on a sample request when an
-// endpoint is created, to refuse a secret that it cannot use.
+// makes one with each, so that receivers may rotate at their own pace. It is also run once on a sample request, with the body {}
+// and the event id "sample", when an endpoint is created or its secret rotated, to refuse a secret that it cannot use.
 //
 // A Signer must be safe for concurrent use and change nothing but Header. An error must not contain a secret; the attempt
 // then fails with ClassLocal.

@@ -72,13 +72,13 @@ func (s Scope) test(ctx context.Context, endpointID string) (Attempt, error) {
 		return Attempt{}, err
 	}
 	now := d.now()
-	secrets, err := profile.keys(ctx, &endpoint, now)
+	secrets, err := profile.keys(ctx, &endpoint, now, d.timeout(&endpoint))
 	if err != nil {
 		return Attempt{}, fmt.Errorf("keys: %w", err)
 	}
 	w := &work{
 		key: endpoint.key(), uid: record.UID, event: record.event(), createdAt: record.CreatedAt, snapshot: snapshotOf(&endpoint),
-		since: now,
+		since: now, test: true,
 	}
 	result, err := d.sendTest(ctx, w, profile, &endpoint, secrets)
 	if err != nil {
@@ -105,7 +105,7 @@ func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint
 	req, err := w.request(p, endpoint, secrets, d.now())
 	if err != nil {
 		a := w.newAttempt(d.now())
-		a.Class, a.Error = ClassLocal, err.Error()
+		a.Class, a.Error = ClassLocal, oneLine(err.Error())
 		return d.conclude(w, p, endpoint.Health, a, nil, lane.Unsent), nil
 	}
 	req.OwnConn = true
@@ -119,14 +119,14 @@ func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint
 // logTest stores a test that is over.
 func (d *Dispatcher) logTest(ctx context.Context, record *EventRecord, result attempted, endpoint *Endpoint) (Attempt, error) {
 	a := result.settlement.Attempt
-	a.Test, a.Number, a.NextAt = true, 1, time.Time{}
+	a.NextAt = time.Time{}
 	row := NewDelivery{EndpointID: endpoint.ID, Version: endpoint.Version, State: result.settlement.State, Attempt: a}
 	if row.State != DeliverySucceeded {
 		row.State, row.Reason = DeliveryFailed, ReasonGivenUp
 	}
 	record.Deliveries = []NewDelivery{row}
 	results, err := d.store.Publish(ctx, PublishRequest{Now: d.now(), Events: []EventRecord{*record}})
-	if err = publishError(results, 1, err); err != nil {
+	if err = publishError(results, []*EventRecord{record}, err); err != nil {
 		return Attempt{}, fmt.Errorf("logging: %w", err)
 	}
 	return *a, nil

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Transport sends one request. [Config.Network] configures the one that comes with the library; an own one serves for
+// A Transport sends one request. Config.Network configures the one that comes with the library; one of your own serves for
 // tests, queues, or other protocols. It must be safe for concurrent use.
 type Transport interface {
 	// Send posts req.Body to req.URL with req.Header and returns what came back, with a Body of bounded size; ctx has

@@ -39,7 +39,7 @@ var reservedHeaderPrefixes = []string{"Content-", "Webhook-"}
 
 func checkTenant(field, tenant string) error {
 	if tenant == "" {
-		return &FieldError{field, "is empty", "say whose it is"}
+		return &FieldError{field, "is empty", "pass a tenant id"}
 	}
 	return checkText(field, tenant, maxName)
 }

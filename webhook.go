@@ -12,8 +12,8 @@ import (
 	"github.com/gowebhook/webhook/internal/batch"
 )
 
-// A Dispatcher accepts events and works their deliveries off. It is safe for concurrent use. New makes one; it does nothing
-// by itself until Run.
+// A Dispatcher accepts events and delivers them. It is safe for concurrent use. New makes one; it does nothing by itself until
+// Run.
 type Dispatcher struct {
 	config    Config // complete
 	store     Store
@@ -32,11 +32,11 @@ type Dispatcher struct {
 	uids    uids
 }
 
-// New returns a Dispatcher on store. It refuses a nil store and a Config that does not hold together, with a [FieldError].
+// New returns a Dispatcher on store. It refuses a nil store and an inconsistent Config, with a [FieldError].
 // It starts nothing and asks the store for nothing.
 func New(store Store, config Config) (*Dispatcher, error) {
 	if store == nil {
-		return nil, &FieldError{"store", "is nil", "pass memstore.New, sqlstore.New, or an own Store"}
+		return nil, &FieldError{"store", "is nil", "pass memstore.New or a Store of your own"}
 	}
 	c, err := config.complete()
 	if err != nil {
@@ -60,11 +60,14 @@ func New(store Store, config Config) (*Dispatcher, error) {
 	return d, nil
 }
 
-// Run works deliveries off until ctx ends, and then drains: it claims nothing more, gives back what has not been begun, and
-// waits up to Config.DrainTimeout for the requests in flight and their bookkeeping. It returns nil when all of that ended by
-// itself, and an error that says how many requests were cut otherwise; those are repeated, later or by another process.
-// Nothing is lost either way. Errors of the Store do not end Run: it reports them and tries again, at growing intervals of up
-// to 5 seconds.
+// Run delivers until ctx ends, and then drains: it claims nothing more, gives back what has not been begun, and waits up to
+// Config.DrainTimeout for the requests in flight and their bookkeeping. It returns nil when all of that ended by itself,
+// otherwise an error that says how many requests were cut; those are no attempts, and are repeated later or by another process.
+// With a durable Store nothing is lost either way. Errors of the Store do not end Run: it reports them and tries again, at
+// growing intervals of up to 5 seconds. If the Store hangs while Run drains, that takes up to 15 seconds more.
+//
+// Wait for Run to return before the process exits, and stop what emits first: Emit works after Run has ended, but nobody delivers
+// then.
 //
 // Run owns every goroutine of the Dispatcher; when it returns, none is left. It returns an error at once if it is running
 // already. It may be called again after it has returned.
@@ -122,12 +125,24 @@ func (d *Dispatcher) jitter() float64 { return rand.Float64() } //nolint:gosec /
 
 // report tells of an error that no caller gets to see. The log has at most one line a second; Observer.Error gets all.
 func (d *Dispatcher) report(err error) {
-	if d.config.Observer.Error != nil {
-		d.config.Observer.Error(err)
+	if tell := d.config.Observer.Error; tell != nil {
+		d.observe(func() { tell(err) })
 	}
 	if skipped, ok := d.problem.allow(time.Now()); ok {
 		d.config.Logger.Error("webhook", "error", err.Error(), "similar", skipped)
 	}
+}
+
+// observe calls the application's Observer, which must not take the Dispatcher down with it.
+func (d *Dispatcher) observe(tell func()) {
+	var err error
+	defer func() {
+		if err != nil {
+			d.config.Logger.Error("webhook", "error", "observer: "+err.Error())
+		}
+	}()
+	defer recovered(&err)
+	tell()
 }
 
 // A throttle lets one event a second through and counts the others.

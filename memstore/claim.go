@@ -16,7 +16,7 @@ const (
 	claimVisits = 1024
 
 	// usualClaim is for how many deliveries a reply has space before it grows.
-	usualClaim = 64
+	usualClaim = 16
 )
 
 // Claim implements [webhook.Store].

@@ -78,7 +78,7 @@ func (e *endpoint) merge(a *webhook.Attempt) {
 		if at.After(h.LastFailureAt) {
 			h.LastFailureAt = at
 		}
-		if at.Before(h.LastSuccessAt) {
+		if at.Before(h.RecoveredAt) {
 			return
 		}
 		if h.Failures == 0 || at.Before(h.FailingSince) {
@@ -98,8 +98,8 @@ func (e *endpoint) merge(a *webhook.Attempt) {
 			h.Circuit, h.BlockedUntil = false, time.Time{}
 		}
 	}
-	if at.After(h.LastSuccessAt) {
-		h.LastSuccessAt = at
+	if at.After(h.RecoveredAt) {
+		h.RecoveredAt = at
 	}
 }
 

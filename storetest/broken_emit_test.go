@@ -304,7 +304,7 @@ var endpointDefects = []defect{
 			return nil
 		}
 	}},
-	{"Endpoints ignores EndpointID", "endpoints/filter create/as-given delete/unseen", func(b *broken) {
+	{"Endpoints ignores EndpointID", "endpoints/filter delete/unseen", func(b *broken) {
 		b.endpoints = func(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Endpoint], error) {
 			q.EndpointID = ""
 			return b.Store.Endpoints(ctx, q)
@@ -367,13 +367,14 @@ var endpointDefects = []defect{
 		}
 	}},
 	{"an update keeps the block of what becomes active", "update/health-reset circuit/enabled", func(b *broken) {
+		seq := uint64(1 << 40)
 		b.update = func(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
 			before, _ := b.Store.Refresh(ctx, []webhook.EndpointKey{key(e.Tenant, e.ID)})
 			out, err := b.Store.UpdateEndpoint(ctx, e)
 			if err == nil && !before[0].Health.BlockedUntil.IsZero() {
 				f := newFixture(&recorder{ctx: ctx}, b.Store)
-				f.seq = 1 << 40
-				f.now = e.UpdatedAt
+				seq++
+				f.seq, f.now = seq, e.UpdatedAt
 				f.block(e.Tenant, e.ID, before[0].Health.BlockedUntil.Sub(f.now), before[0].Health.Circuit)
 				out.Health = f.health(e.Tenant, e.ID)
 			}

@@ -33,26 +33,13 @@ var settleDefects = []defect{
 		})(b)
 	})},
 	{"retry and cancel leave lease numbers alone", "retry/fences cancel/expired", func(b *broken) {
-		added := int64(0)
-		bump := func(r webhook.Recovered, err error) (webhook.Recovered, error) {
-			if err == nil {
-				added = 1
+		lost := true
+		recovered(func(*webhook.Recovered, *error) { lost = false })(b)
+		settled(func(s *webhook.Settled) {
+			if !lost {
+				s.Lost = nil
 			}
-			return r, err
-		}
-		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
-			return bump(b.Store.Retry(ctx, q, now))
-		}
-		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
-			return bump(b.Store.Cancel(ctx, q, now))
-		}
-		b.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
-			items = slices.Clone(items)
-			for i := range items {
-				items[i].LeaseNo += added
-			}
-			return b.Store.Settle(ctx, now, items)
-		}
+		})(b)
 	}},
 	{"reasons are forgotten", "settle/final retry/disabled recover/tenant", settlements(func(s *webhook.Settlement, _ time.Time) { s.Reason = "" })},
 	{"failures are not counted", "settle/retry claim/count settle/final", settlements(func(s *webhook.Settlement, _ time.Time) { s.Failures = 0 })},
@@ -248,7 +235,7 @@ var healthDefects = []defect{
 			}
 			return b.Store.Settle(ctx, now, items)
 		}
-		refreshed(func(e *webhook.Endpoint) { e.Health.LastSuccessAt = last[e.ID] })(b)
+		refreshed(func(e *webhook.Endpoint) { e.Health.RecoveredAt = last[e.ID] })(b)
 	}},
 	{"every success is an update", "health/healthy", settlesThen(func(e *webhook.Endpoint, s webhook.Settlement) {
 		if s.State == webhook.DeliverySucceeded {
@@ -303,7 +290,7 @@ var healthDefects = []defect{
 			e.Health = tenantEndpoints(b, webhook.Query{AllTenants: true, EndpointID: e.ID})[0].Health
 		})(b)
 	}},
-	{"Retry-After is forgotten", "claim/blocked circuit/blocked circuit/failed-probe block/latest block/latest-in-one block/success match/states match/status refresh/now stats/held", settlements(func(s *webhook.Settlement, _ time.Time) {
+	{"Retry-After is forgotten", "claim/blocked circuit/blocked circuit/failed-probe block/latest block/latest-in-one block/success match/status refresh/now stats/held", settlements(func(s *webhook.Settlement, _ time.Time) {
 		s.BlockUntil = time.Time{}
 	})},
 	{"the last block stands, in effect or not", "block/latest block/latest-in-one block/not-in-effect", settlesThen(func(e *webhook.Endpoint, s webhook.Settlement) {

@@ -79,7 +79,7 @@ var claimDefects = []defect{
 		slices.SortFunc(all, func(a, b webhook.Leased) int { return b.Since.Compare(a.Since) })
 		return all[min(req.Room, len(all)):]
 	})},
-	{"paused endpoints are active", "claim/passed-over prune/others stats/all stats/held cancel/paused round/behind-many", endpoint(func(e *webhook.Endpoint) {
+	{"paused endpoints are active", "claim/passed-over stats/all stats/held round/behind-many", endpoint(func(e *webhook.Endpoint) {
 		if e.State == webhook.EndpointPaused {
 			e.State = webhook.EndpointActive
 		}

@@ -188,7 +188,8 @@ var claimCases = []testCase{
 			e.State, e.Reason, e.Health = webhook.EndpointActive, "", webhook.Health{}
 			f.create(e)
 			f.send(e.Tenant, "e1", e.ID)
-			e = f.update(e.Tenant, e.ID, func(e *webhook.Endpoint) { e.URL = "https://example.com/new" })
+			f.update(e.Tenant, e.ID, func(e *webhook.Endpoint) { e.URL = "https://example.com/new" })
+			e.URL, e.Version, e.UpdatedAt = "https://example.com/new", e.Version+1, f.now
 			c := f.call(f.room())
 			f.equal("endpoints", c.Endpoints, []webhook.Endpoint{e})
 		},

@@ -205,7 +205,7 @@ func fullEndpoint() webhook.Endpoint {
 			{Value: "whsec_old", CreatedAt: at.Add(-time.Hour), ExpiresAt: at.Add(time.Hour + instant)},
 		},
 		Health: webhook.Health{
-			Failures: 3, FailingSince: at.Add(-3 * instant), LastFailureAt: at.Add(-instant), LastSuccessAt: at.Add(-time.Hour),
+			Failures: 3, FailingSince: at.Add(-3 * instant), LastFailureAt: at.Add(-instant), RecoveredAt: at.Add(-time.Hour),
 			BlockedUntil: at.Add(time.Hour), Circuit: true,
 		},
 		Version: 7, CreatedAt: at, UpdatedAt: at.Add(2 * instant),

@@ -55,7 +55,7 @@ var healthCases = []testCase{
 			f.settle(f.at(l[0], time.Second, failed), f.at(l[1], 2*time.Second, failed))
 			f.settle(f.at(l[2], 3*time.Second, ""))
 			f.equal("health", f.health("acme", "ep1"), webhook.Health{
-				LastFailureAt: base.Add(2 * time.Second), LastSuccessAt: base.Add(3 * time.Second),
+				LastFailureAt: base.Add(2 * time.Second), RecoveredAt: base.Add(3 * time.Second),
 			})
 		},
 	},
@@ -78,7 +78,7 @@ var healthCases = []testCase{
 		func(f *fixture) {
 			want := webhook.Health{
 				Failures: 2, FailingSince: base.Add(30 * time.Second), LastFailureAt: base.Add(40 * time.Second),
-				LastSuccessAt: base.Add(20 * time.Second),
+				RecoveredAt: base.Add(20 * time.Second),
 			}
 			for n, order := range permutations(4) {
 				id := fmt.Sprintf("ep%d", n)
@@ -125,7 +125,7 @@ var healthCases = []testCase{
 					f.settle(all[i])
 				}
 				f.equal(fmt.Sprintf("health after the order %v", order), f.health("acme", id), webhook.Health{
-					LastFailureAt: base.Add(20 * time.Second), LastSuccessAt: base.Add(30 * time.Second),
+					LastFailureAt: base.Add(20 * time.Second), RecoveredAt: base.Add(30 * time.Second),
 				})
 			}
 		},

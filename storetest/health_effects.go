@@ -67,7 +67,7 @@ var endpointEffectCases = []testCase{
 			})
 			f.settle(f.at(l[1], 2*time.Second, ""))
 			f.equal("after a success", f.health("acme", "ep1"), webhook.Health{
-				LastFailureAt: base.Add(time.Second), LastSuccessAt: base.Add(2 * time.Second),
+				LastFailureAt: base.Add(time.Second), RecoveredAt: base.Add(2 * time.Second),
 			})
 		},
 	},

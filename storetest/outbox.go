@@ -82,6 +82,7 @@ var outboxCases = []testCase{
 			f.endpoint("umbrella", "ep2")
 			f.publish(f.outbox("acme", "e1"))
 			f.expectClaim("e1.ep1")
+			f.names("all deliveries", deliveryIDs(f.deliveries(webhook.Query{AllTenants: true})), "e1.ep1")
 		},
 	},
 	{

@@ -22,7 +22,8 @@ import (
 )
 
 // Config returns a Config for tests: http and loopback addresses are allowed, the Store is polled every 10 ms, and a failed
-// delivery is retried after 20 ms, 40 ms and so on, 10 times.
+// delivery is retried after 20 ms, 40 ms and so on, 10 times: that is the profile "webhooktest", which is the default. Add to its
+// Profiles rather than replace them.
 func Config() webhook.Config {
 	const first, longest, retries = 20 * time.Millisecond, time.Second, 10
 	return webhook.Config{
@@ -39,7 +40,7 @@ const pollEvery = 2 * time.Millisecond
 
 // Drain works off all deliveries that are due and returns when none is due or being sent; those that wait for a retry, or for
 // a paused endpoint, stay. It runs d until then, or only waits if d is running already. It returns ctx's error if that ends
-// first.
+// first. To see retries, run d and use [Receiver.Wait].
 func Drain(ctx context.Context, d *webhook.Dispatcher) error {
 	running, stop := context.WithCancel(ctx)
 	stopped := make(chan struct{})

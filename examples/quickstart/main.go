@@ -158,7 +158,7 @@ func result(a webhook.Attempt) string {
 	case a.NextAt.IsZero():
 		return "given up"
 	default:
-		return "retried in " + round(a.NextAt.Sub(a.StartedAt)).String()
+		return "retry in " + round(a.NextAt.Sub(a.StartedAt)).String()
 	}
 }
 

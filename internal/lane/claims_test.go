@@ -26,7 +26,9 @@ func TestReserveUpToTheLimitsOfTheSet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, func(l *Limits) { l.Queue, l.Bytes = c.queue, c.bytes })
+			f.quick("another")
 			for n := range c.reserved {
+				f.quick(fmt.Sprint(n))
 				require.True(t, f.Reserve(fmt.Sprint(n), 0, c.size), "%d", n)
 			}
 			assert.False(t, f.Reserve("another", 0, c.size))
@@ -44,21 +46,19 @@ func TestReserveUpToTheLimitsOfTheSet(t *testing.T) {
 }
 
 func TestReservationsQueuesAndNothingElseTakeRoom(t *testing.T) {
-	f := newFixture(t, func(l *Limits) { l.Queue, l.Bytes = 4, 400 })
+	f := newFixture(t, func(l *Limits) { l.Bytes = 400 })
 	require.True(t, f.Reserve("a", 0, 100))
 	require.True(t, f.Reserve("b", 0, 100))
-	room := f.Room(true)
-	assert.Equal(t, 2, room.Items)
-	assert.Equal(t, 200, room.Bytes)
+	assert.Equal(t, 2, f.queued)
+	assert.Equal(t, 200, f.Room(true).Bytes)
 
 	f.Push("a", f.parcel("a"), 100)
-	assert.Equal(t, 2, f.Room(true).Items, "pushed instead of reserved")
+	assert.Equal(t, 2, f.queued, "pushed instead of reserved")
 	f.Unreserve("b", 100)
-	assert.Equal(t, 3, f.Room(true).Items)
+	assert.Equal(t, 1, f.queued)
 	it := f.one()
-	room = f.Room(true)
-	assert.Equal(t, 4, room.Items, "out is no longer waiting")
-	assert.Equal(t, 400, room.Bytes)
+	assert.Zero(t, f.queued, "out is no longer waiting")
+	assert.Equal(t, 400, f.Room(true).Bytes)
 	f.end(Answered, quickly, it)
 }
 
@@ -105,7 +105,7 @@ func TestBacklogKeepsAFourthOfTheRoomForClaims(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, func(l *Limits) { l.Queue, l.Bytes, l.Lanes = limits.Queue, limits.Bytes, 1000 })
 			reserve := func() (n int) {
-				for f.Reserve(fmt.Sprint(n), 0, 1) {
+				for f.quick(fmt.Sprint(n)); f.Reserve(fmt.Sprint(n), 0, 1); f.quick(fmt.Sprint(n)) {
 					n++
 				}
 				for i := range n {
@@ -128,7 +128,7 @@ func TestBacklogKeepsAFourthOfTheRoomForClaims(t *testing.T) {
 
 func TestRoomReports(t *testing.T) {
 	f := newFixture(t, nil)
-	assert.Equal(t, Room[string]{Items: 1000, Bytes: 1 << 20, PerLane: 8, Lanes: map[string]int{}}, f.Room(true))
+	assert.Equal(t, Room[string]{Items: 125, Bytes: 1 << 20, PerLane: 8, Lanes: map[string]int{}}, f.Room(true))
 	f.prove("idle")
 	f.history("hangs", TimedOut, 30*time.Second, 2)
 	f.round()
@@ -138,7 +138,7 @@ func TestRoomReports(t *testing.T) {
 	require.True(t, f.Reserve("b", 0, 1))
 	f.Behind("behind")
 	assert.Equal(t, Room[string]{
-		Items: 995, Bytes: 1<<20 - 5, PerLane: 8,
+		Items: 125, Bytes: 1<<20 - 5, PerLane: 8,
 		Lanes: map[string]int{"hangs": 1 - 2, "a": 6, "b": 7, "behind": 8},
 	}, f.Room(false), "idle ones that are not behind are not listed")
 	f.Unreserve("b", 1)
@@ -337,7 +337,9 @@ func TestDoneSaysOnceThatThereIsRoomAgain(t *testing.T) {
 		for _, asked := range []string{"by a claim", "by an emit"} {
 			t.Run(name+" "+asked, func(t *testing.T) {
 				f := newFixture(t, func(l *Limits) { l.Queue, l.Bytes, l.Cap = limits.queue, limits.bytes, 1 })
+				f.quick("7", "x")
 				for n := range 7 {
+					f.quick(fmt.Sprint(n))
 					f.claimed(fmt.Sprint(n), 1)
 				}
 				f.Room(true)
@@ -482,4 +484,80 @@ func TestForgottenLaneInARingGivesNothing(t *testing.T) {
 	require.NotContains(t, f.lanes, "a")
 	f.claimed("a", 2)
 	assert.Equal(t, "aa", keysOf(f.takeAll()))
+}
+
+func TestOneClaimBringsAnEighthOfTheQueueAtMost(t *testing.T) {
+	for _, c := range []struct{ queue, items int }{{1000, 125}, {16, 2}, {8, 1}, {7, 1}, {1, 1}} {
+		f := newFixture(t, func(l *Limits) { l.Queue = c.queue })
+		assert.Equal(t, c.items, f.Room(true).Items, "of %d", c.queue)
+	}
+}
+
+func TestSlowAndUnprovenLanesHoldHalfOfTheQueueAndByFirstItemsThreeQuarters(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Queue = 40 })
+	for n := range 100 {
+		f.emits(fmt.Sprint(n))
+	}
+	assert.Equal(t, 30, f.queued)
+	assert.LessOrEqual(t, f.Room(true).PerLane, 0, "claims bring no more of those")
+	f.quick("q")
+	assert.Equal(t, 8, f.emits("q"), "a quick lane does not notice")
+
+	f = newFixture(t, func(l *Limits) { l.Queue = 40 })
+	for _, key := range []string{"a", "b"} { // 8 each
+		f.emits(key)
+	}
+	assert.Equal(t, 4, f.emits("c"), "up to half")
+	assert.Equal(t, 1, f.emits("d"), "and one more each")
+}
+
+func TestIdleLaneThatIsSlowIsOfferedItsOwnRoom(t *testing.T) {
+	f := newFixture(t, nil)
+	f.history("a", TimedOut, 30*time.Second, 2)
+	assert.Equal(t, 1, f.Room(true).Lanes["a"])
+	f.history("a", Answered, quickly, 1)
+	assert.Empty(t, f.tight)
+}
+
+func TestOneLaneHoldsAFourthOfTheBytesAtMostOrASingleItem(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Bytes = 400 })
+	reserve := func(key string, size int) (n int) {
+		for f.Reserve(key, 0, size) {
+			n++
+		}
+		for range n {
+			f.Unreserve(key, size)
+		}
+		return n
+	}
+	f.quick("a", "b", "c", "d")
+	assert.Equal(t, 2, reserve("a", 50))
+	assert.Equal(t, 1, reserve("b", 51))
+	assert.Equal(t, 1, reserve("c", 400))
+	assert.Zero(t, reserve("d", 401))
+
+	f = newFixture(t, func(l *Limits) { l.Bytes = 400 })
+	f.history("a", Answered, time.Millisecond, 1)
+	f.round()
+	f.Add("a", 0, f.parcel("a"), 30)
+	f.end(Answered, time.Millisecond, f.one())
+	assert.Less(t, f.roomOf("a"), 30, "a claim is told how many items of its usual size have room")
+}
+
+func TestLaneThatIsHeldGetsNothingUntilUnhold(t *testing.T) {
+	f := newFixture(t, nil)
+	f.claimed("a", 6)
+	items := f.takeAll()
+	assert.Len(t, f.Hold("a"), 2)
+	assert.Zero(t, f.Room(true).Lanes["a"])
+	f.EndRound(false)
+	assert.False(t, f.emit("a"))
+	f.end(Answered, quickly, items...)
+	f.Hold("unknown")
+	assert.Zero(t, f.Room(true).Lanes["unknown"])
+	f.EndRound(false)
+	f.Unhold("a")
+	f.Unhold("never seen")
+	f.round()
+	assert.True(t, f.emit("a"))
 }

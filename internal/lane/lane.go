@@ -25,6 +25,8 @@ const (
 	growth = 4           // a lane's cap grows to this many times Limits.Cap
 	slow   = time.Second // a lane whose last item took this long is slow
 	share  = 4           // one lane may hold a fourth of the queue; a fourth of the queue is kept for claims
+	claims = 8           // one claim may bring an eighth of the queue
+	tries  = 8           // lanes that are looked at for one that has little out; the others get another item when theirs are done
 )
 
 // An Outcome is what became of an item, as far as the pace of its lane is concerned.
@@ -47,7 +49,7 @@ type Set[K comparable, T any] struct {
 	active   list[K, T]               // lanes with something to do
 	idle     list[K, T]               // the others, the longest idle first
 	rings    [kinds]ring[K, T]        // lanes that may give an item
-	turn     int                      // whether it is the quick lanes' turn, or the slow ones'
+	turns    [2]int                   // whether it is the quick lanes' turn, or the slow ones': of idle and of busy kinds
 	behind   map[*lane[K, T]]struct{} // see lane.behind
 	claim    uint64                   // calls of Room
 	full     bool                     // there was no room when some was wanted
@@ -56,6 +58,9 @@ type Set[K comparable, T any] struct {
 	bytes    int                      // size of those
 	inFlight int                      // items out
 	slowOut  int                      // of those, from lanes that were slow
+
+	slowQueued int                      // of queued, in lanes that are slow
+	tight      map[*lane[K, T]]struct{} // lanes known to be slow, which must not get the room of an unknown one
 }
 
 // A lane is one endpoint's.
@@ -63,7 +68,10 @@ type lane[K comparable, T any] struct {
 	key      K
 	queue    fifo[item[T]]
 	reserved int
+	bytes    int // of queue and reservations
+	size     int // of an item, a moving average
 	inFlight int
+	held     bool // see Hold
 
 	start, top, cap int           // see pace
 	timeouts        int           // in a row
@@ -95,7 +103,10 @@ type Ticket[K comparable, T any] struct {
 
 // New returns an empty Set.
 func New[K comparable, T any](limits Limits) *Set[K, T] {
-	return &Set[K, T]{limits: limits, lanes: make(map[K]*lane[K, T]), behind: make(map[*lane[K, T]]struct{})}
+	return &Set[K, T]{
+		limits: limits, lanes: make(map[K]*lane[K, T]),
+		behind: make(map[*lane[K, T]]struct{}), tight: make(map[*lane[K, T]]struct{}),
+	}
 }
 
 // Reserve asks for room for one new item of an endpoint whose own limit of items out at once is most (0 for none). If there
@@ -114,7 +125,7 @@ func (s *Set[K, T]) Reserve(key K, most, size int) bool {
 		queue, bytes = queue-queue/share, bytes-bytes/share
 	}
 	isFull := s.queued >= queue || s.bytes+size > bytes
-	if isFull || l.behind || s.room(l) < 1 {
+	if isFull || l.behind || s.room(l) < 1 || !s.fits(l, size) {
 		s.full = s.full || isFull
 		if !l.behind { // or refusals without end would keep it from ever catching up
 			s.setBehind(l)
@@ -123,8 +134,7 @@ func (s *Set[K, T]) Reserve(key K, most, size int) bool {
 		return false
 	}
 	l.reserved++
-	s.queued++
-	s.bytes += size
+	s.enter(l, size)
 	return true
 }
 
@@ -134,8 +144,7 @@ func (s *Set[K, T]) Unreserve(key K, size int) {
 	defer s.mu.Unlock()
 	l := s.lane(key, true)
 	l.reserved--
-	s.queued--
-	s.bytes -= size
+	s.leave(l, size)
 	s.rest(l)
 }
 
@@ -162,8 +171,7 @@ func (s *Set[K, T]) Add(key K, most int, value T, size int) {
 		s.setBehind(l)
 	}
 	l.queue.push(item[T]{value, size})
-	s.queued++
-	s.bytes += size
+	s.enter(l, size)
 	s.wake(l)
 }
 
@@ -185,10 +193,10 @@ func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 	if s.inFlight >= s.limits.InFlight {
 		return none, Ticket[K, T]{}, false
 	}
-	for _, busy := range [...]int{0, busyKind} {
+	for i, busy := range [...]int{0, busyKind} {
 		for range 2 {
-			kind := busy | s.turn
-			s.turn ^= slowKind
+			kind := busy | s.turns[i]
+			s.turns[i] ^= slowKind
 			if kind&slowKind != 0 && s.slowOut >= s.slowLimit(busy) {
 				continue
 			}
@@ -215,7 +223,6 @@ func (s *Set[K, T]) slowLimit(busy int) int {
 // choose takes the next lane out of a ring. A lane that has items out gets more only while it has less out than half of what
 // is free: so if any number of quick lanes cease to answer at one moment, there is always room for the others.
 func (s *Set[K, T]) choose(kind int) *lane[K, T] {
-	const tries = 8 // those passed over have items out, and come back to the ring when one is done
 	for range tries {
 		l := s.rings[kind].pop(kind)
 		if l == nil || l.inFlight == 0 || l.inFlight < (s.limits.InFlight-s.inFlight+1)/2 {
@@ -229,10 +236,9 @@ func (s *Set[K, T]) choose(kind int) *lane[K, T] {
 // out takes the first item of a lane out.
 func (s *Set[K, T]) out(l *lane[K, T], kind int) T {
 	it := l.queue.pop()
+	s.leave(l, it.size)
 	l.inFlight++
 	s.inFlight++
-	s.queued--
-	s.bytes -= it.size
 	if kind&slowKind != 0 {
 		s.slowOut++
 	}
@@ -252,16 +258,26 @@ func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bo
 		s.slowOut--
 	}
 	if outcome != Unsent {
-		l.pace(outcome, took)
+		s.learn(l, outcome, took)
 	}
 	s.wake(l)
-	wants := l.behind && l.queue.len() <= l.cap/2
+	wants := l.runsLow()
 	if s.full && s.queued <= s.limits.Queue/2 && s.bytes <= s.limits.Bytes/2 {
 		s.full, wants = false, true
 	}
 	s.rest(l)
 	return wants
 }
+
+// RunsLow reports whether a lane that is behind could do with a claim.
+func (s *Set[K, T]) RunsLow(key K) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[key]
+	return l == nil || l.runsLow()
+}
+
+func (l *lane[K, T]) runsLow() bool { return l.behind && !l.held && l.queue.len() <= l.cap/2 }
 
 // Flush empties an endpoint's queue and returns what was in it. The endpoint is behind then.
 func (s *Set[K, T]) Flush(key K) []T {
@@ -279,6 +295,27 @@ func (s *Set[K, T]) Flush(key K) []T {
 	return values
 }
 
+// Hold keeps an endpoint from getting anything more until Unhold, and returns what was in its queue.
+func (s *Set[K, T]) Hold(key K) []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lane(key, true)
+	l.held = true
+	values := s.flush(l, nil)
+	s.setBehind(l)
+	s.rest(l)
+	return values
+}
+
+// Unhold ends a Hold.
+func (s *Set[K, T]) Unhold(key K) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.lanes[key]; l != nil {
+		l.held = false
+	}
+}
+
 // FlushAll empties all queues and returns what was in them.
 func (s *Set[K, T]) FlushAll() []T {
 	s.mu.Lock()
@@ -294,8 +331,7 @@ func (s *Set[K, T]) FlushAll() []T {
 func (s *Set[K, T]) flush(l *lane[K, T], values []T) []T {
 	for l.queue.len() > 0 {
 		it := l.queue.pop()
-		s.queued--
-		s.bytes -= it.size
+		s.leave(l, it.size)
 		values = append(values, it.value)
 	}
 	return values
@@ -315,13 +351,16 @@ func (s *Set[K, T]) Room(begin bool) Room[K] {
 	s.claim++
 	s.full = s.queued >= s.limits.Queue || s.bytes >= s.limits.Bytes
 	r := Room[K]{
-		Items: s.limits.Queue - s.queued, Bytes: s.limits.Bytes - s.bytes,
-		PerLane: s.firstRoom(s.limits.Cap), Lanes: make(map[K]int),
+		Items: min(s.limits.Queue-s.queued, max(s.limits.Queue/claims, 1)), Bytes: s.limits.Bytes - s.bytes,
+		PerLane: s.slowRoom(s.firstRoom(s.limits.Cap), 0), Lanes: make(map[K]int),
 	}
 	for l := s.active.first; l != nil; l = l.next {
 		r.Lanes[l.key] = s.offer(l, begin)
 	}
 	for l := range s.behind {
+		r.Lanes[l.key] = s.offer(l, begin)
+	}
+	for l := range s.tight {
 		r.Lanes[l.key] = s.offer(l, begin)
 	}
 	return r
@@ -394,6 +433,7 @@ func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
 func (s *Set[K, T]) forget(l *lane[K, T]) {
 	s.idle.remove(l)
 	delete(s.behind, l)
+	delete(s.tight, l)
 	delete(s.lanes, l.key)
 }
 
@@ -420,17 +460,90 @@ func (s *Set[K, T]) setBehind(l *lane[K, T]) {
 	s.behind[l] = struct{}{}
 }
 
-// room is how many more items may wait in a lane: as many as it sends within Limits.Wait.
+// enter and leave count what waits.
+func (s *Set[K, T]) enter(l *lane[K, T], size int) {
+	if l.size == 0 {
+		l.size = size
+	}
+	l.size += (size - l.size) / 8
+	l.bytes += size
+	s.bytes += size
+	s.queued++
+	if !l.quick {
+		s.slowQueued++
+	}
+}
+
+func (s *Set[K, T]) leave(l *lane[K, T], size int) {
+	l.bytes -= size
+	s.bytes -= size
+	s.queued--
+	if !l.quick {
+		s.slowQueued--
+	}
+}
+
+func (l *lane[K, T]) waiting() int { return l.queue.len() + l.reserved }
+
+// learn adapts a lane to what became of an item.
+func (s *Set[K, T]) learn(l *lane[K, T], outcome Outcome, took time.Duration) {
+	wasQuick := l.quick
+	l.pace(outcome, took)
+	switch {
+	case l.quick && !wasQuick:
+		s.slowQueued -= l.waiting()
+		delete(s.tight, l)
+	case !l.quick && wasQuick:
+		s.slowQueued += l.waiting()
+	}
+	if !l.quick {
+		s.tight[l] = struct{}{}
+	}
+}
+
+// room is how many more items may wait in a lane: as many as it sends within Limits.Wait, in a fourth of the queue and of its
+// bytes.
 func (s *Set[K, T]) room(l *lane[K, T]) int {
+	if l.held {
+		return 0
+	}
 	most := s.firstRoom(l.start)
 	if l.took > 0 {
 		most = int(min(time.Duration(l.cap)*s.limits.Wait/l.took, time.Duration(s.limits.Queue/share)))
 	}
-	return max(most, 1) - l.queue.len() - l.reserved
+	if l.size > 0 {
+		most = min(most, s.limits.Bytes/share/l.size)
+	}
+	room := max(most, 1) - l.waiting()
+	if !l.quick {
+		return s.slowRoom(room, l.waiting())
+	}
+	return room
 }
 
-// firstRoom is the room of a lane of which nothing is known.
-func (s *Set[K, T]) firstRoom(limit int) int { return max(min(2*limit, s.limits.Queue/share), 1) }
+// slowRoom is what the slow lanes, and those not yet known to be quick, leave to one of them that has room for itself: together
+// they hold half of the queue at most, and up to three quarters by one item in each. So the others always find room, however
+// many receivers hang.
+func (s *Set[K, T]) slowRoom(room, waiting int) int {
+	switch {
+	case s.slowQueued < max(s.limits.Queue/2, 1):
+		return room
+	case waiting == 0 && s.slowQueued < s.limits.Queue*3/4:
+		return min(room, 1)
+	default:
+		return min(room, 0)
+	}
+}
+
+// fits reports whether an item leaves room for those of others: a lane may hold a fourth of the bytes, or a single item.
+func (s *Set[K, T]) fits(l *lane[K, T], size int) bool {
+	return l.waiting() == 0 || l.bytes+size <= s.limits.Bytes/share
+}
+
+// firstRoom is the room of a lane of which nothing is known but the limit that it will have.
+func (s *Set[K, T]) firstRoom(limit int) int {
+	return max(min(2*min(limit, s.limits.Probe), s.limits.Queue/share), 1)
+}
 
 // setLimit applies the endpoint's own limit; 0 is none.
 func (l *lane[K, T]) setLimit(start, most int) {

@@ -60,7 +60,7 @@ func TestCapOfALane(t *testing.T) {
 func TestLaneThatWasNotAnsweredYetBeginsAtProbe(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.Cap, l.Probe = 8, 2 })
 	f.claimed("a", 50)
-	assert.Equal(t, 16, f.Room(true).PerLane, "its room is that of Cap all the same")
+	assert.Equal(t, 4, f.Room(true).PerLane, "and with twice that in room")
 	items := f.takeAll()
 	assert.Len(t, items, 2)
 	f.end(Failed, quickly, items[0])

@@ -135,6 +135,15 @@ func (f *fixture) prove(keys ...string) {
 	f.round()
 }
 
+// quick makes lanes quick ones of which nothing else is known.
+func (f *fixture) quick(keys ...string) {
+	for _, key := range keys {
+		l := f.lane(key, true)
+		l.quick = true
+		f.rest(l)
+	}
+}
+
 // round is a round of claims that brings nothing.
 func (f *fixture) round() {
 	f.Room(true)
@@ -174,7 +183,7 @@ func (f *fixture) check() {
 // problem describes what is wrong with a Set; it is empty if nothing is.
 func (f *fixture) problem() string {
 	s := f.Set
-	queued, size, out, behind, active, idle := 0, 0, 0, 0, 0, 0
+	queued, size, out, behind, active, idle, slowQueued := 0, 0, 0, 0, 0, 0, 0
 	places := [kinds]map[*lane[string, parcel]]int{}
 	for kind := range s.rings {
 		places[kind] = map[*lane[string, parcel]]int{}
@@ -195,7 +204,10 @@ func (f *fixture) problem() string {
 		for i := range l.queue.len() {
 			size += l.queue.buf[(l.queue.first+i)&(len(l.queue.buf)-1)].size
 		}
-		queued += l.queue.len() + l.reserved
+		queued += l.waiting()
+		if !l.quick {
+			slowQueued += l.waiting()
+		}
 		out += l.inFlight
 		size += l.reserved * f.size(key)
 		if l.reserved < 0 || l.inFlight < 0 || l.cap < 1 || l.cap > l.top {
@@ -238,6 +250,8 @@ func (f *fixture) problem() string {
 		return "there are too many lanes, and not for want of idle ones"
 	case queued != s.queued:
 		return "queued is not what is in the lanes"
+	case slowQueued != s.slowQueued:
+		return "slowQueued is not what is in slow lanes"
 	case size != s.bytes:
 		return "bytes is not what is in the lanes"
 	case s.inFlight < out || s.inFlight > s.limits.InFlight:
