@@ -382,8 +382,7 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 	}
 	p.giveBack()
 	for _, key := range p.refused {
-		// If its lane has run dry meanwhile, nothing else would say that there is something to claim.
-		p.cold = p.cold || p.session.lanes.RunsLow(key)
+		p.cold = p.session.lanes.Stored(key) || p.cold
 	}
 	p.reset()
 }

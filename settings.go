@@ -67,10 +67,15 @@ func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
 
 // isNewer reports whether a setting is newer than what the Store said at asOf.
 func (n *setting) isNewer(version int64, asOf time.Duration) bool {
-	if n.isGone() || n.endpoint.Version == version {
-		return time.Duration(n.seen.Load()) > asOf
+	seen := time.Duration(n.seen.Load())
+	switch {
+	case n.isGone():
+		return seen >= asOf
+	case n.endpoint.Version == version:
+		return seen > asOf
+	default:
+		return n.endpoint.Version > version
 	}
-	return n.endpoint.Version > version
 }
 
 func (n *setting) isGone() bool { return n.endpoint == nil }

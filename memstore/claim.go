@@ -14,9 +14,6 @@ const (
 
 	// claimVisits is how many endpoints one Claim visits.
 	claimVisits = 1024
-
-	// usualClaim is for how many deliveries a reply has space before it grows.
-	usualClaim = 16
 )
 
 // Claim implements [webhook.Store].
@@ -136,12 +133,21 @@ func (c *claim) take(ev *event) bool {
 	ev.mark = c.gen
 	c.bytes += len(ev.Data)
 	if c.out.Events == nil {
-		n := max(min(c.req.Max, c.readyNow, usualClaim), 1)
+		n := c.expected()
 		c.out.Events = make([]webhook.EventRecord, 0, n)
 		c.out.Deliveries = make([]webhook.Leased, 0, n)
 	}
 	c.out.Events = append(c.out.Events, ev.EventRecord)
 	return true
+}
+
+// expected returns how many deliveries the call will lease, roughly, so that the reply is allocated once.
+func (c *claim) expected() int {
+	n := 0
+	for e := c.ring.head; e != nil && n < c.req.Max; e = e.ringN {
+		n += max(min(e.ready.len(), c.req.Room), 1)
+	}
+	return max(min(n, c.req.Max), 1)
 }
 
 // lease gives the first delivery of an endpoint's lane to the caller. visit places the endpoint.

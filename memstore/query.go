@@ -75,7 +75,7 @@ const (
 	roundCursor    = 'r' // flags, tick
 )
 
-var cursors = base64.RawURLEncoding.Strict()
+var cursors = base64.RawURLEncoding
 
 func formatCursor(kind byte, parts ...[]byte) string {
 	raw := []byte{kind}
@@ -90,8 +90,11 @@ func parseCursor(field, cursor string, kind byte, least, most int) ([]byte, erro
 	if cursor == "" {
 		return nil, nil
 	}
+	if len(cursor) > cursors.EncodedLen(1+most) {
+		return nil, errCursor(field)
+	}
 	raw, err := cursors.DecodeString(cursor)
-	if err != nil || len(raw) < 1+least || len(raw) > 1+most || raw[0] != kind {
+	if err != nil || len(raw) < 1+least || raw[0] != kind || cursors.EncodeToString(raw) != cursor { // decoding skips line ends
 		return nil, errCursor(field)
 	}
 	return raw[1:], nil

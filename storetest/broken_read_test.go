@@ -180,6 +180,14 @@ func counted(change func(s *webhook.Stats)) func(*broken) {
 // statsDefects are defects of Stats.
 var statsDefects = []defect{
 	{"what is in flight is due", "stats/all stats/finished", counted(func(s *webhook.Stats) { s.Due, s.InFlight = s.Due+s.InFlight, 0 })},
+	{"what was leased is in flight", "stats/expired", func(b *broken) {
+		b.stats = func(ctx context.Context, now time.Time) (webhook.Stats, error) {
+			s, err := b.Store.Stats(ctx, now)
+			before, _ := b.Store.Stats(ctx, base)
+			s.Due, s.InFlight = s.Pending-before.InFlight, before.InFlight
+			return s, err
+		}
+	}},
 	{"what is held is due", "stats/all stats/held", counted(func(s *webhook.Stats) { s.Due, s.Held = s.Due+s.Held, 0 })},
 	{"what waits is held", "stats/all stats/waiting", counted(func(s *webhook.Stats) { s.Held, s.Waiting = s.Held+s.Waiting, 0 })},
 	{"the outbox is not counted", "stats/all", counted(func(s *webhook.Stats) { s.Outbox = 0 })},

@@ -34,6 +34,15 @@ var claimDefects = []defect{
 		}
 	}},
 	{"lease numbers are always 1", "claim/leased claim/expired rows/lease-ends settle/retry retry/goes-on cancel/number", leased(func(l *webhook.Leased) { l.LeaseNo = 1 })},
+	{"what one caller saw as due is due for all", "claim/own-time", func(b *broken) {
+		var latest time.Time
+		claims(func(req *webhook.ClaimRequest) {
+			if req.Now.After(latest) {
+				latest = req.Now
+			}
+			req.Now = latest
+		})(b)
+	}},
 	{"leases twice", "claim/not-twice concurrent/claim concurrent/expired concurrent/probe concurrent/outbox", func(b *broken) {
 		var last webhook.Claimed
 		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {

@@ -45,6 +45,29 @@ var claimCases = []testCase{
 		},
 	},
 	{
+		"claim/own-time", "Claim leases deliveries that are due at req.Now, of endpoints whose BlockedUntil is not after req.Now, " +
+			"also when another caller's Now was later",
+		func(f *fixture) {
+			f.endpoints("acme", 2)
+			rows := f.ready("ep0000")
+			rows[0].DueAt = f.now.Add(time.Minute)
+			f.publish(f.event("acme", "e1", rows...), f.event("acme", "e2", rows...))
+			f.backlog("acme", "b", "ep0001", 2)
+			f.block("acme", "ep0001", time.Minute, false)
+			ahead := f.room()
+			ahead.Now, ahead.Room = f.now.Add(time.Minute), 1
+			ahead.LeaseUntil = ahead.Now.Add(leaseTime)
+			if got := perEndpoint(f.round(ahead)); got["ep0000"] != 1 || got["ep0001"] != 1 {
+				f.Errorf("a minute ahead: leased %v, want one of each endpoint", got)
+			}
+			f.expectClaim()
+			f.advance(time.Minute)
+			if got := perKey(f.claim()); got["acme/ep0000"] != 1 || got["acme/ep0001"] != 1 {
+				f.Errorf("a minute later: leased %v, want the other one of each endpoint", got)
+			}
+		},
+	},
+	{
 		"claim/not-twice", "Claim leases deliveries that are not leased",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")

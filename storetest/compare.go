@@ -78,8 +78,8 @@ func compare(path string, got, want reflect.Value, out *[]string) {
 		}
 		return
 	}
-	if g, ok := got.Interface().(time.Time); ok {
-		if !g.Equal(want.Interface().(time.Time)) || g.Location() != time.UTC {
+	if g, ok := reflect.TypeAssert[time.Time](got); ok {
+		if w, _ := reflect.TypeAssert[time.Time](want); !g.Equal(w) || g.Location() != time.UTC {
 			differ()
 		}
 		return

@@ -197,7 +197,7 @@ func fullEndpoint() webhook.Endpoint {
 		ID: "!~%_\\'\"", Tenant: "Ácme ", URL: "https://example.com/a?b=c%20d&e='\"", Description: "Überblick\n\t🙂 'quoted'",
 		Events: []string{"member.*", "a.b-c_D", "*"}, Channel: "Kanal ", State: webhook.EndpointDisabled, Reason: reasonUnverified,
 		Profile:  "stripe",
-		Metadata: map[string]string{"Key": "value", "key": "", "schlüssel ": "wért\n" + strings.Repeat("x", 1000)},
+		Metadata: map[string]string{"Key": "value", "key": "", "schlüs sel": "wért \n" + strings.Repeat("x", 1000)},
 		Header:   map[string]webhook.Secret{"Authorization": "Bearer 'x'", "X-Empty": ""},
 		Timeout:  1234567 * time.Microsecond, MaxInFlight: 17,
 		Secrets: []webhook.EndpointSecret{

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -118,9 +117,7 @@ var outboxCases = []testCase{
 		"outbox/large", "outbox rows become deliveries, to however many endpoints",
 		func(f *fixture) {
 			const n = 2500
-			for i := range n {
-				f.endpoint("acme", fmt.Sprintf("ep%04d", i))
-			}
+			f.endpoints("acme", n)
 			f.publish(f.outbox("acme", "e1"))
 			got := map[string]int{}
 			req := f.room()

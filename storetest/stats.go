@@ -55,6 +55,21 @@ var statsCases = []testCase{
 		},
 	},
 	{
+		"stats/expired", "InFlight are those that are leased: one whose lease has ended is due",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			f.send("acme", "e1", "ep1")
+			f.publish(f.event("acme", "e2", f.held("ep1")...))
+			f.take("e1.ep1")
+			f.advance(leaseTime - instant)
+			f.equal("while leased", f.stats(), webhook.Stats{Pending: 2, InFlight: 2})
+			f.advance(grace + instant)
+			got := f.stats()
+			got.OldestAt = time.Time{} // it may be the lease's end
+			f.equal("after the leases", got, webhook.Stats{Pending: 2, Due: 2})
+		},
+	},
+	{
 		"stats/oldest", "OldestAt is since when the oldest of Due is due; zero for none",
 		func(f *fixture) {
 			f.endpoints("acme", 2)

@@ -28,7 +28,7 @@ func TestEveryCaseCanFail(t *testing.T) {
 	}
 	for _, d := range allDefects() {
 		t.Run(d.name, func(t *testing.T) {
-			for _, name := range strings.Fields(d.noticed) {
+			for name := range strings.FieldsSeq(d.noticed) {
 				c, ok := cases[name]
 				require.True(t, ok, "no case %q", name)
 				noticed[name] = true

@@ -52,6 +52,7 @@ type Set[K comparable, T any] struct {
 	turns    [2]int                   // whether it is the quick lanes' turn, or the slow ones': of idle and of busy kinds
 	behind   map[*lane[K, T]]struct{} // see lane.behind
 	claim    uint64                   // calls of Room
+	perLane  int                      // what the last of them said
 	full     bool                     // there was no room when some was wanted
 	backlog  bool                     // claims come back full
 	queued   int                      // items in queues and reservations
@@ -103,10 +104,12 @@ type Ticket[K comparable, T any] struct {
 
 // New returns an empty Set.
 func New[K comparable, T any](limits Limits) *Set[K, T] {
-	return &Set[K, T]{
+	s := &Set[K, T]{
 		limits: limits, lanes: make(map[K]*lane[K, T]),
 		behind: make(map[*lane[K, T]]struct{}), tight: make(map[*lane[K, T]]struct{}),
 	}
+	s.perLane = s.firstRoom(limits.Cap)
+	return s
 }
 
 // Reserve asks for room for one new item of an endpoint whose own limit of items out at once is most (0 for none). If there
@@ -165,7 +168,7 @@ func (s *Set[K, T]) Add(key K, most int, value T, size int) {
 	l := s.lane(key, true)
 	l.setLimit(s.limits.Cap, most)
 	if l.claim != s.claim { // the claim was not told of this lane
-		l.claim, l.left = s.claim, s.firstRoom(s.limits.Cap)
+		l.claim, l.left = s.claim, s.perLane
 	}
 	if l.left--; l.left <= 0 {
 		s.setBehind(l)
@@ -269,12 +272,18 @@ func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bo
 	return wants
 }
 
-// RunsLow reports whether a lane that is behind could do with a claim.
-func (s *Set[K, T]) RunsLow(key K) bool {
+// Stored says that an item for which there was no room waits in the store now, and reports whether this is a time to claim: its
+// lane may have run dry meanwhile.
+func (s *Set[K, T]) Stored(key K) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.lanes[key]
-	return l == nil || l.runsLow()
+	l := s.lane(key, false)
+	if l == nil {
+		return false
+	}
+	s.setBehind(l)
+	s.rest(l)
+	return l.runsLow()
 }
 
 func (l *lane[K, T]) runsLow() bool { return l.behind && !l.held && l.queue.len() <= l.cap/2 }
@@ -350,9 +359,10 @@ func (s *Set[K, T]) Room(begin bool) Room[K] {
 	defer s.mu.Unlock()
 	s.claim++
 	s.full = s.queued >= s.limits.Queue || s.bytes >= s.limits.Bytes
+	s.perLane = s.slowRoom(s.firstRoom(s.limits.Cap), 0)
 	r := Room[K]{
 		Items: min(s.limits.Queue-s.queued, max(s.limits.Queue/claims, 1)), Bytes: s.limits.Bytes - s.bytes,
-		PerLane: s.slowRoom(s.firstRoom(s.limits.Cap), 0), Lanes: make(map[K]int),
+		PerLane: s.perLane, Lanes: make(map[K]int),
 	}
 	for l := s.active.first; l != nil; l = l.next {
 		r.Lanes[l.key] = s.offer(l, begin)
@@ -415,7 +425,7 @@ func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
 		if len(s.lanes) >= s.limits.Lanes && !must {
 			return nil
 		}
-		l = &lane[K, T]{key: key, claim: s.claim, left: s.firstRoom(s.limits.Cap)}
+		l = &lane[K, T]{key: key, claim: s.claim, left: s.perLane}
 		l.setLimit(s.limits.Cap, 0)
 		l.cap = min(s.limits.Probe, l.start)
 		s.lanes[key] = l
