@@ -110,9 +110,9 @@ func publishError(results []Published, records []*EventRecord, err error) error 
 	if len(results) != len(records) {
 		return errWrongResults
 	}
-	for i := range results {
+	for i, r := range records {
 		if results[i].Err != nil {
-			return fmt.Errorf("event %d: %w", i, eventError(records[i], results[i].Err))
+			return fmt.Errorf("event %d: %w", i, eventError(r, results[i].Err))
 		}
 	}
 	return nil

@@ -144,7 +144,7 @@ func TestADeliveryThatFoundNoRoomIsClaimedWhenItsLaneHasRunDryMeanwhile(t *testi
 			<-gate
 			return r.store.Store.Publish(ctx, req)
 		}
-		go func() { _, _ = r.Emit(context.Background(), webhook.Event{Tenant: acme, Type: "x", ID: "last"}) }()
+		go func() { _, _ = r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "x", ID: "last"}) }()
 		synctest.Wait()
 		close(release)
 		synctest.Wait()
@@ -225,7 +225,7 @@ func TestAFailedPartOfAGroupFailsItsOwnEventsOnly(t *testing.T) {
 		errs := make(chan string, 10)
 		for i := range 5 {
 			go func() {
-				_, err := r.Emit(context.Background(), webhook.Event{Tenant: acme, Type: "x", ID: fmt.Sprint("e", i)})
+				_, err := r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "x", ID: fmt.Sprint("e", i)})
 				errs <- fmt.Sprint("e", i, " ", err)
 			}()
 			synctest.Wait()

@@ -1,7 +1,6 @@
 package memstore_test
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"testing"
@@ -121,7 +120,7 @@ func claimRequest(now time.Time, n int) webhook.ClaimRequest {
 // benchmarkClaim measures claims of up to 64 deliveries, not how they are given back.
 func benchmarkClaim(b *testing.B, s *memstore.Store, want int) {
 	b.Helper()
-	ctx := context.Background()
+	ctx := b.Context()
 	var items []webhook.Settlement
 	var took time.Duration
 	for b.Loop() {

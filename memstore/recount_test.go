@@ -11,8 +11,8 @@ import (
 )
 
 // recount checks that everything the Store keeps twice agrees, by counting all of it again, and that the limits are kept.
-func recount(t testing.TB, s *Store) {
-	t.Helper()
+func recount(tb testing.TB, s *Store) {
+	tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var pending, unfinished, finished, readyNow, readyOff, waiting, leased, outbox int
@@ -23,33 +23,33 @@ func recount(t testing.TB, s *Store) {
 	attempts := map[*endpoint]int{}
 	bound := map[*version]int{}
 
-	require.Len(t, s.events, len(s.uids))
-	require.Equal(t, len(s.events), checkIndex(t, &s.timeline))
+	require.Len(tb, s.events, len(s.uids))
+	require.Equal(tb, len(s.events), checkIndex(tb, &s.timeline))
 	for k, ev := range s.events {
-		require.Equal(t, k, ev.eventKey())
-		require.Same(t, ev, s.uids[ev.UID])
-		require.Same(t, ev.tenant, s.tenants[ev.Tenant])
-		require.True(t, slices.IsSortedFunc(ev.deliveries, func(a, b *delivery) int { return strings.Compare(a.endpoint.ID, b.endpoint.ID) }))
+		require.Equal(tb, k, ev.eventKey())
+		require.Same(tb, ev, s.uids[ev.UID])
+		require.Same(tb, ev.tenant, s.tenants[ev.Tenant])
+		require.True(tb, slices.IsSortedFunc(ev.deliveries, func(a, b *delivery) int { return strings.Compare(a.endpoint.ID, b.endpoint.ID) }))
 		evBytes, evOpen, evAttempts := ev.size, 0, 0
-		require.Equal(t, eventBytes(&ev.EventRecord), ev.size)
+		require.Equal(tb, eventBytes(&ev.EventRecord), ev.size)
 		for _, d := range ev.deliveries {
 			e := d.endpoint
-			require.Same(t, e, s.endpoints[e.key()])
+			require.Same(tb, e, s.endpoints[e.key()])
 			stored[e]++
 			attempts[e] += len(d.attempts)
 			evAttempts += len(d.attempts)
 			last := int64(-1 << 63)
 			for _, a := range d.attempts {
-				require.Greater(t, a.leaseNo, last, "attempts are by lease number")
+				require.Greater(tb, a.leaseNo, last, "attempts are by lease number")
 				last = a.leaseNo
-				require.Equal(t, attemptBytes(&a.Attempt), a.bytes)
+				require.Equal(tb, attemptBytes(&a.Attempt), a.bytes)
 				evBytes += a.bytes
 			}
 			if final(d.state) {
 				finished++
-				require.Equal(t, nowhere, d.in)
-				require.False(t, d.leased)
-				require.Nil(t, d.made)
+				require.Equal(tb, nowhere, d.in)
+				require.False(tb, d.leased)
+				require.Nil(tb, d.made)
 				continue
 			}
 			evOpen++
@@ -60,30 +60,30 @@ func recount(t testing.TB, s *Store) {
 			switch d.in {
 			case inWaiting:
 				waiting++
-				require.False(t, d.leased)
-				require.Same(t, d, s.waiting.items[d.slot.pos].node.of)
+				require.False(tb, d.leased)
+				require.Same(tb, d, s.waiting.items[d.slot.pos].node.of)
 			case inLeased:
 				leased++
-				require.True(t, d.leased)
-				require.Same(t, d, s.leased.items[d.slot.pos].node.of)
+				require.True(tb, d.leased)
+				require.Same(tb, d, s.leased.items[d.slot.pos].node.of)
 			case inReady:
-				require.Same(t, d, e.ready.items[d.slot.pos].node.of)
+				require.Same(tb, d, e.ready.items[d.slot.pos].node.of)
 				if e.lane == laneRing {
 					readyNow++
 				} else {
 					readyOff++
 				}
 			case nowhere:
-				t.Fatalf("a pending delivery is nowhere")
+				tb.Fatalf("a pending delivery is nowhere")
 			}
 		}
 		pending += evOpen
 		unfinished += evOpen
 		bytes += evBytes
-		require.Equal(t, evOpen, ev.open)
-		require.Equal(t, evBytes, ev.bytes)
+		require.Equal(tb, evOpen, ev.open)
+		require.Equal(tb, evBytes, ev.bytes)
 		if ev.fanout {
-			require.Equal(t, evAttempts, checkIndex(t, &ev.attempts))
+			require.Equal(tb, evAttempts, checkIndex(tb, &ev.attempts))
 		}
 		if ev.unmade {
 			outbox++
@@ -93,40 +93,40 @@ func recount(t testing.TB, s *Store) {
 		} else if len(ev.deliveries) == 0 {
 			finished++
 		}
-		require.Equal(t, evOpen == 0 && !ev.unmade, ev.closed)
+		require.Equal(tb, evOpen == 0 && !ev.unmade, ev.closed)
 		if ev.closed {
 			closed.rows += max(len(ev.deliveries), 1)
 			closed.bytes += ev.bytes
 		}
 	}
-	require.Equal(t, []int{pending, unfinished, finished}, []int{s.pending, s.unfinished, s.finished}, "pending, unfinished, finished")
-	require.Equal(t, []int{readyNow, readyOff}, []int{s.readyNow, s.readyOff}, "ready")
-	require.Equal(t, []int{waiting, leased, outbox}, []int{checkHeap(t, &s.waiting), checkHeap(t, &s.leased), checkHeap(t, &s.outbox)})
-	require.Equal(t, bytes, s.bytes, "bytes")
-	require.Equal(t, []any{closed.rows, closed.bytes}, []any{s.closed.rows, s.closed.bytes}, "closed")
+	require.Equal(tb, []int{pending, unfinished, finished}, []int{s.pending, s.unfinished, s.finished}, "pending, unfinished, finished")
+	require.Equal(tb, []int{readyNow, readyOff}, []int{s.readyNow, s.readyOff}, "ready")
+	require.Equal(tb, []int{waiting, leased, outbox}, []int{checkHeap(tb, &s.waiting), checkHeap(tb, &s.leased), checkHeap(tb, &s.outbox)})
+	require.Equal(tb, bytes, s.bytes, "bytes")
+	require.Equal(tb, []any{closed.rows, closed.bytes}, []any{s.closed.rows, s.closed.bytes}, "closed")
 
-	checkEndpoints(t, s, stored, open, attempts, bound)
+	checkEndpoints(tb, s, stored, open, attempts, bound)
 
-	require.LessOrEqual(t, s.unfinished+s.finished, s.maxRows)
+	require.LessOrEqual(tb, s.unfinished+s.finished, s.maxRows)
 	if s.closed.head != nil {
-		require.LessOrEqual(t, s.finished, s.maxFinished)
+		require.LessOrEqual(tb, s.finished, s.maxFinished)
 	}
 	// Beyond MaxBytes there may be one attempt of each delivery, without a body.
-	require.LessOrEqual(t, s.bytes, s.maxBytes+int64(s.unfinished+s.finished)*(attemptOverhead+shortError))
+	require.LessOrEqual(tb, s.bytes, s.maxBytes+int64(s.unfinished+s.finished)*(attemptOverhead+shortError))
 }
 
-func checkEndpoints(t testing.TB, s *Store, stored, open, attempts map[*endpoint]int, bound map[*version]int) {
-	t.Helper()
+func checkEndpoints(tb testing.TB, s *Store, stored, open, attempts map[*endpoint]int, bound map[*version]int) {
+	tb.Helper()
 	inRing, blocked, owned, subs := 0, 0, 0, 0
 	for k, e := range s.endpoints {
-		require.Equal(t, k, e.key())
-		require.Equal(t, stored[e], checkIndex(t, &e.deliveries))
-		require.Equal(t, attempts[e], checkIndex(t, &e.attempts))
-		require.Equal(t, open[e], e.unfinished)
-		checkHeap(t, &e.ready)
+		require.Equal(tb, k, e.key())
+		require.Equal(tb, stored[e], checkIndex(tb, &e.deliveries))
+		require.Equal(tb, attempts[e], checkIndex(tb, &e.attempts))
+		require.Equal(tb, open[e], e.unfinished)
+		checkHeap(tb, &e.ready)
 		idle := 0
 		for d := e.oldest; d != nil; d = d.next {
-			require.Contains(t, []place{inReady, inWaiting}, d.in)
+			require.Contains(tb, []place{inReady, inWaiting}, d.in)
 			idle++
 		}
 		held := 0
@@ -135,41 +135,41 @@ func checkEndpoints(t testing.TB, s *Store, stored, open, attempts map[*endpoint
 				held++
 			}
 		}
-		require.Equal(t, e.unfinished, idle+held, "those that nobody holds")
-		require.Equal(t, e.doomed, e.dead() && e.doomed)
+		require.Equal(tb, e.unfinished, idle+held, "those that nobody holds")
+		require.Equal(tb, e.doomed, e.dead() && e.doomed)
 		if e.dead() && e.unfinished > 0 {
-			require.True(t, e.doomed, "Prune does not know of deliveries that it has to cancel")
+			require.True(tb, e.doomed, "Prune does not know of deliveries that it has to cancel")
 		}
-		require.Equal(t, micros(e.Health.BlockedUntil), e.blockedUntil)
+		require.Equal(tb, micros(e.Health.BlockedUntil), e.blockedUntil)
 		switch e.lane {
 		case laneEmpty:
-			require.Zero(t, e.ready.len())
+			require.Zero(tb, e.ready.len())
 		case laneRing:
 			inRing++
-			require.False(t, e.heldBack())
+			require.False(tb, e.heldBack())
 		case laneBlocked:
 			blocked++
-			require.Equal(t, e.blockedUntil, s.blocked.items[e.slot.pos].at)
+			require.Equal(tb, e.blockedUntil, s.blocked.items[e.slot.pos].at)
 		case laneHeld:
-			require.True(t, e.heldBack())
+			require.True(tb, e.heldBack())
 		}
-		require.Equal(t, e.lane == laneEmpty, e.ready.len() == 0)
+		require.Equal(tb, e.lane == laneEmpty, e.ready.len() == 0)
 		if e.gone {
-			require.NotZero(t, e.deliveries.len(), "a deleted endpoint is kept for nothing")
+			require.NotZero(tb, e.deliveries.len(), "a deleted endpoint is kept for nothing")
 			continue
 		}
 		owned++
 		_, found := e.tenant.search(e.ID)
-		require.True(t, found)
+		require.True(tb, found)
 		spare := 0
 		for _, v := range e.versions {
-			require.Equal(t, bound[v], v.deliveries)
+			require.Equal(tb, bound[v], v.deliveries)
 			if v.deliveries == 0 {
 				spare++
 			}
 		}
-		require.LessOrEqual(t, spare, spareVersions+1)
-		require.Equal(t, e.Version, e.present().number)
+		require.LessOrEqual(tb, spare, spareVersions+1)
+		require.Equal(tb, e.Version, e.present().number)
 		if e.State != webhook.EndpointDisabled {
 			subs += len(slices.Compact(slices.Sorted(slices.Values(e.Events))))
 		}
@@ -177,14 +177,14 @@ func checkEndpoints(t testing.TB, s *Store, stored, open, attempts map[*endpoint
 	for e := s.ring.head; e != nil; e = e.ringN {
 		inRing--
 		if e.ringN != nil {
-			require.LessOrEqual(t, e.visited, e.ringN.visited, "the ring is in the order of the last visits")
+			require.LessOrEqual(tb, e.visited, e.ringN.visited, "the ring is in the order of the last visits")
 		}
 	}
-	require.Zero(t, inRing)
-	require.Equal(t, blocked, checkHeap(t, &s.blocked))
+	require.Zero(tb, inRing)
+	require.Equal(tb, blocked, checkHeap(tb, &s.blocked))
 	doomed := 0
 	for e := s.doomed.head; e != nil; e = e.ringN {
-		require.True(t, e.doomed)
+		require.True(tb, e.doomed)
 		doomed++
 	}
 	for _, e := range s.endpoints {
@@ -192,55 +192,55 @@ func checkEndpoints(t testing.TB, s *Store, stored, open, attempts map[*endpoint
 			doomed--
 		}
 	}
-	require.Zero(t, doomed)
+	require.Zero(tb, doomed)
 
 	events, owners := 0, 0
 	for name, tn := range s.tenants {
-		require.Equal(t, name, tn.name)
-		require.Positive(t, len(tn.endpoints)+tn.events.len(), "a tenant is kept for nothing")
-		events += checkIndex(t, &tn.events)
+		require.Equal(tb, name, tn.name)
+		require.Positive(tb, len(tn.endpoints)+tn.events.len(), "a tenant is kept for nothing")
+		events += checkIndex(tb, &tn.events)
 		owned -= len(tn.endpoints)
 		if len(tn.endpoints) > 0 {
 			owners++
 		}
 	}
-	require.Equal(t, len(s.events), events)
-	require.Zero(t, owned)
-	require.Len(t, s.owners, owners)
+	require.Equal(tb, len(s.events), events)
+	require.Zero(tb, owned)
+	require.Len(tb, s.owners, owners)
 	for _, list := range s.subs {
-		require.NotEmpty(t, list)
+		require.NotEmpty(tb, list)
 		subs -= len(list)
 	}
-	require.Zero(t, subs)
+	require.Zero(tb, subs)
 }
 
 // checkHeap checks the order of a heap, and returns how many elements it has.
-func checkHeap[T any](t testing.TB, h *heap[T]) int {
-	t.Helper()
+func checkHeap[T any](tb testing.TB, h *heap[T]) int {
+	tb.Helper()
 	for i := range h.items {
-		require.Equal(t, i, h.items[i].node.pos)
+		require.Equal(tb, i, h.items[i].node.pos)
 		if i > 0 {
-			require.False(t, h.items[i].before(&h.items[(i-1)/2]))
+			require.False(tb, h.items[i].before(&h.items[(i-1)/2]))
 		}
 	}
-	require.True(t, cap(h.items) <= smallHeap || len(h.items) >= cap(h.items)/4-1, "%d of %d", len(h.items), cap(h.items))
+	require.True(tb, cap(h.items) <= smallHeap || len(h.items) >= cap(h.items)/4-1, "%d of %d", len(h.items), cap(h.items))
 	return len(h.items)
 }
 
 // checkIndex checks the order of an index, and returns how many elements it has.
-func checkIndex[T any](t testing.TB, x *index[T]) int {
-	t.Helper()
+func checkIndex[T any](tb testing.TB, x *index[T]) int {
+	tb.Helper()
 	n := 0
 	var last *key
 	for _, c := range x.chunks {
-		require.NotEmpty(t, c)
-		require.LessOrEqual(t, len(c), chunkSize)
+		require.NotEmpty(tb, c)
+		require.LessOrEqual(tb, len(c), chunkSize)
 		for i := range c {
-			require.True(t, last == nil || last.less(c[i].key))
+			require.True(tb, last == nil || last.less(c[i].key))
 			last = &c[i].key
 			n++
 		}
 	}
-	require.Equal(t, x.n, n)
+	require.Equal(tb, x.n, n)
 	return n
 }

@@ -167,7 +167,7 @@ func TestLanesThatHangLeaveRoomForTheFirstItemOfAnUnprovenOne(t *testing.T) {
 func TestQuickLanesGoOnWhileSlowOnesHang(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.InFlight = 10 })
 	f.prove("q", "r")
-	for _, key := range strings.Split("abcdefgh", "") {
+	for key := range strings.SplitSeq("abcdefgh", "") {
 		f.claimed(key, 20)
 	}
 	assert.Len(t, f.takeAll(), 7, "they hang")
@@ -233,7 +233,7 @@ func TestQuickAndSlowLanesTakeTurns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, func(l *Limits) { l.InFlight = 1 })
 			f.prove(strings.Split(keys[0], "")...)
-			for _, key := range strings.Split(keys[0]+keys[1], "") {
+			for key := range strings.SplitSeq(keys[0]+keys[1], "") {
 				f.claimed(key, 100)
 			}
 			slow := 0
@@ -259,4 +259,47 @@ func TestKindWithoutWorkGivesItsTurnsAway(t *testing.T) {
 	assert.Len(t, f.take(20), 20)
 	f.claimed("a", 10)
 	assert.Contains(t, []string{"qaqaqaqaq", "aqaqaqaqa"}, keysOf(f.take(10))[1:], "after a's first item: the turns do not add up")
+}
+
+// First items of some lanes do not decide which kind of the others is next.
+func TestFirstItemsTakeNoTurnsOfLanesThatHaveItemsOut(t *testing.T) {
+	f := newFixture(t, nil)
+	f.prove("p", "q")
+	f.claimed("q", 50)
+	f.claimed("s", 50)
+	items := f.take(2) // q's and s's first
+	for range 2 {
+		f.claimed("p", 1)
+		items = append(items, f.take(2)...) // p's first, and one of q or s
+		for i, it := range items {
+			if it.key == "p" {
+				f.end(Answered, quickly, it)
+				items = append(items[:i], items[i+1:]...)
+				break
+			}
+		}
+	}
+	assert.Equal(t, 2, strings.Count(keysOf(items), "q"), keysOf(items))
+	assert.Equal(t, 2, strings.Count(keysOf(items), "s"), keysOf(items))
+}
+
+func TestMoreThanOneLaneIsLookedAtForOneThatHasLittleOut(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.InFlight, l.Cap = 30, 20 })
+	for i := range tries - 1 {
+		f.prove(string(rune('a' + i)))
+	}
+	f.prove("q")
+	for i := range tries - 1 {
+		f.claimed(string(rune('a'+i)), 20)
+	}
+	f.takeAll()
+	f.claimed("q", 20)
+	require.Equal(t, "q", keysOf(f.take(1)))
+	require.Empty(t, f.takeAll(), "%d are free, for lanes with nothing out", 30-f.InFlight())
+	hanging := f.lanes["a"].inFlight
+	for it := range f.lanes {
+		if it != "q" {
+			assert.Equal(t, hanging, f.lanes[it].inFlight)
+		}
+	}
 }

@@ -373,6 +373,13 @@ func (s *Set[K, T]) Room(begin bool) Room[K] {
 	for l := range s.tight {
 		r.Lanes[l.key] = s.offer(l, begin)
 	}
+	if s.perLane < 1 { // that is for unknown lanes, not for quick ones that happen to be idle
+		for l := s.idle.first; l != nil; l = l.next {
+			if l.quick {
+				r.Lanes[l.key] = s.offer(l, begin)
+			}
+		}
+	}
 	return r
 }
 

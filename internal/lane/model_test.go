@@ -345,7 +345,19 @@ func (w *world) settle() {
 			w.free()
 		}
 		w.claim()
+		if w.waiting() == 0 && !w.round.under {
+			return
+		}
 	}
+}
+
+// waiting counts what has not been delivered.
+func (w *world) waiting() int {
+	n := len(w.reserved) + len(w.round.got)
+	for _, key := range w.keys {
+		n += len(w.store[key]) + len(w.queues[key])
+	}
+	return n
 }
 
 func TestAnythingMayHappenInAnyOrder(t *testing.T) {

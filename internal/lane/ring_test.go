@@ -103,7 +103,7 @@ func TestListBehavesAsASequence(t *testing.T) {
 			q.remove(model[i])
 			assert.Nil(t, model[i].prev)
 			assert.Nil(t, model[i].next)
-			out = append(out, model[i])
+			out = append(out, model[i]) //nolint:makezero // those that are in no list
 			model = append(model[:i:i], model[i+1:]...)
 		}
 		var forward, backward []*node
@@ -113,8 +113,8 @@ func TestListBehavesAsASequence(t *testing.T) {
 		for l := q.last; l != nil; l = l.prev {
 			backward = append([]*node{l}, backward...)
 		}
-		require.Equal(t, len(model), len(forward))
-		require.Equal(t, len(model), len(backward))
+		require.Len(t, forward, len(model))
+		require.Len(t, backward, len(model))
 		for i, l := range model {
 			require.Same(t, l, forward[i])
 			require.Same(t, l, backward[i])
