@@ -5,7 +5,8 @@
 // # Sending
 //
 //	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{})
-//	go d.Run(ctx) // delivers until ctx ends, then drains
+//	stopped := make(chan error, 1)
+//	go func() { stopped <- d.Run(ctx) }() // delivers until ctx ends, then drains: wait for it before the process exits
 //
 //	receipt, err := d.Emit(ctx, webhook.Event{
 //		Tenant: "acme",
@@ -24,7 +25,7 @@
 //		URL:    "https://acme.example/hooks",
 //		Events: []string{"member.*"},
 //	})
-//	// endpoint.Secret is shown this once: give it to the customer.
+//	// string(endpoint.Secret) is shown this once: give it to the customer.
 //
 // # What receivers see
 //
@@ -33,10 +34,17 @@
 // once and in no particular order; webhook-id and the body are the same in every attempt of a delivery, so that receivers can
 // tell repeats.
 //
+// # Changing what is sent
+//
+// A [Profile] is registered under a name in Config.Profiles, and endpoints are created with it. Its functions change the body
+// (Encode), headers (Header), signatures (a [Signer], several at once for migrations), keys, the [RetryPolicy] ([Exponential],
+// [Schedule], or a function of your own), what counts as a success (Judge), and the test event. Config.EventTypes is a catalogue of
+// event types. Config.Transport replaces net/http, and Network.Wrap adds to it.
+//
 // # Failures
 //
 // A 2xx answer is a success. A 410 disables the endpoint. Everything else is retried as the profile's [RetryPolicy] says, by
-// default 15 times over about three days, and never before a Retry-After. A receiver that hangs, answers slowly or has a long
+// default 15 times over about three days, and never before a Retry-After (of up to a day). A receiver that hangs, answers slowly or has a long
 // backlog delays no other: see Config.MaxInFlight and Config.PerEndpoint. Each [Attempt] has a [Class] that says what kind of
 // failure it was.
 //
@@ -53,6 +61,12 @@
 // Tenants, ids, types, patterns and channels have at most 255 bytes. An event has at most Config.MaxEventBytes of data and 32
 // headers; an endpoint at most 100 patterns, 32 headers of up to 4,096 bytes, 50 metadata pairs, 10 live secrets, and a URL of
 // up to 2,048 bytes; a batch at most 1,000 events. More is refused with a [FieldError], and nothing is stored.
+//
+// # Reading the rest of this page
+//
+// An application needs [New], [Config], [Network], [Dispatcher], [Scope], [Event], [Receipt], [Endpoint], [Query] with [Page], what
+// they return ([Delivery], [Attempt], [Health], [Stats]), and [Profile] with its functions. The other types, from [ClaimRequest] to
+// [Settlement], are for implementations of [Store].
 //
 // # Testing
 //

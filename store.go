@@ -20,7 +20,8 @@ type Publisher interface {
 	//
 	// A delivery row with a final State is stored as finished, with its Attempt. Any other is pending: due at DueAt, or,
 	// if Leased, held by the caller under lease number 1 until LeaseUntil. Publish reads no endpoint and changes no row
-	// that another publisher shares; a row for an endpoint that no longer exists is canceled by Prune.
+	// that another publisher shares; a row for an endpoint that no longer exists is canceled by Prune, and one for a version
+	// that is not kept any more is made under the present one.
 	//
 	// An error means that the outcome is unknown, and repeating the request with the same ids is safe. The records
 	// belong to the Store from the call on; the caller does not change them.
@@ -97,8 +98,8 @@ type Store interface {
 	// at DueAt, without a lease: a retry if there is an Attempt, else the lease is given back.
 	//
 	// Attempts are stored once for each lease number and numbered 1, 2, 3… in the order of lease numbers. Each that is
-	// not a Test is merged into its endpoint's Health, in any order with the same result, and a success of an endpoint
-	// that is not failing writes nothing: a failure adds to Failures and moves FailingSince, LastFailureAt; a success
+	// not a Test is merged into its endpoint's Health, those of one call in any order with the same result, and a success
+	// of an endpoint that is not failing writes nothing: a failure adds to Failures and moves FailingSince, LastFailureAt; a success
 	// clears Failures, FailingSince, and an open Circuit with its block. BlockUntil, of items in effect, moves
 	// Health.BlockedUntil if it is later, and OpenCircuit sets Circuit. Disable, unless empty, disables an endpoint that
 	// is not disabled with that reason, and adds one to its Version.

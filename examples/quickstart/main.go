@@ -76,7 +76,7 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.say("   %-18s %d subscribed", e.Type, receipt.Deliveries)
+		s.say("   %-18s emitted, to %d subscribed", e.Type, receipt.Deliveries)
 	}
 	if _, err := crm.Wait(ctx, 2); err != nil {
 		return err
