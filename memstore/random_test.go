@@ -421,6 +421,7 @@ func (w *world) compare() {
 }
 
 func TestWhateverIsDoneTheStoreAgreesWithItselfAndItsLimits(t *testing.T) {
+	t.Parallel()
 	for _, o := range []Options{
 		{MaxPending: 40, MaxFinished: 20, MaxBytes: 16 << 10},
 		{MaxPending: 3, MaxFinished: 4, MaxBytes: 4 << 10},
