@@ -382,7 +382,7 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 	}
 	p.giveBack()
 	for _, key := range p.refused {
-		p.cold = p.session.lanes.Stored(key) || p.cold
+		p.cold = p.session.lanes.Behind(key) || p.cold // the lane may have run dry meanwhile
 	}
 	p.reset()
 }

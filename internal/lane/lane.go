@@ -178,16 +178,6 @@ func (s *Set[K, T]) Add(key K, most int, value T, size int) {
 	s.wake(l)
 }
 
-// Behind says that deliveries of an endpoint wait in the store.
-func (s *Set[K, T]) Behind(key K) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.lane(key, false); l != nil {
-		s.setBehind(l)
-		s.rest(l)
-	}
-}
-
 // Next takes the next item out, if one may go. Report what became of it with Done and then Free.
 func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 	s.mu.Lock()
@@ -272,22 +262,6 @@ func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bo
 	return wants
 }
 
-// Stored says that an item for which there was no room waits in the store now, and reports whether this is a time to claim: its
-// lane may have run dry meanwhile.
-func (s *Set[K, T]) Stored(key K) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.lane(key, false)
-	if l == nil {
-		return false
-	}
-	s.setBehind(l)
-	s.rest(l)
-	return l.runsLow()
-}
-
-func (l *lane[K, T]) runsLow() bool { return l.behind && !l.held && l.queue.len() <= l.cap/2 }
-
 // Flush empties an endpoint's queue and returns what was in it. The endpoint is behind then.
 func (s *Set[K, T]) Flush(key K) []T {
 	s.mu.Lock()
@@ -302,27 +276,6 @@ func (s *Set[K, T]) Flush(key K) []T {
 	}
 	s.rest(l)
 	return values
-}
-
-// Hold keeps an endpoint from getting anything more until Unhold, and returns what was in its queue.
-func (s *Set[K, T]) Hold(key K) []T {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.lane(key, true)
-	l.held = true
-	values := s.flush(l, nil)
-	s.setBehind(l)
-	s.rest(l)
-	return values
-}
-
-// Unhold ends a Hold.
-func (s *Set[K, T]) Unhold(key K) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if l := s.lanes[key]; l != nil {
-		l.held = false
-	}
 }
 
 // FlushAll empties all queues and returns what was in them.
@@ -344,67 +297,6 @@ func (s *Set[K, T]) flush(l *lane[K, T], values []T) []T {
 		values = append(values, it.value)
 	}
 	return values
-}
-
-// Room says how much a claim may bring.
-type Room[K comparable] struct {
-	Items, Bytes int
-	PerLane      int       // of a lane that is not in Lanes
-	Lanes        map[K]int // zero or less for none
-}
-
-// Room returns the room for the next claim; begin says that it begins a round.
-func (s *Set[K, T]) Room(begin bool) Room[K] {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.claim++
-	s.full = s.queued >= s.limits.Queue || s.bytes >= s.limits.Bytes
-	s.perLane = s.slowRoom(s.firstRoom(s.limits.Cap), 0)
-	r := Room[K]{
-		Items: min(s.limits.Queue-s.queued, max(s.limits.Queue/claims, 1)), Bytes: s.limits.Bytes - s.bytes,
-		PerLane: s.perLane, Lanes: make(map[K]int),
-	}
-	for l := s.active.first; l != nil; l = l.next {
-		r.Lanes[l.key] = s.offer(l, begin)
-	}
-	for l := range s.behind {
-		r.Lanes[l.key] = s.offer(l, begin)
-	}
-	for l := range s.tight {
-		r.Lanes[l.key] = s.offer(l, begin)
-	}
-	if s.perLane < 1 { // that is for unknown lanes, not for quick ones that happen to be idle
-		for l := s.idle.first; l != nil; l = l.next {
-			if l.quick {
-				r.Lanes[l.key] = s.offer(l, begin)
-			}
-		}
-	}
-	return r
-}
-
-// offer returns the room of a lane for the claim that is about to be made.
-func (s *Set[K, T]) offer(l *lane[K, T], begin bool) int {
-	l.claim, l.left = s.claim, s.room(l)
-	l.unsure = l.left < 1 || l.unsure && !begin
-	return l.left
-}
-
-// EndRound says that a round of claims has visited all endpoints, and whether any claim was cut short by Items or Bytes.
-// If none was, lanes that had room in all of them, and got less than that, have caught up.
-func (s *Set[K, T]) EndRound(cut bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.backlog = cut
-	if cut {
-		return
-	}
-	for l := range s.behind {
-		if !l.unsure {
-			l.behind = false
-			delete(s.behind, l)
-		}
-	}
 }
 
 // Free says that an item which is done is out no longer.
@@ -471,12 +363,6 @@ func (s *Set[K, T]) wake(l *lane[K, T]) {
 	}
 }
 
-func (s *Set[K, T]) setBehind(l *lane[K, T]) {
-	l.behind = true
-	l.unsure = true // the round that is under way may have passed it already
-	s.behind[l] = struct{}{}
-}
-
 // enter and leave count what waits.
 func (s *Set[K, T]) enter(l *lane[K, T], size int) {
 	if l.size == 0 {
@@ -501,104 +387,6 @@ func (s *Set[K, T]) leave(l *lane[K, T], size int) {
 }
 
 func (l *lane[K, T]) waiting() int { return l.queue.len() + l.reserved }
-
-// learn adapts a lane to what became of an item.
-func (s *Set[K, T]) learn(l *lane[K, T], outcome Outcome, took time.Duration) {
-	wasQuick := l.quick
-	l.pace(outcome, took)
-	switch {
-	case l.quick && !wasQuick:
-		s.slowQueued -= l.waiting()
-		delete(s.tight, l)
-	case !l.quick && wasQuick:
-		s.slowQueued += l.waiting()
-	}
-	if !l.quick {
-		s.tight[l] = struct{}{}
-	}
-}
-
-// room is how many more items may wait in a lane: as many as it sends within Limits.Wait, in a fourth of the queue and of its
-// bytes.
-func (s *Set[K, T]) room(l *lane[K, T]) int {
-	if l.held {
-		return 0
-	}
-	most := s.firstRoom(l.start)
-	if l.took > 0 {
-		most = int(min(time.Duration(l.cap)*s.limits.Wait/l.took, time.Duration(s.limits.Queue/share)))
-	}
-	if l.size > 0 {
-		most = min(most, s.limits.Bytes/share/l.size)
-	}
-	room := max(most, 1) - l.waiting()
-	if !l.quick {
-		return s.slowRoom(room, l.waiting())
-	}
-	return room
-}
-
-// slowRoom is what the slow lanes, and those not yet known to be quick, leave to one of them that has room for itself: together
-// they hold half of the queue at most, and up to three quarters by one item in each. So the others always find room, however
-// many receivers hang.
-func (s *Set[K, T]) slowRoom(room, waiting int) int {
-	switch {
-	case s.slowQueued < max(s.limits.Queue/2, 1):
-		return room
-	case waiting == 0 && s.slowQueued < s.limits.Queue*3/4:
-		return min(room, 1)
-	default:
-		return min(room, 0)
-	}
-}
-
-// fits reports whether an item leaves room for those of others: a lane may hold a fourth of the bytes, or a single item.
-func (s *Set[K, T]) fits(l *lane[K, T], size int) bool {
-	return l.waiting() == 0 || l.bytes+size <= s.limits.Bytes/share
-}
-
-// firstRoom is the room of a lane of which nothing is known but the limit that it will have.
-func (s *Set[K, T]) firstRoom(limit int) int {
-	return max(min(2*min(limit, s.limits.Probe), s.limits.Queue/share), 1)
-}
-
-// setLimit applies the endpoint's own limit; 0 is none.
-func (l *lane[K, T]) setLimit(start, most int) {
-	l.start, l.top = start, start*growth
-	if most > 0 {
-		l.start, l.top = min(start, most), most
-	}
-	l.cap = min(l.cap, l.top)
-}
-
-// pace adapts a lane's cap: to the start with the first answer, one more for each quick one after that, down to one after two
-// timeouts in a row, back to the start when one is answered, or when the endpoint's own limit was raised.
-func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
-	took = max(took, time.Microsecond)
-	if l.took == 0 {
-		l.took = took
-	}
-	l.took += (took - l.took) / 8
-	l.quick = took < slow
-	switch outcome {
-	case Answered:
-		switch {
-		case !l.known && l.cap < l.start, l.timeouts >= 2:
-			l.cap = l.start
-		case l.quick:
-			l.cap = min(max(l.cap+1, l.start), l.top)
-		default:
-			l.cap = max(l.cap-1, l.start)
-		}
-		l.timeouts, l.known = 0, true
-	case TimedOut:
-		l.timeouts++
-		if l.timeouts >= 2 {
-			l.cap = 1
-		}
-	case Failed, Unsent:
-	}
-}
 
 func (l *lane[K, T]) mayGive() bool { return l.queue.len() > 0 && l.inFlight < l.cap }
 

@@ -1,0 +1,57 @@
+package lane
+
+import "time"
+
+// learn adapts a lane to what became of an item.
+func (s *Set[K, T]) learn(l *lane[K, T], outcome Outcome, took time.Duration) {
+	wasQuick := l.quick
+	l.pace(outcome, took)
+	switch {
+	case l.quick && !wasQuick:
+		s.slowQueued -= l.waiting()
+		delete(s.tight, l)
+	case !l.quick && wasQuick:
+		s.slowQueued += l.waiting()
+	}
+	if !l.quick {
+		s.tight[l] = struct{}{}
+	}
+}
+
+// setLimit applies the endpoint's own limit; 0 is none.
+func (l *lane[K, T]) setLimit(start, most int) {
+	l.start, l.top = start, start*growth
+	if most > 0 {
+		l.start, l.top = min(start, most), most
+	}
+	l.cap = min(l.cap, l.top)
+}
+
+// pace adapts a lane's cap: to the start with the first answer, one more for each quick one after that, down to one after two
+// timeouts in a row, back to the start when one is answered, or when the endpoint's own limit was raised.
+func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
+	took = max(took, time.Microsecond)
+	if l.took == 0 {
+		l.took = took
+	}
+	l.took += (took - l.took) / 8
+	l.quick = took < slow
+	switch outcome {
+	case Answered:
+		switch {
+		case !l.known && l.cap < l.start, l.timeouts >= 2:
+			l.cap = l.start
+		case l.quick:
+			l.cap = min(max(l.cap+1, l.start), l.top)
+		default:
+			l.cap = max(l.cap-1, l.start)
+		}
+		l.timeouts, l.known = 0, true
+	case TimedOut:
+		l.timeouts++
+		if l.timeouts >= 2 {
+			l.cap = 1
+		}
+	case Failed, Unsent:
+	}
+}

@@ -1,0 +1,150 @@
+package lane
+
+import "time"
+
+// Behind says that deliveries of an endpoint wait in the store, and reports whether this is a time to claim: its lane has run low.
+func (s *Set[K, T]) Behind(key K) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lane(key, false)
+	if l == nil {
+		return false
+	}
+	s.setBehind(l)
+	s.rest(l)
+	return l.runsLow()
+}
+
+func (l *lane[K, T]) runsLow() bool { return l.behind && !l.held && l.queue.len() <= l.cap/2 }
+
+// Hold keeps an endpoint from getting anything more until Unhold, and returns what was in its queue.
+func (s *Set[K, T]) Hold(key K) []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lane(key, true)
+	l.held = true
+	values := s.flush(l, nil)
+	s.setBehind(l)
+	s.rest(l)
+	return values
+}
+
+// Unhold ends a Hold.
+func (s *Set[K, T]) Unhold(key K) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.lanes[key]; l != nil {
+		l.held = false
+	}
+}
+
+// Room says how much a claim may bring.
+type Room[K comparable] struct {
+	Items, Bytes int
+	PerLane      int       // of a lane that is not in Lanes
+	Lanes        map[K]int // zero or less for none
+}
+
+// Room returns the room for the next claim; begin says that it begins a round.
+func (s *Set[K, T]) Room(begin bool) Room[K] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.claim++
+	s.full = s.queued >= s.limits.Queue || s.bytes >= s.limits.Bytes
+	s.perLane = s.slowRoom(s.firstRoom(s.limits.Cap), 0)
+	r := Room[K]{
+		Items: min(s.limits.Queue-s.queued, max(s.limits.Queue/claims, 1)), Bytes: s.limits.Bytes - s.bytes,
+		PerLane: s.perLane, Lanes: make(map[K]int),
+	}
+	for l := s.active.first; l != nil; l = l.next {
+		r.Lanes[l.key] = s.offer(l, begin)
+	}
+	for l := range s.behind {
+		r.Lanes[l.key] = s.offer(l, begin)
+	}
+	for l := range s.tight {
+		r.Lanes[l.key] = s.offer(l, begin)
+	}
+	if s.perLane < 1 { // that is for unknown lanes, not for quick ones that happen to be idle
+		for l := s.idle.first; l != nil; l = l.next {
+			if l.quick {
+				r.Lanes[l.key] = s.offer(l, begin)
+			}
+		}
+	}
+	return r
+}
+
+// offer returns the room of a lane for the claim that is about to be made.
+func (s *Set[K, T]) offer(l *lane[K, T], begin bool) int {
+	l.claim, l.left = s.claim, s.room(l)
+	l.unsure = l.left < 1 || l.unsure && !begin
+	return l.left
+}
+
+// EndRound says that a round of claims has visited all endpoints, and whether any claim was cut short by Items or Bytes.
+// If none was, lanes that had room in all of them, and got less than that, have caught up.
+func (s *Set[K, T]) EndRound(cut bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.backlog = cut
+	if cut {
+		return
+	}
+	for l := range s.behind {
+		if !l.unsure {
+			l.behind = false
+			delete(s.behind, l)
+		}
+	}
+}
+
+func (s *Set[K, T]) setBehind(l *lane[K, T]) {
+	l.behind = true
+	l.unsure = true // the round that is under way may have passed it already
+	s.behind[l] = struct{}{}
+}
+
+// room is how many more items may wait in a lane: as many as it sends within Limits.Wait, in a fourth of the queue and of its
+// bytes.
+func (s *Set[K, T]) room(l *lane[K, T]) int {
+	if l.held {
+		return 0
+	}
+	most := s.firstRoom(l.start)
+	if l.took > 0 {
+		most = int(min(time.Duration(l.cap)*s.limits.Wait/l.took, time.Duration(s.limits.Queue/share)))
+	}
+	if l.size > 0 {
+		most = min(most, s.limits.Bytes/share/l.size)
+	}
+	room := max(most, 1) - l.waiting()
+	if !l.quick {
+		return s.slowRoom(room, l.waiting())
+	}
+	return room
+}
+
+// slowRoom is what the slow lanes, and those not yet known to be quick, leave to one of them that has room for itself: together
+// they hold half of the queue at most, and up to three quarters by one item in each. So the others always find room, however
+// many receivers hang.
+func (s *Set[K, T]) slowRoom(room, waiting int) int {
+	switch {
+	case s.slowQueued < max(s.limits.Queue/2, 1):
+		return room
+	case waiting == 0 && s.slowQueued < s.limits.Queue*3/4:
+		return min(room, 1)
+	default:
+		return min(room, 0)
+	}
+}
+
+// fits reports whether an item leaves room for those of others: a lane may hold a fourth of the bytes, or a single item.
+func (s *Set[K, T]) fits(l *lane[K, T], size int) bool {
+	return l.waiting() == 0 || l.bytes+size <= s.limits.Bytes/share
+}
+
+// firstRoom is the room of a lane of which nothing is known but the limit that it will have.
+func (s *Set[K, T]) firstRoom(limit int) int {
+	return max(min(2*min(limit, s.limits.Probe), s.limits.Queue/share), 1)
+}
