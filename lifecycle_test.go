@@ -235,3 +235,26 @@ func TestALostLeaseChangesNothingButTheLog(t *testing.T) {
 		assert.Equal(t, []int{1, 2}, []int{log[0].Number, log[1].Number})
 	})
 }
+
+func TestRunPrunesWhatIsOlderThanItsRetention(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+			c.PollInterval = time.Minute // a month of seconds takes a while
+			net.Answer = func(context.Context, *webhook.Request) (*webhook.Response, error) {
+				return &webhook.Response{StatusCode: 200, Body: []byte("thanks")}, nil
+			}
+		})
+		r.run()
+		r.endpoint("one")
+		r.warm()
+		const day = 24 * time.Hour
+		pass(7*day - time.Minute)
+		assert.Equal(t, "thanks", string(r.attempts("warm", "one")[0].ResponseBody))
+		pass(5 * time.Minute)
+		assert.Empty(t, r.attempts("warm", "one")[0].ResponseBody)
+		pass(23*day - 10*time.Minute)
+		assert.Equal(t, 1, r.count())
+		pass(10 * time.Minute)
+		assert.Zero(t, r.count())
+	})
+}
