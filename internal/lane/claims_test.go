@@ -191,6 +191,36 @@ func TestLaneThatIsFoundBehindDuringARoundHasNotCaughtUpAtItsEnd(t *testing.T) {
 	assert.True(t, f.emit("b"))
 }
 
+func TestLaneCatchesUpThoughItsItemsKeepComing(t *testing.T) {
+	f := newFixture(t, nil)
+	f.Behind("a")
+	f.Room(true)
+	assert.False(t, f.emit("a"))
+	f.claimed("a", 1)
+	f.Behind("a") // after the commit
+	f.EndRound(false)
+	assert.True(t, f.emit("a"))
+}
+
+func TestFlushedLaneHasNotCaughtUpAtTheEndOfTheRound(t *testing.T) {
+	f := newFixture(t, nil)
+	f.claimed("a", 2)
+	f.Behind("a")
+	f.Room(true)
+	f.Flush("a")
+	f.EndRound(false)
+	assert.False(t, f.emit("a"))
+}
+
+func TestBehindSaysWhetherThisIsATimeToClaim(t *testing.T) {
+	f := newFixture(t, nil)
+	assert.True(t, f.Behind("a"), "it is empty")
+	f.claimed("a", 2)
+	assert.True(t, f.Behind("a"), "2 wait, half of the cap")
+	f.claimed("a", 1)
+	assert.False(t, f.Behind("a"), "3 wait")
+}
+
 func TestLaneWithoutRoomInARoundHasNotCaughtUp(t *testing.T) {
 	f := newFixture(t, nil)
 	f.emits("a")

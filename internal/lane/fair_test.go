@@ -209,6 +209,23 @@ func TestLaneThatTurnsOutSlowWaitsForSlowSlots(t *testing.T) {
 	assert.Equal(t, 20, f.slowOut, "what went out while the lane was quick does not count")
 }
 
+// It is in the ring of the quick ones still.
+func TestLaneThatTurnsOutSlowWhileItsTurnIsNearWaitsForSlowSlots(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.InFlight = 40 })
+	f.prove("q")
+	for _, key := range "abcde" {
+		f.claimed(string(key), 10)
+	}
+	f.takeAll()
+	f.claimed("q", 10)
+	items := f.take(2)
+	require.Equal(t, "qq", keysOf(items))
+	f.end(Answered, slowly, items[0])
+	assert.Empty(t, f.takeAll())
+	f.end(Answered, quickly, items[1])
+	assert.NotEmpty(t, f.takeAll())
+}
+
 func TestSlotIsGivenBackAsItWasTaken(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.InFlight = 8 })
 	f.claimed("a", 2)

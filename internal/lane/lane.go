@@ -78,7 +78,6 @@ type lane[K comparable, T any] struct {
 	timeouts        int           // in a row
 	took            time.Duration // moving average; 0 until something was sent
 	quick           bool          // the last item took less than slow
-	known           bool          // it has been answered
 
 	// behind says that deliveries of this endpoint wait in the store, so that newer ones must not overtake them.
 	behind bool
@@ -130,9 +129,7 @@ func (s *Set[K, T]) Reserve(key K, most, size int) bool {
 	isFull := s.queued >= queue || s.bytes+size > bytes
 	if isFull || l.behind || s.room(l) < 1 || !s.fits(l, size) {
 		s.full = s.full || isFull
-		if !l.behind { // or refusals without end would keep it from ever catching up
-			s.setBehind(l)
-		}
+		s.miss(l)
 		s.rest(l)
 		return false
 	}

@@ -209,9 +209,11 @@ func (w *world) hold() {
 // cold is an emit of an endpoint that cannot be sent to at once.
 func (w *world) cold() {
 	key := w.key()
+	l := w.lanes[key]
+	wasBehind := l != nil && l.behind
 	w.Behind(key)
 	w.store[key] = append(w.store[key], w.parcel(key))
-	if w.lanes[key] != nil {
+	if !wasBehind && w.lanes[key] != nil {
 		w.overtaken[key] = len(w.store[key])
 	}
 }

@@ -27,8 +27,9 @@ func (l *lane[K, T]) setLimit(start, most int) {
 	l.cap = min(l.cap, l.top)
 }
 
-// pace adapts a lane's cap: to the start with the first answer, one more for each quick one after that, down to one after two
-// timeouts in a row, back to the start when one is answered, or when the endpoint's own limit was raised.
+// pace adapts a lane's cap: one more for each quick answer, one less for a slow one, but not below the start, and down to one
+// after two timeouts in a row. So the first answer, also the first after timeouts, or after the endpoint's own limit was
+// raised, brings it to the start.
 func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
 	took = max(took, time.Microsecond)
 	if l.took == 0 {
@@ -38,15 +39,12 @@ func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
 	l.quick = took < slow
 	switch outcome {
 	case Answered:
-		switch {
-		case !l.known && l.cap < l.start, l.timeouts >= 2:
-			l.cap = l.start
-		case l.quick:
+		if l.quick {
 			l.cap = min(max(l.cap+1, l.start), l.top)
-		default:
+		} else {
 			l.cap = max(l.cap-1, l.start)
 		}
-		l.timeouts, l.known = 0, true
+		l.timeouts = 0
 	case TimedOut:
 		l.timeouts++
 		if l.timeouts >= 2 {

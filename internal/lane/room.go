@@ -10,7 +10,7 @@ func (s *Set[K, T]) Behind(key K) bool {
 	if l == nil {
 		return false
 	}
-	s.setBehind(l)
+	s.miss(l)
 	s.rest(l)
 	return l.runsLow()
 }
@@ -96,6 +96,14 @@ func (s *Set[K, T]) EndRound(cut bool) {
 			l.behind = false
 			delete(s.behind, l)
 		}
+	}
+}
+
+// miss notes that an item has to be claimed. It says nothing new of a lane that is behind: if it did, items that keep coming
+// would keep the lane from ever catching up.
+func (s *Set[K, T]) miss(l *lane[K, T]) {
+	if !l.behind {
+		s.setBehind(l)
 	}
 }
 

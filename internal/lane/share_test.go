@@ -64,7 +64,13 @@ func TestOneLaneHoldsAFourthOfTheBytesAtMostOrASingleItem(t *testing.T) {
 	f.round()
 	f.Add("a", 0, f.parcel("a"), 30)
 	f.end(Answered, time.Millisecond, f.one())
-	assert.Less(t, f.roomOf("a"), 30, "a claim is told how many items of its usual size have room")
+	f.Behind("a")
+	assert.Equal(t, 25, f.roomOf("a"), "a claim is told how many items of its usual size have room")
+
+	f = newFixture(t, func(l *Limits) { l.Bytes = 400 })
+	require.True(t, f.Reserve("a", 0, 10))
+	assert.False(t, f.Reserve("a", 0, 100), "an unusual one")
+	f.Unreserve("a", 10)
 }
 
 func TestLaneThatIsHeldGetsNothingUntilUnhold(t *testing.T) {
@@ -75,7 +81,8 @@ func TestLaneThatIsHeldGetsNothingUntilUnhold(t *testing.T) {
 	assert.Zero(t, f.Room(true).Lanes["a"])
 	f.EndRound(false)
 	assert.False(t, f.emit("a"))
-	f.end(Answered, quickly, items...)
+	assert.False(t, f.Behind("a"), "no time to claim")
+	assert.False(t, f.end(Answered, quickly, items...), "nor is this")
 	f.Hold("unknown")
 	assert.Zero(t, f.Room(true).Lanes["unknown"])
 	f.EndRound(false)
