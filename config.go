@@ -36,13 +36,15 @@ type Config struct {
 	// Transport sends the requests. One of your own is trusted to judge addresses by itself. Defaults to net/http with Network.
 	Transport Transport
 
-	// MaxInFlight bounds the requests in flight, 1 to 100,000. Receivers that take a second or more to answer, or have not
-	// answered yet, share at most half of it. Defaults to 1,024.
+	// MaxInFlight bounds the requests in flight, until their results are stored, 1 to 100,000. So that no receivers, however many
+	// hang, keep the others waiting, those that take a second or more to answer, or have not answered yet, share half of it (three
+	// quarters for the first request to each), and an endpoint with requests in flight gets at most half of what is free.
+	// Defaults to 1,024.
 	MaxInFlight int
 
-	// PerEndpoint bounds the requests in flight to one endpoint, 1 to 1,000: it begins here, grows to four times as many
-	// while answers come within a second, and falls to 1 after two timeouts in a row until one is answered. Endpoint.MaxInFlight
-	// overrides it. Defaults to 8.
+	// PerEndpoint bounds the requests in flight to one endpoint, 1 to 1,000: 2 until the first answer, then this many, growing to
+	// four times as many while answers come within a second, and falling to 1 after two timeouts in a row until one is answered.
+	// Endpoint.MaxInFlight overrides it. Defaults to 8.
 	PerEndpoint int
 
 	// RequestTimeout bounds one request, from dial to the end of the response, at least 1 ms. Defaults to 15 s, or MaxTimeout
