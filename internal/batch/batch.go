@@ -39,7 +39,8 @@ type state int
 
 const (
 	waiting   state = iota
-	taken           // part of a batch
+	leading         // its caller runs a batch, or is about to be sent it
+	following       // part of a batch that another caller runs
 	abandoned       // its caller has left the queue
 )
 
@@ -92,27 +93,29 @@ func (g *Group[T, R]) heed(c *call[T, R], batch []*call[T, R]) (R, error) {
 // leave takes c out of the queue, if it is still there. A caller that was made leader in the meantime still leads.
 func (g *Group[T, R]) leave(c *call[T, R], err error) (R, error) {
 	var none R
-	if g.abandon(c) {
-		return none, err
+	switch g.abandon(c) {
+	case leading: // nobody else will run the batch
+		return g.heed(c, <-c.news)
+	case following:
+		select {
+		case <-c.news:
+			return c.result, c.err
+		default:
+		}
 	}
-	select {
-	case batch := <-c.news:
-		return g.heed(c, batch)
-	default:
-		return none, err
-	}
+	return none, err
 }
 
-// abandon makes sure that c is not taken, unless it has been.
-func (g *Group[T, R]) abandon(c *call[T, R]) bool {
+// abandon sees to it that c is not taken, unless it has been, and returns what it was before.
+func (g *Group[T, R]) abandon(c *call[T, R]) state {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if c.state != waiting {
-		return false
+	was := c.state
+	if was == waiting {
+		var none T
+		c.state, c.item = abandoned, none
 	}
-	var none T
-	c.state, c.item = abandoned, none
-	return true
+	return was
 }
 
 // alone runs a single item.
@@ -159,11 +162,13 @@ func (g *Group[T, R]) runAll(items []T) ([]R, error) {
 // next makes the first waiting caller the leader of the next batch, or ends this turn.
 func (g *Group[T, R]) next() {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if batch := g.take(); batch != nil {
-		batch[0].news <- batch // does not block, and is there when leave sees that the call was taken
-	} else {
+	batch := g.take()
+	if batch == nil {
 		g.running--
+	}
+	g.mu.Unlock()
+	if batch != nil {
+		batch[0].news <- batch
 	}
 }
 
@@ -180,9 +185,12 @@ func (g *Group[T, R]) take() []*call[T, R] {
 		if len(batch) == g.limits.Items || (len(batch) > 0 && bytes > g.limits.Bytes) {
 			break
 		}
-		c.state = taken
+		c.state = following
 		batch = append(batch, c)
 		n++
+	}
+	if len(batch) > 0 {
+		batch[0].state = leading
 	}
 	rest := copy(g.queue, g.queue[n:])
 	clear(g.queue[rest:])
