@@ -97,7 +97,7 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 		}
 		s.markClaimed()
 		total += len(claimed.Deliveries)
-		cut = cut || len(claimed.Deliveries) >= most
+		cut = cut || len(claimed.Deliveries) >= most || s.filled(&claimed, room.Bytes)
 		if cursor = claimed.Next; cursor != "" && ctx.Err() == nil {
 			continue
 		}
@@ -114,6 +114,14 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 			return min(max(untilDue, minPoll), s.d.config.PollInterval), nil
 		}
 	}
+}
+
+// filled reports whether a claim may have been cut short for want of bytes.
+func (s *session) filled(claimed *Claimed, room int) bool {
+	for i := range claimed.Events {
+		room -= len(claimed.Events[i].Data)
+	}
+	return room < s.d.config.MaxEventBytes && len(claimed.Deliveries) > 0
 }
 
 func (s *session) markClaimed() { s.claimed.Store(int64(s.d.settings.clock())) }
