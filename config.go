@@ -146,8 +146,14 @@ func (c *Config) check() error {
 		if name == standardProfile {
 			return &FieldError{"Config.Profiles", `has the name "standard"`, "that is reserved for the zero Profile; choose another name"}
 		}
-		if p := c.Profiles[name]; p.MaxAge < 0 {
+		p := c.Profiles[name]
+		if p.MaxAge < 0 {
 			return &FieldError{fmt.Sprintf("Config.Profiles[%q].MaxAge", name), "is negative", "use 0 for no limit"}
+		}
+		for i, sign := range p.Signers {
+			if sign == nil {
+				return &FieldError{fmt.Sprintf("Config.Profiles[%q].Signers[%d]", name, i), "is nil", "remove it, or give a function"}
+			}
 		}
 	}
 	if _, known := c.Profiles[c.Profile]; !known && c.Profile != standardProfile {

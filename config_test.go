@@ -229,7 +229,10 @@ func callersConfig(sign Signer) Config {
 }
 
 func TestNewDoesNotChangeTheCallersConfig(t *testing.T) {
-	config, same := callersConfig(nil), callersConfig(nil)
+	config, same := callersConfig(SignStandard), callersConfig(SignStandard)
+	for _, c := range []Config{config, same} {
+		c.Profiles["mine"] = Profile{MaxAge: time.Hour} // functions cannot be compared
+	}
 	_, err := New(unusedStore{}, config)
 	require.NoError(t, err)
 	assert.Equal(t, same, config)
@@ -271,4 +274,9 @@ func TestNilSignersAreStandardAndEmptyOnesAreNone(t *testing.T) {
 	assert.Len(t, d.profiles["default"].Signers, 1)
 	assert.Len(t, d.profiles["standard"].Signers, 1)
 	assert.Empty(t, d.profiles["none"].Signers)
+}
+
+func TestANilSignerIsRefused(t *testing.T) {
+	_, err := New(struct{ Store }{}, Config{Profiles: map[string]Profile{"p": {Signers: []Signer{SignStandard, nil}}}})
+	requireFieldError(t, err, `Config.Profiles["p"].Signers[1]`)
 }
