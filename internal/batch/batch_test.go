@@ -152,16 +152,16 @@ func TestLoneCallerIsNotDelayedAndRunsItsOwnBatch(t *testing.T) {
 
 func TestNoGoroutineIsStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := runtime.NumGoroutine()
+		before := runtime.NumGoroutine() // those of tests that ran before may still end
 		b := newBench(t, Limits{Running: 2, Items: 2, Bytes: 100})
 		ctx, cancel := context.WithCancel(t.Context())
 		b.call(ctx, 1, 2, 3, 4, 5, 6, 7)
-		assert.Equal(t, before+7, runtime.NumGoroutine(), "the callers")
+		assert.LessOrEqual(t, runtime.NumGoroutine(), before+7, "the callers")
 		b.finish(twice)
-		assert.Equal(t, before+6, runtime.NumGoroutine())
+		assert.LessOrEqual(t, runtime.NumGoroutine(), before+6)
 		cancel()
 		synctest.Wait()
-		assert.Equal(t, before+2, runtime.NumGoroutine(), "those that run a batch")
+		assert.LessOrEqual(t, runtime.NumGoroutine(), before+2, "those that run a batch")
 		b.drain()
 	})
 }
