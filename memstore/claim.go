@@ -144,7 +144,7 @@ func (c *claim) take(ev *event) bool {
 // expected returns how many deliveries the call will lease, roughly, so that the reply is allocated once.
 func (c *claim) expected() int {
 	n := 0
-	for e := c.ring.head; e != nil && n < c.req.Max; e = e.ringN {
+	for e := c.ring.head; e != nil && n < c.req.Max; e = e.next {
 		n += max(min(e.ready.len(), c.req.Room), 1)
 	}
 	return max(min(n, c.req.Max), 1)

@@ -146,6 +146,65 @@ func TestOneCallDoesABoundedPartOfTheWork(t *testing.T) {
 	assert.Len(t, tr.round(), len(names))
 }
 
+func TestOneCallVisitsABoundedNumberOfEndpoints(t *testing.T) {
+	tr := newTrial(t, memstore.Options{})
+	for _, id := range tr.endpoints(2500) {
+		tr.stored(tr.named(id, dueAt(start, id)...))
+	}
+	req := claimRequest(start, 10)
+	req.Room = 0
+	calls := 1
+	for ; ; calls++ {
+		c, err := tr.Claim(t.Context(), req)
+		require.NoError(t, err)
+		require.Empty(t, c.Deliveries)
+		if req.Cursor = c.Next; req.Cursor == "" {
+			break
+		}
+	}
+	assert.Equal(t, 3, calls)
+	assert.Len(t, tr.round(), 2500)
+}
+
+func TestADeliveryCountsAsDueSinceItsFirstLease(t *testing.T) {
+	tr := newTrial(t, memstore.Options{})
+	id := tr.endpoints(1)[0]
+	tr.stored(tr.named("e1", leased(id)...))
+	tr.now = start.Add(time.Hour)
+	assert.Equal(t, start, tr.round()[0].Since)
+}
+
+func TestADeliveryFromTheOutboxCountsAsDueSinceTheEventOrNotBefore(t *testing.T) {
+	tr := newTrial(t, memstore.Options{})
+	tr.endpoints(1)
+	now, later := tr.outbox("e1"), tr.outbox("e2")
+	later.NotBefore = start.Add(time.Hour)
+	tr.stored(now, later)
+	tr.now = start.Add(2 * time.Hour)
+	l := tr.round()
+	require.Len(t, l, 2)
+	assert.Equal(t, start, l[0].Since)
+	assert.Equal(t, later.NotBefore, l[1].Since)
+}
+
+func TestEveryVersionThatADeliveryNeedsIsKept(t *testing.T) {
+	tr := newTrial(t, memstore.Options{})
+	e := endpoint("acme", "ep1")
+	require.NoError(t, tr.CreateEndpoint(t.Context(), e, 0))
+	for n := int64(1); n <= 20; n++ {
+		tr.stored(tr.named(fmt.Sprint(n), webhook.NewDelivery{EndpointID: "ep1", Version: n, DueAt: start}))
+		e.Version = n
+		_, err := tr.UpdateEndpoint(t.Context(), e)
+		require.NoError(t, err)
+	}
+	req := claimRequest(start, 100)
+	req.Room = 100
+	c, err := tr.Claim(t.Context(), req)
+	require.NoError(t, err)
+	assert.Len(t, c.Deliveries, 20)
+	assert.Len(t, c.Snapshots, 20)
+}
+
 func TestALargeEventIsTheFirstOfTheNextCall(t *testing.T) {
 	tr := newTrial(t, memstore.Options{})
 	names := tr.endpoints(3)

@@ -17,19 +17,20 @@ type endpoint struct {
 	gone     bool
 	tenant   *tenant    // of a gone one: nil
 	versions []*version // in their order, the last one is present
+	mark     uint64
 
-	deliveries      index[delivery] // by the UIDs of their events
-	attempts        index[attempt]  // by StartedAt
-	unfinished      int             // deliveries
-	oldest, newest  *delivery       // those of them that nobody holds
-	doomed          bool            // in Store.doomed
-	blockedUntil    int64
-	ready           heap[delivery]
-	lane            lane
-	visited         uint64 // the tick of the last visit, or of when it came into the ring
-	slot            node[endpoint]
-	ringPrev, ringN *endpoint
-	mark            uint64
+	deliveries     index[delivery] // by the UIDs of their events
+	attempts       index[attempt]  // by StartedAt
+	unfinished     int             // deliveries
+	oldest, newest *delivery       // those of them that nobody holds
+	doomed         bool            // in Store.doomed
+
+	lane         lane
+	ready        heap[delivery]
+	blockedUntil int64          // Health.BlockedUntil
+	slot         node[endpoint] // in Store.blocked
+	visited      uint64         // the tick of the last visit, or of when it came into the ring
+	prev, next   *endpoint      // in Store.ring or, if it is dead, in Store.doomed
 }
 
 func (e *endpoint) key() webhook.EndpointKey {
@@ -88,7 +89,6 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 	}
 	t := s.tenant(e.Tenant)
 	if limit > 0 && len(t.endpoints) >= limit {
-		s.release(t)
 		return webhook.ErrFull
 	}
 	own := s.newEndpoint(e)

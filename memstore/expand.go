@@ -29,13 +29,10 @@ func (s *Store) expandEvent(ev *event, now int64, budget *int) (complete, full b
 		if *budget <= 0 {
 			return false, false
 		}
-		switch {
-		case !ev.begun:
+		if !ev.begun {
 			s.unfinished-- // its place is that of its first delivery
-		case !s.fits(load{pending: 1}):
+		} else if !s.fits(load{pending: 1}) {
 			return false, true
-		default:
-			s.makeRoom(1, 0)
 		}
 		ev.begun, ev.after = true, e.ID
 		d := &ev.one

@@ -115,14 +115,11 @@ func (x *index[T]) remove(k key) {
 		c = slices.Delete(c, j, j+1)
 	}
 	x.chunks[i] = c
-	switch next := i + 1; {
+	switch {
 	case len(c) == 0:
 		x.drop(i)
-	case len(c) < chunkSize/4 && next < len(x.chunks) && len(c)+len(x.chunks[next]) <= chunkSize/2:
-		// Chunks that were thinned out are joined; otherwise a few elements could hold on to the memory of many.
-		x.chunks[i] = append(append(make([]indexItem[T], 0, chunkSize/2), c...), x.chunks[next]...)
-		x.drop(next)
 	case len(c) < chunkSize/4 && i > 0 && len(c)+len(x.chunks[i-1]) <= chunkSize/2:
+		// Chunks that were thinned out are joined; otherwise a few elements could hold on to the memory of many.
 		x.chunks[i-1] = append(append(make([]indexItem[T], 0, chunkSize/2), x.chunks[i-1]...), c...)
 		x.drop(i)
 	}

@@ -18,27 +18,27 @@ type ring struct {
 }
 
 func (r *ring) push(e *endpoint) {
-	e.ringPrev = r.tail
+	e.prev = r.tail
 	if r.tail == nil {
 		r.head = e
 	} else {
-		r.tail.ringN = e
+		r.tail.next = e
 	}
 	r.tail = e
 }
 
 func (r *ring) remove(e *endpoint) {
-	if e.ringPrev == nil {
-		r.head = e.ringN
+	if e.prev == nil {
+		r.head = e.next
 	} else {
-		e.ringPrev.ringN = e.ringN
+		e.prev.next = e.next
 	}
-	if e.ringN == nil {
-		r.tail = e.ringPrev
+	if e.next == nil {
+		r.tail = e.prev
 	} else {
-		e.ringN.ringPrev = e.ringPrev
+		e.next.prev = e.prev
 	}
-	e.ringPrev, e.ringN = nil, nil
+	e.prev, e.next = nil, nil
 }
 
 // park puts a delivery that is not leased where it waits.
@@ -55,7 +55,7 @@ func (s *Store) park(d *delivery, now int64) {
 // lend leases a delivery, which is in no heap.
 func (s *Store) lend(d *delivery, until int64) {
 	d.leaseNo++
-	d.leased, d.settled = true, false
+	d.leased = true
 	d.due = until
 	d.in = inLeased
 	s.leased.push(until, d.seq, &d.slot)

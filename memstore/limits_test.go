@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -13,124 +12,6 @@ import (
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/memstore"
 )
-
-// A trial is a Store on which single steps are tried out.
-type trial struct {
-	*memstore.Store
-	maker
-	t *testing.T
-}
-
-func newTrial(t *testing.T, o memstore.Options) *trial {
-	return &trial{Store: memstore.New(o), maker: maker{now: start}, t: t}
-}
-
-// named makes an event with an id.
-func (tr *trial) named(id string, rows ...webhook.NewDelivery) webhook.EventRecord {
-	e := tr.event("acme", rows...)
-	e.ID, e.NewID = id, false
-	if rows == nil {
-		e.Deliveries = []webhook.NewDelivery{}
-	}
-	return e
-}
-
-func (tr *trial) outbox(id string) webhook.EventRecord {
-	e := tr.named(id)
-	e.Deliveries = nil
-	return e
-}
-
-func leased(endpoints ...string) []webhook.NewDelivery {
-	var rows []webhook.NewDelivery
-	for _, id := range endpoints {
-		rows = append(rows, webhook.NewDelivery{EndpointID: id, Version: 1, Leased: true})
-	}
-	return rows
-}
-
-func (tr *trial) publish(events ...webhook.EventRecord) []webhook.Published {
-	tr.t.Helper()
-	results, err := tr.Publish(tr.t.Context(), webhook.PublishRequest{Now: tr.now, LeaseUntil: tr.now.Add(time.Minute), Events: events})
-	require.NoError(tr.t, err)
-	return results
-}
-
-// stored publishes events that must be stored.
-func (tr *trial) stored(events ...webhook.EventRecord) {
-	tr.t.Helper()
-	for i, r := range tr.publish(events...) {
-		require.NoError(tr.t, r.Err, events[i].ID)
-		require.False(tr.t, r.Duplicate)
-	}
-}
-
-// refused publishes an event that must not be stored, for want of room.
-func (tr *trial) refused(e webhook.EventRecord) {
-	tr.t.Helper()
-	require.Equal(tr.t, []webhook.Published{{Err: webhook.ErrFull}}, tr.publish(e))
-	require.NotContains(tr.t, tr.kept(), e.ID)
-}
-
-func (tr *trial) settle(e webhook.EventRecord, endpoint string, leaseNo int64, state webhook.DeliveryState, a *webhook.Attempt) {
-	tr.t.Helper()
-	s, err := tr.Settle(tr.t.Context(), tr.now, []webhook.Settlement{{
-		UID: e.UID, Endpoint: webhook.EndpointKey{Tenant: e.Tenant, ID: endpoint}, LeaseNo: leaseNo, State: state, DueAt: tr.now, Attempt: a,
-	}})
-	require.NoError(tr.t, err)
-	require.Empty(tr.t, s.Lost)
-	require.Empty(tr.t, s.Already)
-}
-
-func (tr *trial) succeed(e webhook.EventRecord, endpoint string) {
-	tr.t.Helper()
-	tr.settle(e, endpoint, 1, webhook.DeliverySucceeded, nil)
-}
-
-// kept returns the ids of the events that are stored, the oldest first.
-func (tr *trial) kept() []string {
-	tr.t.Helper()
-	var ids []string
-	for q := (webhook.Query{AllTenants: true, Limit: 1000}); ; {
-		page, err := tr.Events(tr.t.Context(), q)
-		require.NoError(tr.t, err)
-		for _, e := range page.Items {
-			ids = append(ids, e.ID)
-		}
-		if q.Cursor = page.Next; q.Cursor == "" {
-			slices.Reverse(ids)
-			return ids
-		}
-	}
-}
-
-func (tr *trial) log(q webhook.Query) []webhook.Attempt {
-	tr.t.Helper()
-	q.Tenant, q.Limit = "acme", 1000
-	page, err := tr.Attempts(tr.t.Context(), q)
-	require.NoError(tr.t, err)
-	return page.Items
-}
-
-// round claims whatever is due.
-func (tr *trial) round() []webhook.Leased {
-	tr.t.Helper()
-	var all []webhook.Leased
-	req := webhook.ClaimRequest{Now: tr.now, LeaseUntil: tr.now.Add(time.Minute), Max: 100, MaxBytes: 1 << 30, Room: 1 << 30}
-	for {
-		c, err := tr.Claim(tr.t.Context(), req)
-		require.NoError(tr.t, err)
-		all = append(all, c.Deliveries...)
-		if req.Cursor = c.Next; req.Cursor == "" {
-			return all
-		}
-	}
-}
-
-func (tr *trial) endpoints(n int) []string {
-	tr.t.Helper()
-	return create(tr.t, tr.Store, "acme", n)
-}
 
 func TestEventsAreRefusedThatWouldMakeTooManyPending(t *testing.T) {
 	tr := newTrial(t, memstore.Options{MaxPending: 3})
@@ -175,6 +56,40 @@ func TestAnAtomicRequestIsStoredOnlyIfThereIsRoomForAll(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []webhook.Published{{Deliveries: 1}, {Deliveries: 1}}, got)
 	assert.Equal(t, []string{"old1", "old2", "e1", "e2"}, tr.kept())
+}
+
+func TestAnAtomicRequestIsComparedWithItselfToo(t *testing.T) {
+	tr := newTrial(t, memstore.Options{MaxPending: 1})
+	first, same, other := tr.named("e1", leased("a")...), tr.named("e1", leased("a")...), tr.named("e1", leased("a")...)
+	other.Type = "member.left"
+	req := webhook.PublishRequest{Now: start, Atomic: true, Events: []webhook.EventRecord{first, other}}
+	got, err := tr.Publish(t.Context(), req)
+	require.NoError(t, err)
+	assert.Equal(t, webhook.ErrConflict, got[1].Err)
+	assert.Empty(t, tr.kept())
+
+	req.Events = []webhook.EventRecord{first, same} // a duplicate needs no room
+	got, err = tr.Publish(t.Context(), req)
+	require.NoError(t, err)
+	assert.Equal(t, []webhook.Published{{Deliveries: 1}, {Duplicate: true}}, got)
+}
+
+func TestAUIDIsStoredOnce(t *testing.T) {
+	tr := newTrial(t, memstore.Options{})
+	e1, e2 := tr.named("e1"), tr.named("e2")
+	e2.UID = e1.UID
+	assert.Equal(t, []webhook.Published{{}, {Err: webhook.ErrConflict}}, tr.publish(e1, e2))
+	assert.Equal(t, []string{"e1"}, tr.kept())
+}
+
+func TestRowsOfAnEventComeInAnyOrderAndCountOnce(t *testing.T) {
+	tr := newTrial(t, memstore.Options{})
+	e := tr.named("e1", leased("b", "a", "b", "c", "a")...)
+	assert.Equal(t, []webhook.Published{{Deliveries: 3}}, tr.publish(e))
+	for _, id := range []string{"a", "b", "c"} {
+		tr.succeed(e, id)
+	}
+	assert.Equal(t, "b", e.Deliveries[0].EndpointID, "the request is not changed")
 }
 
 func TestThoseFinishedEventsAreDroppedThatFinishedFirst(t *testing.T) {
@@ -289,6 +204,22 @@ func TestARetryByHandMayGoBeyondThePending(t *testing.T) {
 	tr.stored(tr.named("e3", leased(id)...))
 }
 
+func TestRetriesByHandTakeTheRoomOfWhatIsFinished(t *testing.T) {
+	tr := newTrial(t, memstore.Options{MaxPending: 1, MaxFinished: 2})
+	names := tr.endpoints(2)
+	for i := range 2 { // two of which one may be pending
+		e := tr.named(fmt.Sprint("e", i), leased(names[0])...)
+		tr.stored(e)
+		tr.settle(e, names[0], 1, webhook.DeliveryFailed, nil)
+	}
+	_, err := tr.Retry(t.Context(), webhook.Query{Tenant: "acme"}, tr.now)
+	require.NoError(t, err)
+	tr.stored(tr.named("f1"))
+	assert.Equal(t, []string{"e0", "e1", "f1"}, tr.kept())
+	tr.stored(tr.named("f2"))
+	assert.Equal(t, []string{"e0", "e1", "f2"}, tr.kept(), "three are all there is room for")
+}
+
 func TestDeliveriesAreMadeFromTheOutboxAsThereIsRoom(t *testing.T) {
 	for _, limit := range []int{1, 3, 7, 8, 100} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
@@ -329,11 +260,6 @@ func TestAnOutboxWithoutRoomDoesNotKeepTheClaimerBusy(t *testing.T) {
 	assert.True(t, c.NextDue.After(tr.now), "%v", c.NextDue)
 }
 
-func sized(e webhook.EventRecord, n int) webhook.EventRecord {
-	e.Data = []byte(strings.Repeat("x", n-len(e.Tenant)-len(e.ID)-len(e.Type)))
-	return e
-}
-
 func TestFinishedEventsMakeRoomForBytes(t *testing.T) {
 	tr := newTrial(t, memstore.Options{MaxBytes: 3000})
 	tr.stored(sized(tr.named("e1"), 1000), sized(tr.named("e2"), 1000), sized(tr.named("e3", leased("a")...), 1000))
@@ -359,62 +285,6 @@ func TestHeadersAndTestAttemptsCountAsBytes(t *testing.T) {
 	tr.refused(e)
 	row.Attempt.ResponseBody = make([]byte, 2000)
 	tr.stored(e)
-}
-
-func TestWhenBytesAreShortAnAttemptIsLoggedWithoutItsBody(t *testing.T) {
-	tr := newTrial(t, memstore.Options{MaxBytes: 3000})
-	e1 := sized(tr.named("e1", leased("a", "b")...), 1000)
-	tr.stored(e1, sized(tr.named("old1"), 600), sized(tr.named("old2"), 600))
-
-	tr.settle(e1, "a", 1, webhook.DeliverySucceeded, &webhook.Attempt{StartedAt: start, Status: 200, ResponseBody: make([]byte, 1000)})
-	assert.Equal(t, []string{"e1", "old2"}, tr.kept(), "a finished event makes room for the body")
-	assert.Len(t, tr.log(webhook.Query{EventID: "e1"})[0].ResponseBody, 1000)
-
-	tr.settle(e1, "b", 1, webhook.DeliveryFailed, &webhook.Attempt{
-		StartedAt: start.Add(time.Second), Status: 500, Class: webhook.ClassStatus, Error: "500 Internal Server Error", ResponseBody: make([]byte, 1000),
-	})
-	got := tr.log(webhook.Query{EventID: "e1"})
-	require.Len(t, got, 2)
-	assert.Empty(t, got[0].ResponseBody)
-	assert.True(t, got[0].Truncated, "there was more")
-	got[0].Truncated, got[0].ResponseBody = false, nil
-	assert.Equal(t, webhook.Attempt{
-		Tenant: "acme", EventID: "e1", EventType: "member.joined", EndpointID: "b", Number: 1, StartedAt: start.Add(time.Second),
-		Status: 500, Class: webhook.ClassStatus, Error: "500 Internal Server Error",
-	}, got[0])
-}
-
-func TestAttemptsOfADeliveryThatIsRetriedForEverAreBounded(t *testing.T) {
-	tr := newTrial(t, memstore.Options{MaxBytes: 10_000, MaxPending: 2})
-	ids := tr.endpoints(2)
-	e := sized(tr.named("e1", leased(ids...)...), 1000)
-	tr.stored(e)
-	fail := func(id string, n int64) {
-		tr.settle(e, id, n, webhook.DeliveryPending, &webhook.Attempt{
-			StartedAt: tr.now, Class: webhook.ClassStatus, Error: strings.Repeat("é", 1000), ResponseBody: make([]byte, 500),
-		})
-	}
-	for n := range int64(200) {
-		fail(ids[0], n+1)
-		if n == 0 {
-			fail(ids[1], 1)
-		}
-		tr.now = tr.now.Add(time.Second)
-		for _, l := range tr.round() {
-			if l.Endpoint.ID == ids[0] {
-				require.Equal(t, int(n)+1, l.Attempts, "those that are not kept are counted")
-			}
-		}
-	}
-	kept := tr.log(webhook.Query{EventID: "e1", EndpointID: ids[0]})
-	size := 0
-	for i, a := range kept {
-		assert.Equal(t, 200-i, a.Number, "the latest are kept, and a number is never used again")
-		size += len(a.Error) + len(a.ResponseBody)
-	}
-	assert.NotEmpty(t, kept)
-	assert.LessOrEqual(t, size, 10_000)
-	assert.Len(t, tr.log(webhook.Query{EventID: "e1", EndpointID: ids[1]}), 1, "those of another delivery stay")
 }
 
 func TestTheZeroAndNegativeOptionsMeanTheDefaults(t *testing.T) {

@@ -115,6 +115,35 @@ func TestPruneComesBackForWhatHasFinishedSince(t *testing.T) {
 	assert.Empty(t, tr.kept())
 }
 
+func TestPruneDoesABoundedPartOfTheWork(t *testing.T) {
+	tr := newTrial(t, memstore.Options{})
+	id := tr.endpoints(1)[0]
+	for i := range 2500 {
+		tr.stored(tr.named(fmt.Sprint(i), dueAt(start, id)...))
+	}
+	require.NoError(t, tr.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: id}, start))
+	for left := 1500; left > 0; left -= 1000 {
+		more, err := tr.Prune(t.Context(), start, forEver)
+		require.NoError(t, err)
+		require.True(t, more)
+		stats, err := tr.Stats(t.Context(), start)
+		require.NoError(t, err)
+		assert.Equal(t, left, stats.Held)
+	}
+	assert.Equal(t, 1, tr.prune(forEver))
+}
+
+func TestWhatIsJustAsOldAsItMayBeIsKept(t *testing.T) {
+	tr := newTrial(t, memstore.Options{})
+	tr.stored(tr.named("e1"))
+	tr.now = start.Add(time.Hour)
+	tr.prune(webhook.Retention{ResponseBodies: -1, Attempts: -1, Events: time.Hour})
+	assert.Equal(t, []string{"e1"}, tr.kept())
+	tr.now = tr.now.Add(time.Microsecond)
+	tr.prune(webhook.Retention{ResponseBodies: -1, Attempts: -1, Events: time.Hour})
+	assert.Empty(t, tr.kept())
+}
+
 func TestNumbersGoOnAfterAttemptsWerePruned(t *testing.T) {
 	tr := newTrial(t, memstore.Options{})
 	id := tr.endpoints(1)[0]

@@ -42,6 +42,7 @@ func cursorUsers(s *Store, cursor string) map[string]error {
 
 func TestMalformedCursorsAreRefused(t *testing.T) {
 	bad := []string{"x", "====", "ZQ", "ZQ==", "!", " ", "0", strings.Repeat("A", 200_000), strings.Repeat("Z", 200_000)}
+	bad = append(bad, formatCursor(endpointCursor, []byte{0x84, 0}, []byte("acmeep1"))) // the length in two bytes
 	for _, c := range someCursors {
 		bad = append(bad, c+"=", c+"\n", "A"+c, c[1:], c[:5], " "+c)
 	}

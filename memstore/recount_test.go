@@ -56,6 +56,7 @@ func recount(tb testing.TB, s *Store) {
 			open[e]++
 			if d.made != nil {
 				bound[d.made]++
+				require.True(tb, e.gone || slices.Contains(e.versions, d.made), "a version that is needed was forgotten")
 			}
 			switch d.in {
 			case inWaiting:
@@ -174,16 +175,16 @@ func checkEndpoints(tb testing.TB, s *Store, stored, open, attempts map[*endpoin
 			subs += len(slices.Compact(slices.Sorted(slices.Values(e.Events))))
 		}
 	}
-	for e := s.ring.head; e != nil; e = e.ringN {
+	for e := s.ring.head; e != nil; e = e.next {
 		inRing--
-		if e.ringN != nil {
-			require.LessOrEqual(tb, e.visited, e.ringN.visited, "the ring is in the order of the last visits")
+		if e.next != nil {
+			require.LessOrEqual(tb, e.visited, e.next.visited, "the ring is in the order of the last visits")
 		}
 	}
 	require.Zero(tb, inRing)
 	require.Equal(tb, blocked, checkHeap(tb, &s.blocked))
 	doomed := 0
-	for e := s.doomed.head; e != nil; e = e.ringN {
+	for e := s.doomed.head; e != nil; e = e.next {
 		require.True(tb, e.doomed)
 		doomed++
 	}

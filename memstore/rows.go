@@ -94,7 +94,7 @@ type delivery struct {
 
 	leaseNo  int64
 	leased   bool    // under leaseNo, however long ago that ended
-	settled  bool    // leaseNo was a lease, and was settled
+	settled  bool    // if it is not leased: leaseNo was a lease, and was settled
 	returned []int64 // earlier leases that were settled without an attempt, the last few
 
 	attempts  []*attempt // by lease number
