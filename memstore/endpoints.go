@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
 )
 
 // An endpoint has the deliveries of a webhook.Endpoint beside it, and is their lane. One that was deleted, or that never
@@ -80,7 +81,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 		return err
 	}
 	if e.Tenant == "" {
-		return errNoTenant("Endpoint.Tenant")
+		return paging.NoTenant("Endpoint.Tenant")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +126,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		return webhook.Endpoint{}, err
 	}
 	if e.Tenant == "" {
-		return webhook.Endpoint{}, errNoTenant("Endpoint.Tenant")
+		return webhook.Endpoint{}, paging.NoTenant("Endpoint.Tenant")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +166,7 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ t
 		return err
 	}
 	if key.Tenant == "" {
-		return errNoTenant("EndpointKey.Tenant")
+		return paging.NoTenant("EndpointKey.Tenant")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -217,7 +218,7 @@ func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webh
 	}
 	for i := range keys {
 		if keys[i].Tenant == "" {
-			return nil, errNoTenant("EndpointKey.Tenant")
+			return nil, paging.NoTenant("EndpointKey.Tenant")
 		}
 	}
 	s.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
 )
 
 // Endpoints implements [webhook.Store].
@@ -17,11 +18,11 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	limit, err := check(&q, allTenants|endpointID)
+	limit, err := paging.Check(&q, paging.AllTenants|paging.EndpointID)
 	if err != nil {
 		return page, err
 	}
-	after, err := parseEndpointCursor(q.Cursor)
+	after, err := paging.ParseEndpoint(q.Cursor)
 	if err != nil {
 		return page, err
 	}
@@ -29,15 +30,15 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	defer s.mu.Unlock()
 	read, size, last := 0, 0, after
 	for e := range s.endpointsAfter(&q, after) {
-		if len(page.Items) == limit || read == maxRead || size > maxPageSize {
-			page.Next = formatEndpointCursor(last)
+		if len(page.Items) == limit || read == paging.MaxRead || size > paging.MaxBytes {
+			page.Next = paging.FormatEndpoint(last)
 			break
 		}
 		read++
 		last = e.key()
 		if q.EndpointID == "" || e.ID == q.EndpointID {
 			page.Items = append(page.Items, e.Endpoint)
-			size += endpointSize(&e.Endpoint)
+			size += paging.EndpointSize(&e.Endpoint)
 		}
 	}
 	return page, nil
@@ -76,31 +77,17 @@ func (s *Store) endpointsAfter(q *webhook.Query, after webhook.EndpointKey) iter
 	}
 }
 
-func endpointSize(e *webhook.Endpoint) int {
-	n := 512 + len(e.URL) + len(e.Description)
-	for _, pattern := range e.Events {
-		n += len(pattern)
-	}
-	for k, v := range e.Metadata {
-		n += len(k) + len(v)
-	}
-	for k, v := range e.Header {
-		n += len(k) + len(v)
-	}
-	return n
-}
-
 // Events implements [webhook.Store].
 func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webhook.EventRecord], error) {
 	var page webhook.Page[webhook.EventRecord]
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	limit, err := check(&q, allTenants|eventID|eventType|times)
+	limit, err := paging.Check(&q, paging.AllTenants|paging.EventID|paging.Type|paging.Times)
 	if err != nil {
 		return page, err
 	}
-	below, err := keyCursor(q.Cursor, eventCursor)
+	below, err := eventCursor(q.Cursor)
 	if err != nil {
 		return page, err
 	}
@@ -109,8 +96,8 @@ func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webho
 	read, size := 0, int64(0)
 	var last *event
 	for ev := range s.eventsBelow(&q, below) {
-		if len(page.Items) == limit || read == maxRead || size > maxPageSize {
-			page.Next = formatCursor(eventCursor, formatKey(last.key))
+		if len(page.Items) == limit || read == paging.MaxRead || size > paging.MaxBytes {
+			page.Next = paging.FormatUID(last.UID)
 			break
 		}
 		read++
@@ -227,7 +214,7 @@ type selection struct {
 }
 
 func newSelection(q *webhook.Query) (selection, error) {
-	limit, err := check(q, allTenants|eventID|endpointID|eventType|state|times)
+	limit, err := paging.Check(q, paging.AllTenants|paging.EventID|paging.EndpointID|paging.Type|paging.State|paging.Times)
 	if err != nil {
 		return selection{}, err
 	}
@@ -240,7 +227,7 @@ func (s *Store) each(sel selection, visit func(*delivery)) string {
 	read, taken := 0, 0
 	last := sel.from
 	for ev, d := range s.rows(sel) {
-		if taken == sel.limit || read == maxRead {
+		if taken == sel.limit || read == paging.MaxRead {
 			return last.String()
 		}
 		read++
@@ -325,14 +312,14 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	limit, err := check(&q, eventID|endpointID|class|status|times)
+	limit, err := paging.Check(&q, paging.EventID|paging.EndpointID|paging.Class|paging.Status|paging.Times)
 	if err != nil {
 		return page, err
 	}
 	if q.EventID == "" && q.EndpointID == "" {
-		return page, &webhook.FieldError{Field: "Query.EndpointID", Problem: "is empty", Cure: "say whose attempts: EventID, EndpointID or both"}
+		return page, paging.NoAttemptsOf()
 	}
-	below, err := keyCursor(q.Cursor, attemptCursor)
+	below, err := attemptCursor(q.Cursor)
 	if err != nil {
 		return page, err
 	}
@@ -349,8 +336,8 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 		if !q.From.IsZero() && a.StartedAt.Before(q.From) {
 			break
 		}
-		if len(page.Items) == limit || read == maxRead || size > maxPageSize {
-			page.Next = formatCursor(attemptCursor, formatKey(last.key))
+		if len(page.Items) == limit || read == paging.MaxRead || size > paging.MaxBytes {
+			page.Next = paging.Format(paging.Attempts, last.key.bytes())
 			break
 		}
 		read++

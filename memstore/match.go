@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
 )
 
 // A subscription is what endpoints are found by.
@@ -54,7 +55,7 @@ func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) ([][]web
 	}
 	for i := range reqs {
 		if reqs[i].Tenant == "" {
-			return nil, errNoTenant("MatchRequest.Tenant")
+			return nil, paging.NoTenant("MatchRequest.Tenant")
 		}
 	}
 	s.mu.Lock()

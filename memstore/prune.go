@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
 )
 
 // pruneWork bounds what one Prune looks at: deliveries, events and attempts.
@@ -145,7 +146,7 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 		return err
 	}
 	if tenant == "" {
-		return errNoTenant("tenant")
+		return paging.NoTenant("tenant")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
 )
 
 // Publish implements [webhook.Publisher].
@@ -18,7 +19,7 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	}
 	for i := range req.Events {
 		if req.Events[i].Tenant == "" {
-			return nil, errNoTenant(fmt.Sprintf("PublishRequest.Events[%d].Tenant", i))
+			return nil, paging.NoTenant(fmt.Sprintf("PublishRequest.Events[%d].Tenant", i))
 		}
 	}
 	results := make([]webhook.Published, len(req.Events))

@@ -11,16 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
 )
 
 var someCursors = []string{
 	round{start: 7, again: true}.String(),
 	position{uidKey(uuid.UUID{1, 2, 15: 3}), "ep1"}.String(),
 	position{lastKey, ""}.String(),
-	formatCursor(eventCursor, formatKey(key{1, 2})),
-	formatCursor(attemptCursor, formatKey(timeKey(-1, 2))),
-	formatEndpointCursor(webhook.EndpointKey{Tenant: "acme", ID: "ep1"}),
-	formatEndpointCursor(webhook.EndpointKey{Tenant: strings.Repeat("é", 127), ID: ""}),
+	paging.FormatUID(uuid.UUID{7: 1, 15: 2}),
+	paging.Format(paging.Attempts, timeKey(-1, 2).bytes()),
+	paging.FormatEndpoint(webhook.EndpointKey{Tenant: "acme", ID: "ep1"}),
+	paging.FormatEndpoint(webhook.EndpointKey{Tenant: strings.Repeat("é", 127), ID: ""}),
 }
 
 // cursorUsers are the methods that take a cursor, each with the field that is refused.
@@ -42,7 +43,7 @@ func cursorUsers(s *Store, cursor string) map[string]error {
 
 func TestMalformedCursorsAreRefused(t *testing.T) {
 	bad := []string{"x", "====", "ZQ", "ZQ==", "!", " ", "0", strings.Repeat("A", 200_000), strings.Repeat("Z", 200_000)}
-	bad = append(bad, formatCursor(endpointCursor, []byte{0x84, 0}, []byte("acmeep1"))) // the length in two bytes
+	bad = append(bad, paging.Format(paging.Endpoints, []byte{0x84, 0}, []byte("acmeep1"))) // the length in two bytes
 	for _, c := range someCursors {
 		bad = append(bad, c+"=", c+"\n", "A"+c, c[1:], c[:5], " "+c)
 	}
@@ -102,12 +103,12 @@ func FuzzCursor(f *testing.F) {
 		same(r.String(), err)
 		p, err := parsePosition(cursor)
 		same(p.String(), err)
-		for _, kind := range []byte{eventCursor, attemptCursor} {
-			k, err := keyCursor(cursor, kind)
-			same(formatCursor(kind, formatKey(k)), err)
-		}
-		e, err := parseEndpointCursor(cursor)
-		same(formatEndpointCursor(e), err)
+		k, err := eventCursor(cursor)
+		same(paging.FormatUID(uuid.UUID(k.bytes())), err)
+		k, err = attemptCursor(cursor)
+		same(paging.Format(paging.Attempts, k.bytes()), err)
+		e, err := paging.ParseEndpoint(cursor)
+		same(paging.FormatEndpoint(e), err)
 		cursorUsers(New(Options{}), cursor)
 	})
 }

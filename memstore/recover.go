@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
 )
 
 // Retry implements [webhook.Store].
@@ -47,7 +48,7 @@ func (s *Store) change(ctx context.Context, q webhook.Query, c change) (webhook.
 	}
 	single := q.EventID != "" && q.EndpointID != ""
 	if single && q.AllTenants {
-		return done, errNoTenant("Query.Tenant") // ids are the tenant's own
+		return done, paging.NoTenant("Query.Tenant") // ids are the tenant's own
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/health"
+	"github.com/gowebhook/webhook/internal/paging"
 )
 
 // rememberReturned is how many leases of a delivery that were given back are remembered, so that giving one back again is
@@ -19,17 +21,17 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 	}
 	for i := range items {
 		if items[i].Endpoint.Tenant == "" {
-			return webhook.Settled{}, errNoTenant("Settlement.Endpoint.Tenant")
+			return webhook.Settled{}, paging.NoTenant("Settlement.Endpoint.Tenant")
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gen++
 	var out webhook.Settled
-	var edits []edit
+	var edits []health.Edit
 	var room [16]*endpoint
 	touched := room[:0]
-	at, failing := micros(now), anyFailure(items)
+	at, failing := micros(now), health.AnyFailure(items)
 	for i := range items {
 		item := &items[i]
 		d := s.delivery(item)
@@ -61,9 +63,9 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 			e.mark = s.gen
 			touched = append(touched, e)
 		}
-		merge = merge && (failing || e.failing())
-		if act := inEffect && acts(item); merge || act {
-			edits = append(edits, newEdit(e, item, merge, act))
+		edit := health.Edit{Item: item, Merge: merge && (failing || health.Failing(&e.Health)), Act: inEffect && health.Acts(item)}
+		if edit.Merge || edit.Act {
+			edits = append(edits, edit)
 		}
 	}
 	s.apply(edits, now)

@@ -111,7 +111,3 @@ func New(o Options) *Store {
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
 func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
-
-func errNoTenant(field string) error {
-	return &webhook.FieldError{Field: field, Problem: "is empty", Cure: "name a tenant"}
-}

@@ -1,0 +1,115 @@
+// Package health is what all stores do with an endpoint's Health when deliveries are settled.
+package health
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/gowebhook/webhook"
+)
+
+// An Edit is what one item of a Settle says of its endpoint.
+type Edit struct {
+	Item  *webhook.Settlement
+	Merge bool // its attempt into Health
+	Act   bool // take BlockUntil, OpenCircuit and Disable
+}
+
+// Acts reports whether an item says anything of its endpoint besides its attempt.
+func Acts(item *webhook.Settlement) bool {
+	return item.OpenCircuit || item.Disable != "" || !item.BlockUntil.IsZero()
+}
+
+// Failing reports whether a success would change anything.
+func Failing(h *webhook.Health) bool { return h.Failures > 0 || h.Circuit }
+
+// AnyFailure reports whether an attempt failed. Otherwise the successes of endpoints that are not failing say nothing.
+func AnyFailure(items []webhook.Settlement) bool {
+	for i := range items {
+		if a := items[i].Attempt; a != nil && a.Class != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Sort puts the edits of one call in the order of their attempts, so that the order of the items does not matter.
+func Sort(edits []Edit) {
+	slices.SortStableFunc(edits, func(a, b Edit) int {
+		ra, rb := rank(a.Item), rank(b.Item)
+		if ra == last || rb == last {
+			return cmp.Compare(ra, rb)
+		}
+		return cmp.Or(a.Item.Attempt.StartedAt.Compare(b.Item.Attempt.StartedAt), cmp.Compare(ra, rb))
+	})
+}
+
+// last is the rank of what has no attempt.
+const last = 2
+
+// rank is the order at the same time: failures come before successes.
+func rank(item *webhook.Settlement) int {
+	switch {
+	case item.Attempt == nil:
+		return last
+	case item.Attempt.Class == "":
+		return 1
+	}
+	return 0
+}
+
+// Apply makes an edit take effect on h, and returns the reason for which the endpoint is to be disabled, if any.
+func (e Edit) Apply(h *webhook.Health) webhook.Reason {
+	if e.Merge {
+		merge(h, e.Item.Attempt)
+	}
+	if !e.Act {
+		return ""
+	}
+	if e.Item.BlockUntil.After(h.BlockedUntil) {
+		h.BlockedUntil = e.Item.BlockUntil
+	}
+	if e.Item.OpenCircuit {
+		h.Circuit = true
+	}
+	return e.Item.Disable
+}
+
+// merge adds what an attempt says to h. What was older than what h has of the other kind comes too late: the result is then
+// the one of the right order, as far as h can tell.
+func merge(h *webhook.Health, a *webhook.Attempt) {
+	at := a.StartedAt
+	if a.Class != "" {
+		if at.After(h.LastFailureAt) {
+			h.LastFailureAt = at
+		}
+		if at.Before(h.RecoveredAt) {
+			return
+		}
+		if h.Failures == 0 || at.Before(h.FailingSince) {
+			h.FailingSince = at
+		}
+		h.Failures++
+		return
+	}
+	switch {
+	case !Failing(h), h.Failures > 0 && at.Before(h.FailingSince):
+		return
+	case h.Failures > 0 && at.Before(h.LastFailureAt):
+		h.Failures, h.FailingSince = 1, h.LastFailureAt // of those since, only the last is known
+	default:
+		end(h)
+	}
+	if at.After(h.RecoveredAt) {
+		h.RecoveredAt = at
+	}
+}
+
+// end ends a run of failures, and an open circuit with its block.
+func end(h *webhook.Health) {
+	none := webhook.Health{}
+	h.Failures, h.FailingSince = 0, none.FailingSince
+	if h.Circuit {
+		h.Circuit, h.BlockedUntil = false, none.BlockedUntil
+	}
+}

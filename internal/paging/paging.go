@@ -1,0 +1,189 @@
+// Package paging is what the lists of all stores have in common: which fields of a Query a method honours, how long a page
+// is, and what cursors look like.
+package paging
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+)
+
+// Rows of a page.
+const (
+	DefaultRows = 100
+	MaxRows     = 1000
+	MaxRead     = 1000    // rows that are looked at for one page
+	MaxBytes    = 4 << 20 // roughly
+)
+
+// The fields that a Query may have, beside Tenant, Limit and Cursor.
+const (
+	AllTenants = 1 << iota
+	EventID
+	EndpointID
+	Type
+	State
+	Class
+	Status
+	Times
+)
+
+// Check refuses a Query with a field that is not among the honoured ones, and returns the rows of its page.
+func Check(q *webhook.Query, honoured int) (int, error) {
+	for _, f := range []struct {
+		name string
+		set  bool
+		bit  int
+	}{
+		{"AllTenants", q.AllTenants, AllTenants},
+		{"EventID", q.EventID != "", EventID},
+		{"EndpointID", q.EndpointID != "", EndpointID},
+		{"Type", q.Type != "", Type},
+		{"State", q.State != "", State},
+		{"Class", q.Class != "", Class},
+		{"Status", q.Status != 0, Status},
+		{"From", !q.From.IsZero(), Times},
+		{"To", !q.To.IsZero(), Times},
+	} {
+		if f.set && f.bit&honoured == 0 {
+			return 0, &webhook.FieldError{Field: "Query." + f.name, Problem: "does not apply here", Cure: "leave it empty"}
+		}
+	}
+	switch {
+	case q.Tenant == "" && !q.AllTenants:
+		return 0, NoTenant("Query.Tenant")
+	case q.Tenant != "" && q.AllTenants:
+		return 0, &webhook.FieldError{Field: "Query.Tenant", Problem: "is set beside AllTenants", Cure: "use one of them"}
+	case q.Limit < 0, q.Limit > MaxRows:
+		return 0, &webhook.FieldError{
+			Field: "Query.Limit", Problem: fmt.Sprintf("is %d", q.Limit), Cure: fmt.Sprintf("use 1 to %d, or 0 for %d", MaxRows, DefaultRows),
+		}
+	case q.Limit == 0:
+		return DefaultRows, nil
+	}
+	return q.Limit, nil
+}
+
+// NoTenant is the error for an empty tenant.
+func NoTenant(field string) error {
+	return &webhook.FieldError{Field: field, Problem: "is empty", Cure: "name a tenant"}
+}
+
+// NoAttemptsOf is the error for a Query for attempts that does not say whose.
+func NoAttemptsOf() error {
+	return &webhook.FieldError{Field: "Query.EndpointID", Problem: "is empty", Cure: "say whose attempts: EventID, EndpointID or both"}
+}
+
+// The kinds of cursors, beside those of a single store.
+const (
+	Events     = 'e' // UID
+	Deliveries = 'd' // UID, endpoint id
+	Attempts   = 'a' // a store's own
+	Endpoints  = 'p' // length of the tenant, tenant, endpoint id
+	Round      = 'r' // a store's own, of Claim
+)
+
+// The fields that cursors are in.
+const (
+	QueryCursor = "Query.Cursor"
+	ClaimCursor = "ClaimRequest.Cursor"
+)
+
+const (
+	uidSize = len(uuid.UUID{})
+	maxID   = 1 << 16 // bytes of a name in a cursor
+)
+
+var encoding = base64.RawURLEncoding
+
+// Format returns a cursor: base64url of a byte that says which kind it is, and of the row after which a page begins.
+func Format(kind byte, parts ...[]byte) string {
+	raw := []byte{kind}
+	for _, part := range parts {
+		raw = append(raw, part...)
+	}
+	return encoding.EncodeToString(raw)
+}
+
+// Parse returns what follows the kind, of least to most bytes; nil for the empty cursor.
+func Parse(field, cursor string, kind byte, least, most int) ([]byte, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	if len(cursor) > encoding.EncodedLen(1+most) {
+		return nil, Malformed(field)
+	}
+	raw, err := encoding.DecodeString(cursor)
+	if err != nil || len(raw) < 1+least || raw[0] != kind || encoding.EncodeToString(raw) != cursor { // decoding skips line ends
+		return nil, Malformed(field)
+	}
+	return raw[1:], nil
+}
+
+// Malformed is the error for a cursor that was not made by Format.
+func Malformed(field string) error {
+	return &webhook.FieldError{Field: field, Problem: "is malformed", Cure: "use the Next of the page before as it is, or leave it empty"}
+}
+
+// FormatUID returns a cursor for lists in the order of UIDs.
+func FormatUID(uid uuid.UUID) string { return Format(Events, uid[:]) }
+
+// ParseUID returns the UID that a page's rows are below; false for the empty cursor.
+func ParseUID(cursor string) (uid uuid.UUID, set bool, err error) {
+	raw, err := Parse(QueryCursor, cursor, Events, uidSize, uidSize)
+	copy(uid[:], raw)
+	return uid, raw != nil, err
+}
+
+// FormatDelivery returns a cursor for lists of deliveries: behind those of newer events, and of endpoints with lesser ids.
+func FormatDelivery(uid uuid.UUID, endpoint string) string {
+	return Format(Deliveries, uid[:], []byte(endpoint))
+}
+
+// ParseDelivery is the reverse of FormatDelivery; false for the empty cursor.
+func ParseDelivery(cursor string) (uid uuid.UUID, endpoint string, set bool, err error) {
+	raw, err := Parse(QueryCursor, cursor, Deliveries, uidSize, uidSize+maxID)
+	if err != nil || raw == nil {
+		return uid, "", false, err
+	}
+	copy(uid[:], raw)
+	return uid, string(raw[uidSize:]), true, nil
+}
+
+// FormatEndpoint returns a cursor for lists of endpoints, by tenant and id.
+func FormatEndpoint(key webhook.EndpointKey) string {
+	return Format(Endpoints, binary.AppendUvarint(nil, uint64(len(key.Tenant))), []byte(key.Tenant), []byte(key.ID))
+}
+
+// ParseEndpoint returns the endpoint after which a page begins.
+func ParseEndpoint(cursor string) (webhook.EndpointKey, error) {
+	raw, err := Parse(QueryCursor, cursor, Endpoints, 1, 2*maxID)
+	if err != nil || raw == nil {
+		return webhook.EndpointKey{}, err
+	}
+	n, size := binary.Uvarint(raw)
+	if size <= 0 || n > uint64(len(raw)-size) || size > 1 && n < 1<<(7*(size-1)) {
+		return webhook.EndpointKey{}, Malformed(QueryCursor)
+	}
+	raw = raw[size:]
+	return webhook.EndpointKey{Tenant: string(raw[:n]), ID: string(raw[n:])}, nil
+}
+
+// EndpointSize is what an endpoint counts on a page, in bytes.
+func EndpointSize(e *webhook.Endpoint) int {
+	n := 512 + len(e.URL) + len(e.Description)
+	for _, pattern := range e.Events {
+		n += len(pattern)
+	}
+	for k, v := range e.Metadata {
+		n += len(k) + len(v)
+	}
+	for k, v := range e.Header {
+		n += len(k) + len(v)
+	}
+	return n
+}
