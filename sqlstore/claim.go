@@ -1,0 +1,472 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+const (
+	// claimLanes is how many lanes one Claim visits.
+	claimLanes = 256
+
+	// claimWork bounds what one Claim does besides leasing: deliveries that it wakes, and such that it makes from the outbox.
+	claimWork = 1000
+
+	// pickAhead is how many rows the lanes of one statement may yield, for each that is still wanted. Those that are not
+	// taken are locked for a moment.
+	pickAhead = 4
+)
+
+// A round is Claim going once round the lanes: from where the last round of this process has ended, up to the end and from the
+// beginning to there again.
+type round struct {
+	start   uuid.UUID // the lane behind which it began
+	last    uuid.UUID // the lane that was visited last
+	wrapped bool      // last has come round the end
+	again   bool      // another round follows, because there was more to wake than one call could
+	restart bool      // it begins anew
+}
+
+func (r round) String() string {
+	flags := byte(0)
+	for i, set := range []bool{r.wrapped, r.again, r.restart} {
+		if set {
+			flags |= 1 << i
+		}
+	}
+	return paging.Format(paging.Round, []byte{flags}, r.start[:], r.last[:])
+}
+
+func parseRound(cursor string) (r round, err error) {
+	raw, err := paging.Parse(paging.ClaimCursor, cursor, paging.Round, 33, 33)
+	if err != nil || raw == nil {
+		return round{restart: true}, err
+	}
+	if raw[0] > 7 {
+		return r, paging.Malformed(paging.ClaimCursor)
+	}
+	r.wrapped, r.again, r.restart = raw[0]&1 != 0, raw[0]&2 != 0, raw[0]&4 != 0
+	copy(r.start[:], raw[1:])
+	copy(r.last[:], raw[17:])
+	return r, nil
+}
+
+// Claim implements [webhook.Store]. A claim that finds nothing due is one statement.
+func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
+	at, err := parseRound(req.Cursor)
+	if err != nil {
+		return webhook.Claimed{}, err
+	}
+	var due due
+	if err := s.read(ctx, "claim", func(t *tx) error {
+		due, err = t.due(micros(req.Now))
+		return err
+	}); err != nil {
+		return webhook.Claimed{}, err
+	}
+	if due.outbox {
+		done, err := s.expand(ctx, req.Now)
+		if err != nil {
+			return webhook.Claimed{}, err
+		}
+		at.again = at.again || !done
+		due.ready = true
+	}
+	if !due.ready && !due.waiting {
+		c := webhook.Claimed{NextDue: due.next()}
+		if at.again {
+			c.Next = round{restart: true}.String()
+		}
+		return c, nil
+	}
+	if at.restart {
+		s.mu.Lock()
+		at = round{start: s.lane, last: s.lane, again: at.again}
+		s.mu.Unlock()
+	}
+	var c claim
+	if err := s.write(ctx, "claim", writing{noMore: true}, func(t *tx) error {
+		c = claim{tx: t, req: &req, now: micros(req.Now), at: at}
+		return c.run()
+	}); err != nil {
+		return webhook.Claimed{}, err
+	}
+	s.mu.Lock()
+	s.lane = c.at.last
+	s.mu.Unlock()
+	c.out.NextDue = due.next()
+	if c.unblocks != 0 && (c.out.NextDue.IsZero() || c.unblocks < micros(c.out.NextDue)) {
+		c.out.NextDue = fromMicros(c.unblocks)
+	}
+	return c.out, nil
+}
+
+// due is what there is to do.
+type due struct {
+	outbox  bool // events that are due
+	waiting bool // deliveries that are due, and to be woken
+	ready   bool // deliveries in lanes
+
+	nextDelivery, nextEvent sql.NullInt64
+}
+
+func (t *tx) due(now int64) (d due, err error) {
+	_, err = t.row(anythingDue, []cell{num(now)}, &d.outbox, &d.waiting, &d.ready, &d.nextDelivery, &d.nextEvent)
+	return d, err
+}
+
+// next is when something that waits will be due.
+func (d *due) next() time.Time {
+	switch {
+	case d.nextDelivery.Valid && (!d.nextEvent.Valid || d.nextDelivery.Int64 < d.nextEvent.Int64):
+		return always(d.nextDelivery.Int64)
+	case d.nextEvent.Valid:
+		return always(d.nextEvent.Int64)
+	}
+	return time.Time{}
+}
+
+// A claim is one transaction of Claim.
+type claim struct {
+	*tx
+	req *webhook.ClaimRequest
+	now int64
+	at  round
+
+	bytes    int
+	events   map[uuid.UUID]bool // that are counted in bytes
+	taken    []pick
+	probes   map[uuid.UUID]int64 // lanes of which one delivery may be leased, with when their block ended
+	unblocks int64               // when the first of the lanes that were passed over opens by itself
+	out      webhook.Claimed
+}
+
+// A pick is a delivery that may be leased.
+type pick struct {
+	queued
+	lane  uuid.UUID
+	order int // of its lane
+}
+
+func (c *claim) run() error {
+	if err := c.wake(); err != nil {
+		return err
+	}
+	c.events = make(map[uuid.UUID]bool)
+	c.probes = make(map[uuid.UUID]int64)
+	lanes, done, err := c.lanes()
+	if err != nil {
+		return err
+	}
+	all, err := c.visit(lanes)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !all, !done:
+		c.out.Next = c.at.String()
+	case c.at.again: // what woke up since the round began has not been visited
+		c.out.Next = round{restart: true}.String()
+	}
+	return c.lease()
+}
+
+// wake moves deliveries that have become due to their lanes.
+func (c *claim) wake() error {
+	var due []rowKey
+	if err := c.query(dueDeliveries, nil, func(r *sql.Rows) error {
+		var k rowKey
+		err := r.Scan((*id)(&k.uid), &k.endpoint)
+		due = append(due, k)
+		return err
+	}, num(c.now), num(claimWork)); err != nil || len(due) == 0 {
+		return err
+	}
+	c.at.again = c.at.again || len(due) == claimWork
+	return c.execAll(wakeDeliveries, keys(due, func(k *rowKey) rowKey { return *k }))
+}
+
+// lanes returns the next lanes of the round, and whether it ends with them.
+func (c *claim) lanes() (lanes []uuid.UUID, done bool, err error) {
+	read := func(after, to uuid.UUID) error {
+		return c.query(readyLanes, nil, func(r *sql.Rows) error {
+			var lane id
+			err := r.Scan(&lane)
+			lanes = append(lanes, lane.uid())
+			return err
+		}, uid(after), uid(to), num(claimLanes-len(lanes)))
+	}
+	if !c.at.wrapped {
+		if err := read(c.at.last, lastID); err != nil || len(lanes) == claimLanes {
+			return lanes, false, err
+		}
+		if err := read(zeroID, c.at.start); err != nil {
+			return lanes, false, err
+		}
+		return lanes, len(lanes) < claimLanes, nil
+	}
+	err = read(c.at.last, c.at.start)
+	return lanes, len(lanes) < claimLanes, err
+}
+
+// visit picks deliveries of lanes, and reports whether all have had their turn.
+func (c *claim) visit(lanes []uuid.UUID) (all bool, err error) {
+	if len(lanes) == 0 {
+		return true, nil
+	}
+	statuses, err := c.statuses(readStatus, lanes)
+	if err != nil {
+		return false, err
+	}
+	rooms := make([]int, len(lanes))
+	own := make(map[uuid.UUID]int, len(c.req.Rooms))
+	for key, room := range c.req.Rooms {
+		own[refOf(key)] = room
+	}
+	for i, lane := range lanes {
+		room, named := own[lane]
+		if !named {
+			room = c.req.Room
+		}
+		if rooms[i], err = c.room(lane, statuses[lane], room); err != nil {
+			return false, err
+		}
+	}
+	for begin := 0; begin < len(lanes); {
+		wanted := c.req.Max - len(c.taken)
+		if wanted <= 0 {
+			return false, nil
+		}
+		end, sum := begin, 0
+		for ; end < len(lanes) && (sum == 0 || sum+rooms[end] <= pickAhead*wanted); end++ {
+			sum += rooms[end]
+		}
+		if sum > 0 {
+			full, err := c.pick(lanes[begin:end], rooms[begin:end], wanted)
+			if err != nil || full {
+				return false, err
+			}
+		}
+		c.pass(lanes[end-1])
+		begin = end
+	}
+	return true, nil
+}
+
+// pass notes that a lane has had its turn.
+func (c *claim) pass(lane uuid.UUID) {
+	if byRef(lane, c.at.last) <= 0 {
+		c.at.wrapped = true
+	}
+	c.at.last = lane
+}
+
+// room returns how many deliveries of a lane may be leased; none if it is passed over.
+func (c *claim) room(lane uuid.UUID, s *status, room int) (int, error) {
+	if s == nil || s.State != webhook.EndpointActive || room <= 0 {
+		return 0, nil
+	}
+	if until := micros(s.BlockedUntil); until > c.now {
+		if c.unblocks == 0 || until < c.unblocks {
+			c.unblocks = until
+		}
+		return 0, nil
+	}
+	if !s.Circuit {
+		return room, nil
+	}
+	n, err := c.exec(takeProbe, uid(lane), num(c.now), at(c.req.LeaseUntil))
+	if err != nil || n == 0 {
+		return 0, err // another process took it
+	}
+	c.probes[lane] = micros(s.BlockedUntil)
+	return 1, nil
+}
+
+// pick locks deliveries of lanes and takes what there is room for. It reports whether the call is full before all lanes have had
+// their turn.
+func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err error) {
+	rows := newTable(len(lanes), 2)
+	order := make(map[uuid.UUID]int, len(lanes))
+	for i, lane := range lanes {
+		order[lane] = i
+		if rooms[i] > 0 {
+			rows.add(uid(lane), num(min(rooms[i], wanted)))
+		}
+	}
+	var found []pick
+	if err := c.query(pickDeliveries, rows, func(r *sql.Rows) error {
+		var p pick
+		err := r.Scan((*id)(&p.uid), &p.endpoint, (*id)(&p.ref), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since, &p.size)
+		p.order = order[p.ref]
+		found = append(found, p)
+		return err
+	}, num(c.now), num(wanted)); err != nil {
+		return false, err
+	}
+	slices.SortStableFunc(found, func(a, b pick) int { return cmp.Compare(a.order, b.order) })
+	for i := range found {
+		p := &found[i]
+		if !c.events[p.uid] {
+			if len(c.taken) > 0 && int(p.size) > c.req.MaxBytes-c.bytes {
+				c.passUpTo(lanes, p.order-1)
+				return true, nil
+			}
+			c.events[p.uid] = true
+			c.bytes += int(p.size)
+		}
+		c.taken = append(c.taken, *p)
+	}
+	if len(found) == wanted && found[wanted-1].order < len(lanes)-1 {
+		c.passUpTo(lanes, found[wanted-1].order)
+		return true, nil
+	}
+	return false, nil
+}
+
+func (c *claim) passUpTo(lanes []uuid.UUID, n int) {
+	for i := range n + 1 {
+		c.pass(lanes[i])
+	}
+}
+
+// lease leases what was picked, and reads what goes with it.
+func (c *claim) lease() error {
+	probed := make(map[uuid.UUID]bool, len(c.probes))
+	for i := range c.taken {
+		if _, probe := c.probes[c.taken[i].ref]; probe {
+			probed[c.taken[i].ref] = true
+		}
+	}
+	for lane, until := range c.probes { // the lane was empty
+		if !probed[lane] {
+			if _, err := c.exec(dropProbe, uid(lane), num(until)); err != nil {
+				return err
+			}
+		}
+	}
+	if len(c.taken) == 0 {
+		return nil
+	}
+	// Rows are changed in one order by all.
+	slices.SortFunc(c.taken, func(a, b pick) int {
+		return cmp.Or(byRef(a.uid, b.uid), cmp.Compare(a.endpoint, b.endpoint))
+	})
+	leased := keys(c.taken, func(p *pick) rowKey { return p.rowKey })
+	if err := c.execAll(leaseDeliveries, leased, num(micros(c.req.LeaseUntil)+leaseGrace)); err != nil {
+		return err
+	}
+	if err := c.readEvents(); err != nil {
+		return err
+	}
+	return c.readEndpoints(probed)
+}
+
+func (c *claim) readEvents() error {
+	list := make([]uuid.UUID, 0, len(c.events))
+	for u := range c.events {
+		list = append(list, u)
+	}
+	c.out.Events = make([]webhook.EventRecord, 0, len(list))
+	return c.query(readEvents, uids(list), func(r *sql.Rows) error {
+		e, err := scanEvent(r)
+		c.out.Events = append(c.out.Events, e)
+		return err
+	})
+}
+
+// readEndpoints reads endpoints, as they are and as they were when their deliveries were made.
+func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
+	type bound struct {
+		ref     uuid.UUID
+		version int64
+	}
+	refs := make(map[uuid.UUID]bool)
+	for i := range c.taken {
+		refs[c.taken[i].ref] = true
+	}
+	endpoints := make(map[uuid.UUID]webhook.Endpoint, len(refs))
+	if err := c.query(readEndpoints, uids(sortedRefs(refs)), func(r *sql.Rows) error {
+		ref, e, err := scanEndpoint(r)
+		endpoints[ref] = e
+		return err
+	}); err != nil {
+		return err
+	}
+	earlier := make(map[bound]bool)
+	for i := range c.taken {
+		p := &c.taken[i]
+		if e, known := endpoints[p.ref]; known && p.version != e.Version {
+			earlier[bound{p.ref, p.version}] = false
+		}
+	}
+	if len(earlier) > 0 {
+		rows := newTable(len(earlier), 2)
+		for b := range earlier {
+			rows.add(uid(b.ref), num(b.version))
+		}
+		if err := c.query(readVersions, rows, func(r *sql.Rows) error {
+			var (
+				ref      id
+				e        webhook.Endpoint
+				metadata string
+			)
+			err := r.Scan(&ref, &e.Version, &e.URL, &e.Profile, &metadata)
+			if err == nil {
+				e.Metadata, err = parseMetadata(metadata)
+			}
+			now := endpoints[ref.uid()]
+			e.Tenant, e.ID = now.Tenant, now.ID
+			c.out.Snapshots = append(c.out.Snapshots, e)
+			earlier[bound{ref.uid(), e.Version}] = true
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	rebound := newTable(0, 3)
+	c.out.Deliveries = make([]webhook.Leased, 0, len(c.taken))
+	for i := range c.taken {
+		p := &c.taken[i]
+		e, known := endpoints[p.ref]
+		if !known {
+			continue // deleted a moment ago: the lease ends by itself, and Prune cancels the delivery
+		}
+		if p.version != e.Version && !earlier[bound{p.ref, p.version}] {
+			p.version = e.Version // what was said then is not kept any more
+			rebound.add(uid(p.uid), text(p.endpoint), num(p.version))
+		}
+		c.out.Deliveries = append(c.out.Deliveries, webhook.Leased{
+			UID: p.uid, Endpoint: webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}, Version: p.version, LeaseNo: p.leaseNo + 1,
+			LeaseUntil: c.req.LeaseUntil, Attempts: int(p.attempts), Failures: int(p.failures), Since: always(p.since),
+			Probe: probed[p.ref],
+		})
+	}
+	for _, ref := range sortedRefs(endpoints) {
+		c.out.Endpoints = append(c.out.Endpoints, endpoints[ref])
+	}
+	return c.execAll(rebindDeliveries, rebound)
+}
+
+// scanEvent reads eventColumns.
+func scanEvent(r *sql.Rows) (e webhook.EventRecord, err error) {
+	var (
+		u                         id
+		header                    string
+		happened, before, created int64
+	)
+	if err := r.Scan(&u, &e.Tenant, &e.ID, &e.Type, &e.Channel, &header, &happened, &before, &created, &e.Keep, &e.Data); err != nil {
+		return e, err
+	}
+	e.UID, e.Time, e.NotBefore, e.CreatedAt = u.uid(), always(happened), fromMicros(before), always(created)
+	e.Header, err = parseMap[string](header)
+	return e, err
+}

@@ -1,0 +1,101 @@
+package sqlstore
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A Dialect is the SQL of one kind of database.
+type Dialect struct{ d *dialect }
+
+// Dialects.
+var (
+	// Postgres is PostgreSQL 13 or later, through any driver.
+	Postgres = Dialect{&postgres}
+	// MySQL is MariaDB 10.6 or later, or MySQL 8, through any driver.
+	MySQL = Dialect{&mysql}
+	// SQLite is SQLite 3.35 or later, through any driver. Open the file with [OpenSQLite].
+	SQLite = Dialect{&sqlite}
+)
+
+// String returns the dialect's name: postgres, mysql or sqlite.
+func (d Dialect) String() string {
+	if d.d == nil {
+		return "none"
+	}
+	return d.d.name
+}
+
+type dialect struct {
+	name       string
+	renderer   renderer
+	statements map[op]string
+	quote      string // of names
+	returning  bool   // INSERT says which rows are new
+	beginning  string // how a transaction begins; empty for database/sql's way
+	settings   string // the first statement of a transaction
+	clock      string // SELECT of microseconds since 1970
+}
+
+// tables are the names that are written in braces.
+var tables = []string{
+	"schema", "tenants", "endpoints", "status", "versions", "subscriptions", "events", "outbox", "queue", "deliveries",
+	"attempts", "bodies", "locks",
+}
+
+var (
+	prefixes = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,29}$`)
+	schemas  = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+)
+
+// names replaces the names in braces.
+func (d *dialect) names(o *Options) *strings.Replacer {
+	pairs := []string{"{prefix}", o.Prefix}
+	for _, name := range tables {
+		full := d.quote + o.Prefix + name + d.quote
+		if o.Schema != "" {
+			full = d.quote + o.Schema + d.quote + "." + full
+		}
+		pairs = append(pairs, "{"+name+"}", full)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// compile returns the dialect's statements.
+func (d *dialect) compile(o *Options) []*statement {
+	names := d.names(o)
+	compiled := make([]*statement, opCount)
+	for n := range compiled {
+		sql, own := d.statements[op(n)]
+		if !own {
+			sql = everywhere[op(n)]
+		}
+		if sql != "" {
+			compiled[n] = compile(names.Replace(sql))
+		}
+	}
+	return compiled
+}
+
+func (o *Options) check(d *dialect) error {
+	if d == nil {
+		return fmt.Errorf("sqlstore: no dialect is given; use sqlstore.Postgres, MySQL or SQLite")
+	}
+	if o.Prefix == "" {
+		o.Prefix = defaultPrefix
+	}
+	if !prefixes.MatchString(o.Prefix) {
+		return fmt.Errorf("sqlstore: Options.Prefix %q is not usable; use 1 to 30 of a–z, 0–9 and _, not beginning with a digit", o.Prefix)
+	}
+	if o.Schema == "" {
+		return nil
+	}
+	if d != &postgres {
+		return fmt.Errorf("sqlstore: Options.Schema is for PostgreSQL; use Options.Prefix")
+	}
+	if !schemas.MatchString(o.Schema) {
+		return fmt.Errorf("sqlstore: Options.Schema %q is not usable; use 1 to 63 of a–z, 0–9 and _, not beginning with a digit", o.Schema)
+	}
+	return nil
+}

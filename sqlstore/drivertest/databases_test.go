@@ -1,0 +1,101 @@
+package drivertest
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"testing"
+
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
+
+	"github.com/gowebhook/webhook/sqlstore"
+	"github.com/gowebhook/webhook/sqlstore/drivertest/servers"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := servers.StopShared(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// A database is where a store may be.
+type database struct {
+	name    string
+	dialect sqlstore.Dialect
+	dsn     func(testing.TB) string // of a new, empty database, or the name of a file
+	driver  string
+	suffix  string // of the dsn
+}
+
+var (
+	postgres = database{name: "postgres", dialect: sqlstore.Postgres, dsn: servers.Postgres, driver: "pgx"}
+	mysql    = database{name: "mysql", dialect: sqlstore.MySQL, dsn: servers.MySQL, driver: "mysql"}
+	sqlite   = database{name: "sqlite", dialect: sqlstore.SQLite, dsn: servers.SQLite, driver: "sqlite"}
+
+	databases = []database{postgres, mysql, sqlite}
+)
+
+// each runs a test on every database.
+func each(t *testing.T, test func(t *testing.T, d database)) {
+	t.Helper()
+	for _, d := range databases {
+		t.Run(d.name, func(t *testing.T) { test(t, d) })
+	}
+}
+
+// open returns a database, which is closed after the test.
+func (d database) open(tb testing.TB, dsn string) *sql.DB {
+	tb.Helper()
+	db, err := sql.Open(d.driver, dsn+d.suffix)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// store returns a store on a database, which may have tables already.
+func (d database) store(tb testing.TB, dsn string, o sqlstore.Options) *sqlstore.Store {
+	tb.Helper()
+	var (
+		s   *sqlstore.Store
+		err error
+	)
+	if d.dialect == sqlstore.SQLite {
+		s, err = sqlstore.OpenSQLite(d.driver, dsn, o)
+	} else {
+		db := d.open(tb, dsn)
+		db.SetMaxOpenConns(20)
+		db.SetMaxIdleConns(20)
+		s, err = sqlstore.New(db, d.dialect, o)
+	}
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// migrated returns a store with empty tables in a database of its own.
+func (d database) migrated(tb testing.TB) *sqlstore.Store {
+	tb.Helper()
+	s := d.store(tb, d.dsn(tb), sqlstore.Options{})
+	require.NoError(tb, s.Migrate(tb.Context()))
+	return s
+}
+
+// tables are all tables that have rows in use, without their prefix.
+var tables = []string{
+	"tenants", "endpoints", "status", "versions", "subscriptions", "events", "outbox", "queue", "deliveries", "attempts", "bodies",
+}
+
+// empty removes all rows.
+func empty(tb testing.TB, db *sql.DB, prefix string) {
+	tb.Helper()
+	for _, table := range tables {
+		_, err := db.ExecContext(tb.Context(), "DELETE FROM "+prefix+table)
+		require.NoError(tb, err)
+	}
+}

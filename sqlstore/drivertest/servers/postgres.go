@@ -1,0 +1,76 @@
+package servers
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"syscall"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+)
+
+var postgres = &kind{
+	name:   "PostgreSQL",
+	driver: "pgx",
+	env:    "WEBHOOK_TEST_POSTGRES",
+	local: []string{
+		"postgres://root@127.0.0.1:5432/postgres?sslmode=disable",
+		"postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable",
+	},
+	create: "CREATE DATABASE %s TEMPLATE template0",
+	drop:   "DROP DATABASE %s WITH (FORCE)",
+	within: func(dsn, database string) (string, error) {
+		u, err := url.Parse(dsn)
+		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+			return "", errors.New("this is not a postgres:// URL") // the error of url.Parse shows the password
+		}
+		u.Path = "/" + database
+		return u.String(), nil
+	},
+	launch: launchPostgres,
+	remedy: "install it (Debian: apt-get install postgresql), or set WEBHOOK_TEST_POSTGRES to the postgres:// URL of a server",
+}
+
+func launchPostgres() (server *process, dsn string, err error) {
+	initdb := find("initdb", "/usr/lib/postgresql/*/bin")
+	if initdb == "" {
+		return nil, "", errNotInstalled
+	}
+	if initdb, err = filepath.EvalSymlinks(initdb); err != nil { // postgres is next to it
+		return nil, "", err
+	}
+	// Killed, it would leave shared memory behind.
+	p, err := newProcess("PostgreSQL", syscall.SIGINT, syscall.SIGQUIT, "postgres", "nobody")
+	if err != nil {
+		return nil, "", err
+	}
+	dsn = "postgres://postgres@127.0.0.1:" + p.port + "/postgres?sslmode=disable"
+	p.args = []string{
+		filepath.Join(filepath.Dir(initdb), "postgres"), "-D", p.folder.data(),
+		"-c", "listen_addresses=127.0.0.1", "-c", "port=" + p.port, "-c", "unix_socket_directories=",
+	}
+	p.ready = func(ctx context.Context) error { return owns(ctx, "pgx", dsn, "SHOW data_directory", p.folder.data()) }
+	return p, dsn, p.launch(func() error {
+		return p.run(initdb, "-D", p.folder.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	})
+}
+
+// owns returns an error as long as no server answers, or another one than that of this data.
+func owns(ctx context.Context, driver, dsn, query, data string) error {
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var got string
+	if err := db.QueryRowContext(ctx, query).Scan(&got); err != nil {
+		return err
+	}
+	if filepath.Clean(got) != data {
+		return fmt.Errorf("another server answers, that of %s", got)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+// Package servers gives tests a database of their own in a real server.
+//
+// WEBHOOK_TEST_POSTGRES (a postgres:// URL) and WEBHOOK_TEST_MYSQL (a DSN of github.com/go-sql-driver/mysql) name servers to use, by
+// users who may create databases. Else a server on the standard port of this machine is used if it lets us in without a password,
+// else one is started from the installed programs. A test without a server is skipped, and fails if WEBHOOK_TEST_REQUIRED is 1.
+//
+// It needs Unix. Pausing or killing PostgreSQL needs Linux or the program pgrep.
+package servers
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// patience is how long a server may take to start, to stop, or to make or drop a database.
+const patience = 30 * time.Second
+
+// Postgres returns the URL of a new, empty PostgreSQL database, which is dropped at the end of the test with all its connections.
+func Postgres(tb testing.TB) string {
+	tb.Helper()
+	return postgres.database(tb)
+}
+
+// MySQL returns the go-sql-driver DSN of a new, empty MariaDB or MySQL database, which is dropped at the end of the test. Its
+// connections must hold no locks then.
+func MySQL(tb testing.TB) string {
+	tb.Helper()
+	return mariadb.database(tb)
+}
+
+// SQLite returns the path of a database file that does not exist yet, in a folder that goes with the test.
+func SQLite(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "webhook.db")
+}
+
+// StopShared stops the servers that Postgres and MySQL started, for a TestMain that counts goroutines. Without it they stop when
+// this process ends, in whatever way. The next call of Postgres or MySQL starts new ones.
+func StopShared() error {
+	return errors.Join(postgres.reset(), mariadb.reset())
+}
+
+// unavailable ends a test that has no server.
+func unavailable(tb testing.TB, name, remedy string, err error) {
+	tb.Helper()
+	switch {
+	case !errors.Is(err, errNotInstalled):
+		tb.Fatalf("%s: %v", name, err)
+	case os.Getenv("WEBHOOK_TEST_REQUIRED") == "1":
+		tb.Fatalf("no %s, and WEBHOOK_TEST_REQUIRED is 1: %s", name, remedy)
+	default:
+		tb.Skipf("no %s: %s", name, remedy)
+	}
+}
+
+func withPatience() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), patience)
+}

@@ -1,0 +1,132 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/gowebhook/webhook"
+)
+
+// An Execer is the caller's transaction, or anything else that runs statements: [*sql.Tx], [*sql.Conn], [*sql.DB], sqlx.Tx, the
+// Tx inside a bun.Tx, or a gorm transaction's Statement.ConnPool. [Pgx] makes one of pgx's own types.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// Tx returns what [webhook.Dispatcher.EmitTx] needs to store events in a transaction of yours, which must be on the database
+// that the Store is on: the events exist if and only if it commits. The deliveries are made after that, by whichever process
+// claims next; [webhook.Dispatcher.Wake] makes that happen at once.
+//
+// It runs two INSERTs an event, which read and lock nothing that others use. Two open transactions with the same event id
+// wait for each other, as they would for any key.
+func (s *Store) Tx(x Execer) webhook.Publisher { return publisher{s, x} }
+
+type publisher struct {
+	store *Store
+	on    Execer
+}
+
+// Publish implements [webhook.Publisher] for outbox rows.
+func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
+	if p.on == nil {
+		return nil, errors.New("sqlstore: the transaction given to Tx is nil")
+	}
+	if err := checkTenants(req.Events); err != nil {
+		return nil, err
+	}
+	results := make([]webhook.Published, len(req.Events))
+	for i := range req.Events {
+		r := &req.Events[i]
+		if r.Deliveries != nil {
+			return nil, fmt.Errorf("sqlstore: event %d has deliveries; in a transaction of the caller's they are made after its commit", i)
+		}
+		result, err := p.insert(ctx, r)
+		if err != nil {
+			return nil, p.store.wrap(ctx, "publish in transaction", err)
+		}
+		results[i] = result
+		if result.Err == nil || !req.Atomic {
+			continue
+		}
+		for n := range req.Events[:i] {
+			if results[n].Duplicate {
+				continue
+			}
+			if err := p.remove(ctx, &req.Events[n]); err != nil {
+				return nil, p.store.wrap(ctx, "publish in transaction", err)
+			}
+		}
+		return results, nil
+	}
+	return results, nil
+}
+
+func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.Published, error) {
+	hash := contentHash(r)
+	n, err := p.exec(ctx, insertEvent, eventCells(r, hash)...)
+	if err != nil {
+		return webhook.Published{}, err
+	}
+	if n != 1 { // 0, or on MySQL 2
+		same, err := p.exec(ctx, sameEvent, text(r.Tenant), text(r.ID), bin(hash))
+		switch {
+		case err != nil:
+			return webhook.Published{}, err
+		case same == 0:
+			return webhook.Published{Err: webhook.ErrConflict}, nil
+		}
+		return webhook.Published{Duplicate: true}, nil
+	}
+	_, err = p.exec(ctx, insertOutboxRow, uid(r.UID), at(r.NotBefore))
+	return webhook.Published{}, err
+}
+
+// remove undoes insert.
+func (p publisher) remove(ctx context.Context, r *webhook.EventRecord) error {
+	if _, err := p.exec(ctx, deleteOutbox, uid(r.UID)); err != nil {
+		return err
+	}
+	_, err := p.exec(ctx, deleteEvent, uid(r.UID))
+	return err
+}
+
+func (p publisher) exec(ctx context.Context, o op, scalars ...cell) (int64, error) {
+	query, args := p.store.dialect.renderer.render(p.store.ops[o], scalars, nil)
+	result, err := p.on.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// A PgxExecer is what pgx.Tx, *pgx.Conn and *pgxpool.Pool have in common; T is pgconn.CommandTag.
+type PgxExecer[T interface{ RowsAffected() int64 }] interface {
+	Exec(ctx context.Context, sql string, args ...any) (T, error)
+}
+
+// Pgx makes an [Execer] of a pgx.Tx, *pgx.Conn or *pgxpool.Pool:
+//
+//	receipts, err := dispatcher.EmitTx(ctx, store.Tx(sqlstore.Pgx(tx)), event)
+//
+// For the Store itself, stdlib.OpenDBFromPool makes a *sql.DB of a pgxpool.
+func Pgx[T interface{ RowsAffected() int64 }](x PgxExecer[T]) Execer { return pgxExecer[T]{x} }
+
+type pgxExecer[T interface{ RowsAffected() int64 }] struct{ on PgxExecer[T] }
+
+func (x pgxExecer[T]) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	tag, err := x.on.Exec(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return affected(tag.RowsAffected()), nil
+}
+
+type affected int64
+
+func (affected) LastInsertId() (int64, error) {
+	return 0, errors.New("sqlstore: PostgreSQL has no last insert id")
+}
+
+func (n affected) RowsAffected() (int64, error) { return int64(n), nil }

@@ -1,0 +1,298 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+// scanEndpoint reads endpointColumns.
+func scanEndpoint(r *sql.Rows) (uuid.UUID, webhook.Endpoint, error) {
+	var (
+		s                                 status
+		t                                 statusTimes
+		e                                 webhook.Endpoint
+		events, metadata, header, secrets string
+		created, timeout                  int64
+	)
+	if err := r.Scan(append(s.into(&t), &created, &e.URL, &e.Description, &events, &e.Channel, &e.Profile, &metadata, &header,
+		&secrets, &timeout, &e.MaxInFlight)...); err != nil {
+		return s.ref, e, err
+	}
+	s.fill(&t)
+	e.Tenant, e.ID, e.Version, e.State, e.Reason, e.Health = s.Key.Tenant, s.Key.ID, s.Version, s.State, s.reason, s.Health
+	e.CreatedAt, e.UpdatedAt = fromMicros(created), fromMicros(s.updatedAt)
+	e.Timeout = time.Duration(timeout) * time.Microsecond
+	var err error
+	if e.Events, err = parseStrings(events); err == nil {
+		if e.Metadata, err = parseMetadata(metadata); err == nil {
+			if e.Header, err = parseMap[webhook.Secret](header); err == nil {
+				e.Secrets, err = parseSecrets(secrets)
+			}
+		}
+	}
+	if err != nil {
+		return s.ref, e, fmt.Errorf("endpoint %s of tenant %q is not readable: %w", e.ID, e.Tenant, err)
+	}
+	return s.ref, e, nil
+}
+
+// configCells are what UpdateEndpoint replaces in the wide row.
+func configCells(e *webhook.Endpoint) []cell {
+	return []cell{
+		text(e.URL), text(e.Description), text(formatStrings(e.Events)), text(e.Channel), text(e.Profile),
+		text(formatMetadata(e.Metadata)), text(formatMap(e.Header)), text(formatSecrets(e.Secrets)),
+		num(e.Timeout.Microseconds()), num(e.MaxInFlight),
+	}
+}
+
+func statusOf(ref uuid.UUID, e *webhook.Endpoint) *status {
+	return &status{
+		ref: ref, reason: e.Reason, updatedAt: micros(e.UpdatedAt),
+		EndpointStatus: webhook.EndpointStatus{
+			Key: webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}, Version: e.Version, State: e.State, Health: e.Health,
+		},
+	}
+}
+
+// CreateEndpoint implements [webhook.Store].
+func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit int) error {
+	if e.Tenant == "" {
+		return paging.NoTenant("Endpoint.Tenant")
+	}
+	ref := refOf(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
+	return s.write(ctx, "create endpoint", writing{}, func(t *tx) error {
+		if _, err := t.exec(countEndpoint, text(e.Tenant)); err != nil { // also locks out others of the tenant
+			return err
+		}
+		var queued, finished, exists bool
+		if _, err := t.row(endpointUsed, []cell{uid(ref)}, &queued, &finished, &exists); err != nil {
+			return err
+		}
+		if queued || finished || exists {
+			return webhook.ErrConflict
+		}
+		var n int
+		if _, err := t.row(tenantEndpoints, []cell{text(e.Tenant)}, &n); err != nil {
+			return err
+		}
+		if limit > 0 && n > limit {
+			return webhook.ErrFull
+		}
+		config := append([]cell{uid(ref), text(e.Tenant), text(e.ID), at(e.CreatedAt)}, configCells(&e)...)
+		if _, err := t.exec(insertEndpoint, config...); err != nil {
+			return err
+		}
+		st := statusOf(ref, &e).updateCells()
+		if _, err := t.exec(insertStatus, append([]cell{st[0], text(e.Tenant), text(e.ID)}, st[1:]...)...); err != nil {
+			return err
+		}
+		return t.subscribe(ref, &e)
+	})
+}
+
+// subscribe lets an endpoint be matched.
+func (t *tx) subscribe(ref uuid.UUID, e *webhook.Endpoint) error {
+	rows := newTable(len(e.Events), 5)
+	for _, pattern := range slices.Compact(slices.Sorted(slices.Values(e.Events))) {
+		rows.add(text(e.Tenant), text(pattern), text(e.Channel), text(e.ID), uid(ref))
+	}
+	return t.execAll(insertSubscriptions, rows)
+}
+
+func (t *tx) unsubscribe(e *webhook.Endpoint) error {
+	rows := newTable(len(e.Events), 4)
+	for _, pattern := range slices.Compact(slices.Sorted(slices.Values(e.Events))) {
+		rows.add(text(e.Tenant), text(pattern), text(e.Channel), text(e.ID))
+	}
+	return t.execAll(deleteSubscriptions, rows)
+}
+
+// locked reads an endpoint and keeps others from changing it.
+func (t *tx) locked(ref uuid.UUID) (e webhook.Endpoint, found bool, err error) {
+	var version int64
+	if found, err = t.row(lockEndpoint, []cell{uid(ref)}, &version); err != nil || !found {
+		return e, false, err
+	}
+	found = false // a deleted one may have been locked as it was before
+	err = t.query(readEndpoints, uids([]uuid.UUID{ref}), func(r *sql.Rows) error {
+		found = true
+		_, e, err = scanEndpoint(r)
+		return err
+	})
+	return e, found, err
+}
+
+// UpdateEndpoint implements [webhook.Store].
+func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
+	if e.Tenant == "" {
+		return webhook.Endpoint{}, paging.NoTenant("Endpoint.Tenant")
+	}
+	ref := refOf(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
+	var updated webhook.Endpoint
+	err := s.write(ctx, "update endpoint", writing{}, func(t *tx) error {
+		old, found, err := t.locked(ref)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return webhook.ErrNotFound
+		case old.Version != e.Version:
+			return webhook.ErrConflict
+		}
+		updated = e
+		updated.Version, updated.CreatedAt, updated.Health = old.Version+1, old.CreatedAt, old.Health
+		if e.State == webhook.EndpointActive && old.State != webhook.EndpointActive {
+			updated.Health = webhook.Health{}
+		}
+		if err := t.supersede(e.UpdatedAt, statusOf(ref, &old)); err != nil {
+			return err
+		}
+		if _, err := t.exec(updateEndpoint, append([]cell{uid(ref)}, configCells(&e)...)...); err != nil {
+			return err
+		}
+		rows := newTable(1, 11)
+		rows.add(statusOf(ref, &updated).updateCells()...)
+		if err := t.execAll(updateStatus, rows); err != nil {
+			return err
+		}
+		if err := t.unsubscribe(&old); err != nil {
+			return err
+		}
+		return t.subscribe(ref, &updated)
+	})
+	if err != nil {
+		return webhook.Endpoint{}, err
+	}
+	return updated, nil
+}
+
+// supersede keeps what the present versions of endpoints say, for the deliveries that were made under them.
+func (t *tx) supersede(now time.Time, list ...*status) error {
+	rows := newTable(len(list), 3)
+	for _, s := range list {
+		rows.add(uid(s.ref), num(s.Version), at(now))
+	}
+	return t.execAll(insertVersions, rows)
+}
+
+// DeleteEndpoint implements [webhook.Store]. Its deliveries stay where they are: an endpoint that has no row is a deleted one.
+func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ time.Time) error {
+	if key.Tenant == "" {
+		return paging.NoTenant("EndpointKey.Tenant")
+	}
+	return s.write(ctx, "delete endpoint", writing{}, func(t *tx) error {
+		ref := refOf(key)
+		e, found, err := t.locked(ref)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return webhook.ErrNotFound
+		}
+		return t.remove(ref, &e)
+	})
+}
+
+// remove deletes an endpoint that is locked.
+func (t *tx) remove(ref uuid.UUID, e *webhook.Endpoint) error {
+	if err := t.unsubscribe(e); err != nil {
+		return err
+	}
+	for _, o := range []op{deleteVersions, deleteEndpoint, deleteStatus} {
+		if _, err := t.exec(o, uid(ref)); err != nil {
+			return err
+		}
+	}
+	_, err := t.exec(uncountEndpoint, text(e.Tenant))
+	return err
+}
+
+// Endpoints implements [webhook.Store].
+func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Endpoint], error) {
+	var page webhook.Page[webhook.Endpoint]
+	limit, err := paging.Check(&q, paging.AllTenants|paging.EndpointID)
+	if err != nil {
+		return page, err
+	}
+	after, err := paging.ParseEndpoint(q.Cursor)
+	if err != nil {
+		return page, err
+	}
+	if !q.AllTenants && q.EndpointID != "" {
+		key := webhook.EndpointKey{Tenant: q.Tenant, ID: q.EndpointID}
+		if q.Cursor != "" && after.ID >= key.ID {
+			return page, noCtx(ctx)
+		}
+		page.Items, err = s.Refresh(ctx, []webhook.EndpointKey{key})
+		return page, err
+	}
+	o, tenant, rows := listEndpoints, q.Tenant, limit+1
+	if q.AllTenants {
+		o, tenant = listAllEndpoints, after.Tenant
+		if q.EndpointID != "" {
+			rows = paging.MaxRead + 1
+		}
+	} else if q.Cursor != "" && after.Tenant != q.Tenant {
+		return page, paging.Malformed(paging.QueryCursor)
+	}
+	err = s.read(ctx, "list endpoints", func(t *tx) error {
+		read, size, full := 0, 0, false
+		return t.query(o, nil, func(r *sql.Rows) error {
+			if full {
+				return nil
+			}
+			if len(page.Items) == limit || read == paging.MaxRead || size > paging.MaxBytes {
+				full, page.Next = true, paging.FormatEndpoint(after)
+				return nil
+			}
+			_, e, err := scanEndpoint(r)
+			if err != nil {
+				return err
+			}
+			read++
+			after = webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}
+			if q.EndpointID == "" || e.ID == q.EndpointID {
+				page.Items = append(page.Items, e)
+				size += paging.EndpointSize(&e)
+			}
+			return nil
+		}, text(tenant), text(after.ID), num(rows))
+	})
+	if err != nil {
+		return webhook.Page[webhook.Endpoint]{}, err
+	}
+	return page, nil
+}
+
+// Refresh implements [webhook.Store].
+func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webhook.Endpoint, error) {
+	refs := make([]uuid.UUID, len(keys))
+	for i, key := range keys {
+		if key.Tenant == "" {
+			return nil, paging.NoTenant("EndpointKey.Tenant")
+		}
+		refs[i] = refOf(key)
+	}
+	slices.SortFunc(refs, byRef)
+	refs = slices.Compact(refs)
+	var found []webhook.Endpoint
+	err := s.read(ctx, "refresh", func(t *tx) error {
+		return t.query(readEndpoints, uids(refs), func(r *sql.Rows) error {
+			_, e, err := scanEndpoint(r)
+			found = append(found, e)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}

@@ -1,0 +1,146 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"reflect"
+	"strings"
+)
+
+// codes are what a database says of an error, through whatever driver.
+type codes struct {
+	state  string // SQLSTATE, of PostgreSQL
+	number int    // of MySQL
+	sqlite int    // primary result code of SQLite
+}
+
+// codesOf finds out without knowing the drivers: pgx and lib/pq have a method SQLState, modernc's SQLite has Code, and the
+// MySQL driver and mattn's SQLite have fields.
+func codesOf(err error) (c codes) {
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) {
+		c.state = state.SQLState()
+		return c
+	}
+	var code interface{ Code() int }
+	if errors.As(err, &code) {
+		c.sqlite = code.Code() & 0xff
+		return c
+	}
+	inspect(err, &c)
+	return c
+}
+
+// inspect looks for fields, in an error and what it wraps, and reports whether there was one.
+func inspect(err error, c *codes) bool {
+	switch wrapper := err.(type) { //nolint:errorlint // it walks the chain itself
+	case interface{ Unwrap() error }:
+		if inner := wrapper.Unwrap(); inner != nil && inspect(inner, c) {
+			return true
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range wrapper.Unwrap() {
+			if inspect(inner, c) {
+				return true
+			}
+		}
+	}
+	v := reflect.Indirect(reflect.ValueOf(err))
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	if f := v.FieldByName("Number"); f.IsValid() && f.CanUint() {
+		c.number = int(f.Uint())
+		return true
+	}
+	if f := v.FieldByName("Code"); f.IsValid() && f.CanInt() {
+		c.sqlite = int(f.Int()) & 0xff
+		return true
+	}
+	return false
+}
+
+// Codes that are told apart.
+const (
+	sqliteBusy     = 5
+	sqliteLocked   = 6
+	sqliteReadOnly = 8
+	sqliteFull     = 13
+
+	mysqlDuplicate   = 1062
+	mysqlFull        = 1114
+	mysqlNoTable     = 1146
+	mysqlLockTimeout = 1205
+	mysqlDeadlock    = 1213
+	mysqlReadOnly    = 1290
+	mysqlReadOnlyTx  = 1792
+
+	pgSerialization = "40001"
+	pgDeadlock      = "40P01"
+	pgLockTimeout   = "55P03"
+	pgNoTable       = "42P01"
+	pgNoSchema      = "3F000"
+	pgReadOnly      = "25006"
+	pgFull          = "53100"
+)
+
+// retryable reports whether the database refused a transaction because of another one, and rolled it back.
+func retryable(err error) bool {
+	c := codesOf(err)
+	switch c.state {
+	case pgSerialization, pgDeadlock:
+		return true
+	}
+	switch c.number {
+	case mysqlDeadlock, mysqlLockTimeout:
+		return true
+	}
+	return false
+}
+
+// lockedOut reports whether a transaction waited too long for another one.
+func lockedOut(err error) bool {
+	c := codesOf(err)
+	return c.state == pgLockTimeout || c.number == mysqlLockTimeout
+}
+
+func duplicateKey(err error) bool { return codesOf(err).number == mysqlDuplicate }
+
+// definite reports whether the database itself answered, so that a commit is known to have failed.
+func definite(err error) bool {
+	c := codesOf(err)
+	return c != codes{} && !strings.HasPrefix(c.state, "08") && !strings.HasPrefix(c.state, "57P")
+}
+
+// lostConnection reports whether the connection broke.
+func lostConnection(err error) bool {
+	var netErr net.Error
+	c := codesOf(err)
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &netErr) ||
+		strings.HasPrefix(c.state, "08") || strings.HasPrefix(c.state, "57P") ||
+		strings.Contains(err.Error(), "invalid connection")
+}
+
+// explain adds what to do to errors that mean a wrong set-up.
+func explain(d *dialect, err error) error {
+	c := codesOf(err)
+	switch {
+	case c.state == pgNoTable, c.state == pgNoSchema, c.number == mysqlNoTable,
+		d == &sqlite && strings.Contains(err.Error(), "no such table"):
+		return fmt.Errorf("%w; the tables are missing: call Store.Migrate, or apply sqlstore.Migrations, and look at Options.Prefix and Schema", err)
+	case c.state == pgReadOnly, c.number == mysqlReadOnly, c.number == mysqlReadOnlyTx, c.sqlite == sqliteReadOnly:
+		return fmt.Errorf("%w; the database is read-only: connect to the primary, with the right to write", err)
+	case c.state == pgFull, c.number == mysqlFull, c.sqlite == sqliteFull:
+		return fmt.Errorf("%w; the database's disk is full: nothing of this call was stored", err)
+	case c.sqlite == sqliteBusy, c.sqlite == sqliteLocked:
+		return fmt.Errorf("%w; another transaction holds the file: if it is yours, emit through it with EmitTx", err)
+	case lockedOut(err):
+		return fmt.Errorf("%w; another transaction holds the row: if it is yours, emit through it with EmitTx", err)
+	}
+	return err
+}

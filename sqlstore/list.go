@@ -1,0 +1,213 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+const (
+	// headsAtOnce is how many events one statement looks at.
+	headsAtOnce = 200
+
+	// wideAtOnce is how many rows are read at once with all that they have.
+	wideAtOnce = 50
+
+	// uidSlack is how far the time in an event's UID may be from its CreatedAt.
+	uidSlack = time.Minute
+)
+
+// uidAt returns the least UID of a time.
+func uidAt(t time.Time) uuid.UUID {
+	var u uuid.UUID
+	ms := uint64(max(t.UnixMilli(), 0))
+	binary.BigEndian.PutUint64(u[:8], ms<<16)
+	return u
+}
+
+// createdAt is when an event was made, to the millisecond.
+func createdAt(u uuid.UUID) int64 { return int64(binary.BigEndian.Uint64(u[:8])>>16) * 1000 }
+
+// after returns the UID that follows.
+func after(u uuid.UUID) uuid.UUID {
+	for i := len(u) - 1; i >= 0; i-- {
+		if u[i]++; u[i] != 0 {
+			return u
+		}
+	}
+	return lastID
+}
+
+// A head is the little of an event that lists filter by.
+type head struct {
+	uid     uuid.UUID
+	tenant  string
+	id, typ string
+	created int64
+	fanout  bool
+	size    int64
+}
+
+// into are the places for headColumns.
+func (h *head) into() []any {
+	return []any{(*id)(&h.uid), &h.tenant, &h.id, &h.typ, &h.created, &h.fanout}
+}
+
+func (h *head) matches(q *webhook.Query) bool {
+	return (q.Type == "" || h.typ == q.Type) && (q.EventID == "" || h.id == q.EventID) &&
+		(q.From.IsZero() || h.created >= micros(q.From)) && (q.To.IsZero() || h.created < micros(q.To))
+}
+
+// heads reads events by their UIDs, with their sizes.
+func (t *tx) heads(list []uuid.UUID) (map[uuid.UUID]head, error) {
+	found := make(map[uuid.UUID]head, len(list))
+	return found, t.query(eventHeads, uids(list), func(r *sql.Rows) error {
+		var h head
+		err := r.Scan(append(h.into(), &h.size)...)
+		found[h.uid] = h
+		return err
+	})
+}
+
+// event reads one of a tenant's events.
+func (t *tx) event(tenant, eventID string) (h head, found bool, err error) {
+	found, err = t.row(eventByID, []cell{text(tenant), text(eventID)}, h.into()...)
+	return h, found, err
+}
+
+// A headList reads the events of a Query one after the other, the newest first.
+type headList struct {
+	t           *tx
+	q           *webhook.Query
+	from, below uuid.UUID
+	next        []head
+	atOnce      int
+	done        bool
+}
+
+// newHeadList begins below a UID.
+func newHeadList(t *tx, q *webhook.Query, below uuid.UUID, atOnce int) *headList {
+	l := &headList{t: t, q: q, below: below, atOnce: min(atOnce, headsAtOnce)}
+	if !q.From.IsZero() {
+		l.from = uidAt(q.From.Add(-uidSlack))
+	}
+	if !q.To.IsZero() {
+		if to := uidAt(q.To.Add(uidSlack)); byRef(to, l.below) < 0 {
+			l.below = to
+		}
+	}
+	return l
+}
+
+// fetch makes next not empty, unless there are no more.
+func (l *headList) fetch() error {
+	if len(l.next) > 0 || l.done {
+		return nil
+	}
+	scan := func(r *sql.Rows) error {
+		var h head
+		err := r.Scan(h.into()...)
+		l.next = append(l.next, h)
+		return err
+	}
+	l.next = l.next[:0]
+	if !l.q.AllTenants && l.q.EventID != "" {
+		l.done = true
+		h, found, err := l.t.event(l.q.Tenant, l.q.EventID)
+		if found && byRef(h.uid, l.below) < 0 {
+			l.next = append(l.next, h)
+		}
+		return err
+	}
+	var err error
+	if l.q.AllTenants {
+		err = l.t.query(listAllEvents, nil, scan, uid(l.below), uid(l.from), num(l.atOnce))
+	} else {
+		err = l.t.query(listEvents, nil, scan, text(l.q.Tenant), uid(l.below), uid(l.from), num(l.atOnce))
+	}
+	l.done = len(l.next) < l.atOnce
+	l.atOnce = headsAtOnce
+	if n := len(l.next); n > 0 {
+		l.below = l.next[n-1].uid
+	}
+	return err
+}
+
+// Events implements [webhook.Store].
+func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webhook.EventRecord], error) {
+	var page webhook.Page[webhook.EventRecord]
+	limit, err := paging.Check(&q, paging.AllTenants|paging.EventID|paging.Type|paging.Times)
+	if err != nil {
+		return page, err
+	}
+	below, set, err := paging.ParseUID(q.Cursor)
+	if err != nil {
+		return page, err
+	}
+	if !set {
+		below = lastID
+	}
+	err = s.read(ctx, "list events", func(t *tx) error {
+		page, err = t.events(newHeadList(t, &q, below, limit+1), limit)
+		return err
+	})
+	if err != nil {
+		return webhook.Page[webhook.EventRecord]{}, err
+	}
+	return page, nil
+}
+
+func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.EventRecord], err error) {
+	var (
+		wanted []uuid.UUID
+		last   uuid.UUID
+	)
+	for read := 0; ; read++ {
+		if err := heads.fetch(); err != nil {
+			return page, err
+		}
+		if len(heads.next) == 0 {
+			break
+		}
+		if len(wanted) == limit || read == paging.MaxRead {
+			page.Next = paging.FormatUID(last)
+			break
+		}
+		h := heads.next[0]
+		heads.next = heads.next[1:]
+		last = h.uid
+		if h.matches(heads.q) {
+			wanted = append(wanted, h.uid)
+		}
+	}
+	size := 0
+	for len(wanted) > 0 {
+		if size > paging.MaxBytes {
+			page.Next = paging.FormatUID(page.Items[len(page.Items)-1].UID)
+			break
+		}
+		part := wanted[:min(wideAtOnce, len(wanted))]
+		found := make(map[uuid.UUID]webhook.EventRecord, len(part))
+		if err := t.query(readEvents, uids(part), func(r *sql.Rows) error {
+			e, err := scanEvent(r)
+			found[e.UID] = e
+			return err
+		}); err != nil {
+			return page, err
+		}
+		for len(part) > 0 && size <= paging.MaxBytes {
+			if e, still := found[part[0]]; still {
+				page.Items = append(page.Items, e)
+				size += len(e.Data) + 256
+			}
+			part, wanted = part[1:], wanted[1:]
+		}
+	}
+	return page, nil
+}

@@ -1,0 +1,220 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+// lastName is behind every endpoint's id, which is visible ASCII.
+const lastName = "\x7f"
+
+// attemptsAtOnce is how many attempts one statement looks at.
+const attemptsAtOnce = 250
+
+// An attemptRow is the little of an attempt that lists filter by.
+type attemptRow struct {
+	attemptKey
+	startedAt int64
+	class     webhook.Class
+	status    int
+}
+
+// lastAttempt is behind every attempt.
+var lastAttempt = attemptRow{
+	attemptKey: attemptKey{rowKey{lastID, lastName}, math.MaxInt64}, startedAt: math.MaxInt64,
+}
+
+func (a *attemptRow) String() string {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(a.startedAt))
+	raw = binary.BigEndian.AppendUint64(append(raw, a.uid[:]...), uint64(a.leaseNo))
+	return paging.Format(paging.Attempts, raw, []byte(a.endpoint))
+}
+
+func parseAttempt(cursor string) (attemptRow, error) {
+	const size = 8 + 16 + 8
+	raw, err := paging.Parse(paging.QueryCursor, cursor, paging.Attempts, size, size+1<<10)
+	if err != nil || raw == nil {
+		return lastAttempt, err
+	}
+	a := attemptRow{startedAt: int64(binary.BigEndian.Uint64(raw))}
+	copy(a.uid[:], raw[8:])
+	a.leaseNo = int64(binary.BigEndian.Uint64(raw[24:]))
+	a.endpoint = plain(string(raw[size:]))
+	return a, nil
+}
+
+// Attempts implements [webhook.Store].
+func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Attempt], error) {
+	var page webhook.Page[webhook.Attempt]
+	limit, err := paging.Check(&q, paging.EventID|paging.EndpointID|paging.Class|paging.Status|paging.Times)
+	if err != nil {
+		return page, err
+	}
+	if q.EventID == "" && q.EndpointID == "" {
+		return page, paging.NoAttemptsOf()
+	}
+	below, err := parseAttempt(q.Cursor)
+	if err != nil {
+		return page, err
+	}
+	err = s.read(ctx, "list attempts", func(t *tx) error {
+		page, err = t.attempts(&q, below, limit)
+		return err
+	})
+	if err != nil {
+		return webhook.Page[webhook.Attempt]{}, err
+	}
+	return page, nil
+}
+
+func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webhook.Page[webhook.Attempt], err error) {
+	l, err := t.newAttemptList(q, below)
+	if err != nil || l == nil {
+		return page, err
+	}
+	var wanted []attemptRow
+	var last attemptRow
+	for read := 0; ; read++ {
+		if err := l.fetch(min(limit+1, attemptsAtOnce)); err != nil {
+			return page, err
+		}
+		if len(l.next) == 0 {
+			break
+		}
+		if len(wanted) == limit || read == paging.MaxRead {
+			page.Next = last.String()
+			break
+		}
+		last, l.next = l.next[0], l.next[1:]
+		if (q.Class == "" || last.class == q.Class) && (q.Status == 0 || last.status == q.Status) {
+			wanted = append(wanted, last)
+		}
+	}
+	size := 0
+	for len(wanted) > 0 {
+		part := wanted[:min(wideAtOnce, len(wanted))]
+		details, err := t.details(part)
+		if err != nil {
+			return page, err
+		}
+		for i := range part {
+			a, still := details[part[i].attemptKey]
+			if !still {
+				continue
+			}
+			a.Tenant = q.Tenant
+			page.Items = append(page.Items, a)
+			if size += len(a.ResponseBody) + len(a.Error) + 256; size > paging.MaxBytes && (i < len(wanted)-1 || page.Next != "") {
+				page.Next = part[i].String()
+				return page, nil
+			}
+		}
+		wanted = wanted[len(part):]
+	}
+	return page, nil
+}
+
+// An attemptList reads attempts one after the other, the latest first.
+type attemptList struct {
+	t     *tx
+	op    op
+	of    cell                   // the first value of op
+	tie   func(*attemptRow) cell // the fourth: what orders attempts of one time
+	from  int64
+	below attemptRow
+	next  []attemptRow
+	done  bool
+}
+
+// newAttemptList returns nil if there are none.
+func (t *tx) newAttemptList(q *webhook.Query, below attemptRow) (*attemptList, error) {
+	l := &attemptList{t: t, below: below, from: math.MinInt64}
+	if !q.From.IsZero() {
+		l.from = micros(q.From)
+	}
+	if !q.To.IsZero() && micros(q.To) <= below.startedAt {
+		l.below = lastAttempt
+		l.below.startedAt = micros(q.To) - 1
+	}
+	if q.EventID == "" {
+		l.op, l.of = attemptsOfEndpoint, uid(refOf(webhook.EndpointKey{Tenant: q.Tenant, ID: q.EndpointID}))
+		l.tie = func(a *attemptRow) cell { return uid(a.uid) }
+		return l, nil
+	}
+	h, found, err := t.event(q.Tenant, q.EventID)
+	if err != nil || !found {
+		return nil, err
+	}
+	l.of, l.tie = uid(h.uid), func(a *attemptRow) cell { return text(a.endpoint) }
+	switch {
+	case q.EndpointID != "":
+		l.op, l.tie = attemptsOfDelivery, func(*attemptRow) cell { return text(q.EndpointID) }
+	case h.fanout:
+		l.op = attemptsOfFanout
+	default:
+		l.op = attemptsOfEvent
+	}
+	return l, nil
+}
+
+func (l *attemptList) fetch(n int) error {
+	if len(l.next) > 0 || l.done {
+		return nil
+	}
+	l.next = l.next[:0]
+	err := l.t.query(l.op, nil, func(r *sql.Rows) error {
+		var a attemptRow
+		err := r.Scan((*id)(&a.uid), &a.endpoint, &a.leaseNo, &a.startedAt, &a.class, &a.status)
+		l.next = append(l.next, a)
+		return err
+	}, l.of, num(l.below.startedAt), num(l.from), l.tie(&l.below), num(l.below.leaseNo), num(n))
+	l.done = len(l.next) < n
+	if len(l.next) > 0 {
+		l.below = l.next[len(l.next)-1]
+	}
+	return err
+}
+
+// details reads all that there is of attempts.
+func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) {
+	rows := newTable(len(part), 3)
+	list := make([]uuid.UUID, len(part))
+	started := make(map[attemptKey]*attemptRow, len(part))
+	for i := range part {
+		a := &part[i]
+		rows.add(append(a.cells(), num(a.leaseNo))...)
+		list[i], started[a.attemptKey] = a.uid, a
+	}
+	slices.SortFunc(list, byRef)
+	heads, err := t.heads(slices.Compact(list))
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[attemptKey]webhook.Attempt, len(part))
+	return found, t.query(attemptDetails, rows, func(r *sql.Rows) error {
+		var (
+			k              attemptKey
+			a              webhook.Attempt
+			duration, next int64
+		)
+		if err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &duration, &a.Error, &a.Truncated, &next, &a.Late, &a.Test,
+			&a.Number, &a.ResponseBody); err != nil {
+			return err
+		}
+		row, event := started[k], heads[k.uid]
+		a.EventID, a.EventType, a.EndpointID = event.id, event.typ, k.endpoint
+		a.StartedAt, a.Duration, a.NextAt = always(row.startedAt), time.Duration(duration)*time.Microsecond, fromMicros(next)
+		a.Status, a.Class = row.status, row.class
+		found[k] = a
+		return nil
+	})
+}

@@ -1,0 +1,73 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// Listen listens to a PostgreSQL channel, on a connection that is not the pool's, and calls notified for each notification,
+// and once when it has begun. It returns when ctx ends, or with an error when the connection is lost; it is then called again.
+// With pgx:
+//
+//	func listen(ctx context.Context, channel string, notified func()) error {
+//		conn, err := pgx.Connect(ctx, databaseURL) // not through PgBouncer
+//		if err != nil {
+//			return err
+//		}
+//		defer conn.Close(context.Background())
+//		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+//			return err
+//		}
+//		for notified(); ; notified() {
+//			if _, err := conn.WaitForNotification(ctx); err != nil {
+//				return err
+//			}
+//		}
+//	}
+type Listen func(ctx context.Context, channel string, notified func()) error
+
+// channel is what processes notify each other on.
+func (s *Store) channel() string {
+	if s.options.Schema != "" {
+		return s.options.Schema + "_" + s.options.Prefix + "wake"
+	}
+	return s.options.Prefix + "wake"
+}
+
+// Listen implements [webhook.Listener]. Without Options.Listen it returns [errors.ErrUnsupported].
+func (s *Store) Listen(ctx context.Context, notified func()) error {
+	if s.options.Listen == nil || s.dialect != &postgres {
+		return errors.ErrUnsupported
+	}
+	return s.wrap(ctx, "listen", s.options.Listen(ctx, s.channel(), notified))
+}
+
+// Notify implements [webhook.Listener]: it lets all processes that listen look for work now. It is a transaction of its own,
+// because PostgreSQL commits transactions that notify one after the other.
+func (s *Store) Notify(ctx context.Context) error {
+	if s.options.Listen == nil || s.dialect != &postgres {
+		return errors.ErrUnsupported
+	}
+	conn, err := s.connect(ctx, s.writer)
+	if err == nil {
+		defer conn.Close()
+		_, err = conn.ExecContext(ctx, `SELECT pg_notify($1, '')`, s.channel())
+	}
+	return s.wrap(ctx, "notify", err)
+}
+
+// Now implements [webhook.Clock]: the time of the database server. SQLite has none but this machine's.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	if s.dialect.clock == "" {
+		return time.Now().UTC(), noCtx(ctx)
+	}
+	var us sql.NullInt64
+	conn, err := s.connect(ctx, s.reader)
+	if err == nil {
+		defer conn.Close()
+		err = conn.QueryRowContext(ctx, s.dialect.clock).Scan(&us)
+	}
+	return always(us.Int64), s.wrap(ctx, "now", err)
+}

@@ -1,0 +1,132 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+// A status is the row of the table of that name.
+type status struct {
+	ref       uuid.UUID
+	reason    webhook.Reason
+	updatedAt int64
+	webhook.EndpointStatus
+}
+
+// into are the places for statusColumns; fill is called when they are set.
+func (s *status) into(t *statusTimes) []any {
+	return []any{
+		(*id)(&s.ref), &s.Key.Tenant, &s.Key.ID, &s.Version, &s.State, &s.reason, &s.updatedAt, &s.Failures, &t.failingSince,
+		&t.lastFailureAt, &t.recoveredAt, &t.blockedUntil, &s.Circuit,
+	}
+}
+
+type statusTimes struct{ failingSince, lastFailureAt, recoveredAt, blockedUntil int64 }
+
+func (s *status) fill(t *statusTimes) {
+	s.FailingSince, s.LastFailureAt = fromMicros(t.failingSince), fromMicros(t.lastFailureAt)
+	s.RecoveredAt, s.BlockedUntil = fromMicros(t.recoveredAt), fromMicros(t.blockedUntil)
+}
+
+func (s *status) scan(r *sql.Rows, before ...any) error {
+	var t statusTimes
+	err := r.Scan(append(before, s.into(&t)...)...)
+	s.fill(&t)
+	return err
+}
+
+// statuses reads, or locks, the status of endpoints that exist.
+func (t *tx) statuses(o op, refs []uuid.UUID) (map[uuid.UUID]*status, error) {
+	found := make(map[uuid.UUID]*status, len(refs))
+	return found, t.query(o, uids(refs), func(r *sql.Rows) error {
+		s := &status{}
+		err := s.scan(r)
+		found[s.ref] = s
+		return err
+	})
+}
+
+// updateCells are those of the statement updateStatus.
+func (s *status) updateCells() []cell {
+	return []cell{
+		uid(s.ref), num(s.Version), text(s.State), text(s.reason), num(s.updatedAt), num(s.Failures), at(s.FailingSince),
+		at(s.LastFailureAt), at(s.RecoveredAt), at(s.BlockedUntil), flag(s.Circuit),
+	}
+}
+
+// Match implements [webhook.Store].
+func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) (matched [][]webhook.EndpointStatus, err error) {
+	for i := range reqs {
+		if reqs[i].Tenant == "" {
+			return nil, paging.NoTenant("MatchRequest.Tenant")
+		}
+	}
+	err = s.read(ctx, "match", func(t *tx) error {
+		matched, err = t.match(reqs, nil)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return matched, nil
+}
+
+// match finds the endpoints for each request, with ids after what after says, if it says anything.
+func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.EndpointStatus, error) {
+	matched := make([][]webhook.EndpointStatus, len(reqs))
+	most := 0
+	rows := newTable(4*len(reqs), 5)
+	for i := range reqs {
+		r := &reqs[i]
+		if r.Limit <= 0 {
+			continue
+		}
+		most = max(most, r.Limit)
+		begin := ""
+		if after != nil {
+			begin = after[i]
+		}
+		for _, pattern := range r.Patterns {
+			rows.add(num(i), text(r.Tenant), text(pattern), text(""), text(begin))
+			if r.Channel != "" {
+				rows.add(num(i), text(r.Tenant), text(pattern), text(r.Channel), text(begin))
+			}
+		}
+	}
+	err := t.query(match, rows, func(r *sql.Rows) error {
+		var (
+			req int
+			s   status
+		)
+		err := s.scan(r, &req)
+		matched[req] = append(matched[req], s.EndpointStatus)
+		return err
+	}, num(most))
+	if err != nil {
+		return nil, err
+	}
+	for i, list := range matched {
+		slices.SortFunc(list, func(a, b webhook.EndpointStatus) int { return strings.Compare(a.Key.ID, b.Key.ID) })
+		list = slices.CompactFunc(list, func(a, b webhook.EndpointStatus) bool { return a.Key.ID == b.Key.ID })
+		matched[i] = list[:min(len(list), max(reqs[i].Limit, 0))]
+	}
+	return matched, nil
+}
+
+func byRef(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }
+
+func sortedRefs[V any](m map[uuid.UUID]V) []uuid.UUID {
+	refs := make([]uuid.UUID, 0, len(m))
+	for ref := range m {
+		refs = append(refs, ref)
+	}
+	slices.SortFunc(refs, byRef)
+	return refs
+}

@@ -1,0 +1,242 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// A Migration is one step of the schema, for a migration tool of your own. Up records its Version in the table "schema" (with
+// the prefix), which [Store.Check] reads; Down takes both back.
+type Migration struct {
+	Version int
+	Name    string
+	Up      string // statements, each ending with ";" at the end of a line
+	Down    string
+}
+
+var fileName = regexp.MustCompile(`^([a-z]+)_(\d+)_(\w+)\.(up|down)\.sql$`)
+
+// Migrations returns the steps of a dialect's schema, in order.
+//
+// PostgreSQL: with Options.Schema, create that schema first.
+func Migrations(dialect Dialect, o Options) ([]Migration, error) {
+	if err := o.check(dialect.d); err != nil {
+		return nil, err
+	}
+	entries, err := migrationFiles.ReadDir("migrations")
+	if err != nil {
+		return nil, err
+	}
+	names := dialect.d.names(&o)
+	steps := make(map[int]*Migration)
+	for _, entry := range entries {
+		parts := fileName.FindStringSubmatch(entry.Name())
+		if parts == nil || parts[1] != dialect.d.name {
+			continue
+		}
+		text, err := migrationFiles.ReadFile(path.Join("migrations", entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		version, _ := strconv.Atoi(parts[2])
+		step := steps[version]
+		if step == nil {
+			step = &Migration{Version: version, Name: parts[3]}
+			steps[version] = step
+		}
+		if parts[4] == "up" {
+			step.Up = names.Replace(string(text))
+		} else {
+			step.Down = names.Replace(string(text))
+		}
+	}
+	list := make([]Migration, 0, len(steps))
+	for _, step := range steps {
+		list = append(list, *step)
+	}
+	slices.SortFunc(list, func(a, b Migration) int { return a.Version - b.Version })
+	return list, nil
+}
+
+var statementEnd = regexp.MustCompile(`;[ \t]*(\n|$)`)
+
+// split returns the statements of a migration.
+func split(text string) []string {
+	var list []string
+	for _, one := range statementEnd.Split(text, -1) {
+		if strings.TrimSpace(one) != "" {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// schemaWanted is the version of the schema that this code is written for.
+const schemaWanted = 1
+
+// migrateTimeout is how long Migrate waits for another process that migrates.
+const migrateTimeout = time.Minute
+
+// Migrate brings the schema up to date. It may be called by many processes at once, at the start of each: one migrates, the
+// others wait for it, for a minute at most. It never goes back.
+func (s *Store) Migrate(ctx context.Context) error {
+	conn, err := s.connect(ctx, s.writer)
+	if err == nil {
+		defer conn.Close()
+		err = s.migrate(ctx, conn)
+	}
+	return s.wrap(ctx, "migrate", err)
+}
+
+func (s *Store) migrate(ctx context.Context, conn *sql.Conn) (err error) {
+	unlock, err := s.lockSchema(ctx, conn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock(err == nil)) }()
+	if s.options.Schema != "" {
+		if _, err := conn.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS "`+s.options.Schema+`"`); err != nil {
+			return err
+		}
+	}
+	version, err := s.version(ctx, conn)
+	if err != nil {
+		return err
+	}
+	steps, err := Migrations(Dialect{s.dialect}, s.options)
+	if err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if step.Version <= version {
+			continue
+		}
+		for _, one := range split(step.Up) {
+			if _, err := conn.ExecContext(ctx, one); err != nil {
+				return fmt.Errorf("version %d (%s): %w", step.Version, step.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// lockSchema keeps others from migrating. On PostgreSQL and SQLite it is a transaction, so that a migration happens wholly or
+// not at all; MySQL commits after each statement that changes the schema.
+func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(commit bool) error, err error) {
+	name := "webhook:" + s.options.Schema + "." + s.options.Prefix
+	run := func(query string, args ...any) error {
+		_, err := conn.ExecContext(ctx, query, args...)
+		return err
+	}
+	end := func(commit bool) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		query := "ROLLBACK"
+		if commit {
+			query = "COMMIT"
+		}
+		_, err := conn.ExecContext(ctx, query)
+		return err
+	}
+	switch s.dialect {
+	case &postgres:
+		if err := run("BEGIN"); err != nil {
+			return nil, err
+		}
+		err := errors.Join(
+			run("SET LOCAL lock_timeout = "+strconv.FormatInt(migrateTimeout.Milliseconds(), 10)),
+			run("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name),
+		)
+		if err != nil {
+			return nil, errors.Join(err, end(false))
+		}
+		return end, nil
+	case &sqlite:
+		return end, run("BEGIN IMMEDIATE")
+	}
+	var got sql.NullInt64
+	lock := "x'" + fmt.Sprintf("%x", name[:min(len(name), 64)]) + "'"
+	query := fmt.Sprintf("SELECT GET_LOCK(%s, %d)", lock, int(migrateTimeout.Seconds()))
+	if err := conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
+		return nil, err
+	}
+	if got.Int64 != 1 {
+		return nil, fmt.Errorf("another process has been migrating for %v", migrateTimeout)
+	}
+	return func(bool) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		return conn.QueryRowContext(ctx, "SELECT RELEASE_LOCK("+lock+")").Scan(&got)
+	}, nil
+}
+
+// version returns the version of the schema; 0 if there is none.
+func (s *Store) version(ctx context.Context, on runner) (int, error) {
+	t := &tx{store: s, ctx: ctx, on: on}
+	var there bool
+	query, args := s.dialect.hasTable(&s.options)
+	rows, err := on.QueryContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		there = true
+	}
+	if err := rows.Err(); err != nil || !there {
+		return 0, err
+	}
+	_ = rows.Close()
+	var version sql.NullInt64
+	_, err = t.row(schemaVersion, nil, &version)
+	return int(version.Int64), err
+}
+
+// hasTable returns a query that has a row if the table of versions exists.
+func (d *dialect) hasTable(o *Options) (string, []any) {
+	name := o.Prefix + "schema"
+	switch d {
+	case &postgres:
+		if o.Schema != "" {
+			name = `"` + o.Schema + `"."` + name + `"`
+		}
+		return `SELECT 1 WHERE to_regclass($1) IS NOT NULL`, []any{name}
+	case &sqlite:
+		return `SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?`, []any{name}
+	}
+	return `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '` + name + `'`, nil
+}
+
+// Check reports whether the schema is one that this code works with: its own version, or the next one, so that a new version may
+// migrate while instances of the one before still run.
+func (s *Store) Check(ctx context.Context) error {
+	conn, err := s.connect(ctx, s.reader)
+	if err != nil {
+		return s.wrap(ctx, "check", err)
+	}
+	defer conn.Close()
+	version, err := s.version(ctx, conn)
+	switch {
+	case err != nil:
+	case version == 0:
+		err = fmt.Errorf("there is no table %sschema: call Store.Migrate, or apply sqlstore.Migrations, and look at Options.Prefix and Schema",
+			s.options.Prefix)
+	case version < schemaWanted:
+		err = fmt.Errorf("the schema has version %d, and this code needs %d: call Store.Migrate", version, schemaWanted)
+	case version > schemaWanted+1:
+		err = fmt.Errorf("the schema has version %d, and this code knows %d: deploy a newer version of the library", version, schemaWanted)
+	}
+	return s.wrap(ctx, "check", err)
+}

@@ -1,0 +1,13 @@
+DROP TABLE {locks};
+DROP TABLE {bodies};
+DROP TABLE {attempts};
+DROP TABLE {deliveries};
+DROP TABLE {queue};
+DROP TABLE {outbox};
+DROP TABLE {events};
+DROP TABLE {subscriptions};
+DROP TABLE {versions};
+DROP TABLE {status};
+DROP TABLE {endpoints};
+DROP TABLE {tenants};
+DROP TABLE {schema};

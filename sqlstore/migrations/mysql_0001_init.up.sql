@@ -1,0 +1,173 @@
+CREATE TABLE {schema} (
+	version    bigint PRIMARY KEY,
+	name       varbinary(255) NOT NULL,
+	applied_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP
+) ENGINE = InnoDB;
+
+CREATE TABLE {tenants} (
+	tenant    varbinary(255) PRIMARY KEY,
+	endpoints bigint NOT NULL
+) ENGINE = InnoDB;
+
+CREATE TABLE {endpoints} (
+	ref           binary(16) PRIMARY KEY,
+	tenant        varbinary(255) NOT NULL,
+	id            varbinary(255) NOT NULL,
+	created_at    bigint NOT NULL,
+	url           varbinary(2048) NOT NULL,
+	description   blob NOT NULL,
+	events        mediumblob NOT NULL,
+	channel       varbinary(255) NOT NULL,
+	profile       varbinary(255) NOT NULL,
+	metadata      mediumblob NOT NULL,
+	header        mediumblob NOT NULL,
+	secrets       mediumblob NOT NULL,
+	timeout_us    bigint NOT NULL,
+	max_in_flight bigint NOT NULL,
+	rate          bigint NOT NULL DEFAULT 0,
+	UNIQUE (tenant, id)
+) ENGINE = InnoDB;
+
+-- What dispatch must know of an endpoint. Apart from the wide row, because failures change it often.
+CREATE TABLE {status} (
+	ref             binary(16) PRIMARY KEY,
+	tenant          varbinary(255) NOT NULL,
+	id              varbinary(255) NOT NULL,
+	version         bigint NOT NULL,
+	state           varbinary(255) NOT NULL,
+	reason          varbinary(255) NOT NULL,
+	updated_at      bigint NOT NULL,
+	failures        bigint NOT NULL,
+	failing_since   bigint NOT NULL,
+	last_failure_at bigint NOT NULL,
+	recovered_at    bigint NOT NULL,
+	blocked_until   bigint NOT NULL,
+	circuit         bigint NOT NULL,
+	rate_tat        bigint NOT NULL DEFAULT 0
+) ENGINE = InnoDB;
+
+CREATE TABLE {versions} (
+	ref           binary(16)   NOT NULL,
+	version       bigint NOT NULL,
+	url           varbinary(2048) NOT NULL,
+	profile       varbinary(255) NOT NULL,
+	metadata      mediumblob NOT NULL,
+	superseded_at bigint NOT NULL,
+	PRIMARY KEY (ref, version)
+) ENGINE = InnoDB;
+
+CREATE TABLE {subscriptions} (
+	tenant      varbinary(255) NOT NULL,
+	pattern     varbinary(255) NOT NULL,
+	channel     varbinary(255) NOT NULL,
+	endpoint_id varbinary(255) NOT NULL,
+	ref         binary(16) NOT NULL,
+	PRIMARY KEY (tenant, pattern, channel, endpoint_id)
+) ENGINE = InnoDB;
+
+CREATE TABLE {events} (
+	uid          binary(16) PRIMARY KEY,
+	tenant       varbinary(255) NOT NULL,
+	id           varbinary(255) NOT NULL,
+	type         varbinary(255) NOT NULL,
+	channel      varbinary(255) NOT NULL,
+	header       mediumblob NOT NULL,
+	time         bigint NOT NULL,
+	not_before   bigint NOT NULL,
+	created_at   bigint NOT NULL,
+	keep         bigint NOT NULL,
+	fanout       bigint NOT NULL,
+	dup          bigint NOT NULL DEFAULT 0,
+	content_hash binary(32) NOT NULL,
+	data         longblob NOT NULL,
+	UNIQUE (tenant, id)
+) ENGINE = InnoDB;
+CREATE INDEX events_tenant_uid ON {events} (tenant, uid);
+
+-- Events whose deliveries are not made yet. Nearly always empty.
+CREATE TABLE {outbox} (
+	event_uid      binary(16) PRIMARY KEY,
+	due_at         bigint NOT NULL,
+	after_endpoint varbinary(255) NOT NULL DEFAULT ''
+) ENGINE = InnoDB;
+CREATE INDEX outbox_due ON {outbox} (due_at);
+
+-- Unfinished deliveries. lane is zero while a delivery waits for due_at, leased or not, and the endpoint's ref once it is
+-- ready; the due_at of a leased one is when others may take it.
+CREATE TABLE {queue} (
+	event_uid   binary(16)   NOT NULL,
+	endpoint_id varbinary(255) NOT NULL,
+	ref         binary(16)   NOT NULL,
+	lane        binary(16)   NOT NULL,
+	due_at      bigint NOT NULL,
+	lease_no    bigint NOT NULL,
+	leased      bigint NOT NULL,
+	settled_no  bigint NOT NULL,
+	version     bigint NOT NULL,
+	attempts    bigint NOT NULL,
+	failures    bigint NOT NULL,
+	pruned      bigint NOT NULL,
+	since       bigint NOT NULL,
+	size        bigint NOT NULL,
+	fanout      bigint NOT NULL,
+	reason      varbinary(255) NOT NULL,
+	PRIMARY KEY (event_uid, endpoint_id)
+) ENGINE = InnoDB;
+CREATE INDEX queue_lane_due ON {queue} (lane, due_at);
+CREATE INDEX queue_ref_event ON {queue} (ref, event_uid);
+
+-- Finished deliveries.
+CREATE TABLE {deliveries} (
+	event_uid   binary(16)   NOT NULL,
+	endpoint_id varbinary(255) NOT NULL,
+	ref         binary(16)   NOT NULL,
+	version     bigint NOT NULL,
+	state       varbinary(255) NOT NULL,
+	reason      varbinary(255) NOT NULL,
+	lease_no    bigint NOT NULL,
+	settled_no  bigint NOT NULL,
+	attempts    bigint NOT NULL,
+	failures    bigint NOT NULL,
+	pruned      bigint NOT NULL,
+	finished_at bigint NOT NULL,
+	PRIMARY KEY (event_uid, endpoint_id)
+) ENGINE = InnoDB;
+CREATE INDEX deliveries_ref_event ON {deliveries} (ref, event_uid);
+
+-- fanout: of an event with more than one delivery.
+CREATE TABLE {attempts} (
+	event_uid   binary(16)   NOT NULL,
+	endpoint_id varbinary(255) NOT NULL,
+	lease_no    bigint NOT NULL,
+	ref         binary(16)   NOT NULL,
+	started_at  bigint NOT NULL,
+	duration_us bigint NOT NULL,
+	status      bigint NOT NULL,
+	class       varbinary(255) NOT NULL,
+	error       blob NOT NULL,
+	truncated   bigint NOT NULL,
+	next_at     bigint NOT NULL,
+	late        bigint NOT NULL,
+	test        bigint NOT NULL,
+	fanout      bigint NOT NULL,
+	PRIMARY KEY (event_uid, endpoint_id, lease_no)
+) ENGINE = InnoDB;
+CREATE INDEX attempts_ref_started ON {attempts} (ref, started_at, event_uid, lease_no);
+CREATE INDEX attempts_event_started ON {attempts} (event_uid, started_at, endpoint_id, lease_no);
+
+-- Response bodies that are not empty.
+CREATE TABLE {bodies} (
+	event_uid   binary(16)   NOT NULL,
+	endpoint_id varbinary(255) NOT NULL,
+	lease_no    bigint NOT NULL,
+	body        longblob NOT NULL,
+	PRIMARY KEY (event_uid, endpoint_id, lease_no)
+) ENGINE = InnoDB;
+
+-- Held by the one who does the housekeeping.
+CREATE TABLE {locks} (
+	name varbinary(255) PRIMARY KEY
+) ENGINE = InnoDB;
+INSERT INTO {locks} (name) VALUES ('prune');
+
+INSERT INTO {schema} (version, name) VALUES (1, 'init');

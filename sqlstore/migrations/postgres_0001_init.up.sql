@@ -1,0 +1,175 @@
+CREATE TABLE {schema} (
+	version    bigint PRIMARY KEY,
+	name       text   NOT NULL,
+	applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE {tenants} (
+	tenant    text COLLATE "C" PRIMARY KEY,
+	endpoints bigint NOT NULL
+);
+
+CREATE TABLE {endpoints} (
+	ref           uuid PRIMARY KEY,
+	tenant        text COLLATE "C" NOT NULL,
+	id            text COLLATE "C" NOT NULL,
+	created_at    bigint NOT NULL,
+	url           text   NOT NULL,
+	description   text   NOT NULL,
+	events        text   NOT NULL,
+	channel       text COLLATE "C" NOT NULL,
+	profile       text   NOT NULL,
+	metadata      text   NOT NULL,
+	header        text   NOT NULL,
+	secrets       text   NOT NULL,
+	timeout_us    bigint NOT NULL,
+	max_in_flight bigint NOT NULL,
+	rate          bigint NOT NULL DEFAULT 0,
+	UNIQUE (tenant, id)
+);
+
+-- What dispatch must know of an endpoint. Apart from the wide row, because failures change it often.
+CREATE TABLE {status} (
+	ref             uuid PRIMARY KEY,
+	tenant          text COLLATE "C" NOT NULL,
+	id              text COLLATE "C" NOT NULL,
+	version         bigint NOT NULL,
+	state           text   NOT NULL,
+	reason          text   NOT NULL,
+	updated_at      bigint NOT NULL,
+	failures        bigint NOT NULL,
+	failing_since   bigint NOT NULL,
+	last_failure_at bigint NOT NULL,
+	recovered_at    bigint NOT NULL,
+	blocked_until   bigint NOT NULL,
+	circuit         bigint NOT NULL,
+	rate_tat        bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+CREATE TABLE {versions} (
+	ref           uuid   NOT NULL,
+	version       bigint NOT NULL,
+	url           text   NOT NULL,
+	profile       text   NOT NULL,
+	metadata      text   NOT NULL,
+	superseded_at bigint NOT NULL,
+	PRIMARY KEY (ref, version)
+);
+
+CREATE TABLE {subscriptions} (
+	tenant      text COLLATE "C" NOT NULL,
+	pattern     text COLLATE "C" NOT NULL,
+	channel     text COLLATE "C" NOT NULL,
+	endpoint_id text COLLATE "C" NOT NULL,
+	ref         uuid NOT NULL,
+	PRIMARY KEY (tenant, pattern, channel, endpoint_id)
+);
+
+CREATE TABLE {events} (
+	uid          uuid PRIMARY KEY,
+	tenant       text COLLATE "C" NOT NULL,
+	id           text COLLATE "C" NOT NULL,
+	type         text COLLATE "C" NOT NULL,
+	channel      text COLLATE "C" NOT NULL,
+	header       text   NOT NULL,
+	time         bigint NOT NULL,
+	not_before   bigint NOT NULL,
+	created_at   bigint NOT NULL,
+	keep         bigint NOT NULL,
+	fanout       bigint NOT NULL,
+	dup          bigint NOT NULL DEFAULT 0,
+	content_hash bytea  NOT NULL,
+	data         bytea  NOT NULL,
+	UNIQUE (tenant, id)
+);
+CREATE INDEX {prefix}events_tenant_uid ON {events} (tenant, uid);
+
+-- Events whose deliveries are not made yet. Nearly always empty.
+CREATE TABLE {outbox} (
+	event_uid      uuid PRIMARY KEY,
+	due_at         bigint NOT NULL,
+	after_endpoint text COLLATE "C" NOT NULL DEFAULT ''
+);
+CREATE INDEX {prefix}outbox_due ON {outbox} (due_at);
+
+-- Unfinished deliveries. lane is zero while a delivery waits for due_at, leased or not, and the endpoint's ref once it is
+-- ready; the due_at of a leased one is when others may take it.
+CREATE TABLE {queue} (
+	event_uid   uuid   NOT NULL,
+	endpoint_id text COLLATE "C" NOT NULL,
+	ref         uuid   NOT NULL,
+	lane        uuid   NOT NULL,
+	due_at      bigint NOT NULL,
+	lease_no    bigint NOT NULL,
+	leased      bigint NOT NULL,
+	settled_no  bigint NOT NULL,
+	version     bigint NOT NULL,
+	attempts    bigint NOT NULL,
+	failures    bigint NOT NULL,
+	pruned      bigint NOT NULL,
+	since       bigint NOT NULL,
+	size        bigint NOT NULL,
+	fanout      bigint NOT NULL,
+	reason      text   NOT NULL,
+	PRIMARY KEY (event_uid, endpoint_id)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+	autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000,
+	autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX {prefix}queue_lane_due ON {queue} (lane, due_at);
+CREATE INDEX {prefix}queue_ref_event ON {queue} (ref, event_uid);
+
+-- Finished deliveries.
+CREATE TABLE {deliveries} (
+	event_uid   uuid   NOT NULL,
+	endpoint_id text COLLATE "C" NOT NULL,
+	ref         uuid   NOT NULL,
+	version     bigint NOT NULL,
+	state       text   NOT NULL,
+	reason      text   NOT NULL,
+	lease_no    bigint NOT NULL,
+	settled_no  bigint NOT NULL,
+	attempts    bigint NOT NULL,
+	failures    bigint NOT NULL,
+	pruned      bigint NOT NULL,
+	finished_at bigint NOT NULL,
+	PRIMARY KEY (event_uid, endpoint_id)
+);
+CREATE INDEX {prefix}deliveries_ref_event ON {deliveries} (ref, event_uid);
+
+-- fanout: of an event with more than one delivery. The few attempts of any other need no index by time.
+CREATE TABLE {attempts} (
+	event_uid   uuid   NOT NULL,
+	endpoint_id text COLLATE "C" NOT NULL,
+	lease_no    bigint NOT NULL,
+	ref         uuid   NOT NULL,
+	started_at  bigint NOT NULL,
+	duration_us bigint NOT NULL,
+	status      bigint NOT NULL,
+	class       text   NOT NULL,
+	error       text   NOT NULL,
+	truncated   bigint NOT NULL,
+	next_at     bigint NOT NULL,
+	late        bigint NOT NULL,
+	test        bigint NOT NULL,
+	fanout      bigint NOT NULL,
+	PRIMARY KEY (event_uid, endpoint_id, lease_no)
+);
+CREATE INDEX {prefix}attempts_ref_started ON {attempts} (ref, started_at, event_uid, lease_no);
+CREATE INDEX {prefix}attempts_event_started ON {attempts} (event_uid, started_at, endpoint_id, lease_no) WHERE fanout = 1;
+
+-- Response bodies that are not empty.
+CREATE TABLE {bodies} (
+	event_uid   uuid   NOT NULL,
+	endpoint_id text COLLATE "C" NOT NULL,
+	lease_no    bigint NOT NULL,
+	body        bytea  NOT NULL,
+	PRIMARY KEY (event_uid, endpoint_id, lease_no)
+);
+
+-- Held by the one who does the housekeeping.
+CREATE TABLE {locks} (
+	name text COLLATE "C" PRIMARY KEY
+);
+INSERT INTO {locks} (name) VALUES ('prune');
+
+INSERT INTO {schema} (version, name) VALUES (1, 'init');

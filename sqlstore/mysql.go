@@ -1,0 +1,109 @@
+package sqlstore
+
+const mysqlZero = `x'00000000000000000000000000000000'`
+
+// mysql is the SQL that MariaDB and MySQL have in common. Lists of keys stay on the primary key; joins with a list force their
+// order.
+var mysql = dialect{
+	name:     "mysql",
+	renderer: mysqlRenderer{},
+	quote:    "`",
+	clock:    `SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)`,
+	statements: map[op]string{
+		addEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			VALUES {tuples}`,
+		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			VALUES {tuples} ON DUPLICATE KEY UPDATE dup = dup + 1`,
+		findEvents:       `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e WHERE (e.tenant, e.id) IN ({tuples})`,
+		deleteEvents:     `DELETE FROM {events} WHERE uid IN ({tuples})`,
+		insertOutbox:     `INSERT INTO {outbox} (event_uid, due_at) VALUES {tuples}`,
+		insertQueue:      `INSERT INTO {queue} (` + queueColumns + `) VALUES {tuples}`,
+		insertDeliveries: `INSERT INTO {deliveries} (` + deliveryColumns + `) VALUES {tuples}`,
+		insertAttempts:   `INSERT INTO {attempts} (` + attemptColumns + `) VALUES {tuples} ON DUPLICATE KEY UPDATE lease_no = {attempts}.lease_no`,
+		insertBodies: `INSERT INTO {bodies} (event_uid, endpoint_id, lease_no, body) VALUES {tuples}
+			ON DUPLICATE KEY UPDATE lease_no = {bodies}.lease_no`,
+		match: `{each}(SELECT @1 AS req, ` + statusColumns + ` FROM {subscriptions} p STRAIGHT_JOIN {status} s ON s.ref = p.ref
+			WHERE p.tenant = @2 AND p.pattern = @3 AND p.channel = @4 AND p.endpoint_id > @5 AND s.state <> 'disabled'
+			ORDER BY p.endpoint_id LIMIT $1){end}`,
+
+		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON DUPLICATE KEY UPDATE dup = dup + 1`,
+
+		anythingDue: `SELECT EXISTS (SELECT 1 FROM {outbox} WHERE due_at <= $1),
+			EXISTS (SELECT 1 FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at <= $1),
+			EXISTS (SELECT 1 FROM {queue} WHERE lane > ` + mysqlZero + `),
+			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` ORDER BY due_at LIMIT 1),
+			(SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1)`,
+		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
+			FROM {events} e WHERE e.uid IN ({tuples})`,
+		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at <= $1
+			ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		wakeDeliveries: `UPDATE {queue} SET lane = ref WHERE (event_uid, endpoint_id) IN ({tuples})`,
+		readyLanes:     `SELECT lane FROM {queue} WHERE lane > $1 AND lane <= $2 GROUP BY lane LIMIT $3`,
+		readStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({tuples})`,
+		lockStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({tuples}) FOR UPDATE`,
+		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1
+			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
+		leaseDeliveries: `UPDATE {queue} SET lane = ` + mysqlZero + `, due_at = $1, lease_no = lease_no + 1, leased = 1
+			WHERE (event_uid, endpoint_id) IN ({tuples})`,
+		rebindDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, version int} STRAIGHT_JOIN {queue} q
+			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id SET q.version = v.version`,
+		readEvents:    `SELECT ` + eventColumns + ` FROM {events} e WHERE e.uid IN ({tuples})`,
+		readEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e STRAIGHT_JOIN {status} s ON s.ref = e.ref WHERE e.ref IN ({tuples})`,
+		readVersions:  `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {versions} r WHERE (r.ref, r.version) IN ({tuples})`,
+
+		lockQueue:        `SELECT ` + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN ({tuples}) FOR UPDATE`,
+		lockDeliveries:   `SELECT ` + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN ({tuples}) FOR UPDATE`,
+		findAttempts:     `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({tuples})`,
+		deleteQueue:      `DELETE FROM {queue} WHERE (event_uid, endpoint_id) IN ({tuples})`,
+		deleteDeliveries: `DELETE FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({tuples})`,
+		requeue: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int,
+			failures int, since int, reason text} STRAIGHT_JOIN {queue} q ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
+			SET q.lane = v.lane, q.due_at = v.due_at, q.lease_no = v.lease_no, q.leased = 0, q.settled_no = v.settled_no,
+			q.attempts = v.attempts, q.failures = v.failures, q.since = v.since, q.reason = v.reason`,
+		updateStatus: `UPDATE {v ref uuid, version int, state text, reason text, updated_at int, failures int, failing_since int,
+			last_failure_at int, recovered_at int, blocked_until int, circuit int} STRAIGHT_JOIN {status} s ON s.ref = v.ref
+			SET s.version = v.version, s.state = v.state, s.reason = v.reason, s.updated_at = v.updated_at, s.failures = v.failures,
+			s.failing_since = v.failing_since, s.last_failure_at = v.last_failure_at, s.recovered_at = v.recovered_at,
+			s.blocked_until = v.blocked_until, s.circuit = v.circuit`,
+		insertVersions: `INSERT INTO {versions} (ref, version, url, profile, metadata, superseded_at)
+			SELECT e.ref, v.version, e.url, e.profile, e.metadata, v.superseded_at FROM {v ref uuid, version int, superseded_at int}
+			STRAIGHT_JOIN {endpoints} e ON e.ref = v.ref ON DUPLICATE KEY UPDATE superseded_at = {versions}.superseded_at`,
+
+		countEndpoint: `INSERT INTO {tenants} (tenant, endpoints) VALUES ($1, 1) ON DUPLICATE KEY UPDATE endpoints = endpoints + 1`,
+		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref) VALUES {tuples}
+			ON DUPLICATE KEY UPDATE ref = {subscriptions}.ref`,
+		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE (tenant, pattern, channel, endpoint_id) IN ({tuples})`,
+
+		eventHeads: `SELECT e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout, length(e.data) FROM {events} e
+			WHERE e.uid IN ({tuples})`,
+		deliveriesOf: `{each}(SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = @1 AND q.endpoint_id > @2
+				ORDER BY q.endpoint_id LIMIT $1)
+			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = @1 AND d.endpoint_id > @2
+				ORDER BY d.endpoint_id LIMIT $1){end}`,
+		deliveriesBy: `(SELECT ` + viewQueue + ` FROM {queue} q WHERE q.ref = $1 AND q.event_uid < $2 AND q.event_uid >= $3
+				ORDER BY q.event_uid DESC LIMIT $4)
+			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3
+				ORDER BY d.event_uid DESC LIMIT $4)`,
+		attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN ({tuples})`,
+		countStats:     statsSQL,
+
+		pruneRefs: `SELECT ref FROM {queue} WHERE ref > $1 GROUP BY ref LIMIT $2`,
+		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND (q.leased = 0 OR q.due_at <= $2)
+			ORDER BY q.event_uid LIMIT $3 FOR UPDATE SKIP LOCKED`,
+		lockEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN ({tuples}) FOR UPDATE SKIP LOCKED`,
+		shareEvents: `SELECT e.uid FROM {events} e WHERE e.uid IN ({tuples}) LOCK IN SHARE MODE`,
+		openEvents: `SELECT DISTINCT event_uid FROM {queue} WHERE event_uid IN ({tuples})
+			UNION SELECT event_uid FROM {outbox} WHERE event_uid IN ({tuples})`,
+		deleteDeliveriesOf: `DELETE FROM {deliveries} WHERE event_uid IN ({tuples})`,
+		deleteAttemptsOf:   `DELETE FROM {attempts} WHERE event_uid IN ({tuples})`,
+		deleteBodiesOf:     `DELETE FROM {bodies} WHERE event_uid IN ({tuples})`,
+		deleteQueueOf:      `DELETE FROM {queue} WHERE event_uid IN ({tuples})`,
+		deleteOutboxOf:     `DELETE FROM {outbox} WHERE event_uid IN ({tuples})`,
+		countAttempts:      `SELECT event_uid, endpoint_id, count(*) FROM {attempts} WHERE event_uid IN ({tuples}) GROUP BY event_uid, endpoint_id`,
+		addPruned: `UPDATE {v event_uid uuid, endpoint_id text, pruned int} STRAIGHT_JOIN {deliveries} d
+			ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id SET d.pruned = d.pruned + v.pruned`,
+		oldestOfLane: `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
+	},
+}

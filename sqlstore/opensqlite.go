@@ -1,0 +1,118 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+const (
+	// sqliteReaders is how many connections read beside the one that writes.
+	sqliteReaders = 8
+
+	// sqliteWait is how long a connection waits for another process's transaction.
+	sqliteWait = 5 * time.Second
+)
+
+// OpenSQLite returns a Store on a file, which is created if it is missing. driverName is that of a driver that your program
+// imports: "sqlite" of modernc.org/sqlite, or "sqlite3" of github.com/mattn/go-sqlite3.
+//
+// SQLite has one writer at a time, and so has the Store: a connection of its own, which [Store.DB] shares with you, and several
+// others that read beside it. All are in WAL mode and wait up to 5 seconds for other processes' transactions; what is committed
+// survives a loss of power (synchronous = FULL).
+func OpenSQLite(driverName, file string, o Options) (*Store, error) {
+	if file == "" || strings.Contains(file, ":memory:") {
+		return nil, errors.New("sqlstore: OpenSQLite needs the name of a file; package memstore keeps webhooks in memory")
+	}
+	if strings.HasPrefix(file, "file:") || strings.ContainsAny(file, "?#") {
+		return nil, fmt.Errorf("sqlstore: %q is not the plain name of a file; OpenSQLite sets the options itself", file)
+	}
+	known, err := sql.Open(driverName, "")
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: %w; import the driver, such as _ \"modernc.org/sqlite\"", err)
+	}
+	d := known.Driver()
+	if err := known.Close(); err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	writer := sql.OpenDB(&sqliteConnector{driver: d, file: file})
+	writer.SetMaxOpenConns(1)
+	writer.SetConnMaxIdleTime(0)
+	reader := sql.OpenDB(&sqliteConnector{driver: d, file: file, reads: true})
+	reader.SetMaxOpenConns(sqliteReaders)
+	reader.SetMaxIdleConns(sqliteReaders)
+	s, err := newStore(writer, reader, &sqlite, o)
+	if err != nil {
+		return nil, err
+	}
+	s.owned = true
+	return s, nil
+}
+
+// A sqliteConnector opens connections with the right settings, whatever the driver takes in its names.
+type sqliteConnector struct {
+	driver driver.Driver
+	file   string
+	reads  bool
+}
+
+func (c *sqliteConnector) Driver() driver.Driver { return c.driver }
+
+func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.driver.Open(sqliteURI(c.file))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", c.file, err)
+	}
+	settings := []string{
+		fmt.Sprintf("PRAGMA busy_timeout = %d", sqliteWait.Milliseconds()),
+		"PRAGMA journal_mode = WAL",
+		"PRAGMA synchronous = FULL",
+		"PRAGMA foreign_keys = ON",
+		"PRAGMA temp_store = MEMORY",
+	}
+	if c.reads {
+		settings = append(settings, "PRAGMA query_only = ON")
+	}
+	for _, one := range settings {
+		if err := execDriver(ctx, conn, one); err != nil {
+			_ = conn.Close()
+			return nil, fmt.Errorf("open %s: %s: %w", c.file, one, err)
+		}
+	}
+	return conn, nil
+}
+
+// sqliteURI is how a file is named, so that no character of it is taken for an option.
+func sqliteURI(file string) string {
+	p := filepath.ToSlash(file)
+	if runtime.GOOS == "windows" && filepath.VolumeName(file) != "" {
+		p = "/" + p
+	}
+	return "file:" + (&url.URL{Path: p}).EscapedPath()
+}
+
+// execDriver runs a statement on a driver's connection.
+func execDriver(ctx context.Context, conn driver.Conn, query string) error {
+	if x, ok := conn.(driver.ExecerContext); ok {
+		_, err := x.ExecContext(ctx, query, nil)
+		return err
+	}
+	stmt, err := conn.Prepare(query)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	x, ok := stmt.(driver.StmtExecContext)
+	if !ok {
+		return errors.New("the driver does not run statements with a context")
+	}
+	_, err = x.ExecContext(ctx, nil)
+	return err
+}

@@ -1,0 +1,158 @@
+package sqlstore
+
+const postgresZero = `'00000000-0000-0000-0000-000000000000'`
+
+// postgres is the SQL of PostgreSQL. What it does to many rows takes them as arrays.
+var postgres = dialect{
+	name:      "postgres",
+	renderer:  postgresRenderer{},
+	quote:     `"`,
+	returning: true,
+	// Plans that were made while the queue was empty would be kept when it is full.
+	settings: `SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),
+		set_config('lock_timeout', '1000', true)`,
+	clock: `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
+	statements: map[op]string{
+		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.content_hash, v.data
+			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, content_hash bytes, data bytes}
+			ON CONFLICT DO NOTHING RETURNING uid`,
+		findEvents: `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {v tenant text, id text}
+			JOIN {events} e ON e.tenant = v.tenant AND e.id = v.id`,
+		deleteEvents: `DELETE FROM {events} e USING {v uid uuid} WHERE e.uid = v.uid`,
+		insertOutbox: `INSERT INTO {outbox} (event_uid, due_at) SELECT v.event_uid, v.due_at FROM {v event_uid uuid, due_at int}`,
+		insertQueue: `INSERT INTO {queue} (` + queueColumns + `) SELECT ` + queueColumns + ` FROM {v event_uid uuid, endpoint_id text, ref uuid, lane uuid,
+			due_at int, lease_no int, leased int, settled_no int, version int, attempts int, failures int, pruned int, since int,
+			size int, fanout int, reason text}`,
+		insertDeliveries: `INSERT INTO {deliveries} (` + deliveryColumns + `) SELECT ` + deliveryColumns + ` FROM {v event_uid uuid, endpoint_id text,
+			ref uuid, version int, state text, reason text, lease_no int, settled_no int, attempts int, failures int, pruned int,
+			finished_at int}`,
+		insertAttempts: `INSERT INTO {attempts} (` + attemptColumns + `) SELECT ` + attemptColumns + ` FROM {v event_uid uuid, endpoint_id text,
+			lease_no int, ref uuid, started_at int, duration_us int, status int, class text, error text, truncated int, next_at int,
+			late int, test int, fanout int} ON CONFLICT DO NOTHING`,
+		insertBodies: `INSERT INTO {bodies} (event_uid, endpoint_id, lease_no, body) SELECT event_uid, endpoint_id, lease_no, body
+			FROM {v event_uid uuid, endpoint_id text, lease_no int, body bytes} ON CONFLICT DO NOTHING`,
+		match: `SELECT v.req, x.* FROM {v req int, tenant text, pattern text, channel text, after text} CROSS JOIN LATERAL (
+			SELECT ` + statusColumns + ` FROM {subscriptions} p JOIN {status} s ON s.ref = p.ref
+			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after
+				AND s.state <> 'disabled'
+			ORDER BY p.endpoint_id LIMIT $1) x`,
+
+		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
+
+		anythingDue: `SELECT EXISTS (SELECT 1 FROM {outbox} WHERE due_at <= $1),
+			EXISTS (SELECT 1 FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at <= $1),
+			EXISTS (SELECT 1 FROM {queue} WHERE lane > ` + postgresZero + `),
+			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` ORDER BY due_at LIMIT 1),
+			(SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1)`,
+		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, octet_length(e.data)
+			FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
+		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at <= $1
+			ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		wakeDeliveries: `UPDATE {queue} q SET lane = q.ref FROM {v event_uid uuid, endpoint_id text}
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		readyLanes: `WITH RECURSIVE l AS (
+			(SELECT lane, 1 AS n FROM {queue} WHERE lane > $1 AND lane <= $2 ORDER BY lane LIMIT 1)
+			UNION ALL SELECT x.lane, l.n + 1 FROM l CROSS JOIN LATERAL
+				(SELECT q.lane FROM {queue} q WHERE q.lane > l.lane AND q.lane <= $2 ORDER BY q.lane LIMIT 1) x WHERE l.n < $3
+			) SELECT lane FROM l`,
+		readStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref`,
+		lockStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref ORDER BY s.ref FOR UPDATE OF s`,
+		pickDeliveries: `SELECT d.* FROM {v lane uuid, room int} CROSS JOIN LATERAL (
+			SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = v.lane AND q.due_at <= $1
+			ORDER BY q.due_at LIMIT v.room FOR UPDATE SKIP LOCKED) d LIMIT $2`,
+		leaseDeliveries: `UPDATE {queue} q SET lane = ` + postgresZero + `, due_at = $1, lease_no = q.lease_no + 1, leased = 1
+			FROM {v event_uid uuid, endpoint_id text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		rebindDeliveries: `UPDATE {queue} q SET version = v.version FROM {v event_uid uuid, endpoint_id text, version int}
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		readEvents:    `SELECT ` + eventColumns + ` FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
+		readEndpoints: `SELECT ` + endpointColumns + ` FROM {v ref uuid} JOIN {endpoints} e ON e.ref = v.ref JOIN {status} s ON s.ref = v.ref`,
+		readVersions: `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {v ref uuid, version int}
+			JOIN {versions} r ON r.ref = v.ref AND r.version = v.version`,
+
+		lockQueue: `SELECT ` + queueRead + ` FROM {v event_uid uuid, endpoint_id text}
+			JOIN {queue} q ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
+			ORDER BY q.event_uid, q.endpoint_id FOR UPDATE OF q`,
+		lockDeliveries: `SELECT ` + deliveryRead + ` FROM {v event_uid uuid, endpoint_id text}
+			JOIN {deliveries} d ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id
+			ORDER BY d.event_uid, d.endpoint_id FOR UPDATE OF d`,
+		findAttempts: `SELECT a.event_uid, a.endpoint_id, a.lease_no, a.late FROM {v event_uid uuid, endpoint_id text, lease_no int}
+			JOIN {attempts} a ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no`,
+		deleteQueue: `DELETE FROM {queue} q USING {v event_uid uuid, endpoint_id text}
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		deleteDeliveries: `DELETE FROM {deliveries} d USING {v event_uid uuid, endpoint_id text}
+			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
+		requeue: `UPDATE {queue} q SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased = 0, settled_no = v.settled_no,
+			attempts = v.attempts, failures = v.failures, since = v.since, reason = v.reason
+			FROM {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int, failures int,
+			since int, reason text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		updateStatus: `UPDATE {status} s SET version = v.version, state = v.state, reason = v.reason, updated_at = v.updated_at,
+			failures = v.failures, failing_since = v.failing_since, last_failure_at = v.last_failure_at,
+			recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit
+			FROM {v ref uuid, version int, state text, reason text, updated_at int, failures int, failing_since int,
+			last_failure_at int, recovered_at int, blocked_until int, circuit int} WHERE s.ref = v.ref`,
+		insertVersions: `INSERT INTO {versions} (ref, version, url, profile, metadata, superseded_at)
+			SELECT e.ref, v.version, e.url, e.profile, e.metadata, v.superseded_at FROM {v ref uuid, version int, superseded_at int}
+			JOIN {endpoints} e ON e.ref = v.ref ON CONFLICT DO NOTHING`,
+
+		countEndpoint: `INSERT INTO {tenants} AS t (tenant, endpoints) VALUES ($1, 1)
+			ON CONFLICT (tenant) DO UPDATE SET endpoints = t.endpoints + 1`,
+		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref)
+			SELECT tenant, pattern, channel, endpoint_id, ref
+			FROM {v tenant text, pattern text, channel text, endpoint_id text, ref uuid} ON CONFLICT DO NOTHING`,
+		deleteSubscriptions: `DELETE FROM {subscriptions} p USING {v tenant text, pattern text, channel text, endpoint_id text}
+			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id = v.endpoint_id`,
+
+		eventHeads: `SELECT e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout, octet_length(e.data) FROM {v uid uuid}
+			JOIN {events} e ON e.uid = v.uid`,
+		deliveriesOf: `SELECT x.* FROM {v event_uid uuid, after text} CROSS JOIN LATERAL (
+			(SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = v.event_uid AND q.endpoint_id > v.after
+				ORDER BY q.endpoint_id LIMIT $1)
+			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = v.event_uid AND d.endpoint_id > v.after
+				ORDER BY d.endpoint_id LIMIT $1)) x`,
+		deliveriesBy: `(SELECT ` + viewQueue + ` FROM {queue} q WHERE q.ref = $1 AND q.event_uid < $2 AND q.event_uid >= $3
+				ORDER BY q.event_uid DESC LIMIT $4)
+			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3
+				ORDER BY d.event_uid DESC LIMIT $4)`,
+		attemptDetails: `SELECT ` + detailColumns + ` FROM {v event_uid uuid, endpoint_id text, lease_no int}
+			JOIN {attempts} a ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no`,
+		countStats: statsSQL,
+
+		pruneRefs: `WITH RECURSIVE l AS (
+			(SELECT ref, 1 AS n FROM {queue} WHERE ref > $1 ORDER BY ref LIMIT 1)
+			UNION ALL SELECT x.ref, l.n + 1 FROM l CROSS JOIN LATERAL
+				(SELECT q.ref FROM {queue} q WHERE q.ref > l.ref ORDER BY q.ref LIMIT 1) x WHERE l.n < $2
+			) SELECT ref FROM l`,
+		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND (q.leased = 0 OR q.due_at <= $2)
+			ORDER BY q.event_uid LIMIT $3 FOR UPDATE SKIP LOCKED`,
+		lockEvents:  `SELECT e.uid FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid FOR UPDATE OF e SKIP LOCKED`,
+		shareEvents: `SELECT e.uid FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid ORDER BY e.uid FOR KEY SHARE OF e`,
+		openEvents: `SELECT v.uid FROM {v uid uuid} WHERE EXISTS (SELECT 1 FROM {queue} q WHERE q.event_uid = v.uid)
+			OR EXISTS (SELECT 1 FROM {outbox} o WHERE o.event_uid = v.uid)`,
+		deleteDeliveriesOf: `DELETE FROM {deliveries} d USING {v uid uuid} WHERE d.event_uid = v.uid`,
+		deleteAttemptsOf:   `DELETE FROM {attempts} a USING {v uid uuid} WHERE a.event_uid = v.uid`,
+		deleteBodiesOf:     `DELETE FROM {bodies} b USING {v uid uuid} WHERE b.event_uid = v.uid`,
+		deleteQueueOf:      `DELETE FROM {queue} q USING {v uid uuid} WHERE q.event_uid = v.uid`,
+		deleteOutboxOf:     `DELETE FROM {outbox} o USING {v uid uuid} WHERE o.event_uid = v.uid`,
+		countAttempts: `SELECT a.event_uid, a.endpoint_id, count(*) FROM {v uid uuid} JOIN {attempts} a ON a.event_uid = v.uid
+			GROUP BY a.event_uid, a.endpoint_id`,
+		addPruned: `UPDATE {deliveries} d SET pruned = d.pruned + v.pruned FROM {v event_uid uuid, endpoint_id text, pruned int}
+			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
+		oldestOfLane: `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
+	},
+}
+
+// statsSQL counts the queue. $1 is now, $2 is now and the time that an ended lease is left to its owner.
+const statsSQL = `SELECT count(*),
+	COALESCE(SUM(CASE WHEN x.flight = 1 THEN 1 ELSE 0 END), 0),
+	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 1 THEN 1 ELSE 0 END), 0),
+	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 0 AND x.held = 1 THEN 1 ELSE 0 END), 0),
+	MIN(CASE WHEN x.flight = 0 AND x.later = 0 AND x.held = 0 THEN x.due END),
+	(SELECT count(*) FROM {outbox})
+	FROM (SELECT CASE WHEN q.leased = 1 AND q.due_at > $2 THEN 1 ELSE 0 END AS flight,
+		CASE WHEN q.leased = 0 AND q.due_at > $1 THEN 1 ELSE 0 END AS later,
+		CASE WHEN s.ref IS NULL OR s.state <> 'active' OR s.blocked_until > $1 THEN 1 ELSE 0 END AS held,
+		CASE WHEN q.leased = 1 THEN q.due_at - ($2 - $1) ELSE q.due_at END AS due
+		FROM {queue} q LEFT JOIN {status} s ON s.ref = q.ref) x`

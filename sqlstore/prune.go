@@ -1,0 +1,423 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+const (
+	// pruneWork is how many deliveries, events or rows one Prune takes.
+	pruneWork = 1000
+
+	// pruneLanes is how many endpoints one Prune looks at.
+	pruneLanes = 500
+
+	// sweepAgain is how often Prune begins at the oldest event again: other processes may have finished what it had to leave.
+	sweepAgain = 10 * time.Minute
+
+	// versionSlack is how long an endpoint's earlier version is kept although no delivery needs it: a Publish, and what it is
+	// matched by, may be on their way.
+	versionSlack = time.Hour
+)
+
+// The sweeps of Prune through what is stored, from the oldest.
+const (
+	sweepBodies = iota
+	sweepAttempts
+	sweepEvents
+	sweeps
+)
+
+// Default ages.
+const (
+	day               = 24 * time.Hour
+	defaultBodyAge    = 7 * day
+	defaultAttemptAge = 30 * day
+	defaultEventAge   = 30 * day
+)
+
+// A sweepPass is a round of Prune's through the endpoints, and when its sweeps began at the oldest.
+type sweepPass struct {
+	lane    uuid.UUID // that was visited last
+	version int64     // of the endpoint whose versions were looked at last
+	ref     uuid.UUID
+	stage   int
+	began   time.Time
+}
+
+// The stages of a round.
+const (
+	stageLanes = iota
+	stageVersions
+	stageSweeps
+)
+
+// Prune implements [webhook.Store]. While another process prunes it does nothing.
+func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (more bool, err error) {
+	s.mu.Lock()
+	pass, swept := s.pass, s.swept
+	if pass.stage == stageLanes && pass.lane == zeroID && now.Sub(pass.began).Abs() >= sweepAgain {
+		pass.began, swept = now, [sweeps]uuid.UUID{}
+		s.swept = swept
+	}
+	s.mu.Unlock()
+	before := swept
+	err = s.write(ctx, "prune", writing{}, func(t *tx) error {
+		p := pruning{tx: t, now: now, pass: pass, swept: before}
+		free := false
+		if err := t.query(lockPruner, nil, func(r *sql.Rows) error {
+			free = true
+			var name string
+			return r.Scan(&name)
+		}); err != nil || !free {
+			return err
+		}
+		more, err = p.run(r)
+		pass, swept = p.pass, p.swept
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pass = pass
+	for i := range swept {
+		if s.swept[i] == before[i] || byRef(swept[i], s.swept[i]) < 0 { // unless sweepFrom has been called meanwhile
+			s.swept[i] = swept[i]
+		}
+	}
+	return more, nil
+}
+
+// sweepFrom lets all sweeps begin at an event, or before: there may be something to remove of it.
+func (s *Store) sweepFrom(u uuid.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.swept {
+		if byRef(u, s.swept[i]) < 0 {
+			s.swept[i] = u
+		}
+	}
+}
+
+// A pruning is one transaction of Prune.
+type pruning struct {
+	*tx
+	now   time.Time
+	pass  sweepPass
+	swept [sweeps]uuid.UUID
+}
+
+func (p *pruning) run(r webhook.Retention) (more bool, err error) {
+	if p.pass.stage == stageLanes {
+		if done, err := p.cancelDead(); err != nil || !done {
+			return true, err
+		}
+		p.pass.stage, p.pass.lane = stageVersions, zeroID
+	}
+	if p.pass.stage == stageVersions {
+		if done, err := p.forgetVersions(); err != nil || !done {
+			return true, err
+		}
+		p.pass.stage, p.pass.ref, p.pass.version = stageSweeps, zeroID, 0
+	}
+	budget := pruneWork
+	for _, sweep := range []struct {
+		kind           int
+		age, byDefault time.Duration
+	}{{sweepEvents, r.Events, defaultEventAge}, {sweepAttempts, r.Attempts, defaultAttemptAge}, {sweepBodies, r.ResponseBodies, defaultBodyAge}} {
+		age := sweep.age
+		switch {
+		case age < 0:
+			continue
+		case age == 0:
+			age = sweep.byDefault
+		}
+		for {
+			n, err := p.sweep(sweep.kind, p.now.Add(-age))
+			if err != nil {
+				return false, err
+			}
+			if n == 0 {
+				break
+			}
+			if budget -= n; budget <= 0 {
+				return true, nil
+			}
+		}
+	}
+	p.pass.stage = stageLanes
+	return false, nil
+}
+
+// cancelDead cancels deliveries of disabled and deleted endpoints, and reports whether all have been looked at.
+func (p *pruning) cancelDead() (done bool, err error) {
+	var lanes []uuid.UUID
+	if err := p.query(pruneRefs, nil, func(r *sql.Rows) error {
+		var ref id
+		err := r.Scan(&ref)
+		lanes = append(lanes, ref.uid())
+		return err
+	}, uid(p.pass.lane), num(pruneLanes)); err != nil {
+		return false, err
+	}
+	statuses, err := p.statuses(readStatus, lanes)
+	if err != nil {
+		return false, err
+	}
+	budget := pruneWork
+	for _, ref := range lanes {
+		reason := webhook.ReasonDeleted
+		if s := statuses[ref]; s != nil {
+			if s.State != webhook.EndpointDisabled {
+				p.pass.lane = ref
+				continue
+			}
+			reason = s.reason
+		}
+		n, err := p.cancelSome(ref, reason, budget)
+		if err != nil {
+			return false, err
+		}
+		if budget -= n; budget <= 0 {
+			return false, nil // the endpoint may have more
+		}
+		p.pass.lane = ref
+	}
+	return len(lanes) < pruneLanes, nil
+}
+
+func (p *pruning) cancelSome(ref uuid.UUID, reason webhook.Reason, most int) (int, error) {
+	var open []*queued
+	now := micros(p.now)
+	err := p.query(pruneQueue, nil, func(r *sql.Rows) error {
+		q := &queued{}
+		open = append(open, q)
+		return q.scan(r)
+	}, uid(ref), num(now+leaseGrace), num(most))
+	if err != nil {
+		return 0, err
+	}
+	for _, q := range open {
+		p.lower(q.uid)
+	}
+	return len(open), p.cancel(open, reason, now)
+}
+
+// lower is sweepFrom within this transaction.
+func (p *pruning) lower(u uuid.UUID) {
+	for i := range p.swept {
+		if byRef(u, p.swept[i]) < 0 {
+			p.swept[i] = u
+		}
+	}
+}
+
+// forgetVersions removes earlier versions of endpoints that no unfinished delivery was made under, and reports whether all have
+// been looked at. Deliveries are made under the version that is present, so only those that are older than its end can need it.
+func (p *pruning) forgetVersions() (done bool, err error) {
+	type version struct {
+		ref   uuid.UUID
+		no    int64
+		ended int64
+	}
+	var list []version
+	if err := p.query(oldVersions, nil, func(r *sql.Rows) error {
+		var v version
+		err := r.Scan((*id)(&v.ref), &v.no, &v.ended)
+		list = append(list, v)
+		return err
+	}, uid(p.pass.ref), num(p.pass.version), num(pruneWork)); err != nil {
+		return false, err
+	}
+	oldest := make(map[uuid.UUID]uuid.UUID)
+	for _, v := range list {
+		p.pass.ref, p.pass.version = v.ref, v.no
+		if v.ended+versionSlack.Microseconds() > micros(p.now) {
+			continue
+		}
+		first, known := oldest[v.ref]
+		if !known {
+			first = lastID
+			if _, err := p.row(oldestOfLane, []cell{uid(v.ref)}, (*id)(&first)); err != nil {
+				return false, err
+			}
+			oldest[v.ref] = first
+		}
+		if first == lastID || createdAt(first) > v.ended+versionSlack.Microseconds() {
+			if _, err := p.exec(deleteVersion, uid(v.ref), num(v.no)); err != nil {
+				return false, err
+			}
+		}
+	}
+	return len(list) < pruneWork, nil
+}
+
+// sweep removes what belongs to some events that are older than a time and have nothing unfinished, and returns how many it has
+// looked at.
+func (p *pruning) sweep(kind int, before time.Time) (int, error) {
+	o := map[int]op{sweepEvents: oldEvents, sweepAttempts: oldAttempts, sweepBodies: oldBodies}[kind]
+	var list []uuid.UUID
+	if err := p.query(o, nil, func(r *sql.Rows) error {
+		var u id
+		err := r.Scan(&u)
+		list = append(list, u.uid())
+		return err
+	}, uid(p.swept[kind]), uid(uidAt(before.Add(time.Millisecond))), num(pruneWork)); err != nil || len(list) == 0 {
+		return 0, err
+	}
+	slices.SortFunc(list, byRef)
+	old, err := p.closed(list, micros(before))
+	if err != nil {
+		return 0, err
+	}
+	p.swept[kind] = after(list[len(list)-1])
+	return len(list), p.removeOf(kind, old)
+}
+
+// closed locks events and returns those that are older than a time and have nothing unfinished.
+func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
+	locked := make(map[uuid.UUID]bool, len(list))
+	heads, err := p.heads(list)
+	if err != nil {
+		return nil, err
+	}
+	scan := func(r *sql.Rows) error {
+		var u id
+		err := r.Scan(&u)
+		locked[u.uid()] = heads[u.uid()].created < before
+		return err
+	}
+	if err := p.query(lockEvents, uids(list), scan); err != nil {
+		return nil, err
+	}
+	// The lock is asked for first: a retry by hand holds it while it makes a delivery pending again.
+	if err := p.query(openEvents, uids(list), func(r *sql.Rows) error {
+		var u id
+		err := r.Scan(&u)
+		locked[u.uid()] = false
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(u uuid.UUID) bool { return !locked[u] }), nil
+}
+
+// removeOf removes what a sweep is after, of events.
+func (p *pruning) removeOf(kind int, old []uuid.UUID) error {
+	if len(old) == 0 {
+		return nil
+	}
+	rows := uids(old)
+	switch kind {
+	case sweepBodies:
+		return p.execAll(deleteBodiesOf, rows)
+	case sweepAttempts:
+		counted := newTable(len(old), 3)
+		if err := p.query(countAttempts, rows, func(r *sql.Rows) error {
+			var (
+				k rowKey
+				n int64
+			)
+			err := r.Scan((*id)(&k.uid), &k.endpoint, &n)
+			counted.add(append(k.cells(), num(n))...)
+			return err
+		}); err != nil {
+			return err
+		}
+		return p.execEach(batch{addPruned, counted}, batch{deleteBodiesOf, rows}, batch{deleteAttemptsOf, rows})
+	}
+	return p.removeEvents(old)
+}
+
+// removeEvents removes events with all that belongs to them.
+func (t *tx) removeEvents(list []uuid.UUID) error {
+	rows := uids(list)
+	return t.execEach(
+		batch{deleteBodiesOf, rows}, batch{deleteAttemptsOf, rows}, batch{deleteDeliveriesOf, rows}, batch{deleteEvents, rows},
+	)
+}
+
+// Erase implements [webhook.Store], but not in one transaction, because that could be a very large one: first the endpoints
+// are deleted, then the events with all that belongs to them, the oldest first. If it fails in between, repeat it.
+func (s *Store) Erase(ctx context.Context, tenant string) error {
+	if tenant == "" {
+		return paging.NoTenant("tenant")
+	}
+	const endpointsAtOnce, eventsAtOnce = 100, 200
+	for more := true; more; {
+		if err := s.write(ctx, "erase", writing{}, func(t *tx) error {
+			n, err := t.eraseEndpoints(tenant, endpointsAtOnce)
+			more = n == endpointsAtOnce
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		if err := s.write(ctx, "erase", writing{}, func(t *tx) error {
+			var list []uuid.UUID
+			if err := t.query(eventsOfTenant, nil, func(r *sql.Rows) error {
+				var u id
+				err := r.Scan(&u)
+				list = append(list, u.uid())
+				return err
+			}, text(tenant), num(eventsAtOnce)); err != nil {
+				return err
+			}
+			more = len(list) == eventsAtOnce
+			rows := uids(list)
+			if err := t.execEach(batch{deleteQueueOf, rows}, batch{deleteOutboxOf, rows}); err != nil {
+				return err
+			}
+			return t.removeEvents(list)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) eraseEndpoints(tenant string, most int) (int, error) {
+	list := make(map[uuid.UUID]webhook.Endpoint)
+	if err := t.query(refsOfTenant, nil, func(r *sql.Rows) error {
+		var (
+			ref    id
+			e      webhook.Endpoint
+			events string
+		)
+		err := r.Scan(&ref, &e.ID, &events, &e.Channel)
+		if err == nil {
+			e.Events, err = parseStrings(events)
+		}
+		e.Tenant = tenant
+		list[ref.uid()] = e
+		return err
+	}, text(tenant), num(most)); err != nil {
+		return 0, err
+	}
+	for _, ref := range sortedRefs(list) {
+		if _, found, err := t.locked(ref); err != nil {
+			return 0, err
+		} else if !found {
+			continue
+		}
+		e := list[ref]
+		if err := t.remove(ref, &e); err != nil {
+			return 0, err
+		}
+	}
+	if len(list) == most {
+		return most, nil
+	}
+	_, err := t.exec(deleteTenant, text(tenant))
+	return len(list), err
+}

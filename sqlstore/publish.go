@@ -1,0 +1,310 @@
+package sqlstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+// Publish implements [webhook.Publisher].
+//
+// An event that the database refuses for itself, or that waits for another transaction with the same id for more than a second,
+// does not keep the others from being stored: its Published.Err says why.
+func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
+	if err := checkTenants(req.Events); err != nil {
+		return nil, err
+	}
+	if len(req.Events) == 0 {
+		return nil, noCtx(ctx)
+	}
+	results, err := s.publish(ctx, &req)
+	if err == nil || req.Atomic || len(req.Events) == 1 || ctx.Err() != nil || lostConnection(err) || errors.Is(err, errNoConnection) {
+		return results, err
+	}
+	results = make([]webhook.Published, len(req.Events))
+	for i := range req.Events {
+		one := req
+		one.Events = req.Events[i : i+1]
+		alone, err := s.publish(ctx, &one)
+		switch {
+		case err == nil:
+			results[i] = alone[0]
+		case ctx.Err() != nil, lostConnection(err):
+			return nil, err
+		default:
+			results[i].Err = err
+		}
+	}
+	return results, nil
+}
+
+func checkTenants(events []webhook.EventRecord) error {
+	for i := range events {
+		if events[i].Tenant == "" {
+			return paging.NoTenant(fmt.Sprintf("PublishRequest.Events[%d].Tenant", i))
+		}
+	}
+	return nil
+}
+
+func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest) (results []webhook.Published, err error) {
+	p := publication{req: req, allNew: true}
+	for i := range req.Events {
+		p.allNew = p.allNew && req.Events[i].NewID
+	}
+	run := func(t *tx) error {
+		p := p
+		p.tx, p.results = t, make([]webhook.Published, len(req.Events))
+		p.allNew = p.allNew && !t.rerun
+		results = p.results
+		return p.run()
+	}
+	err = s.write(ctx, "publish", writing{plain: p.allNew}, run)
+	if duplicateKey(err) && p.allNew { // the request is repeated
+		p.allNew = false
+		err = s.write(ctx, "publish", writing{}, run)
+	}
+	if errors.Is(err, errRefused) {
+		return results, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// errRefused rolls back an atomic request.
+var errRefused = errors.New("an event was refused")
+
+// A publication is one transaction of Publish.
+type publication struct {
+	*tx
+	req     *webhook.PublishRequest
+	results []webhook.Published
+
+	allNew bool     // no id was used before
+	hashes [][]byte // of the events' content
+	stored []bool   // by this transaction
+	found  [][]byte // hashes of what was stored before under the same ids
+}
+
+func (p *publication) run() error {
+	events := p.req.Events
+	p.hashes, p.stored, p.found = make([][]byte, len(events)), make([]bool, len(events)), make([][]byte, len(events))
+	var order, twins []int
+	first := make(map[[2]string]int, len(events))
+	for i := range events {
+		r := &events[i]
+		p.hashes[i] = contentHash(r)
+		key := [2]string{r.Tenant, r.ID}
+		if _, twice := first[key]; twice {
+			twins = append(twins, i)
+			continue
+		}
+		first[key] = i
+		order = append(order, i)
+	}
+	// Transactions that insert the same ids wait for each other in one order.
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(strings.Compare(events[a].Tenant, events[b].Tenant), strings.Compare(events[a].ID, events[b].ID))
+	})
+	if err := p.insertEvents(order); err != nil {
+		return err
+	}
+	for _, i := range twins {
+		earlier := first[[2]string{events[i].Tenant, events[i].ID}]
+		hash := p.found[earlier]
+		if hash == nil {
+			hash = p.hashes[earlier]
+		}
+		p.results[i] = again(hash, p.hashes[i])
+	}
+	if p.req.Atomic {
+		for i := range p.results {
+			if p.results[i].Err != nil {
+				return errRefused
+			}
+		}
+	}
+	return p.insertRows()
+}
+
+// again says what an event is whose id is there already.
+func again(first, hash []byte) webhook.Published {
+	if bytes.Equal(first, hash) {
+		return webhook.Published{Duplicate: true}
+	}
+	return webhook.Published{Err: webhook.ErrConflict}
+}
+
+func eventCells(r *webhook.EventRecord, hash []byte) []cell {
+	fanout := r.Deliveries == nil || len(r.Deliveries) > 1
+	return []cell{
+		uid(r.UID), text(r.Tenant), text(r.ID), text(r.Type), text(r.Channel), text(formatMap(r.Header)), at(r.Time),
+		at(r.NotBefore), at(r.CreatedAt), flag(r.Keep), flag(fanout), bin(hash), bin(r.Data),
+	}
+}
+
+// insertEvents stores the events that are new, and says of the others what they are.
+func (p *publication) insertEvents(order []int) error {
+	events := p.req.Events
+	rows := newTable(len(order), 13)
+	byUID := make(map[uuid.UUID]int, len(order))
+	for _, i := range order {
+		rows.add(eventCells(&events[i], p.hashes[i])...)
+		if _, twice := byUID[events[i].UID]; twice {
+			return fmt.Errorf("two events of the request have the UID %s", events[i].UID)
+		}
+		byUID[events[i].UID] = i
+	}
+	if p.store.dialect.returning {
+		if err := p.query(insertEvents, rows, func(r *sql.Rows) error {
+			var u id
+			err := r.Scan(&u)
+			p.stored[byUID[u.uid()]] = true
+			return err
+		}); err != nil {
+			return err
+		}
+	} else {
+		o := insertEvents
+		if p.allNew {
+			o = addEvents
+		}
+		if err := p.execAll(o, rows); err != nil {
+			return err
+		}
+		if p.allNew {
+			for _, i := range order {
+				p.stored[i] = true
+			}
+		}
+	}
+	var open []int
+	for _, i := range order {
+		if !p.stored[i] {
+			open = append(open, i)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	return p.compare(open)
+}
+
+// compare looks at what is stored under the ids of events that were not new, or that may not be.
+func (p *publication) compare(open []int) error {
+	events := p.req.Events
+	rows := newTable(len(open), 2)
+	byID := make(map[[2]string]int, len(open))
+	for _, i := range open {
+		rows.add(text(events[i].Tenant), text(events[i].ID))
+		byID[[2]string{events[i].Tenant, events[i].ID}] = i
+		p.results[i].Err = webhook.ErrConflict // its UID is another event's, unless one is found
+	}
+	return p.query(findEvents, rows, func(r *sql.Rows) error {
+		var (
+			u          id
+			tenant, id string
+			hash       []byte
+			dup        int64
+		)
+		if err := r.Scan(&u, &tenant, &id, &hash, &dup); err != nil {
+			return err
+		}
+		i, asked := byID[[2]string{tenant, id}]
+		if !asked {
+			return nil
+		}
+		own := u.uid() == events[i].UID
+		switch {
+		case own && !p.store.dialect.returning && dup == 0:
+			p.results[i], p.stored[i] = webhook.Published{}, true
+		case own && p.rerun: // the transaction that was thought lost was committed
+			p.results[i] = webhook.Published{Deliveries: len(events[i].Deliveries)}
+		default:
+			p.results[i], p.found[i] = again(hash, p.hashes[i]), hash
+		}
+		return nil
+	})
+}
+
+// insertRows stores the deliveries of the events that were stored.
+func (p *publication) insertRows() error {
+	var (
+		now, until              = micros(p.req.Now), micros(p.req.LeaseUntil)
+		outbox                  = newTable(0, 2)
+		queue, deliveries, logs = newTable(len(p.stored), 16), newTable(0, 12), newTable(0, 14)
+		bodies                  = newTable(0, 4)
+	)
+	for i := range p.req.Events {
+		r := &p.req.Events[i]
+		if !p.stored[i] {
+			continue
+		}
+		if r.Deliveries == nil {
+			outbox.add(uid(r.UID), at(r.NotBefore))
+			continue
+		}
+		rows := inOrder(r.Deliveries)
+		p.results[i].Deliveries = len(rows)
+		for n := range rows {
+			row := &rows[n]
+			q := queued{
+				rowKey: rowKey{r.UID, row.EndpointID}, ref: refOf(webhook.EndpointKey{Tenant: r.Tenant, ID: row.EndpointID}),
+				version: row.Version, size: int64(len(r.Data)), fanout: len(rows) > 1,
+			}
+			switch {
+			case final(row.State):
+				q.leaseNo, q.settledNo = 1, 1
+				if a := row.Attempt; a != nil {
+					q.attempts = 1
+					logs.add(attemptCells(q.rowKey, q.ref, 1, a, false, q.fanout)...)
+					if len(a.ResponseBody) > 0 {
+						bodies.add(bodyCells(q.rowKey, 1, a.ResponseBody)...)
+					}
+				}
+				f := q.finish(row.State, row.Reason, now)
+				deliveries.add(f.cells()...)
+				continue
+			case row.Leased:
+				q.leaseNo, q.leased, q.dueAt, q.since = 1, true, until+leaseGrace, now
+			default:
+				q.since = micros(row.DueAt)
+				q.place(q.since, now)
+			}
+			queue.add(q.cells()...)
+		}
+	}
+	return p.execEach(
+		batch{insertOutbox, outbox}, batch{insertQueue, queue}, batch{insertDeliveries, deliveries},
+		batch{insertAttempts, logs}, batch{insertBodies, bodies},
+	)
+}
+
+// inOrder returns rows by their endpoints' ids, each once. Nearly always they are.
+func inOrder(rows []webhook.NewDelivery) []webhook.NewDelivery {
+	byID := func(a, b webhook.NewDelivery) int { return strings.Compare(a.EndpointID, b.EndpointID) }
+	if slices.IsSortedFunc(rows, byID) {
+		sorted := true
+		for i := 1; i < len(rows); i++ {
+			sorted = sorted && rows[i-1].EndpointID != rows[i].EndpointID
+		}
+		if sorted {
+			return rows
+		}
+	}
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, byID)
+	return slices.CompactFunc(rows, func(a, b webhook.NewDelivery) bool { return a.EndpointID == b.EndpointID })
+}

@@ -1,0 +1,227 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+// Retry implements [webhook.Store].
+func (s *Store) Retry(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+	return s.change(ctx, q, now, true)
+}
+
+// Cancel implements [webhook.Store].
+func (s *Store) Cancel(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+	return s.change(ctx, q, now, false)
+}
+
+// change retries or cancels one delivery, or a part of many.
+func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retry bool) (done webhook.Recovered, err error) {
+	sel, err := newSelection(&q)
+	if err != nil {
+		return done, err
+	}
+	what := "cancel"
+	if retry {
+		what = "retry"
+	}
+	single := q.EventID != "" && q.EndpointID != ""
+	if single && q.AllTenants {
+		return done, paging.NoTenant("Query.Tenant") // ids are the tenant's own
+	}
+	var views []view
+	next := ""
+	if err := s.read(ctx, what, func(t *tx) error {
+		views, next, err = t.deliveries(sel)
+		return err
+	}); err != nil {
+		return done, err
+	}
+	if single && len(views) == 0 {
+		return done, s.wrap(ctx, what, webhook.ErrNotFound)
+	}
+	if len(views) > 0 {
+		err = s.write(ctx, what, writing{}, func(t *tx) error {
+			c := change{tx: t, now: micros(now), retry: retry, single: single, state: q.State, done: &webhook.Recovered{}}
+			err := c.run(views)
+			done = *c.done
+			return err
+		})
+		if err != nil {
+			return webhook.Recovered{}, err
+		}
+		for i := range views {
+			s.sweepFrom(views[i].uid)
+		}
+	}
+	done.Next = next
+	return done, nil
+}
+
+// A change is one transaction of Retry or Cancel.
+type change struct {
+	*tx
+	now    int64
+	retry  bool
+	single bool
+	state  webhook.DeliveryState // that was asked for
+	done   *webhook.Recovered
+}
+
+// run changes what it may of the deliveries, as they are now.
+func (c *change) run(views []view) error {
+	list := keys(views, func(v *view) rowKey { return v.rowKey })
+	events, refs := make(map[uuid.UUID]bool), make(map[uuid.UUID]bool)
+	for i := range views {
+		events[views[i].uid], refs[views[i].ref] = true, true
+	}
+	// Prune must not take an event of which a delivery is about to be pending again.
+	if err := c.query(shareEvents, uids(sortedRefs(events)), func(r *sql.Rows) error {
+		var u id
+		return r.Scan(&u)
+	}); err != nil {
+		return err
+	}
+	statuses, err := c.statuses(readStatus, sortedRefs(refs))
+	if err != nil {
+		return err
+	}
+	queue, ended, err := c.lockedRows(list)
+	if err != nil {
+		return err
+	}
+	var open []*queued
+	var closed []*finished
+	for i := range views {
+		q, f := queue[views[i].rowKey], ended[views[i].rowKey]
+		if q == nil && f == nil { // gone meanwhile
+			if c.single {
+				return webhook.ErrNotFound
+			}
+			continue
+		}
+		s := statuses[views[i].ref]
+		if c.single {
+			if err := c.refuse(q, s); err != nil {
+				return err
+			}
+		} else if s == nil || s.State == webhook.EndpointDisabled || !c.wants(q, f) {
+			continue
+		}
+		if q != nil && q.inFlight(c.now) {
+			c.done.InFlight++
+			continue
+		}
+		c.done.Changed++
+		if q != nil {
+			open = append(open, q)
+		} else {
+			closed = append(closed, f)
+		}
+	}
+	if c.retry {
+		return c.retryAll(open, closed)
+	}
+	return c.cancel(open, webhook.ReasonCanceled, c.now)
+}
+
+// lockedRows locks deliveries.
+func (t *tx) lockedRows(list *table) (queue map[rowKey]*queued, ended map[rowKey]*finished, err error) {
+	queue, ended = make(map[rowKey]*queued), make(map[rowKey]*finished)
+	if err := t.query(lockQueue, list, func(r *sql.Rows) error {
+		q := &queued{}
+		err := q.scan(r)
+		queue[q.rowKey] = q
+		return err
+	}); err != nil {
+		return nil, nil, err
+	}
+	return queue, ended, t.query(lockDeliveries, list, func(r *sql.Rows) error {
+		f := &finished{}
+		err := f.scan(r)
+		ended[f.rowKey] = f
+		return err
+	})
+}
+
+// refuse says why a single delivery is not changed.
+func (c *change) refuse(q *queued, s *status) error {
+	switch {
+	case s == nil:
+		return webhook.ErrNotFound
+	case q != nil && q.inFlight(c.now):
+		return webhook.ErrInFlight
+	case s.State == webhook.EndpointDisabled, q == nil && !c.retry:
+		return webhook.ErrConflict
+	}
+	return nil
+}
+
+// wants reports whether a delivery is still among those that were asked for.
+func (c *change) wants(q *queued, f *finished) bool {
+	if q != nil {
+		return !c.retry && c.state == "" || c.state == webhook.DeliveryPending
+	}
+	switch {
+	case !c.retry:
+		return false
+	case c.state != "":
+		return f.state == c.state
+	}
+	return f.state == webhook.DeliveryFailed || f.state == webhook.DeliveryCanceled
+}
+
+// retryAll makes deliveries due at once.
+func (c *change) retryAll(open []*queued, closed []*finished) error {
+	requeued, back, gone := newTable(len(open), 10), newTable(len(closed), 16), newTable(len(closed), 2)
+	for _, q := range open {
+		q.leaseNo++
+		q.failures, q.reason, q.since = 0, "", c.now
+		q.place(c.now, c.now)
+		requeued.add(q.requeueCells()...)
+	}
+	sizes, err := c.heads(closed)
+	if err != nil {
+		return err
+	}
+	for _, f := range closed {
+		head := sizes[f.uid]
+		q := queued{
+			rowKey: f.rowKey, ref: f.ref, leaseNo: f.leaseNo + 1, settledNo: f.settledNo, version: f.version, attempts: f.attempts,
+			pruned: f.pruned, since: c.now, size: head.size, fanout: head.fanout,
+		}
+		q.place(c.now, c.now)
+		back.add(q.cells()...)
+		gone.add(f.rowKey.cells()...)
+	}
+	return c.execEach(batch{requeue, requeued}, batch{deleteDeliveries, gone}, batch{insertQueue, back})
+}
+
+// heads returns what is known of the events of finished deliveries.
+func (c *change) heads(closed []*finished) (map[uuid.UUID]head, error) {
+	list := make([]uuid.UUID, len(closed))
+	for i, f := range closed {
+		list[i] = f.uid
+	}
+	slices.SortFunc(list, byRef)
+	return c.tx.heads(slices.Compact(list))
+}
+
+// cancel finishes pending deliveries, which are locked. Whoever holds a lease that has ended, or thinks so, changes nothing.
+func (t *tx) cancel(open []*queued, reason webhook.Reason, now int64) error {
+	gone, ended := newTable(len(open), 2), newTable(len(open), 12)
+	for _, q := range open {
+		q.leaseNo++
+		f := q.finish(webhook.DeliveryCanceled, reason, now)
+		gone.add(q.rowKey.cells()...)
+		ended.add(f.cells()...)
+	}
+	return t.execEach(batch{deleteQueue, gone}, batch{insertDeliveries, ended})
+}

@@ -1,0 +1,446 @@
+package sqlstore
+
+import (
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// A kind is the type of a column.
+type kind byte
+
+const (
+	kindInt kind = iota
+	kindText
+	kindUID
+	kindBytes
+)
+
+// A cell is a value for a statement: of a table, or alone.
+type cell struct {
+	kind kind
+	num  int64
+	text string
+	uid  uuid.UUID
+	bin  []byte
+}
+
+func num[T ~int | ~int64](n T) cell { return cell{num: int64(n)} }
+func text[T ~string](s T) cell      { return cell{kind: kindText, text: string(s)} }
+func uid(u uuid.UUID) cell          { return cell{kind: kindUID, uid: u} }
+func bin(b []byte) cell             { return cell{kind: kindBytes, bin: b} }
+
+func flag(b bool) cell {
+	if b {
+		return cell{num: 1}
+	}
+	return cell{}
+}
+
+func (c *cell) size() int { return 16 + len(c.text) + len(c.bin) }
+
+// A table is a list of rows that a statement takes.
+type table struct {
+	width int
+	cells []cell
+}
+
+func newTable(rows, width int) *table {
+	return &table{width: width, cells: make([]cell, 0, rows*width)}
+}
+
+func (t *table) add(row ...cell) {
+	t.width = len(row)
+	t.cells = append(t.cells, row...)
+}
+
+func (t *table) len() int {
+	if t.width == 0 {
+		return 0
+	}
+	return len(t.cells) / t.width
+}
+
+func (t *table) row(i int) []cell { return t.cells[i*t.width : (i+1)*t.width] }
+
+// Bounds of what one statement takes.
+const (
+	statementRows  = 500
+	statementBytes = 1 << 20
+)
+
+// parts cuts a table into such as one statement may take.
+func (t *table) parts(yield func(*table) bool) {
+	begin, size := 0, 0
+	for i := range t.len() {
+		n := 0
+		for c := range t.row(i) {
+			n += t.row(i)[c].size()
+		}
+		if i > begin && (i-begin == statementRows || size+n > statementBytes) {
+			if !yield(&table{t.width, t.cells[begin*t.width : i*t.width]}) {
+				return
+			}
+			begin, size = i, 0
+		}
+		size += n
+	}
+	if begin < t.len() {
+		yield(&table{t.width, t.cells[begin*t.width:]})
+	}
+}
+
+// A statement is SQL with marks in it:
+//
+//	{queue}                   the table of that name, with the prefix
+//	{prefix}                  the prefix alone
+//	$1                        a value
+//	{v uid uuid, no int}      a table, as a relation named v with these columns
+//	{tuples}                  a table, as (…), (…)
+//	{each}… @1 …{end}         for each row of a table a SELECT with its cells, joined by UNION ALL
+type statement struct {
+	text    string // without {v}, {tuples} and {each}, if there is none of them
+	pieces  []piece
+	scalars int
+}
+
+type piece struct {
+	kind    pieceKind
+	text    string
+	n       int      // of a value, or of a cell
+	columns []column // of a relation
+	inner   []piece  // of each
+}
+
+type column struct {
+	name string
+	kind kind
+}
+
+type pieceKind byte
+
+const (
+	pieceText pieceKind = iota
+	pieceScalar
+	pieceCell
+	pieceRelation
+	pieceTuples
+	pieceEach
+)
+
+var marks = regexp.MustCompile(`\$\d+|@\d+|\{each\}|\{end\}|\{tuples\}|\{v [^}]*\}`)
+
+var kinds = map[string]kind{"int": kindInt, "text": kindText, "uuid": kindUID, "bytes": kindBytes}
+
+// compile parses a statement, in which the tables have their names already. Statements are constants of this package.
+func compile(sql string) *statement {
+	s := &statement{text: strings.TrimSpace(sql)}
+	s.pieces, _ = s.parse(s.text)
+	return s
+}
+
+func (s *statement) parse(sql string) (pieces []piece, rest string) {
+	for {
+		at := marks.FindStringIndex(sql)
+		if at == nil {
+			return append(pieces, piece{text: sql}), ""
+		}
+		mark := sql[at[0]:at[1]]
+		pieces = append(pieces, piece{text: sql[:at[0]]})
+		sql = sql[at[1]:]
+		switch {
+		case mark[0] == '$':
+			n, _ := strconv.Atoi(mark[1:])
+			s.scalars = max(s.scalars, n)
+			pieces = append(pieces, piece{kind: pieceScalar, n: n - 1, text: mark})
+		case mark[0] == '@':
+			n, _ := strconv.Atoi(mark[1:])
+			pieces = append(pieces, piece{kind: pieceCell, n: n - 1})
+		case mark == "{tuples}":
+			pieces = append(pieces, piece{kind: pieceTuples})
+		case mark == "{each}":
+			p := piece{kind: pieceEach}
+			p.inner, sql = s.parse(sql)
+			pieces = append(pieces, p)
+		case mark == "{end}":
+			return pieces, sql
+		default:
+			pieces = append(pieces, piece{kind: pieceRelation, columns: parseColumns(mark[len("{v ") : len(mark)-1])})
+		}
+	}
+}
+
+func parseColumns(list string) []column {
+	var columns []column
+	for _, one := range strings.Split(list, ",") {
+		f := strings.Fields(one)
+		k, known := kinds[f[len(f)-1]]
+		if len(f) != 2 || !known {
+			panic("sqlstore: a statement's column is not well formed: " + one)
+		}
+		columns = append(columns, column{f[0], k})
+	}
+	return columns
+}
+
+// A renderer makes of a statement and its values what a driver takes.
+type renderer interface {
+	render(s *statement, scalars []cell, t *table) (string, []any)
+}
+
+// postgresRenderer gives each value, and each column of a table, a parameter of its own. Arrays are given as text, which
+// every driver can send, with both protocols; the bytes of all rows are one value, out of which each row is cut.
+type postgresRenderer struct{}
+
+func (postgresRenderer) render(s *statement, scalars []cell, t *table) (string, []any) {
+	args := make([]any, 0, len(scalars)+8)
+	for i := range scalars {
+		args = append(args, postgresValue(&scalars[i]))
+	}
+	if t == nil {
+		return s.text, args
+	}
+	var b strings.Builder
+	b.Grow(len(s.text) + 256)
+	for i := range s.pieces {
+		p := &s.pieces[i]
+		if p.kind != pieceRelation {
+			b.WriteString(p.text)
+			continue
+		}
+		args = postgresRelation(&b, p.columns, t, args)
+	}
+	return b.String(), args
+}
+
+func postgresValue(c *cell) any {
+	switch c.kind {
+	case kindText:
+		return c.text
+	case kindUID:
+		return c.uid.String()
+	case kindBytes:
+		if c.bin == nil {
+			return []byte{}
+		}
+		return c.bin
+	default:
+		return c.num
+	}
+}
+
+func postgresRelation(b *strings.Builder, columns []column, t *table, args []any) []any {
+	var (
+		list, names strings.Builder
+		arrays      []string
+		blob        []byte
+		blobAt      = 0
+	)
+	n := len(args)
+	param := func(typ string) {
+		n++
+		if list.Len() > 0 {
+			list.WriteString(", ")
+		}
+		fmt.Fprintf(&list, "$%d::%s[]", n, typ)
+	}
+	for _, c := range columns {
+		if c.kind == kindBytes {
+			blobAt = -1
+		}
+	}
+	if blobAt < 0 {
+		n++
+		blobAt = n
+		args = append(args, nil)
+	}
+	b.WriteString("(SELECT ")
+	for i, c := range columns {
+		if i > 0 {
+			b.WriteString(", ")
+			names.WriteString(", ")
+		}
+		if c.kind != kindBytes {
+			b.WriteString(c.name)
+			names.WriteString(c.name)
+			param(map[kind]string{kindInt: "bigint", kindText: "text", kindUID: "uuid"}[c.kind])
+			arrays = append(arrays, postgresArray(t, i))
+			continue
+		}
+		fmt.Fprintf(b, "substring($%d::bytea FROM %s_at FOR %s_len) AS %s", blobAt, c.name, c.name, c.name)
+		fmt.Fprintf(&names, "%s_at, %s_len", c.name, c.name)
+		param("int")
+		param("int")
+		at, length := make([]byte, 0, 8*t.len()), make([]byte, 0, 8*t.len())
+		for r := range t.len() {
+			value := t.row(r)[i].bin
+			at = strconv.AppendInt(append(at, ','), int64(len(blob)+1), 10)
+			length = strconv.AppendInt(append(length, ','), int64(len(value)), 10)
+			blob = append(blob, value...)
+		}
+		arrays = append(arrays, "{"+string(at[1:])+"}", "{"+string(length[1:])+"}")
+	}
+	fmt.Fprintf(b, " FROM unnest(%s) AS u (%s)) AS v", list.String(), names.String())
+	if blobAt > 0 {
+		if blob == nil {
+			blob = []byte{}
+		}
+		args[blobAt-1] = blob
+	}
+	for _, a := range arrays {
+		args = append(args, a)
+	}
+	return args
+}
+
+// postgresArray returns a column as the text of an array.
+func postgresArray(t *table, i int) string {
+	rows := t.len()
+	out := make([]byte, 0, 40*rows+2)
+	out = append(out, '{')
+	for r := range rows {
+		if r > 0 {
+			out = append(out, ',')
+		}
+		c := &t.cells[r*t.width+i]
+		switch c.kind {
+		case kindInt:
+			out = strconv.AppendInt(out, c.num, 10)
+		case kindUID:
+			out = hex.AppendEncode(out, c.uid[:])
+		default:
+			out = appendQuoted(out, c.text)
+		}
+	}
+	return string(append(out, '}'))
+}
+
+// appendQuoted appends an element of an array's text.
+func appendQuoted(out []byte, s string) []byte {
+	out = append(out, '"')
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			out = append(out, '\\')
+		}
+		out = append(out, s[i])
+	}
+	return append(out, '"')
+}
+
+// mysqlRenderer writes all values into the statement, as numbers and hexadecimal strings: the driver would otherwise prepare
+// each statement for a single use, which takes two more round trips.
+type mysqlRenderer struct{}
+
+func (mysqlRenderer) render(s *statement, scalars []cell, t *table) (string, []any) {
+	b := make([]byte, 0, len(s.text)+64*len(scalars)+256)
+	b = renderPieces(b, s.pieces, scalars, t, nil, mysqlLiteral, "SELECT ", ") AS v")
+	return string(b), nil
+}
+
+func mysqlLiteral(b []byte, c *cell) []byte {
+	switch c.kind {
+	case kindInt:
+		return strconv.AppendInt(b, c.num, 10)
+	case kindText:
+		b = append(b, "x'"...)
+		b = hex.AppendEncode(b, []byte(c.text))
+	case kindUID:
+		b = append(b, "x'"...)
+		b = hex.AppendEncode(b, c.uid[:])
+	case kindBytes:
+		b = append(b, "x'"...)
+		b = hex.AppendEncode(b, c.bin)
+	}
+	return append(b, '\'')
+}
+
+// sqliteRenderer writes numbers into the statement, and gives all else a parameter.
+type sqliteRenderer struct{}
+
+func (sqliteRenderer) render(s *statement, scalars []cell, t *table) (string, []any) {
+	var args []any
+	literal := func(b []byte, c *cell) []byte {
+		switch c.kind {
+		case kindInt:
+			return strconv.AppendInt(b, c.num, 10)
+		case kindText:
+			args = append(args, c.text)
+		case kindUID:
+			args = append(args, c.uid[:])
+		case kindBytes:
+			value := c.bin
+			if value == nil {
+				value = []byte{}
+			}
+			args = append(args, value)
+		}
+		return append(b, '?')
+	}
+	b := renderPieces(make([]byte, 0, len(s.text)+256), s.pieces, scalars, t, nil, literal, "SELECT ", ") AS v")
+	return string(b), args
+}
+
+func renderPieces(
+	b []byte, pieces []piece, scalars []cell, t *table, row []cell, literal func([]byte, *cell) []byte, first, end string,
+) []byte {
+	for i := range pieces {
+		p := &pieces[i]
+		switch p.kind {
+		case pieceText:
+			b = append(b, p.text...)
+		case pieceScalar:
+			b = literal(b, &scalars[p.n])
+		case pieceCell:
+			b = literal(b, &row[p.n])
+		case pieceTuples:
+			for r := range t.len() {
+				if r > 0 {
+					b = append(b, ',')
+				}
+				b = appendTuple(append(b, '('), t.row(r), literal)
+				b = append(b, ')')
+			}
+		case pieceEach:
+			for r := range t.len() {
+				if r > 0 {
+					b = append(b, " UNION ALL "...)
+				}
+				b = renderPieces(b, p.inner, scalars, nil, t.row(r), literal, first, end)
+			}
+		case pieceRelation:
+			b = append(b, '(')
+			for r := range t.len() {
+				if r > 0 {
+					b = append(b, " UNION ALL "...)
+				}
+				b = append(b, first...)
+				for n := range p.columns {
+					if n > 0 {
+						b = append(b, ',')
+					}
+					b = literal(b, &t.row(r)[n])
+					if r == 0 {
+						b = append(b, " AS "...)
+						b = append(b, p.columns[n].name...)
+					}
+				}
+			}
+			b = append(b, end...)
+		}
+	}
+	return b
+}
+
+func appendTuple(b []byte, row []cell, literal func([]byte, *cell) []byte) []byte {
+	for n := range row {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		b = literal(b, &row[n])
+	}
+	return b
+}

@@ -1,0 +1,141 @@
+package sqlstore
+
+import (
+	"database/sql"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+)
+
+// A rowKey identifies a delivery.
+type rowKey struct {
+	uid      uuid.UUID
+	endpoint string
+}
+
+func (k rowKey) cells() []cell { return []cell{uid(k.uid), text(k.endpoint)} }
+
+// A queued is an unfinished delivery.
+type queued struct {
+	rowKey
+	ref       uuid.UUID
+	lane      uuid.UUID
+	dueAt     int64
+	leaseNo   int64
+	leased    bool
+	settledNo int64 // the lease that was settled last
+	version   int64
+	attempts  int64
+	failures  int64
+	pruned    int64 // attempts that are not stored any more
+	since     int64
+	size      int64
+	fanout    bool
+	reason    string
+}
+
+func (q *queued) cells() []cell {
+	return []cell{
+		uid(q.uid), text(q.endpoint), uid(q.ref), uid(q.lane), num(q.dueAt), num(q.leaseNo), flag(q.leased), num(q.settledNo),
+		num(q.version), num(q.attempts), num(q.failures), num(q.pruned), num(q.since), num(q.size), flag(q.fanout), text(q.reason),
+	}
+}
+
+// scan reads queueRead.
+func (q *queued) scan(r *sql.Rows) error {
+	return r.Scan((*id)(&q.uid), &q.endpoint, (*id)(&q.ref), &q.dueAt, &q.leaseNo, &q.leased, &q.settledNo, &q.version, &q.attempts,
+		&q.failures, &q.pruned, &q.since, &q.size, &q.fanout)
+}
+
+// place puts a delivery that is not leased where it waits.
+func (q *queued) place(due, now int64) {
+	q.leased, q.dueAt, q.lane = false, due, zeroID
+	if due <= now {
+		q.lane = q.ref
+	}
+}
+
+// inFlight reports whether it is leased at now.
+func (q *queued) inFlight(now int64) bool { return q.leased && q.dueAt-leaseGrace > now }
+
+// requeueCells are those of the statement requeue.
+func (q *queued) requeueCells() []cell {
+	return []cell{
+		uid(q.uid), text(q.endpoint), uid(q.lane), num(q.dueAt), num(q.leaseNo), num(q.settledNo), num(q.attempts), num(q.failures),
+		num(q.since), text(q.reason),
+	}
+}
+
+// A finished is a finished delivery.
+type finished struct {
+	rowKey
+	ref        uuid.UUID
+	version    int64
+	state      webhook.DeliveryState
+	reason     webhook.Reason
+	leaseNo    int64
+	settledNo  int64
+	attempts   int64
+	failures   int64
+	pruned     int64
+	finishedAt int64
+}
+
+func (f *finished) cells() []cell {
+	return []cell{
+		uid(f.uid), text(f.endpoint), uid(f.ref), num(f.version), text(f.state), text(f.reason), num(f.leaseNo), num(f.settledNo),
+		num(f.attempts), num(f.failures), num(f.pruned), num(f.finishedAt),
+	}
+}
+
+// scan reads deliveryRead.
+func (f *finished) scan(r *sql.Rows) error {
+	return r.Scan((*id)(&f.uid), &f.endpoint, (*id)(&f.ref), &f.version, &f.state, &f.leaseNo, &f.settledNo, &f.attempts, &f.pruned)
+}
+
+// finish makes a finished delivery of an unfinished one.
+func (q *queued) finish(state webhook.DeliveryState, reason webhook.Reason, now int64) finished {
+	return finished{
+		rowKey: q.rowKey, ref: q.ref, version: q.version, state: state, reason: reason, leaseNo: q.leaseNo, settledNo: q.settledNo,
+		attempts: q.attempts, failures: q.failures, pruned: q.pruned, finishedAt: now,
+	}
+}
+
+func attemptCells(k rowKey, ref uuid.UUID, leaseNo int64, a *webhook.Attempt, late, fanout bool) []cell {
+	return []cell{
+		uid(k.uid), text(k.endpoint), num(leaseNo), uid(ref), at(a.StartedAt), num(a.Duration.Microseconds()), num(a.Status),
+		text(a.Class), text(plain(a.Error)), flag(a.Truncated), at(a.NextAt), flag(late), flag(a.Test), flag(fanout),
+	}
+}
+
+func bodyCells(k rowKey, leaseNo int64, body []byte) []cell {
+	return []cell{uid(k.uid), text(k.endpoint), num(leaseNo), bin(body)}
+}
+
+func final(state webhook.DeliveryState) bool {
+	switch state {
+	case webhook.DeliverySucceeded, webhook.DeliveryFailed, webhook.DeliveryCanceled:
+		return true
+	case webhook.DeliveryPending:
+	}
+	return false
+}
+
+// uids is a table of one column.
+func uids(list []uuid.UUID) *table {
+	t := newTable(len(list), 1)
+	for _, u := range list {
+		t.add(uid(u))
+	}
+	return t
+}
+
+// keys is a table of deliveries' keys.
+func keys[T any](list []T, key func(*T) rowKey) *table {
+	t := newTable(len(list), 2)
+	for i := range list {
+		t.add(key(&list[i]).cells()...)
+	}
+	return t
+}

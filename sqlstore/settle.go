@@ -1,0 +1,339 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/health"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+// Settle implements [webhook.Store]. An item that the database refuses for itself does not keep the others from being stored.
+func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
+	for i := range items {
+		if items[i].Endpoint.Tenant == "" {
+			return webhook.Settled{}, paging.NoTenant("Settlement.Endpoint.Tenant")
+		}
+	}
+	if len(items) == 0 {
+		return webhook.Settled{}, noCtx(ctx)
+	}
+	out, err := s.settle(ctx, now, items)
+	if err == nil || len(items) == 1 || ctx.Err() != nil || lostConnection(err) || errors.Is(err, errNoConnection) {
+		return out, err
+	}
+	return s.settleApart(ctx, now, items)
+}
+
+// settleApart settles items one by one, and returns the first error after all have been tried.
+func (s *Store) settleApart(ctx context.Context, now time.Time, items []webhook.Settlement) (out webhook.Settled, first error) {
+	latest := make(map[webhook.EndpointKey]webhook.EndpointStatus)
+	for i := range items {
+		one, err := s.settle(ctx, now, items[i:i+1])
+		if err != nil {
+			first = cmp.Or(first, err)
+			if ctx.Err() != nil || lostConnection(err) {
+				break
+			}
+			continue
+		}
+		if len(one.Already) > 0 {
+			out.Already = append(out.Already, i)
+		}
+		if len(one.Lost) > 0 {
+			out.Lost = append(out.Lost, i)
+		}
+		for _, status := range one.Endpoints {
+			latest[status.Key] = status
+		}
+	}
+	for _, status := range latest {
+		out.Endpoints = append(out.Endpoints, status)
+	}
+	return out, first
+}
+
+func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settlement) (out webhook.Settled, err error) {
+	err = s.write(ctx, "settle", writing{}, func(t *tx) error {
+		b := settling{tx: t, now: micros(now), at: now, items: items}
+		err := b.run()
+		out = b.out
+		return err
+	})
+	if err != nil {
+		return webhook.Settled{}, err
+	}
+	for i := range items {
+		if final(items[i].State) {
+			s.sweepFrom(items[i].UID)
+		}
+	}
+	return out, nil
+}
+
+// A settling is one transaction of Settle.
+type settling struct {
+	*tx
+	now   int64
+	at    time.Time
+	items []webhook.Settlement
+	refs  []uuid.UUID // of the items
+
+	queue    map[rowKey]*queued
+	finished map[rowKey]*finished
+	logged   map[attemptKey]bool // attempts that are stored; true if late
+
+	gone, requeued           *table
+	deliveries, logs, bodies *table
+	edits                    []health.Edit
+	out                      webhook.Settled
+}
+
+type attemptKey struct {
+	rowKey
+	leaseNo int64
+}
+
+func (b *settling) run() error {
+	b.refs = make([]uuid.UUID, len(b.items))
+	refs := make(map[uuid.UUID]bool)
+	for i := range b.items {
+		b.refs[i] = refOf(b.items[i].Endpoint)
+		refs[b.refs[i]] = true
+	}
+	if err := b.read(); err != nil {
+		return err
+	}
+	n := len(b.items)
+	b.gone, b.requeued = newTable(n, 2), newTable(0, 10)
+	b.deliveries, b.logs, b.bodies = newTable(n, 12), newTable(n, 14), newTable(n, 4)
+	statuses, err := b.statuses(readStatus, sortedRefs(refs))
+	if err != nil {
+		return err
+	}
+	for i := range b.items {
+		b.settle(i, statuses)
+	}
+	if err := b.execEach(
+		batch{deleteQueue, b.gone}, batch{requeue, b.requeued}, batch{insertDeliveries, b.deliveries},
+		batch{insertAttempts, b.logs}, batch{insertBodies, b.bodies},
+	); err != nil {
+		return err
+	}
+	if err := b.apply(statuses); err != nil {
+		return err
+	}
+	for _, ref := range sortedRefs(statuses) {
+		b.out.Endpoints = append(b.out.Endpoints, statuses[ref].EndpointStatus)
+	}
+	return nil
+}
+
+func (b *settling) key(i int) rowKey { return rowKey{b.items[i].UID, b.items[i].Endpoint.ID} }
+
+// read locks the items' deliveries, and reads what tells of the leases that are not theirs any more.
+func (b *settling) read() error {
+	b.queue = make(map[rowKey]*queued, len(b.items))
+	b.finished = make(map[rowKey]*finished)
+	b.logged = make(map[attemptKey]bool)
+	wanted := b.keysOf(func(int) bool { return true })
+	if err := b.query(lockQueue, wanted, func(r *sql.Rows) error {
+		q := &queued{}
+		err := q.scan(r)
+		b.queue[q.rowKey] = q
+		return err
+	}); err != nil {
+		return err
+	}
+	rest := b.keysOf(func(i int) bool { return b.queue[b.key(i)] == nil })
+	if rest.len() > 0 {
+		if err := b.query(lockDeliveries, rest, func(r *sql.Rows) error {
+			f := &finished{}
+			err := f.scan(r)
+			b.finished[f.rowKey] = f
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	odd := newTable(0, 3)
+	for i := range b.items {
+		if q := b.queue[b.key(i)]; q == nil || !q.leased || q.leaseNo != b.items[i].LeaseNo {
+			odd.add(append(b.key(i).cells(), num(b.items[i].LeaseNo))...)
+		}
+	}
+	return b.query(findAttempts, odd, func(r *sql.Rows) error {
+		var (
+			k    attemptKey
+			late bool
+		)
+		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &late)
+		b.logged[k] = late
+		return err
+	})
+}
+
+// keysOf returns the keys of some items, each once and in order.
+func (b *settling) keysOf(which func(i int) bool) *table {
+	list := make([]rowKey, 0, len(b.items))
+	for i := range b.items {
+		if which(i) {
+			list = append(list, b.key(i))
+		}
+	}
+	slices.SortFunc(list, func(x, y rowKey) int { return cmp.Or(byRef(x.uid, y.uid), strings.Compare(x.endpoint, y.endpoint)) })
+	return keys(slices.Compact(list), func(k *rowKey) rowKey { return *k })
+}
+
+// settle judges one item.
+func (b *settling) settle(i int, statuses map[uuid.UUID]*status) {
+	item := &b.items[i]
+	k := b.key(i)
+	q, f := b.queue[k], b.finished[k]
+	if q != nil && q.ref != b.refs[i] || f != nil && f.ref != b.refs[i] { // another tenant's
+		q, f = nil, nil
+	}
+	inEffect := q != nil && f == nil && q.leased && q.leaseNo == item.LeaseNo
+	if !inEffect {
+		if b.wasSettled(q, f, attemptKey{k, item.LeaseNo}) {
+			b.out.Already = append(b.out.Already, i)
+		} else {
+			b.out.Lost = append(b.out.Lost, i)
+		}
+	}
+	merge := false
+	if item.Attempt != nil && (q != nil || f != nil) {
+		merge = b.log(attemptKey{k, item.LeaseNo}, b.refs[i], item.Attempt, !inEffect, q) && !item.Attempt.Test
+	}
+	if inEffect {
+		b.take(q, item)
+	}
+	s := statuses[b.refs[i]]
+	if s == nil {
+		return
+	}
+	edit := health.Edit{Item: item, Merge: merge, Act: inEffect && health.Acts(item)}
+	if edit.Merge || edit.Act {
+		b.edits = append(b.edits, edit)
+	}
+}
+
+// wasSettled reports whether a lease is known to have been settled.
+func (b *settling) wasSettled(q *queued, f *finished, k attemptKey) bool {
+	if k.leaseNo > 0 && (q != nil && q.settledNo == k.leaseNo || f != nil && f.settledNo == k.leaseNo) {
+		return true
+	}
+	late, logged := b.logged[k]
+	return logged && !late
+}
+
+// log stores an attempt, and reports whether that is news.
+func (b *settling) log(k attemptKey, ref uuid.UUID, a *webhook.Attempt, late bool, q *queued) bool {
+	if _, logged := b.logged[k]; logged {
+		return false
+	}
+	b.logged[k] = late
+	if !late {
+		q.attempts++
+	}
+	fanout := q == nil || q.fanout
+	b.logs.add(attemptCells(k.rowKey, ref, k.leaseNo, a, late, fanout)...)
+	if len(a.ResponseBody) > 0 {
+		b.bodies.add(bodyCells(k.rowKey, k.leaseNo, a.ResponseBody)...)
+	}
+	return true
+}
+
+// take makes an item take effect.
+func (b *settling) take(q *queued, item *webhook.Settlement) {
+	q.settledNo, q.failures, q.leased = q.leaseNo, int64(item.Failures), false
+	if !final(item.State) {
+		q.reason = string(item.Reason)
+		q.place(micros(item.DueAt), b.now)
+		b.requeued.add(q.requeueCells()...)
+		return
+	}
+	f := q.finish(item.State, item.Reason, b.now)
+	b.gone.add(q.rowKey.cells()...)
+	b.deliveries.add(f.cells()...)
+}
+
+// apply makes what the items say of their endpoints take effect. Nothing is written of an endpoint that is well.
+func (b *settling) apply(statuses map[uuid.UUID]*status) error {
+	changed := make(map[uuid.UUID]bool)
+	failing := health.AnyFailure(b.items)
+	b.edits = slices.DeleteFunc(b.edits, func(e health.Edit) bool {
+		ref := refOf(e.Item.Endpoint)
+		e.Merge = e.Merge && (failing || health.Failing(&statuses[ref].Health))
+		if e.Merge || e.Act {
+			changed[ref] = true
+			return false
+		}
+		return true
+	})
+	if len(changed) == 0 {
+		return nil
+	}
+	locked, err := b.statuses(lockStatus, sortedRefs(changed))
+	if err != nil {
+		return err
+	}
+	for ref := range changed {
+		if locked[ref] == nil {
+			delete(statuses, ref) // deleted meanwhile
+		}
+	}
+	before := make(map[uuid.UUID]status, len(locked))
+	for ref, s := range locked {
+		before[ref], statuses[ref] = *s, s
+	}
+	health.Sort(b.edits)
+	var disabled []uuid.UUID
+	for _, edit := range b.edits {
+		ref := refOf(edit.Item.Endpoint)
+		s := locked[ref]
+		if s == nil {
+			continue
+		}
+		if reason := edit.Apply(&s.Health); reason != "" && s.State != webhook.EndpointDisabled {
+			s.State, s.reason, s.updatedAt = webhook.EndpointDisabled, reason, b.now
+			disabled = append(disabled, ref)
+		}
+	}
+	if err := b.supersedeAll(disabled, locked); err != nil {
+		return err
+	}
+	rows := newTable(len(locked), 11)
+	for _, ref := range sortedRefs(locked) {
+		if *locked[ref] != before[ref] {
+			rows.add(locked[ref].updateCells()...)
+		}
+	}
+	return b.execAll(updateStatus, rows)
+}
+
+// supersedeAll begins the next version of endpoints.
+func (b *settling) supersedeAll(refs []uuid.UUID, locked map[uuid.UUID]*status) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	list := make([]*status, len(refs))
+	for i, ref := range refs {
+		list[i] = locked[ref]
+	}
+	if err := b.supersede(b.at, list...); err != nil {
+		return err
+	}
+	for _, s := range list {
+		s.Version++
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package sqlstore
+
+const sqliteZero = `x'00000000000000000000000000000000'`
+
+// sqlite is the SQL of SQLite. There is one writer at a time, so nothing is locked row by row.
+var sqlite = dialect{
+	name:      "sqlite",
+	renderer:  sqliteRenderer{},
+	quote:     `"`,
+	returning: true,
+	beginning: `BEGIN IMMEDIATE`,
+	statements: map[op]string{
+		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			VALUES {tuples} ON CONFLICT DO NOTHING RETURNING uid`,
+		findEvents: `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e
+			WHERE (e.tenant, e.id) IN (VALUES {tuples})`,
+		deleteEvents:     `DELETE FROM {events} WHERE uid IN (VALUES {tuples})`,
+		insertOutbox:     `INSERT INTO {outbox} (event_uid, due_at) VALUES {tuples}`,
+		insertQueue:      `INSERT INTO {queue} (` + queueColumns + `) VALUES {tuples}`,
+		insertDeliveries: `INSERT INTO {deliveries} (` + deliveryColumns + `) VALUES {tuples}`,
+		insertAttempts:   `INSERT INTO {attempts} (` + attemptColumns + `) VALUES {tuples} ON CONFLICT DO NOTHING`,
+		insertBodies:     `INSERT INTO {bodies} (event_uid, endpoint_id, lease_no, body) VALUES {tuples} ON CONFLICT DO NOTHING`,
+		match: `{each}SELECT * FROM (SELECT @1 AS req, ` + statusColumns + ` FROM {subscriptions} p CROSS JOIN {status} s ON s.ref = p.ref
+			WHERE p.tenant = @2 AND p.pattern = @3 AND p.channel = @4 AND p.endpoint_id > @5 AND s.state <> 'disabled'
+			ORDER BY p.endpoint_id LIMIT $1){end}`,
+
+		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
+
+		anythingDue: `SELECT EXISTS (SELECT 1 FROM {outbox} WHERE due_at <= $1),
+			EXISTS (SELECT 1 FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at <= $1),
+			EXISTS (SELECT 1 FROM {queue} WHERE lane > ` + sqliteZero + `),
+			(SELECT due_at FROM {queue} WHERE lane = ` + sqliteZero + ` ORDER BY due_at LIMIT 1),
+			(SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1)`,
+		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2`,
+		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
+			FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
+		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at <= $1
+			ORDER BY due_at LIMIT $2`,
+		wakeDeliveries: `UPDATE {queue} SET lane = ref WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
+		readyLanes: `WITH RECURSIVE l (lane, n) AS (
+			SELECT (SELECT min(lane) FROM {queue} WHERE lane > $1 AND lane <= $2), 1
+			UNION ALL SELECT (SELECT min(q.lane) FROM {queue} q WHERE q.lane > l.lane AND q.lane <= $2), l.n + 1
+				FROM l WHERE l.lane IS NOT NULL AND l.n < $3
+			) SELECT lane FROM l WHERE lane IS NOT NULL`,
+		readStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
+		lockStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
+		pickDeliveries: `{each}SELECT * FROM (SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1
+			ORDER BY q.due_at LIMIT @2){end} LIMIT $2`,
+		leaseDeliveries: `UPDATE {queue} SET lane = ` + sqliteZero + `, due_at = $1, lease_no = lease_no + 1, leased = 1
+			WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
+		rebindDeliveries: `UPDATE {queue} AS q SET version = v.version FROM {v event_uid uuid, endpoint_id text, version int}
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		readEvents:    `SELECT ` + eventColumns + ` FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
+		readEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e JOIN {status} s ON s.ref = e.ref WHERE e.ref IN (VALUES {tuples})`,
+		readVersions: `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {versions} r
+			WHERE (r.ref, r.version) IN (VALUES {tuples})`,
+
+		lockQueue:      `SELECT ` + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN (VALUES {tuples})`,
+		lockDeliveries: `SELECT ` + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN (VALUES {tuples})`,
+		findAttempts: `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts}
+			WHERE (event_uid, endpoint_id, lease_no) IN (VALUES {tuples})`,
+		deleteQueue:      `DELETE FROM {queue} WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
+		deleteDeliveries: `DELETE FROM {deliveries} WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
+		requeue: `UPDATE {queue} AS q SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased = 0, settled_no = v.settled_no,
+			attempts = v.attempts, failures = v.failures, since = v.since, reason = v.reason
+			FROM {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int, failures int,
+			since int, reason text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		updateStatus: `UPDATE {status} AS s SET version = v.version, state = v.state, reason = v.reason, updated_at = v.updated_at,
+			failures = v.failures, failing_since = v.failing_since, last_failure_at = v.last_failure_at,
+			recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit
+			FROM {v ref uuid, version int, state text, reason text, updated_at int, failures int, failing_since int,
+			last_failure_at int, recovered_at int, blocked_until int, circuit int} WHERE s.ref = v.ref`,
+		insertVersions: `INSERT INTO {versions} (ref, version, url, profile, metadata, superseded_at)
+			SELECT e.ref, v.version, e.url, e.profile, e.metadata, v.superseded_at FROM {v ref uuid, version int, superseded_at int}
+			CROSS JOIN {endpoints} e ON e.ref = v.ref WHERE true ON CONFLICT DO NOTHING`,
+
+		countEndpoint: `INSERT INTO {tenants} (tenant, endpoints) VALUES ($1, 1)
+			ON CONFLICT (tenant) DO UPDATE SET endpoints = endpoints + 1`,
+		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref) VALUES {tuples} ON CONFLICT DO NOTHING`,
+		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE (tenant, pattern, channel, endpoint_id) IN (VALUES {tuples})`,
+		lockEndpoint:        `SELECT version FROM {status} WHERE ref = $1`,
+
+		eventHeads: `SELECT e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout, length(e.data) FROM {events} e
+			WHERE e.uid IN (VALUES {tuples})`,
+		deliveriesOf: `{each}SELECT * FROM (SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = @1 AND q.endpoint_id > @2
+				ORDER BY q.endpoint_id LIMIT $1)
+			UNION ALL SELECT * FROM (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = @1 AND d.endpoint_id > @2
+				ORDER BY d.endpoint_id LIMIT $1){end}`,
+		deliveriesBy: `SELECT * FROM (SELECT ` + viewQueue + ` FROM {queue} q WHERE q.ref = $1 AND q.event_uid < $2 AND q.event_uid >= $3
+				ORDER BY q.event_uid DESC LIMIT $4)
+			UNION ALL SELECT * FROM (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3
+				ORDER BY d.event_uid DESC LIMIT $4)`,
+		attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a
+			WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN (VALUES {tuples})`,
+		countStats: statsSQL,
+
+		lockPruner: `SELECT name FROM {locks} WHERE name = 'prune'`,
+		pruneRefs: `WITH RECURSIVE l (ref, n) AS (
+			SELECT (SELECT min(ref) FROM {queue} WHERE ref > $1), 1
+			UNION ALL SELECT (SELECT min(q.ref) FROM {queue} q WHERE q.ref > l.ref), l.n + 1
+				FROM l WHERE l.ref IS NOT NULL AND l.n < $2
+			) SELECT ref FROM l WHERE ref IS NOT NULL`,
+		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND (q.leased = 0 OR q.due_at <= $2)
+			ORDER BY q.event_uid LIMIT $3`,
+		lockEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
+		shareEvents: `SELECT e.uid FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
+		openEvents: `SELECT event_uid FROM {queue} WHERE event_uid IN (VALUES {tuples})
+			UNION SELECT event_uid FROM {outbox} WHERE event_uid IN (VALUES {tuples})`,
+		deleteDeliveriesOf: `DELETE FROM {deliveries} WHERE event_uid IN (VALUES {tuples})`,
+		deleteAttemptsOf:   `DELETE FROM {attempts} WHERE event_uid IN (VALUES {tuples})`,
+		deleteBodiesOf:     `DELETE FROM {bodies} WHERE event_uid IN (VALUES {tuples})`,
+		deleteQueueOf:      `DELETE FROM {queue} WHERE event_uid IN (VALUES {tuples})`,
+		deleteOutboxOf:     `DELETE FROM {outbox} WHERE event_uid IN (VALUES {tuples})`,
+		countAttempts: `SELECT event_uid, endpoint_id, count(*) FROM {attempts} WHERE event_uid IN (VALUES {tuples})
+			GROUP BY event_uid, endpoint_id`,
+		addPruned: `UPDATE {deliveries} AS d SET pruned = d.pruned + v.pruned FROM {v event_uid uuid, endpoint_id text, pruned int}
+			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
+		oldestOfLane: `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
+	},
+}

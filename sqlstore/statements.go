@@ -1,0 +1,211 @@
+package sqlstore
+
+// An op is one of the statements that every dialect has.
+type op int
+
+const (
+	// Publishing.
+	insertEvents op = iota // those that are not there yet
+	addEvents              // those of which the ids are new; MySQL only
+	findEvents
+	deleteEvents
+	insertOutbox
+	insertQueue
+	insertDeliveries
+	insertAttempts
+	insertBodies
+	match
+
+	// In the caller's transaction.
+	insertEvent
+	sameEvent
+	insertOutboxRow
+	deleteEvent
+	deleteOutbox
+
+	// Claiming.
+	anythingDue
+	dueOutbox
+	moveOutbox
+	eventsOfOutbox
+	dueDeliveries
+	wakeDeliveries
+	readyLanes
+	readStatus
+	lockStatus
+	takeProbe
+	dropProbe
+	pickDeliveries
+	leaseDeliveries
+	rebindDeliveries
+	readEvents
+	readEndpoints
+	readVersions
+
+	// Settling.
+	lockQueue
+	lockDeliveries
+	findAttempts
+	deleteQueue
+	deleteDeliveries
+	requeue
+	updateStatus
+	insertVersions
+
+	// Endpoints.
+	countEndpoint
+	uncountEndpoint
+	tenantEndpoints
+	endpointUsed
+	insertEndpoint
+	insertStatus
+	insertSubscriptions
+	deleteSubscriptions
+	updateEndpoint
+	deleteEndpoint
+	deleteStatus
+	deleteVersions
+	lockEndpoint
+	listEndpoints
+	listAllEndpoints
+
+	// Lists.
+	eventByID
+	listEvents
+	listAllEvents
+	eventHeads
+	deliveriesOf
+	deliveriesBy
+	deliveryOf
+	attemptsOfEndpoint
+	attemptsOfFanout
+	attemptsOfEvent
+	attemptsOfDelivery
+	attemptDetails
+	countStats
+
+	// Housekeeping.
+	lockPruner
+	pruneRefs
+	pruneQueue
+	oldEvents
+	oldAttempts
+	oldBodies
+	lockEvents
+	openEvents
+	deleteDeliveriesOf
+	deleteAttemptsOf
+	deleteBodiesOf
+	countAttempts
+	addPruned
+	oldVersions
+	oldestOfLane
+	deleteVersion
+	eventsOfTenant
+	refsOfTenant
+	deleteQueueOf
+	deleteOutboxOf
+	shareEvents
+	deleteTenant
+
+	schemaVersion
+	opCount
+)
+
+// everywhere are the statements that are the same in every dialect.
+var everywhere = map[op]string{
+	sameEvent:       `UPDATE {events} SET dup = dup + 1 WHERE tenant = $1 AND id = $2 AND content_hash = $3`,
+	insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2)`,
+	deleteEvent:     `DELETE FROM {events} WHERE uid = $1`,
+	deleteOutbox:    `DELETE FROM {outbox} WHERE event_uid = $1`,
+	moveOutbox:      `UPDATE {outbox} SET after_endpoint = $2 WHERE event_uid = $1`,
+
+	takeProbe: `UPDATE {status} SET blocked_until = $3 WHERE ref = $1 AND circuit = 1 AND blocked_until <= $2`,
+	dropProbe: `UPDATE {status} SET blocked_until = $2 WHERE ref = $1`,
+
+	uncountEndpoint: `UPDATE {tenants} SET endpoints = endpoints - 1 WHERE tenant = $1`,
+	tenantEndpoints: `SELECT endpoints FROM {tenants} WHERE tenant = $1`,
+	endpointUsed: `SELECT EXISTS (SELECT 1 FROM {queue} WHERE ref = $1), EXISTS (SELECT 1 FROM {deliveries} WHERE ref = $1),
+		EXISTS (SELECT 1 FROM {endpoints} WHERE ref = $1)`,
+	insertEndpoint: `INSERT INTO {endpoints} (ref, tenant, id, created_at, url, description, events, channel, profile, metadata,
+		header, secrets, timeout_us, max_in_flight) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+	insertStatus: `INSERT INTO {status} (ref, tenant, id, version, state, reason, updated_at, failures, failing_since,
+		last_failure_at, recovered_at, blocked_until, circuit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+	updateEndpoint: `UPDATE {endpoints} SET url = $2, description = $3, events = $4, channel = $5, profile = $6, metadata = $7,
+		header = $8, secrets = $9, timeout_us = $10, max_in_flight = $11 WHERE ref = $1`,
+	deleteEndpoint: `DELETE FROM {endpoints} WHERE ref = $1`,
+	deleteStatus:   `DELETE FROM {status} WHERE ref = $1`,
+	deleteVersions: `DELETE FROM {versions} WHERE ref = $1`,
+	lockEndpoint:   `SELECT version FROM {status} WHERE ref = $1 FOR UPDATE`,
+	listEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e JOIN {status} s ON s.ref = e.ref
+		WHERE e.tenant = $1 AND e.id > $2 ORDER BY e.id LIMIT $3`,
+	listAllEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e JOIN {status} s ON s.ref = e.ref
+		WHERE e.tenant >= $1 AND (e.tenant > $1 OR e.id > $2) ORDER BY e.tenant, e.id LIMIT $3`,
+
+	eventByID: `SELECT ` + headColumns + ` FROM {events} e WHERE e.tenant = $1 AND e.id = $2`,
+	listEvents: `SELECT ` + headColumns + ` FROM {events} e WHERE e.tenant = $1 AND e.uid < $2 AND e.uid >= $3
+		ORDER BY e.uid DESC LIMIT $4`,
+	listAllEvents: `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid < $1 AND e.uid >= $2 ORDER BY e.uid DESC LIMIT $3`,
+	deliveryOf: `SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = $1 AND q.endpoint_id = $2
+		UNION ALL SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = $1 AND d.endpoint_id = $2`,
+	attemptsOfEndpoint: `SELECT ` + attemptKeys + ` FROM {attempts}
+		WHERE ref = $1 AND started_at <= $2 AND started_at >= $3
+			AND (started_at < $2 OR event_uid < $4 OR event_uid = $4 AND lease_no < $5)
+		ORDER BY started_at DESC, event_uid DESC, lease_no DESC LIMIT $6`,
+	attemptsOfFanout: `SELECT ` + attemptKeys + ` FROM {attempts}
+		WHERE event_uid = $1 AND fanout = 1 AND started_at <= $2 AND started_at >= $3
+			AND (started_at < $2 OR endpoint_id < $4 OR endpoint_id = $4 AND lease_no < $5)
+		ORDER BY started_at DESC, endpoint_id DESC, lease_no DESC LIMIT $6`,
+	attemptsOfEvent: `SELECT ` + attemptKeys + ` FROM {attempts}
+		WHERE event_uid = $1 AND started_at <= $2 AND started_at >= $3
+			AND (started_at < $2 OR endpoint_id < $4 OR endpoint_id = $4 AND lease_no < $5)
+		ORDER BY started_at DESC, endpoint_id DESC, lease_no DESC LIMIT $6`,
+	attemptsOfDelivery: `SELECT ` + attemptKeys + ` FROM {attempts}
+		WHERE event_uid = $1 AND endpoint_id = $4 AND started_at <= $2 AND started_at >= $3
+			AND (started_at < $2 OR lease_no < $5)
+		ORDER BY started_at DESC, lease_no DESC LIMIT $6`,
+
+	lockPruner:     `SELECT name FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
+	oldEvents:      `SELECT uid FROM {events} WHERE uid >= $1 AND uid < $2 ORDER BY uid LIMIT $3`,
+	oldAttempts:    `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) a`,
+	oldBodies:      `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {bodies} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) b`,
+	oldVersions:    `SELECT ref, version, superseded_at FROM {versions} WHERE ref > $1 OR ref = $1 AND version > $2 ORDER BY ref, version LIMIT $3`,
+	deleteVersion:  `DELETE FROM {versions} WHERE ref = $1 AND version = $2`,
+	eventsOfTenant: `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2`,
+	refsOfTenant:   `SELECT ref, id, events, channel FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
+	deleteTenant:   `DELETE FROM {tenants} WHERE tenant = $1`,
+	schemaVersion:  `SELECT max(version) FROM {schema}`,
+}
+
+// Column lists that are read in one place of the code.
+const (
+	statusColumns = `s.ref, s.tenant, s.id, s.version, s.state, s.reason, s.updated_at, s.failures, s.failing_since,
+		s.last_failure_at, s.recovered_at, s.blocked_until, s.circuit`
+	endpointColumns = statusColumns + `, e.created_at, e.url, e.description, e.events, e.channel, e.profile, e.metadata, e.header,
+		e.secrets, e.timeout_us, e.max_in_flight`
+	eventColumns = `e.uid, e.tenant, e.id, e.type, e.channel, e.header, e.time, e.not_before, e.created_at, e.keep, e.data`
+	queueColumns = `event_uid, endpoint_id, ref, lane, due_at, lease_no, leased, settled_no, version, attempts, failures, pruned,
+		since, size, fanout, reason`
+	queueRead = `q.event_uid, q.endpoint_id, q.ref, q.due_at, q.lease_no, q.leased, q.settled_no, q.version, q.attempts,
+		q.failures, q.pruned, q.since, q.size, q.fanout`
+	deliveryColumns = `event_uid, endpoint_id, ref, version, state, reason, lease_no, settled_no, attempts, failures, pruned,
+		finished_at`
+	deliveryRead   = `d.event_uid, d.endpoint_id, d.ref, d.version, d.state, d.lease_no, d.settled_no, d.attempts, d.pruned`
+	attemptColumns = `event_uid, endpoint_id, lease_no, ref, started_at, duration_us, status, class, error, truncated, next_at, late,
+		test, fanout`
+	pickColumns = `q.event_uid, q.endpoint_id, q.ref, q.lease_no, q.version, q.attempts, q.failures, q.since, q.size`
+
+	headColumns = `e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout`
+	attemptKeys = `event_uid, endpoint_id, lease_no, started_at, class, status`
+
+	// viewQueue and viewDeliveries are the same columns of a delivery, of both tables.
+	viewQueue = `q.event_uid, q.endpoint_id, q.ref, 'pending' AS state, q.reason, q.attempts, q.failures, q.due_at, q.leased,
+		0 AS finished_at`
+	viewDeliveries = `d.event_uid, d.endpoint_id, d.ref, d.state, d.reason, d.attempts, d.failures, 0 AS due_at, 0 AS leased,
+		d.finished_at`
+	detailColumns = `a.event_uid, a.endpoint_id, a.lease_no, a.duration_us, a.error, a.truncated, a.next_at, a.late, a.test,
+		(SELECT count(*) FROM {attempts} b WHERE b.event_uid = a.event_uid AND b.endpoint_id = a.endpoint_id AND b.lease_no <= a.lease_no)
+		+ COALESCE((SELECT q.pruned FROM {queue} q WHERE q.event_uid = a.event_uid AND q.endpoint_id = a.endpoint_id),
+			(SELECT d.pruned FROM {deliveries} d WHERE d.event_uid = a.event_uid AND d.endpoint_id = a.endpoint_id), 0),
+		(SELECT b.body FROM {bodies} b WHERE b.event_uid = a.event_uid AND b.endpoint_id = a.endpoint_id AND b.lease_no = a.lease_no)`
+)

@@ -1,0 +1,93 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+)
+
+var _ webhook.Store = (*Store)(nil)
+
+// Options say where the tables are. The zero value is usable.
+type Options struct {
+	// Prefix begins the name of every table and index: 1 to 30 of a–z, 0–9 and _. Defaults to "webhook_".
+	Prefix string
+
+	// Schema is the PostgreSQL schema that the tables are in; Migrate creates it. Empty means wherever search_path says.
+	Schema string
+
+	// Listen is for PostgreSQL: it listens to a channel, so that other processes' work is found within milliseconds instead of
+	// the next poll. See [Listen]. Nil means polling alone.
+	Listen Listen
+}
+
+const defaultPrefix = "webhook_"
+
+// A Store keeps webhooks in a SQL database. All its methods are safe for concurrent use, by many processes on one database.
+// See [webhook.Store] for what they do.
+type Store struct {
+	dialect *dialect
+	options Options
+	ops     []*statement
+	writer  *sql.DB
+	reader  *sql.DB // of SQLite: several connections beside the writer's
+	owned   bool    // the two are closed by Close
+
+	mu    sync.Mutex
+	lane  uuid.UUID         // where the last round of Claim has ended
+	swept [sweeps]uuid.UUID // how far Prune has come, see sweep
+	pass  sweepPass
+}
+
+// New returns a Store on a database, which it does not touch: create the tables by [Store.Migrate], or by your own tool from
+// [Migrations]. For SQLite use [OpenSQLite], which also opens the file as it should be.
+//
+// The Store takes connections from db's pool for the duration of single transactions, and never while a request is sent. It
+// keeps no state in a session, so that a pooler such as PgBouncer may stand between.
+func New(db *sql.DB, dialect Dialect, o Options) (*Store, error) {
+	if db == nil {
+		return nil, fmt.Errorf("sqlstore: the database is nil; open one with sql.Open")
+	}
+	return newStore(db, db, dialect.d, o)
+}
+
+func newStore(writer, reader *sql.DB, d *dialect, o Options) (*Store, error) {
+	if err := o.check(d); err != nil {
+		return nil, err
+	}
+	return &Store{
+		dialect: d, options: o, ops: d.compile(&o), writer: writer, reader: reader, lane: uuid.New(), // begin anywhere
+	}, nil
+}
+
+// DB returns the database that the Store writes to, for your own transactions beside it; see [Store.Tx]. That of OpenSQLite has
+// one connection.
+func (s *Store) DB() *sql.DB { return s.writer }
+
+// Close closes what [OpenSQLite] has opened. A database that was given to New is left open.
+func (s *Store) Close() error {
+	if !s.owned {
+		return nil
+	}
+	err := s.reader.Close()
+	if werr := s.writer.Close(); werr != nil {
+		err = werr
+	}
+	return err
+}
+
+var zeroID, lastID = uuid.UUID{}, uuid.UUID(bytes.Repeat([]byte{0xff}, 16))
+
+// noCtx returns the error of a context that has ended.
+func noCtx(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("sqlstore: %w", err)
+	}
+	return nil
+}

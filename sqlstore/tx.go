@@ -1,0 +1,267 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+const (
+	// connectTimeout is how long a method waits for a connection of the pool.
+	connectTimeout = 5 * time.Second
+
+	// rollbackTimeout bounds the end of a transaction that failed.
+	rollbackTimeout = 5 * time.Second
+
+	// tries is how often a transaction is run that the database refused because of another one.
+	tries     = 6
+	firstWait = 2 * time.Millisecond
+	lastWait  = 200 * time.Millisecond
+)
+
+// A runner is a connection or a transaction.
+type runner interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// A tx runs statements, in a transaction or, for reading, without.
+type tx struct {
+	store *Store
+	ctx   context.Context
+	on    runner
+	rerun bool // an earlier run may have been committed
+}
+
+// exec runs a statement that takes no table, and returns the rows that it changed.
+func (t *tx) exec(o op, scalars ...cell) (int, error) { return t.execTable(o, nil, scalars...) }
+
+// execAll runs a statement with a table, in parts.
+func (t *tx) execAll(o op, rows *table, scalars ...cell) error {
+	for part := range rows.parts {
+		if _, err := t.execTable(o, part, scalars...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A batch is a statement with its table.
+type batch struct {
+	op   op
+	rows *table
+}
+
+// execEach runs several statements, each with a table of its own, and stops at the first that fails.
+func (t *tx) execEach(batches ...batch) error {
+	for _, b := range batches {
+		if err := t.execAll(b.op, b.rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) execTable(o op, rows *table, scalars ...cell) (int, error) {
+	sql, args := t.store.dialect.renderer.render(t.store.ops[o], scalars, rows)
+	result, err := t.on.ExecContext(t.ctx, sql, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
+// query calls scan for each row of a statement's answer.
+func (t *tx) query(o op, rows *table, scan func(*sql.Rows) error, scalars ...cell) error {
+	if rows == nil {
+		return t.queryPart(o, nil, scan, scalars)
+	}
+	for part := range rows.parts {
+		if err := t.queryPart(o, part, scan, scalars); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) queryPart(o op, part *table, scan func(*sql.Rows) error, scalars []cell) error {
+	query, args := t.store.dialect.renderer.render(t.store.ops[o], scalars, part)
+	found, err := t.on.QueryContext(t.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	for found.Next() {
+		if err := scan(found); err != nil {
+			return err
+		}
+	}
+	return found.Err()
+}
+
+// row reads a single row, and reports whether there is one.
+func (t *tx) row(o op, scalars []cell, into ...any) (bool, error) {
+	found := false
+	err := t.query(o, nil, func(r *sql.Rows) error {
+		found = true
+		return r.Scan(into...)
+	}, scalars...)
+	return found, err
+}
+
+// read runs do without a transaction.
+func (s *Store) read(ctx context.Context, what string, do func(*tx) error) error {
+	conn, err := s.connect(ctx, s.reader)
+	if err == nil {
+		defer conn.Close()
+		err = do(&tx{store: s, ctx: ctx, on: conn})
+	}
+	return s.wrap(ctx, what, err)
+}
+
+// A writing says how a transaction is run.
+type writing struct {
+	plain  bool // it needs none of the dialect's settings
+	noMore bool // it is not run again when it is unknown whether it was committed
+}
+
+// write runs do in a transaction, and again if the database refused it because of others.
+func (s *Store) write(ctx context.Context, what string, how writing, do func(*tx) error) error {
+	wait := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(firstWait), backoff.WithMaxInterval(lastWait), backoff.WithMaxElapsedTime(0),
+	)
+	rerun := false
+	for try := 1; ; try++ {
+		err := s.writeOnce(ctx, how, &rerun, do)
+		if err == nil || try == tries || ctx.Err() != nil || !s.again(err, how) {
+			return s.wrap(ctx, what, err)
+		}
+		timer := time.NewTimer(wait.NextBackOff())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return s.wrap(ctx, what, err)
+		case <-timer.C:
+		}
+	}
+}
+
+// errUnknown is that of a commit of which the outcome is not known.
+type errUnknown struct{ error }
+
+func (e errUnknown) Unwrap() error { return e.error }
+
+// again reports whether a transaction that failed is to be run again.
+func (s *Store) again(err error, how writing) bool {
+	var unknown errUnknown
+	if errors.As(err, &unknown) && lostConnection(err) {
+		return !how.noMore
+	}
+	return retryable(err)
+}
+
+func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func(*tx) error) (err error) {
+	conn, err := s.connect(ctx, s.writer)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	on, commit, rollback, err := s.begin(ctx, conn)
+	if err != nil {
+		return err
+	}
+	done := false
+	defer func() {
+		if !done { // also when do panics
+			rollback()
+		}
+	}()
+	t := &tx{store: s, ctx: ctx, on: on, rerun: *rerun}
+	if s.dialect.settings != "" && !how.plain {
+		if err := t.set(s.dialect.settings); err != nil {
+			return err
+		}
+	}
+	if err := do(t); err != nil {
+		return err
+	}
+	done = true
+	if err := commit(); err != nil {
+		rollback()
+		if definite(err) {
+			return err
+		}
+		*rerun = true
+		return errUnknown{err}
+	}
+	return nil
+}
+
+// set runs the dialect's settings, which are those of the transaction alone.
+func (t *tx) set(settings string) error {
+	rows, err := t.on.QueryContext(t.ctx, settings)
+	if err != nil {
+		return err
+	}
+	for rows.Next() { // all of it is read, so that the connection is free for the next
+		continue
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// begin begins a transaction on a connection.
+func (s *Store) begin(ctx context.Context, conn *sql.Conn) (on runner, commit func() error, rollback func(), err error) {
+	if s.dialect.beginning == "" {
+		tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return tx, tx.Commit, func() { _ = tx.Rollback() }, nil
+	}
+	if _, err := conn.ExecContext(ctx, s.dialect.beginning); err != nil {
+		return nil, nil, nil, err
+	}
+	commit = func() error {
+		_, err := conn.ExecContext(ctx, "COMMIT")
+		return err
+	}
+	rollback = func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_, _ = conn.ExecContext(ctx, "ROLLBACK")
+	}
+	return conn, commit, rollback, nil
+}
+
+// connect takes a connection from the pool.
+func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, err := db.Conn(bounded)
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+		return nil, fmt.Errorf("%w: %w", errNoConnection, err)
+	}
+	return conn, err
+}
+
+var errNoConnection = fmt.Errorf("no connection became free within %v; if this is called while a transaction of yours holds the "+
+	"connection, emit through that transaction with EmitTx; otherwise let the pool have more (SetMaxOpenConns)", connectTimeout)
+
+// wrap says what was being done.
+func (s *Store) wrap(ctx context.Context, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err) // drivers have errors of their own for it
+	}
+	return fmt.Errorf("sqlstore: %s: %w", what, explain(s.dialect, err))
+}
