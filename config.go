@@ -82,8 +82,9 @@ type Config struct {
 	// Observer is told what happens, for metrics and traces. Defaults to nobody.
 	Observer Observer
 
-	// Now is the clock that times are taken from. It must not go backwards by more than a few seconds. Waiting uses the
-	// clock of package time. Defaults to time.Now.
+	// Now is the clock that times are taken from. It must not go backwards by more than a few seconds. With a Store that is a
+	// [Clock], only what passes is taken from it: what time it is, the Store says. Waiting uses the clock of package time.
+	// Defaults to time.Now.
 	Now func() time.Time
 }
 

@@ -32,6 +32,7 @@ const (
 // Errors: a [FieldError] for input that is refused, [ErrConflict] for an id that was used with other content, [ErrFull], or
 // what the Store reports, with an unknown outcome.
 func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
+	d.keepTime(ctx)
 	record, err := d.record(&e)
 	if err != nil {
 		return Receipt{EventID: e.ID}, err
@@ -50,6 +51,7 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 // EmitBatch emits up to 1,000 events in one transaction: all of them or, on any error, none. The receipts are in the order of
 // the events. If ctx ends meanwhile, the outcome is unknown, and the batch may be repeated with the ids of the receipts.
 func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, error) {
+	d.keepTime(ctx)
 	records, receipts, err := d.recordAll(events)
 	if err != nil || len(records) == 0 {
 		return receipts, err
@@ -280,6 +282,7 @@ type publication struct {
 	events  [][]handOver
 	refused []EndpointKey // without room in their lanes
 	cold    bool          // a delivery that is due was not handed over, for want of current settings
+	stored  bool          // something was
 }
 
 // handOver is room reserved for one delivery.
@@ -371,6 +374,7 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 		if one.Err != nil || one.Duplicate || failed && p.atomic {
 			continue // the reservation is given back by end
 		}
+		p.stored = true
 		result.receipt.Deliveries = one.Deliveries
 		if p.req.Events[n].Deliveries == nil {
 			result.receipt.Deliveries = -1
@@ -400,7 +404,10 @@ func (p *publication) giveBack() {
 // end gives back what is still reserved, and hints that there is something to claim.
 func (p *publication) end() {
 	p.giveBack()
-	if p.session != nil && p.cold {
+	switch {
+	case p.session != nil && p.cold:
 		p.session.wake()
+	case p.session == nil && p.stored:
+		p.d.notify()
 	}
 }

@@ -105,9 +105,12 @@ func newSession(d *Dispatcher) *session {
 
 // run is Run.
 func (s *session) run(ctx context.Context) error {
+	s.d.keepTime(ctx)
 	var loops sync.WaitGroup
 	loops.Go(func() { s.claimLoop(ctx) })
 	loops.Go(func() { s.pruneLoop(ctx) })
+	loops.Go(func() { s.clockLoop(ctx) })
+	loops.Go(func() { s.listenLoop(ctx) })
 	<-ctx.Done()
 
 	s.mu.Lock()

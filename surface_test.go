@@ -16,7 +16,7 @@ import (
 )
 
 // maxSurface is how many names a user of the package may have to learn.
-const maxSurface = 110
+const maxSurface = 112
 
 // An exportedName is something that users can write, with what is said about it.
 type exportedName struct {

@@ -30,6 +30,8 @@ type Dispatcher struct {
 	running sync.Mutex              // held by Run
 	problem throttle
 	uids    uids
+	time    storeTime
+	others  notifier
 }
 
 // New returns a Dispatcher on store. It refuses a nil store and an inconsistent Config, with a [FieldError].
@@ -57,6 +59,9 @@ func New(store Store, config Config) (*Dispatcher, error) {
 	d.publishes = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20}, (*EventRecord).size, d.publish)
 	d.settles = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20}, settlementSize, d.settleBatch)
 	d.settings = newSettings(d.refresh)
+	d.time.local = c.Now
+	d.time.clock, _ = store.(Clock)
+	d.others.listener, _ = store.(Listener)
 	return d, nil
 }
 
@@ -83,12 +88,13 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return s.run(ctx)
 }
 
-// Wake hints that deliveries may have become due, after a transaction with EmitTx was committed. They are found without it
-// too, within Config.PollInterval.
+// Wake hints that deliveries may have become due, after a transaction with EmitTx was committed: to this process and, if the
+// Store is a [Listener], to all others. They are found without it too, within Config.PollInterval.
 func (d *Dispatcher) Wake() {
 	if s := d.session.Load(); s != nil {
 		s.wake()
 	}
+	d.notify()
 }
 
 // Ready returns nil if Run is running and the Store answered a claim lately: within three Config.PollIntervals and 10
@@ -118,7 +124,7 @@ func (d *Dispatcher) Tenant(id string) Scope { return Scope{d: d, tenant: id} }
 func (d *Dispatcher) AllTenants() Scope { return Scope{d: d, all: true} }
 
 // now is store time.
-func (d *Dispatcher) now() time.Time { return micros(d.config.Now()) }
+func (d *Dispatcher) now() time.Time { return micros(d.time.now()) }
 
 // jitter is a random number in [0,1).
 func (d *Dispatcher) jitter() float64 { return rand.Float64() } //nolint:gosec // it spreads retries, nothing has to be unpredictable

@@ -89,7 +89,7 @@ func (x *expansion) run() (done bool, err error) {
 		for _, status := range list {
 			q := queued{
 				rowKey: rowKey{e.uid, status.Key.ID}, ref: refOf(status.Key), version: status.Version,
-				since: max(e.created, e.notBefore), size: e.size, fanout: true,
+				since: min(max(e.created, e.notBefore), x.now), size: e.size, fanout: true,
 			}
 			q.place(q.since, x.now)
 			queue.add(q.cells()...)

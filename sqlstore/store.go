@@ -12,7 +12,11 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-var _ webhook.Store = (*Store)(nil)
+var (
+	_ webhook.Store    = (*Store)(nil)
+	_ webhook.Clock    = (*Store)(nil)
+	_ webhook.Listener = (*Store)(nil)
+)
 
 // Options say where the tables are. The zero value is usable.
 type Options struct {
