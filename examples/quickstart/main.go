@@ -1,10 +1,14 @@
 // Quickstart shows what the library does, in one process that ends by itself: two customers register an endpoint each, four
-// things happen, and the events fan out, fail, are retried and arrive signed.
+// things happen, and the events fan out, fail, are retried and arrive signed. All of it is kept in an SQLite file, or where
+// -database says: a second run shows the log of the first.
 package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -13,26 +17,33 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
-	"github.com/gowebhook/webhook/memstore"
+	"github.com/gowebhook/webhook/examples/internal/database"
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
 const tenant = "founders-den"
 
 func main() {
-	if err := run(context.Background()); err != nil {
+	name := flag.String("database", "quickstart.db", database.Usage)
+	flag.Parse()
+	if err := run(context.Background(), os.Stdout, *name); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, out io.Writer, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, 9*time.Second)
 	defer cancel()
-	s := &story{began: time.Now()}
+	store, closeStore, err := database.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	s := &story{out: out, began: time.Now()}
 
 	// The sender. Real endpoints have https URLs and public addresses; the two of this program are allowed by name.
-	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
+	d, err := webhook.New(store, webhook.Config{
 		Network:  webhook.Network{AllowHTTP: true, AllowPrivate: true},
 		Profiles: map[string]webhook.Profile{"quick": {Retry: webhook.Schedule(400*time.Millisecond, 800*time.Millisecond)}},
 		Profile:  "quick", // the default retries for three days
@@ -54,13 +65,16 @@ func run(ctx context.Context) error {
 
 	s.say("1. Customers register their endpoints")
 	den := d.Tenant(tenant)
-	for _, e := range []webhook.Endpoint{
-		{ID: "crm", URL: crm.URL, Secret: crm.Secret, Events: []string{"member.*"}},
-		{ID: "billing", URL: billing.URL, Secret: billing.Secret, Events: []string{"member.joined", "payment.completed"}},
-	} {
-		if _, err := den.CreateEndpoint(ctx, e); err != nil {
+	for _, customer := range []struct {
+		*webhooktest.Receiver
+		id     string
+		events []string
+	}{{crm, "crm", []string{"member.*"}}, {billing, "billing", []string{"member.joined", "payment.completed"}}} {
+		e, err := register(ctx, den, webhook.Endpoint{ID: customer.id, URL: customer.URL, Events: customer.events})
+		if err != nil {
 			return err
 		}
+		customer.Secret = e.Secret // it is shown this once
 		s.say("   %-8s %s  subscribes to %s", e.ID, e.URL, strings.Join(e.Events, ", "))
 	}
 
@@ -76,6 +90,7 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.emitted = append(s.emitted, receipt.EventID)
 		s.say("   %-18s emitted, to %d subscribed", e.Type, receipt.Deliveries)
 	}
 	if _, err := crm.Wait(ctx, 2); err != nil {
@@ -104,46 +119,69 @@ func run(ctx context.Context) error {
 	return printLog(ctx, d, s)
 }
 
+// register creates an endpoint. That of an earlier run gets the new URL, and a new secret.
+func register(ctx context.Context, scope webhook.Scope, e webhook.Endpoint) (webhook.Endpoint, error) {
+	created, err := scope.CreateEndpoint(ctx, e)
+	if !errors.Is(err, webhook.ErrConflict) {
+		return created, err
+	}
+	old, err := scope.Endpoint(ctx, e.ID)
+	if err != nil {
+		return old, err
+	}
+	old.URL, old.Events = e.URL, e.Events
+	if _, err := scope.UpdateEndpoint(ctx, old); err != nil {
+		return old, err
+	}
+	return scope.RotateSecret(ctx, e.ID, 0)
+}
+
 // printLog prints the delivery log, and fails unless everything was delivered.
 func printLog(ctx context.Context, d *webhook.Dispatcher, s *story) error {
 	s.say("4. The delivery log, as your customers would see it")
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "         ENDPOINT\tEVENT\tATTEMPT\tSTATUS\tTOOK\tRESULT")
+	table := tabwriter.NewWriter(s.out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "         ENDPOINT\tBEGAN\tEVENT\tATTEMPT\tSTATUS\tTOOK\tRESULT")
 	for _, endpoint := range []string{"crm", "billing"} {
 		page, err := d.Tenant(tenant).Attempts(ctx, webhook.Query{EndpointID: endpoint})
 		if err != nil {
 			return err
 		}
 		for _, a := range slices.Backward(page.Items) { // the oldest first
-			fmt.Fprintf(table, "         %s\t%s\t%d\t%d\t%s\t%s\n", a.EndpointID, a.EventType, a.Number, a.Status, round(a.Duration), result(a))
+			fmt.Fprintf(table, "         %s\t%s\t%s\t%d\t%d\t%s\t%s\n", a.EndpointID, a.StartedAt.Local().Format(time.TimeOnly), a.EventType, a.Number, a.Status, round(a.Duration), result(a))
 		}
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	page, err := d.Tenant(tenant).Deliveries(ctx, webhook.Query{})
-	if err != nil {
-		return err
-	}
-	for _, delivery := range page.Items {
-		if delivery.State != webhook.DeliverySucceeded {
-			return fmt.Errorf("delivery %s is %s", delivery.ID, delivery.State)
+	arrived := 0
+	for _, id := range s.emitted {
+		page, err := d.Tenant(tenant).Deliveries(ctx, webhook.Query{EventID: id})
+		if err != nil {
+			return err
+		}
+		for _, delivery := range page.Items {
+			if delivery.State != webhook.DeliverySucceeded {
+				return fmt.Errorf("delivery %s is %s", delivery.ID, delivery.State)
+			}
+			arrived++
 		}
 	}
-	s.say("All %d deliveries arrived.", len(page.Items))
+	s.say("All %d deliveries arrived.", arrived)
 	return nil
 }
 
 // A story is told line by line, with the time since it began.
 type story struct {
-	began time.Time
-	mu    sync.Mutex
+	out     io.Writer
+	began   time.Time
+	emitted []string // event ids
+	mu      sync.Mutex
 }
 
 func (s *story) say(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Printf("%6dms %s\n", time.Since(s.began).Milliseconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(s.out, "%6dms %s\n", time.Since(s.began).Milliseconds(), fmt.Sprintf(format, args...))
 }
 
 // attempt tells of one request; the Dispatcher calls it.
