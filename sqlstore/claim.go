@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
-	"github.com/gowebhook/webhook/internal/paging"
 )
 
 const (
@@ -24,40 +23,6 @@ const (
 	// taken are locked for a moment.
 	pickAhead = 4
 )
-
-// A round is Claim going once round the lanes: from where the last round of this process has ended, up to the end and from the
-// beginning to there again.
-type round struct {
-	start   uuid.UUID // the lane behind which it began
-	last    uuid.UUID // the lane that was visited last
-	wrapped bool      // last has come round the end
-	again   bool      // another round follows, because there was more to wake than one call could
-	restart bool      // it begins anew
-}
-
-func (r round) String() string {
-	flags := byte(0)
-	for i, set := range []bool{r.wrapped, r.again, r.restart} {
-		if set {
-			flags |= 1 << i
-		}
-	}
-	return paging.Format(paging.Round, []byte{flags}, r.start[:], r.last[:])
-}
-
-func parseRound(cursor string) (r round, err error) {
-	raw, err := paging.Parse(paging.ClaimCursor, cursor, paging.Round, 33, 33)
-	if err != nil || raw == nil {
-		return round{restart: true}, err
-	}
-	if raw[0] > 7 {
-		return r, paging.Malformed(paging.ClaimCursor)
-	}
-	r.wrapped, r.again, r.restart = raw[0]&1 != 0, raw[0]&2 != 0, raw[0]&4 != 0
-	copy(r.start[:], raw[1:])
-	copy(r.last[:], raw[17:])
-	return r, nil
-}
 
 // Claim implements [webhook.Store]. A claim that finds nothing due is one statement.
 func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
@@ -152,7 +117,6 @@ type claim struct {
 // A pick is a delivery that may be leased.
 type pick struct {
 	queued
-	lane  uuid.UUID
 	order int // of its lane
 }
 
@@ -368,105 +332,4 @@ func (c *claim) lease() error {
 		return err
 	}
 	return c.readEndpoints(probed)
-}
-
-func (c *claim) readEvents() error {
-	list := make([]uuid.UUID, 0, len(c.events))
-	for u := range c.events {
-		list = append(list, u)
-	}
-	c.out.Events = make([]webhook.EventRecord, 0, len(list))
-	return c.query(readEvents, uids(list), func(r *sql.Rows) error {
-		e, err := scanEvent(r)
-		c.out.Events = append(c.out.Events, e)
-		return err
-	})
-}
-
-// readEndpoints reads endpoints, as they are and as they were when their deliveries were made.
-func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
-	type bound struct {
-		ref     uuid.UUID
-		version int64
-	}
-	refs := make(map[uuid.UUID]bool)
-	for i := range c.taken {
-		refs[c.taken[i].ref] = true
-	}
-	endpoints := make(map[uuid.UUID]webhook.Endpoint, len(refs))
-	if err := c.query(readEndpoints, uids(sortedRefs(refs)), func(r *sql.Rows) error {
-		ref, e, err := scanEndpoint(r)
-		endpoints[ref] = e
-		return err
-	}); err != nil {
-		return err
-	}
-	earlier := make(map[bound]bool)
-	for i := range c.taken {
-		p := &c.taken[i]
-		if e, known := endpoints[p.ref]; known && p.version != e.Version {
-			earlier[bound{p.ref, p.version}] = false
-		}
-	}
-	if len(earlier) > 0 {
-		rows := newTable(len(earlier), 2)
-		for b := range earlier {
-			rows.add(uid(b.ref), num(b.version))
-		}
-		if err := c.query(readVersions, rows, func(r *sql.Rows) error {
-			var (
-				ref      id
-				e        webhook.Endpoint
-				metadata string
-			)
-			err := r.Scan(&ref, &e.Version, &e.URL, &e.Profile, &metadata)
-			if err == nil {
-				e.Metadata, err = parseMetadata(metadata)
-			}
-			now := endpoints[ref.uid()]
-			e.Tenant, e.ID = now.Tenant, now.ID
-			c.out.Snapshots = append(c.out.Snapshots, e)
-			earlier[bound{ref.uid(), e.Version}] = true
-			return err
-		}); err != nil {
-			return err
-		}
-	}
-	rebound := newTable(0, 3)
-	c.out.Deliveries = make([]webhook.Leased, 0, len(c.taken))
-	for i := range c.taken {
-		p := &c.taken[i]
-		e, known := endpoints[p.ref]
-		if !known {
-			continue // deleted a moment ago: the lease ends by itself, and Prune cancels the delivery
-		}
-		if p.version != e.Version && !earlier[bound{p.ref, p.version}] {
-			p.version = e.Version // what was said then is not kept any more
-			rebound.add(uid(p.uid), text(p.endpoint), num(p.version))
-		}
-		c.out.Deliveries = append(c.out.Deliveries, webhook.Leased{
-			UID: p.uid, Endpoint: webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}, Version: p.version, LeaseNo: p.leaseNo + 1,
-			LeaseUntil: c.req.LeaseUntil, Attempts: int(p.attempts), Failures: int(p.failures), Since: always(p.since),
-			Probe: probed[p.ref],
-		})
-	}
-	for _, ref := range sortedRefs(endpoints) {
-		c.out.Endpoints = append(c.out.Endpoints, endpoints[ref])
-	}
-	return c.execAll(rebindDeliveries, rebound)
-}
-
-// scanEvent reads eventColumns.
-func scanEvent(r *sql.Rows) (e webhook.EventRecord, err error) {
-	var (
-		u                         id
-		header                    string
-		happened, before, created int64
-	)
-	if err := r.Scan(&u, &e.Tenant, &e.ID, &e.Type, &e.Channel, &header, &happened, &before, &created, &e.Keep, &e.Data); err != nil {
-		return e, err
-	}
-	e.UID, e.Time, e.NotBefore, e.CreatedAt = u.uid(), always(happened), fromMicros(before), always(created)
-	e.Header, err = parseMap[string](header)
-	return e, err
 }

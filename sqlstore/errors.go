@@ -66,13 +66,18 @@ func inspect(err error, c *codes) bool {
 
 // Codes that are told apart.
 const (
+	sqliteError    = 1 // a statement that is not understood, such as one for a missing table
 	sqliteBusy     = 5
 	sqliteLocked   = 6
 	sqliteReadOnly = 8
+	sqliteIO       = 10
+	sqliteCorrupt  = 11
 	sqliteFull     = 13
+	sqliteCantOpen = 14
 
 	mysqlDuplicate   = 1062
 	mysqlFull        = 1114
+	mysqlDenied      = 1142
 	mysqlNoTable     = 1146
 	mysqlLockTimeout = 1205
 	mysqlDeadlock    = 1213
@@ -84,6 +89,7 @@ const (
 	pgLockTimeout   = "55P03"
 	pgNoTable       = "42P01"
 	pgNoSchema      = "3F000"
+	pgDenied        = "42501"
 	pgReadOnly      = "25006"
 	pgFull          = "53100"
 )
@@ -95,11 +101,25 @@ func retryable(err error) bool {
 	case pgSerialization, pgDeadlock:
 		return true
 	}
-	switch c.number {
-	case mysqlDeadlock, mysqlLockTimeout:
+	return c.number == mysqlDeadlock
+}
+
+// hopeless reports whether the database refuses everything, so that nothing is gained by trying parts.
+func hopeless(err error) bool {
+	c := codesOf(err)
+	switch c.state {
+	case pgNoTable, pgNoSchema, pgReadOnly, pgFull, pgDenied:
 		return true
 	}
-	return false
+	switch c.number {
+	case mysqlNoTable, mysqlReadOnly, mysqlReadOnlyTx, mysqlFull, mysqlDenied:
+		return true
+	}
+	switch c.sqlite {
+	case sqliteError, sqliteBusy, sqliteLocked, sqliteReadOnly, sqliteIO, sqliteCorrupt, sqliteFull, sqliteCantOpen:
+		return true
+	}
+	return lostConnection(err) || errors.Is(err, errNoConnection)
 }
 
 // lockedOut reports whether a transaction waited too long for another one.

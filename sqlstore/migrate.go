@@ -43,7 +43,7 @@ func Migrations(dialect Dialect, o Options) ([]Migration, error) {
 	steps := make(map[int]*Migration)
 	for _, entry := range entries {
 		parts := fileName.FindStringSubmatch(entry.Name())
-		if parts == nil || parts[1] != dialect.d.name {
+		if len(parts) == 0 || parts[1] != dialect.d.name {
 			continue
 		}
 		text, err := migrationFiles.ReadFile(path.Join("migrations", entry.Name()))
@@ -95,7 +95,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	conn, err := s.connect(ctx, s.writer)
 	if err == nil {
 		defer conn.Close()
-		err = s.migrate(ctx, conn)
+		err = s.otherServer(ctx, conn, s.migrate(ctx, conn))
 	}
 	return s.wrap(ctx, "migrate", err)
 }
@@ -106,14 +106,15 @@ func (s *Store) migrate(ctx context.Context, conn *sql.Conn) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock(err == nil)) }()
-	if s.options.Schema != "" {
-		if _, err := conn.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS "`+s.options.Schema+`"`); err != nil {
-			return err
-		}
+	if err := s.createSchema(ctx, conn); err != nil {
+		return err
 	}
 	version, err := s.version(ctx, conn)
 	if err != nil {
 		return err
+	}
+	if version > schemaWanted {
+		return s.judge(version)
 	}
 	steps, err := Migrations(Dialect{s.dialect}, s.options)
 	if err != nil {
@@ -132,10 +133,24 @@ func (s *Store) migrate(ctx context.Context, conn *sql.Conn) (err error) {
 	return nil
 }
 
+// createSchema creates PostgreSQL's schema. It asks first: the right to use one does not include that to create one.
+func (s *Store) createSchema(ctx context.Context, conn *sql.Conn) error {
+	if s.options.Schema == "" {
+		return nil
+	}
+	name := `"` + s.options.Schema + `"`
+	var there bool
+	err := conn.QueryRowContext(ctx, `SELECT to_regnamespace($1) IS NOT NULL`, name).Scan(&there)
+	if err == nil && !there {
+		_, err = conn.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+name)
+	}
+	return err
+}
+
 // lockSchema keeps others from migrating. On PostgreSQL and SQLite it is a transaction, so that a migration happens wholly or
 // not at all; MySQL commits after each statement that changes the schema.
 func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(commit bool) error, err error) {
-	name := "webhook:" + s.options.Schema + "." + s.options.Prefix
+	name := "webhook:" + s.options.Schema
 	run := func(query string, args ...any) error {
 		_, err := conn.ExecContext(ctx, query, args...)
 		return err
@@ -152,7 +167,7 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 	}
 	switch s.dialect {
 	case &postgres:
-		if err := run("BEGIN"); err != nil {
+		if err := run("BEGIN ISOLATION LEVEL READ COMMITTED"); err != nil { // what is read after the lock was granted is up to date
 			return nil, err
 		}
 		err := errors.Join(
@@ -168,7 +183,7 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 	}
 	var got sql.NullInt64
 	lock := "x'" + fmt.Sprintf("%x", name[:min(len(name), 64)]) + "'"
-	query := fmt.Sprintf("SELECT GET_LOCK(%s, %d)", lock, int(migrateTimeout.Seconds()))
+	query := "SELECT GET_LOCK(" + lock + ", " + strconv.Itoa(int(migrateTimeout.Seconds())) + ")"
 	if err := conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
 		return nil, err
 	}
@@ -182,7 +197,13 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 	}, nil
 }
 
-// version returns the version of the schema; 0 if there is none.
+// Versions of a schema that is not whole.
+const (
+	noSchema    = 0
+	emptySchema = -1 // the table of versions has no row
+)
+
+// version returns the version of the schema.
 func (s *Store) version(ctx context.Context, on runner) (int, error) {
 	t := &tx{store: s, ctx: ctx, on: on}
 	var there bool
@@ -196,11 +217,14 @@ func (s *Store) version(ctx context.Context, on runner) (int, error) {
 		there = true
 	}
 	if err := rows.Err(); err != nil || !there {
-		return 0, err
+		return noSchema, err
 	}
 	_ = rows.Close()
 	var version sql.NullInt64
 	_, err = t.row(schemaVersion, nil, &version)
+	if err == nil && !version.Valid {
+		return emptySchema, nil
+	}
 	return int(version.Int64), err
 }
 
@@ -228,15 +252,46 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	defer conn.Close()
 	version, err := s.version(ctx, conn)
-	switch {
-	case err != nil:
-	case version == 0:
-		err = fmt.Errorf("there is no table %sschema: call Store.Migrate, or apply sqlstore.Migrations, and look at Options.Prefix and Schema",
-			s.options.Prefix)
-	case version < schemaWanted:
-		err = fmt.Errorf("the schema has version %d, and this code needs %d: call Store.Migrate", version, schemaWanted)
-	case version > schemaWanted+1:
-		err = fmt.Errorf("the schema has version %d, and this code knows %d: deploy a newer version of the library", version, schemaWanted)
+	if err == nil {
+		err = s.judge(version)
 	}
-	return s.wrap(ctx, "check", err)
+	return s.wrap(ctx, "check", s.otherServer(ctx, conn, err))
+}
+
+// judge says what is to be done about a schema of a version.
+func (s *Store) judge(version int) error {
+	switch {
+	case version == noSchema:
+		return fmt.Errorf("there is no table %sschema: call Store.Migrate, or apply sqlstore.Migrations, and look at Options.Prefix and Schema",
+			s.options.Prefix)
+	case version == emptySchema:
+		return fmt.Errorf("the table %sschema has no row, because a migration was interrupted: call Store.Migrate, and if that fails, "+
+			"apply the Down of sqlstore.Migrations first", s.options.Prefix)
+	case version < schemaWanted:
+		return fmt.Errorf("the schema has version %d, and this code needs %d: call Store.Migrate", version, schemaWanted)
+	case version > schemaWanted+1:
+		return fmt.Errorf("the schema has version %d, and this code knows %d: deploy a newer version of the library", version, schemaWanted)
+	}
+	return nil
+}
+
+// otherServer makes an error of a server that is not the dialect's say so.
+func (s *Store) otherServer(ctx context.Context, conn *sql.Conn, err error) error {
+	if err == nil || codesOf(err) == (codes{}) {
+		return err
+	}
+	var version string
+	is := &mysql
+	if conn.QueryRowContext(ctx, "SELECT version()").Scan(&version) != nil {
+		if conn.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version) != nil {
+			return err
+		}
+		is = &sqlite
+	} else if strings.Contains(version, "PostgreSQL") {
+		is = &postgres
+	}
+	if is == s.dialect {
+		return err
+	}
+	return fmt.Errorf("the database is %s %s, and the Store was made with the dialect %s: give the other one to New: %w", is.name, version, s.dialect.name, err)
 }

@@ -12,7 +12,10 @@ var mysql = dialect{
 	statements: map[op]string{
 		addEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples}`,
-		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+		// MariaDB and MySQL have different ways to wait only a second for an open transaction with the same id, and each takes
+		// the other's for a comment.
+		insertEvents: `/*M! SET STATEMENT innodb_lock_wait_timeout = 1 FOR */
+			INSERT /*+ SET_VAR(innodb_lock_wait_timeout = 1) */ INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples} ON DUPLICATE KEY UPDATE dup = dup + 1`,
 		findEvents:       `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e WHERE (e.tenant, e.id) IN ({tuples})`,
 		deleteEvents:     `DELETE FROM {events} WHERE uid IN ({tuples})`,

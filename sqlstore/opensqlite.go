@@ -44,7 +44,6 @@ func OpenSQLite(driverName, file string, o Options) (*Store, error) {
 	}
 	writer := sql.OpenDB(&sqliteConnector{driver: d, file: file})
 	writer.SetMaxOpenConns(1)
-	writer.SetConnMaxIdleTime(0)
 	reader := sql.OpenDB(&sqliteConnector{driver: d, file: file, reads: true})
 	reader.SetMaxOpenConns(sqliteReaders)
 	reader.SetMaxIdleConns(sqliteReaders)
@@ -95,7 +94,7 @@ func sqliteURI(file string) string {
 	if runtime.GOOS == "windows" && filepath.VolumeName(file) != "" {
 		p = "/" + p
 	}
-	return "file:" + (&url.URL{Path: p}).EscapedPath()
+	return "file:" + (&url.URL{Path: p}).EscapedPath() + "?_txlock=immediate" // a transaction that will write waits when it begins
 }
 
 // execDriver runs a statement on a driver's connection.

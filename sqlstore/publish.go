@@ -28,7 +28,7 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 		return nil, noCtx(ctx)
 	}
 	results, err := s.publish(ctx, &req)
-	if err == nil || req.Atomic || len(req.Events) == 1 || ctx.Err() != nil || lostConnection(err) || errors.Is(err, errNoConnection) {
+	if err == nil || req.Atomic || len(req.Events) == 1 || ctx.Err() != nil || hopeless(err) {
 		return results, err
 	}
 	results = make([]webhook.Published, len(req.Events))
@@ -39,7 +39,7 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 		switch {
 		case err == nil:
 			results[i] = alone[0]
-		case ctx.Err() != nil, lostConnection(err):
+		case ctx.Err() != nil, hopeless(err):
 			return nil, err
 		default:
 			results[i].Err = err

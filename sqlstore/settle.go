@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +26,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 		return webhook.Settled{}, noCtx(ctx)
 	}
 	out, err := s.settle(ctx, now, items)
-	if err == nil || len(items) == 1 || ctx.Err() != nil || lostConnection(err) || errors.Is(err, errNoConnection) {
+	if err == nil || len(items) == 1 || ctx.Err() != nil || hopeless(err) {
 		return out, err
 	}
 	return s.settleApart(ctx, now, items)
@@ -40,7 +39,7 @@ func (s *Store) settleApart(ctx context.Context, now time.Time, items []webhook.
 		one, err := s.settle(ctx, now, items[i:i+1])
 		if err != nil {
 			first = cmp.Or(first, err)
-			if ctx.Err() != nil || lostConnection(err) {
+			if ctx.Err() != nil || hopeless(err) {
 				break
 			}
 			continue

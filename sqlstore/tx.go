@@ -151,14 +151,14 @@ func (s *Store) write(ctx context.Context, what string, how writing, do func(*tx
 	}
 }
 
-// errUnknown is that of a commit of which the outcome is not known.
-type errUnknown struct{ error }
+// An unknownError is that of a commit of which the outcome is not known.
+type unknownError struct{ error }
 
-func (e errUnknown) Unwrap() error { return e.error }
+func (e unknownError) Unwrap() error { return e.error }
 
 // again reports whether a transaction that failed is to be run again.
 func (s *Store) again(err error, how writing) bool {
-	var unknown errUnknown
+	var unknown unknownError
 	if errors.As(err, &unknown) && lostConnection(err) {
 		return !how.noMore
 	}
@@ -197,7 +197,7 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 			return err
 		}
 		*rerun = true
-		return errUnknown{err}
+		return unknownError{err}
 	}
 	return nil
 }
@@ -208,10 +208,11 @@ func (t *tx) set(settings string) error {
 	if err != nil {
 		return err
 	}
+	defer rows.Close()
 	for rows.Next() { // all of it is read, so that the connection is free for the next
 		continue
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	return rows.Err()
 }
 
 // begin begins a transaction on a connection.

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"crypto/sha256"
-	"database/sql"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -205,8 +204,4 @@ func toJSON(v any) string {
 // plain makes a text storable everywhere: PostgreSQL takes neither NUL nor what is not UTF-8.
 func plain(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-}
-
-func scanInto(into ...any) func(*sql.Rows) error {
-	return func(r *sql.Rows) error { return r.Scan(into...) }
 }

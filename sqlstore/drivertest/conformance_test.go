@@ -12,6 +12,7 @@ import (
 
 func TestEveryDialectKeepsTheContract(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
+		t.Parallel()
 		dsn := d.dsn(t)
 		require.NoError(t, d.store(t, dsn, sqlstore.Options{}).Migrate(t.Context()))
 		storetest.Run(t, func(t *testing.T) webhook.Store {

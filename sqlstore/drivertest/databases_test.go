@@ -16,6 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	runWorkerIfAsked()
 	code := m.Run()
 	if err := servers.StopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

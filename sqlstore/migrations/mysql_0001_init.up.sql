@@ -1,15 +1,16 @@
-CREATE TABLE {schema} (
+-- Every statement may be repeated: MySQL commits each, and a migration that was interrupted goes on from the beginning.
+CREATE TABLE IF NOT EXISTS {schema} (
 	version    bigint PRIMARY KEY,
 	name       varbinary(255) NOT NULL,
 	applied_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP
 ) ENGINE = InnoDB;
 
-CREATE TABLE {tenants} (
+CREATE TABLE IF NOT EXISTS {tenants} (
 	tenant    varbinary(255) PRIMARY KEY,
 	endpoints bigint NOT NULL
 ) ENGINE = InnoDB;
 
-CREATE TABLE {endpoints} (
+CREATE TABLE IF NOT EXISTS {endpoints} (
 	ref           binary(16) PRIMARY KEY,
 	tenant        varbinary(255) NOT NULL,
 	id            varbinary(255) NOT NULL,
@@ -25,11 +26,11 @@ CREATE TABLE {endpoints} (
 	timeout_us    bigint NOT NULL,
 	max_in_flight bigint NOT NULL,
 	rate          bigint NOT NULL DEFAULT 0,
-	UNIQUE (tenant, id)
+	UNIQUE KEY tenant_id (tenant, id)
 ) ENGINE = InnoDB;
 
 -- What dispatch must know of an endpoint. Apart from the wide row, because failures change it often.
-CREATE TABLE {status} (
+CREATE TABLE IF NOT EXISTS {status} (
 	ref             binary(16) PRIMARY KEY,
 	tenant          varbinary(255) NOT NULL,
 	id              varbinary(255) NOT NULL,
@@ -46,7 +47,7 @@ CREATE TABLE {status} (
 	rate_tat        bigint NOT NULL DEFAULT 0
 ) ENGINE = InnoDB;
 
-CREATE TABLE {versions} (
+CREATE TABLE IF NOT EXISTS {versions} (
 	ref           binary(16)   NOT NULL,
 	version       bigint NOT NULL,
 	url           varbinary(2048) NOT NULL,
@@ -56,7 +57,7 @@ CREATE TABLE {versions} (
 	PRIMARY KEY (ref, version)
 ) ENGINE = InnoDB;
 
-CREATE TABLE {subscriptions} (
+CREATE TABLE IF NOT EXISTS {subscriptions} (
 	tenant      varbinary(255) NOT NULL,
 	pattern     varbinary(255) NOT NULL,
 	channel     varbinary(255) NOT NULL,
@@ -65,7 +66,7 @@ CREATE TABLE {subscriptions} (
 	PRIMARY KEY (tenant, pattern, channel, endpoint_id)
 ) ENGINE = InnoDB;
 
-CREATE TABLE {events} (
+CREATE TABLE IF NOT EXISTS {events} (
 	uid          binary(16) PRIMARY KEY,
 	tenant       varbinary(255) NOT NULL,
 	id           varbinary(255) NOT NULL,
@@ -80,21 +81,21 @@ CREATE TABLE {events} (
 	dup          bigint NOT NULL DEFAULT 0,
 	content_hash binary(32) NOT NULL,
 	data         longblob NOT NULL,
-	UNIQUE (tenant, id)
+	UNIQUE KEY tenant_id (tenant, id),
+	KEY events_tenant_uid (tenant, uid)
 ) ENGINE = InnoDB;
-CREATE INDEX events_tenant_uid ON {events} (tenant, uid);
 
 -- Events whose deliveries are not made yet. Nearly always empty.
-CREATE TABLE {outbox} (
+CREATE TABLE IF NOT EXISTS {outbox} (
 	event_uid      binary(16) PRIMARY KEY,
 	due_at         bigint NOT NULL,
-	after_endpoint varbinary(255) NOT NULL DEFAULT ''
+	after_endpoint varbinary(255) NOT NULL DEFAULT '',
+	KEY outbox_due (due_at)
 ) ENGINE = InnoDB;
-CREATE INDEX outbox_due ON {outbox} (due_at);
 
 -- Unfinished deliveries. lane is zero while a delivery waits for due_at, leased or not, and the endpoint's ref once it is
 -- ready; the due_at of a leased one is when others may take it.
-CREATE TABLE {queue} (
+CREATE TABLE IF NOT EXISTS {queue} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
 	ref         binary(16)   NOT NULL,
@@ -111,13 +112,13 @@ CREATE TABLE {queue} (
 	size        bigint NOT NULL,
 	fanout      bigint NOT NULL,
 	reason      varbinary(255) NOT NULL,
-	PRIMARY KEY (event_uid, endpoint_id)
+	PRIMARY KEY (event_uid, endpoint_id),
+	KEY queue_lane_due (lane, due_at),
+	KEY queue_ref_event (ref, event_uid)
 ) ENGINE = InnoDB;
-CREATE INDEX queue_lane_due ON {queue} (lane, due_at);
-CREATE INDEX queue_ref_event ON {queue} (ref, event_uid);
 
 -- Finished deliveries.
-CREATE TABLE {deliveries} (
+CREATE TABLE IF NOT EXISTS {deliveries} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
 	ref         binary(16)   NOT NULL,
@@ -130,12 +131,12 @@ CREATE TABLE {deliveries} (
 	failures    bigint NOT NULL,
 	pruned      bigint NOT NULL,
 	finished_at bigint NOT NULL,
-	PRIMARY KEY (event_uid, endpoint_id)
+	PRIMARY KEY (event_uid, endpoint_id),
+	KEY deliveries_ref_event (ref, event_uid)
 ) ENGINE = InnoDB;
-CREATE INDEX deliveries_ref_event ON {deliveries} (ref, event_uid);
 
 -- fanout: of an event with more than one delivery.
-CREATE TABLE {attempts} (
+CREATE TABLE IF NOT EXISTS {attempts} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
 	lease_no    bigint NOT NULL,
@@ -150,13 +151,13 @@ CREATE TABLE {attempts} (
 	late        bigint NOT NULL,
 	test        bigint NOT NULL,
 	fanout      bigint NOT NULL,
-	PRIMARY KEY (event_uid, endpoint_id, lease_no)
+	PRIMARY KEY (event_uid, endpoint_id, lease_no),
+	KEY attempts_ref_started (ref, started_at, event_uid, lease_no),
+	KEY attempts_event_started (event_uid, started_at, endpoint_id, lease_no)
 ) ENGINE = InnoDB;
-CREATE INDEX attempts_ref_started ON {attempts} (ref, started_at, event_uid, lease_no);
-CREATE INDEX attempts_event_started ON {attempts} (event_uid, started_at, endpoint_id, lease_no);
 
 -- Response bodies that are not empty.
-CREATE TABLE {bodies} (
+CREATE TABLE IF NOT EXISTS {bodies} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
 	lease_no    bigint NOT NULL,
@@ -165,9 +166,9 @@ CREATE TABLE {bodies} (
 ) ENGINE = InnoDB;
 
 -- Held by the one who does the housekeeping.
-CREATE TABLE {locks} (
+CREATE TABLE IF NOT EXISTS {locks} (
 	name varbinary(255) PRIMARY KEY
 ) ENGINE = InnoDB;
-INSERT INTO {locks} (name) VALUES ('prune');
+INSERT IGNORE INTO {locks} (name) VALUES ('prune');
 
-INSERT INTO {schema} (version, name) VALUES (1, 'init');
+INSERT IGNORE INTO {schema} (version, name) VALUES (1, 'init');

@@ -1,0 +1,110 @@
+package sqlstore
+
+import (
+	"database/sql"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+)
+
+func (c *claim) readEvents() error {
+	list := make([]uuid.UUID, 0, len(c.events))
+	for u := range c.events {
+		list = append(list, u)
+	}
+	c.out.Events = make([]webhook.EventRecord, 0, len(list))
+	return c.query(readEvents, uids(list), func(r *sql.Rows) error {
+		e, err := scanEvent(r)
+		c.out.Events = append(c.out.Events, e)
+		return err
+	})
+}
+
+// readEndpoints reads endpoints, as they are and as they were when their deliveries were made.
+func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
+	type bound struct {
+		ref     uuid.UUID
+		version int64
+	}
+	refs := make(map[uuid.UUID]bool)
+	for i := range c.taken {
+		refs[c.taken[i].ref] = true
+	}
+	endpoints := make(map[uuid.UUID]webhook.Endpoint, len(refs))
+	if err := c.query(readEndpoints, uids(sortedRefs(refs)), func(r *sql.Rows) error {
+		ref, e, err := scanEndpoint(r)
+		endpoints[ref] = e
+		return err
+	}); err != nil {
+		return err
+	}
+	earlier := make(map[bound]bool)
+	for i := range c.taken {
+		p := &c.taken[i]
+		if e, known := endpoints[p.ref]; known && p.version != e.Version {
+			earlier[bound{p.ref, p.version}] = false
+		}
+	}
+	if len(earlier) > 0 {
+		rows := newTable(len(earlier), 2)
+		for b := range earlier {
+			rows.add(uid(b.ref), num(b.version))
+		}
+		if err := c.query(readVersions, rows, func(r *sql.Rows) error {
+			var (
+				ref      id
+				e        webhook.Endpoint
+				metadata string
+			)
+			err := r.Scan(&ref, &e.Version, &e.URL, &e.Profile, &metadata)
+			if err == nil {
+				e.Metadata, err = parseMetadata(metadata)
+			}
+			now := endpoints[ref.uid()]
+			e.Tenant, e.ID = now.Tenant, now.ID
+			c.out.Snapshots = append(c.out.Snapshots, e)
+			earlier[bound{ref.uid(), e.Version}] = true
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	rebound := newTable(0, 3)
+	c.out.Deliveries = make([]webhook.Leased, 0, len(c.taken))
+	for i := range c.taken {
+		p := &c.taken[i]
+		e, known := endpoints[p.ref]
+		if !known {
+			continue // deleted a moment ago: the lease ends by itself, and Prune cancels the delivery
+		}
+		if p.version != e.Version && !earlier[bound{p.ref, p.version}] {
+			p.version = e.Version // what was said then is not kept any more
+			rebound.add(uid(p.uid), text(p.endpoint), num(p.version))
+		}
+		c.out.Deliveries = append(c.out.Deliveries, webhook.Leased{
+			UID: p.uid, Endpoint: webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}, Version: p.version, LeaseNo: p.leaseNo + 1,
+			LeaseUntil: c.req.LeaseUntil, Attempts: int(p.attempts), Failures: int(p.failures), Since: always(p.since),
+			Probe: probed[p.ref],
+		})
+	}
+	for _, ref := range sortedRefs(endpoints) {
+		c.out.Endpoints = append(c.out.Endpoints, endpoints[ref])
+	}
+	return c.execAll(rebindDeliveries, rebound)
+}
+
+// scanEvent reads eventColumns.
+func scanEvent(r *sql.Rows) (e webhook.EventRecord, err error) {
+	var (
+		u                         id
+		header                    string
+		happened, before, created int64
+	)
+	if err := r.Scan(&u, &e.Tenant, &e.ID, &e.Type, &e.Channel, &header, &happened, &before, &created, &e.Keep, &e.Data); err != nil {
+		return e, err
+	}
+	e.UID, e.Time, e.NotBefore, e.CreatedAt = u.uid(), always(happened), fromMicros(before), always(created)
+	e.Header, err = parseMap[string](header)
+	return e, err
+}

@@ -1,0 +1,322 @@
+package drivertest
+
+import (
+	"context"
+	"database/sql/driver"
+	"io"
+	"testing"
+	"time"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook"
+)
+
+// refusals are the errors by which a database refuses a transaction because of another one.
+var refusals = map[string][]error{
+	"postgres": {&pgconn.PgError{Code: "40001"}, &pgconn.PgError{Code: "40P01"}},
+	"mysql":    {&mysqldriver.MySQLError{Number: 1213}, &mysqldriver.MySQLError{Number: 1205}},
+}
+
+// eachServer runs a test on the databases that refuse transactions because of others.
+func eachServer(t *testing.T, test func(t *testing.T, d database)) {
+	t.Helper()
+	for _, d := range []database{postgres, mysql} {
+		t.Run(d.name, func(t *testing.T) { test(t, d) })
+	}
+}
+
+func TestATransactionThatWasRefusedIsRunAgain(t *testing.T) {
+	eachServer(t, func(t *testing.T, d database) {
+		store, sab := d.sabotaged(t)
+		s := newScene(t, store)
+		s.endpoint("acme", "ep1")
+		refused := refusals[d.name]
+		for _, at := range []string{"INSERT", "COMMIT"} {
+			for _, newID := range []bool{false, true} {
+				e := s.event("acme", "publish"+at, "ep1")
+				e.ID, e.NewID = e.UID.String(), newID
+				sab.sabotage(failing(at, fault{err: refused[0]}, fault{err: refused[1]}))
+				s.publish(e)
+				assert.Greater(t, len(sab.taken()), 4)
+			}
+		}
+		assert.Equal(t, 4, s.rowsOf("queue"))
+
+		sab.sabotage(failing("UPDATE", fault{err: refused[0]}))
+		leased := s.claim()
+		require.Len(t, leased, 4)
+		assert.NotEmpty(t, sab.taken())
+		for i, l := range leased {
+			sab.sabotage(failing([]string{"DELETE", "INSERT", "FOR UPDATE", "COMMIT"}[i], fault{err: refused[i%2]}))
+			out, err := store.Settle(t.Context(), s.now, []webhook.Settlement{s.succeeded(l)})
+			require.NoError(t, err)
+			assert.Empty(t, out.Already)
+			assert.Empty(t, out.Lost)
+			sab.sabotage(nil)
+		}
+		assert.Equal(t, 4, s.rowsOf("attempts"))
+		assert.Equal(t, 4, s.rowsOf("deliveries"))
+
+		sab.sabotage(failing("COMMIT", fault{err: refused[0]}))
+		s.endpoint("acme", "ep2")
+		sab.sabotage(failing("DELETE", fault{err: refused[0]}))
+		require.NoError(t, store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep2"}, s.now))
+		sab.sabotage(nil)
+		assert.Equal(t, 1, s.rowsOf("endpoints"))
+	})
+}
+
+func TestATransactionThatIsAlwaysRefusedFails(t *testing.T) {
+	eachServer(t, func(t *testing.T, d database) {
+		store, sab := d.sabotaged(t)
+		s := newScene(t, store)
+		for _, refused := range refusals[d.name] {
+			sab.sabotage(func(step string) fault {
+				if step == "COMMIT" {
+					return fault{err: refused}
+				}
+				return fault{}
+			})
+			_, err := store.Publish(t.Context(), s.request(s.event("acme", "evt1")))
+			require.ErrorIs(t, err, refused)
+			sab.sabotage(nil)
+			assert.Empty(t, s.rows())
+		}
+	})
+}
+
+// variety is a request with each kind of row.
+func (s *scene) variety(newID bool) webhook.PublishRequest {
+	events := []webhook.EventRecord{
+		s.event("acme", "two", "ep1", "ep2"), s.event("acme", "outbox"), s.event("acme", "none"), s.event("acme", "over", "ep1"),
+	}
+	events[1].Deliveries = nil
+	events[3].Deliveries[0].State = webhook.DeliverySucceeded
+	events[3].Deliveries[0].Attempt = &webhook.Attempt{StartedAt: s.now, Status: 200, ResponseBody: []byte("ok"), Test: true}
+	for i := range events {
+		events[i].NewID = newID
+	}
+	return s.request(events...)
+}
+
+var (
+	ofVariety = map[string]int{"events": 4, "outbox": 1, "queue": 2, "deliveries": 1, "attempts": 1, "bodies": 1}
+	published = []webhook.Published{{Deliveries: 2}, {}, {}, {Deliveries: 1}}
+)
+
+func TestAPublishWhoseCommitIsUncertainIsResolved(t *testing.T) {
+	for name, lost := range map[string]fault{
+		"committed":     {err: io.ErrUnexpectedEOF, after: true, drop: true},
+		"not committed": {err: io.ErrUnexpectedEOF, drop: true},
+		"committed, and the answer to the repetition is lost": {err: driver.ErrBadConn, after: true, drop: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, d database) {
+				store, sab := d.sabotaged(t)
+				s := newScene(t, store)
+				for _, newID := range []bool{true, false} {
+					req := s.variety(newID)
+					if lost.err == driver.ErrBadConn {
+						sab.sabotage(failing("COMMIT", lost, lost))
+					} else {
+						sab.sabotage(failing("COMMIT", lost))
+					}
+					results, err := store.Publish(t.Context(), req)
+					require.NoError(t, err)
+					assert.Equal(t, published, results)
+					sab.sabotage(nil)
+					assert.Equal(t, ofVariety, s.rows())
+					results, err = store.Publish(t.Context(), req)
+					require.NoError(t, err)
+					for i, r := range results {
+						assert.Equal(t, webhook.Published{Duplicate: true}, r, i)
+					}
+					assert.Equal(t, ofVariety, s.rows())
+					empty(t, store.DB(), s.prefix)
+				}
+			})
+		})
+	}
+}
+
+// Some of the request were there before, and some have an id that others use for something else.
+func TestAnUncertainCommitTellsDuplicatesApart(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		store, sab := d.sabotaged(t)
+		s := newScene(t, store)
+		s.publish(s.event("acme", "old"), s.event("acme", "other"))
+		other := s.event("acme", "other")
+		other.Data = []byte(`2`)
+		fresh := s.event("acme", "new", "ep1")
+		again := s.event("acme", "new", "ep1")
+		sab.sabotage(failing("COMMIT", fault{err: io.ErrUnexpectedEOF, after: true, drop: true}))
+		results, err := store.Publish(t.Context(), s.request(s.event("acme", "old"), other, fresh, again))
+		require.NoError(t, err)
+		assert.Equal(t, []webhook.Published{
+			{Duplicate: true}, {Err: webhook.ErrConflict}, {Deliveries: 1}, {Duplicate: true},
+		}, results)
+		assert.Equal(t, map[string]int{"events": 3, "queue": 1}, s.rows())
+	})
+}
+
+func TestAConnectionLostInPublishLeavesNothingHalf(t *testing.T) {
+	lost := []error{driver.ErrBadConn, io.ErrUnexpectedEOF, &pgconn.PgError{Code: "57P01"}}
+	each(t, func(t *testing.T, d database) {
+		store, sab := d.sabotaged(t)
+		s := newScene(t, store)
+		for _, newID := range []bool{true, false} {
+			for n, reached := 0, true; reached; n++ {
+				require.Less(t, n, 50)
+				for _, after := range []bool{false, true} {
+					req := s.variety(newID)
+					reached = false
+					f := fault{err: lost[n%len(lost)], drop: true, after: after, then: func() { reached = true }}
+					sab.sabotage(failingNth(n, f))
+					results, err := store.Publish(t.Context(), req)
+					steps := sab.taken()
+					if err == nil {
+						assert.Equal(t, published, results)
+					} else {
+						require.NotErrorIs(t, err, context.Canceled)
+					}
+					if rows := s.rows(); err == nil || len(rows) > 0 {
+						require.Equal(t, ofVariety, rows, "%d %s", n, steps)
+					}
+					results, err = store.Publish(t.Context(), req)
+					require.NoError(t, err)
+					require.Len(t, results, len(req.Events))
+					for i, r := range results {
+						assert.NoError(t, r.Err, i)
+					}
+					assert.Equal(t, ofVariety, s.rows(), "repeating it is safe")
+					empty(t, store.DB(), s.prefix)
+				}
+			}
+		}
+	})
+}
+
+// After a failover every connection in the pool is dead. That is not the caller's problem: nothing has been sent yet.
+func TestAConnectionThatDiedInThePoolIsReplaced(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		store, sab := d.sabotaged(t)
+		s := newScene(t, store)
+		sab.sabotage(failing("BEGIN", fault{err: driver.ErrBadConn, drop: true}))
+		s.publish(s.event("acme", "evt1"))
+		sab.sabotage(failingNth(0, fault{err: driver.ErrBadConn, drop: true}))
+		_, err := store.Stats(t.Context(), s.now)
+		assert.NoError(t, err)
+	})
+}
+
+func TestASettleWhoseCommitIsUncertainTakesEffectOnce(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		store, sab := d.sabotaged(t)
+		s := newScene(t, store)
+		s.endpoint("acme", "ep1")
+		s.publish(s.event("acme", "evt1", "ep1"), s.event("acme", "evt2", "ep1"))
+		leased := s.claim()
+		require.Len(t, leased, 2)
+		failed := s.succeeded(leased[1])
+		failed.State, failed.DueAt, failed.Failures, failed.Attempt.Class = webhook.DeliveryPending, s.now.Add(time.Hour), 1, webhook.ClassReset
+		failed.Attempt.StartedAt = s.now.Add(time.Millisecond)
+		sab.sabotage(failing("COMMIT", fault{err: io.ErrUnexpectedEOF, after: true, drop: true}))
+		out, err := store.Settle(t.Context(), s.now, []webhook.Settlement{s.succeeded(leased[0]), failed})
+		require.NoError(t, err)
+		assert.Empty(t, out.Lost)
+		sab.sabotage(nil)
+		assert.Equal(t, 2, s.rowsOf("attempts"))
+		page, err := store.Endpoints(t.Context(), webhook.Query{Tenant: "acme"})
+		require.NoError(t, err)
+		assert.Equal(t, 1, page.Items[0].Health.Failures)
+		deliveries, err := store.Deliveries(t.Context(), webhook.Query{Tenant: "acme"}, s.now)
+		require.NoError(t, err)
+		for _, delivery := range deliveries.Items {
+			assert.Equal(t, 1, delivery.Attempts)
+		}
+	})
+}
+
+// Whoever is told ErrConflict or ErrNotFound thinks that it was somebody else.
+func TestAnUncertainCommitIsNotTakenForSomebodyElse(t *testing.T) {
+	key := webhook.EndpointKey{Tenant: "acme", ID: "ep1"}
+	for name, call := range map[string]func(s *scene) error{
+		"CreateEndpoint": func(s *scene) error {
+			e := webhook.Endpoint{
+				Tenant: "acme", ID: "ep9", URL: "https://example.com", Events: []string{"*"}, State: webhook.EndpointActive, Version: 1,
+				CreatedAt: s.now, UpdatedAt: s.now,
+			}
+			return s.store.CreateEndpoint(s.Context(), e, 10)
+		},
+		"UpdateEndpoint": func(s *scene) error {
+			page, err := s.store.Endpoints(s.Context(), webhook.Query{Tenant: "acme"})
+			require.NoError(s, err)
+			_, err = s.store.UpdateEndpoint(s.Context(), page.Items[0])
+			return err
+		},
+		"DeleteEndpoint": func(s *scene) error { return s.store.DeleteEndpoint(s.Context(), key, s.now) },
+		"Cancel": func(s *scene) error {
+			_, err := s.store.Cancel(s.Context(), webhook.Query{Tenant: "acme", EventID: "evt1", EndpointID: "ep1"}, s.now)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, d database) {
+				store, sab := d.sabotaged(t)
+				s := newScene(t, store)
+				s.endpoint("acme", "ep1")
+				s.publish(s.event("acme", "evt1", "ep1"))
+				sab.sabotage(failing("COMMIT", fault{err: io.ErrUnexpectedEOF, after: true, drop: true}))
+				err := call(s)
+				for _, wrong := range []error{webhook.ErrConflict, webhook.ErrNotFound, webhook.ErrFull} {
+					assert.NotErrorIs(t, err, wrong)
+				}
+			})
+		})
+	}
+}
+
+func TestAClaimWhoseCommitIsUncertainFails(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		store, sab := d.sabotaged(t)
+		s := newScene(t, store)
+		s.endpoint("acme", "ep1")
+		s.publish(s.event("acme", "evt1", "ep1"))
+		sab.sabotage(failing("COMMIT", fault{err: io.ErrUnexpectedEOF, after: true, drop: true}))
+		_, err := store.Claim(t.Context(), webhook.ClaimRequest{
+			Now: s.now, LeaseUntil: s.now.Add(time.Minute), Max: 10, MaxBytes: 1 << 20, Room: 10,
+		})
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		assert.Empty(t, s.claim(), "the lease may be somebody's")
+		s.now = s.now.Add(time.Minute + 6*time.Second)
+		assert.Len(t, s.claim(), 1)
+	})
+}
+
+// BEGIN IMMEDIATE is a statement, and the one connection that writes stays in the pool whatever became of it.
+func TestAnUncertainBeginDoesNotStopSQLite(t *testing.T) {
+	for name, f := range map[string]fault{"begun": {err: errStopped, after: true}, "not begun": {err: errStopped}} {
+		t.Run(name, func(t *testing.T) {
+			store, sab := sqlite.sabotaged(t)
+			s := newScene(t, store)
+			sab.sabotage(failing("BEGIN", f))
+			_, err := store.Publish(t.Context(), s.request(s.event("acme", "evt1")))
+			require.ErrorIs(t, err, errStopped)
+			s.publish(s.event("acme", "evt1"))
+		})
+	}
+}
+
+func TestACommitThatFailedInSQLiteIsRolledBack(t *testing.T) {
+	store, sab := sqlite.sabotaged(t)
+	s := newScene(t, store)
+	sab.sabotage(failing("COMMIT", fault{err: errStopped}))
+	_, err := store.Publish(t.Context(), s.request(s.event("acme", "evt1")))
+	require.ErrorIs(t, err, errStopped)
+	assert.Empty(t, s.rows())
+	s.publish(s.event("acme", "evt1"))
+}

@@ -1,0 +1,272 @@
+package drivertest
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/gowebhook/webhook/sqlstore/drivertest/recorder"
+)
+
+// A plan is how a database runs a statement.
+type plan struct {
+	query  string // without literals
+	text   string // what EXPLAIN says
+	uses   []access
+	sorted bool // rows are sorted after they have been read
+}
+
+// An access is how a plan finds the rows of a table.
+type access struct {
+	table   string
+	index   string   // "" is a scan of the table
+	columns []string // of the index, by which rows are found
+}
+
+// full reports that all rows are read, of the table or of an index.
+func (a access) full() bool { return a.index == "" || len(a.columns) == 0 }
+
+func (a access) String() string {
+	if a.index == "" {
+		return a.table + ": all rows"
+	}
+	return fmt.Sprintf("%s(%s)", a.index, strings.Join(a.columns, ","))
+}
+
+func (p *plan) String() string {
+	return fmt.Sprintf("%s\nuses %v\n%s", p.query, p.uses, p.text)
+}
+
+func (p *plan) use(a access) {
+	if !slices.ContainsFunc(p.uses, func(b access) bool { return a.String() == b.String() }) {
+		p.uses = append(p.uses, a)
+	}
+}
+
+var (
+	blanks   = regexp.MustCompile(`\s+`)
+	literals = regexp.MustCompile(`x'[0-9a-f]*'|\b\d{2,}\b|-\d+`)
+	comments = regexp.MustCompile(`(?s)/\*.*?\*/`)
+	lists    = regexp.MustCompile(`\(\?(,\?)*\)(,\s*\(\?(,\?)*\))+`)
+	quotes   = strings.NewReplacer(`"`, "", "`", "", "webhook_", "")
+)
+
+// shorten makes a statement readable, and the same for all its values.
+func shorten(query string) string {
+	query = strings.TrimSpace(comments.ReplaceAllString(blanks.ReplaceAllString(quotes.Replace(query), " "), ""))
+	query = lists.ReplaceAllString(literals.ReplaceAllString(query, "?"), "(?),…")
+	return query[:min(len(query), 1500)]
+}
+
+// explain asks a database for the plan of a statement that is about to be run, on the same connection.
+func (d database) explain(ctx context.Context, s *recorder.Statement, generic bool) (*plan, error) {
+	p := &plan{query: shorten(s.Query)}
+	switch d.name {
+	case "postgres":
+		return p, p.askPostgres(ctx, s, generic)
+	case "mysql":
+		return p, p.askMySQL(ctx, s)
+	}
+	return p, p.askSQLite(ctx, s)
+}
+
+// aliases are those that the store's statements give to tables; b is more than one.
+var aliases = map[string]string{
+	"q": "queue", "e": "events|endpoints", "d": "deliveries", "a": "attempts", "b": "bodies|attempts", "s": "status",
+	"p": "subscriptions", "r": "versions", "o": "outbox",
+}
+
+func tableOf(name string) string {
+	name = strings.TrimPrefix(name, "webhook_")
+	if full, ok := aliases[name]; ok {
+		return full
+	}
+	return name
+}
+
+// indexOf names the indexes that the databases name themselves.
+func indexOf(name, table string) string {
+	name = strings.TrimPrefix(name, "webhook_")
+	switch {
+	case name == "PRIMARY" || name == "PRIMARY KEY" || strings.HasSuffix(name, "_pkey") || strings.HasSuffix(name, "_1"):
+		return "primary"
+	case name == "tenant" || strings.HasSuffix(name, "tenant_id_key") || strings.HasSuffix(name, "_2"):
+		return "tenant_id"
+	}
+	return strings.TrimPrefix(name, table+"_")
+}
+
+var (
+	pgScan   = regexp.MustCompile(`(?:Index|Index Only) Scan(?: Backward)? using (\S+) on (\S+)|Bitmap Index Scan on (\S+)|(Seq Scan|Sample Scan) on (\S+)`)
+	pgColumn = regexp.MustCompile(`\((?:\w+\.)?(\w+) (?:=|<|>|<=|>=) `)
+)
+
+func (p *plan) askPostgres(ctx context.Context, s *recorder.Statement, generic bool) error {
+	rows, err := s.Ask(ctx, "EXPLAIN (COSTS OFF) "+s.Query, s.Args)
+	if generic {
+		rows, err = askGeneric(ctx, s)
+	}
+	if err != nil {
+		return err
+	}
+	var lines []string
+	var last *access
+	keep := func() {
+		if last != nil {
+			p.use(*last)
+		}
+		last = nil
+	}
+	for _, row := range rows {
+		line := fmt.Sprint(row[0])
+		lines = append(lines, line)
+		if strings.Contains(line, "Sort Key:") {
+			p.sorted = true
+		}
+		if m := pgScan.FindStringSubmatch(line); m != nil {
+			keep()
+			switch {
+			case m[1] != "":
+				table := tableOf(m[2])
+				last = &access{table: table, index: table + "." + indexOf(m[1], table)}
+			case m[3] != "":
+				table, _, _ := strings.Cut(strings.TrimPrefix(m[3], "webhook_"), "_")
+				last = &access{table: table, index: table + "." + indexOf(m[3], table)}
+			default:
+				last = &access{table: tableOf(m[5])}
+			}
+		}
+		if _, cond, ok := strings.Cut(line, "Index Cond: "); ok && last != nil {
+			for _, m := range pgColumn.FindAllStringSubmatch(cond, -1) {
+				if !slices.Contains(last.columns, m[1]) {
+					last.columns = append(last.columns, m[1])
+				}
+			}
+		}
+	}
+	keep()
+	p.text = strings.Join(lines, "\n")
+	return nil
+}
+
+// askGeneric asks for the plan that is kept for a prepared statement, whatever its values are.
+func askGeneric(ctx context.Context, s *recorder.Statement) ([][]driver.Value, error) {
+	values := make([]string, len(s.Args))
+	for i, a := range s.Args {
+		switch v := a.Value.(type) {
+		case []byte:
+			values[i] = fmt.Sprintf(`'\x%x'`, v)
+		default:
+			values[i] = "'" + strings.ReplaceAll(fmt.Sprint(v), "'", "''") + "'"
+		}
+	}
+	execute := "EXPLAIN (COSTS OFF) EXECUTE asked"
+	if len(values) > 0 {
+		execute += "(" + strings.Join(values, ", ") + ")"
+	}
+	var plan [][]driver.Value
+	for _, query := range []string{
+		"PREPARE asked AS " + s.Query, "SET plan_cache_mode = force_generic_plan", execute, "RESET plan_cache_mode", "DEALLOCATE asked",
+	} {
+		rows, err := s.Ask(ctx, query, nil)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", query, err)
+		}
+		if query == execute {
+			plan = rows
+		}
+	}
+	return plan, nil
+}
+
+func (p *plan) askMySQL(ctx context.Context, s *recorder.Statement) error {
+	rows, err := s.Ask(ctx, "EXPLAIN FORMAT=JSON "+comments.ReplaceAllString(s.Query, ""), s.Args)
+	if err != nil {
+		return err
+	}
+	p.text = fmt.Sprint(rows[0][0])
+	var tree any
+	if err := json.Unmarshal([]byte(p.text), &tree); err != nil {
+		return err
+	}
+	p.text = literals.ReplaceAllString(p.text, "?")
+	if len(p.text) > 6000 {
+		p.text = p.text[:6000] + "…"
+	}
+	p.walkMySQL(tree)
+	return nil
+}
+
+func (p *plan) walkMySQL(node any) {
+	switch n := node.(type) {
+	case []any:
+		for _, one := range n {
+			p.walkMySQL(one)
+		}
+	case map[string]any:
+		if _, sorts := n["filesort"]; sorts {
+			p.sorted = true
+		}
+		name, _ := n["table_name"].(string)
+		kind, _ := n["access_type"].(string)
+		if name != "" && kind != "" && !strings.HasPrefix(name, "<") && tableOf(name) != "v" {
+			table := tableOf(name)
+			a := access{table: table}
+			if key, ok := n["key"].(string); ok && kind != "index" && kind != "ALL" {
+				a.index = table + "." + indexOf(key, table)
+				parts, _ := n["used_key_parts"].([]any)
+				for _, part := range parts {
+					a.columns = append(a.columns, fmt.Sprint(part))
+				}
+			}
+			p.use(a)
+		}
+		for _, one := range n {
+			p.walkMySQL(one)
+		}
+	}
+}
+
+var (
+	liteScan = regexp.MustCompile(`^(SEARCH|SCAN) (\S+)(?: USING (?:COVERING )?(?:INDEX (\S+)|(PRIMARY KEY|INTEGER PRIMARY KEY)))?(?: \(([^)]*)\))?`)
+	liteCond = regexp.MustCompile(`(\w+)[=<>]`)
+)
+
+func (p *plan) askSQLite(ctx context.Context, s *recorder.Statement) error {
+	rows, err := s.Ask(ctx, "EXPLAIN QUERY PLAN "+s.Query, s.Args)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for _, row := range rows {
+		line := fmt.Sprint(row[len(row)-1])
+		if len(lines) < 100 {
+			lines = append(lines, line)
+		}
+		if strings.Contains(line, "TEMP B-TREE FOR ORDER BY") || strings.Contains(line, "TEMP B-TREE FOR RIGHT PART OF ORDER BY") {
+			p.sorted = true
+		}
+		m := liteScan.FindStringSubmatch(line)
+		if m == nil || strings.Contains(line, "CONSTANT ROW") {
+			continue
+		}
+		table := tableOf(m[2])
+		if slices.Contains([]string{"v", "l", "x"}, table) || strings.HasPrefix(table, "(") {
+			continue
+		}
+		a := access{table: table}
+		if name := m[3] + m[4]; name != "" {
+			a.index = table + "." + indexOf(name, table)
+		}
+		for _, m := range liteCond.FindAllStringSubmatch(m[5], -1) {
+			a.columns = append(a.columns, m[1])
+		}
+		p.use(a)
+	}
+	p.text = strings.Join(lines, "\n")
+	return nil
+}

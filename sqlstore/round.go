@@ -1,0 +1,41 @@
+package sqlstore
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+// A round is Claim going once round the lanes: from where the last round of this process has ended, up to the end and from the
+// beginning to there again.
+type round struct {
+	start   uuid.UUID // the lane behind which it began
+	last    uuid.UUID // the lane that was visited last
+	wrapped bool      // last has come round the end
+	again   bool      // another round follows, because there was more to wake than one call could
+	restart bool      // it begins anew
+}
+
+func (r round) String() string {
+	flags := byte(0)
+	for i, set := range []bool{r.wrapped, r.again, r.restart} {
+		if set {
+			flags |= 1 << i
+		}
+	}
+	return paging.Format(paging.Round, []byte{flags}, r.start[:], r.last[:])
+}
+
+func parseRound(cursor string) (r round, err error) {
+	raw, err := paging.Parse(paging.ClaimCursor, cursor, paging.Round, 33, 33)
+	if err != nil || raw == nil {
+		return round{restart: true}, err
+	}
+	if raw[0] > 7 {
+		return r, paging.Malformed(paging.ClaimCursor)
+	}
+	r.wrapped, r.again, r.restart = raw[0]&1 != 0, raw[0]&2 != 0, raw[0]&4 != 0
+	copy(r.start[:], raw[1:])
+	copy(r.last[:], raw[17:])
+	return r, nil
+}

@@ -1,0 +1,100 @@
+package sqlstore
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A statement is SQL with marks in it:
+//
+//	{queue}                   the table of that name, with the prefix
+//	{prefix}                  the prefix alone
+//	$1                        a value
+//	{v uid uuid, no int}      a table, as a relation named v with these columns
+//	{tuples}                  a table, as (…), (…)
+//	{each}… @1 …{end}         for each row of a table a SELECT with its cells, joined by UNION ALL
+type statement struct {
+	text    string // without {v}, {tuples} and {each}, if there is none of them
+	pieces  []piece
+	scalars int
+}
+
+type piece struct {
+	kind    pieceKind
+	text    string
+	n       int      // of a value, or of a cell
+	columns []column // of a relation
+	inner   []piece  // of each
+}
+
+type column struct {
+	name string
+	kind kind
+}
+
+type pieceKind byte
+
+const (
+	pieceText pieceKind = iota
+	pieceScalar
+	pieceCell
+	pieceRelation
+	pieceTuples
+	pieceEach
+)
+
+var marks = regexp.MustCompile(`\$\d+|@\d+|\{each\}|\{end\}|\{tuples\}|\{v [^}]*\}`)
+
+var kinds = map[string]kind{"int": kindInt, "text": kindText, "uuid": kindUID, "bytes": kindBytes}
+
+// compile parses a statement, in which the tables have their names already. Statements are constants of this package.
+func compile(sql string) *statement {
+	s := &statement{text: strings.TrimSpace(sql)}
+	s.pieces, _ = s.parse(s.text)
+	return s
+}
+
+func (s *statement) parse(sql string) (pieces []piece, rest string) {
+	for {
+		at := marks.FindStringIndex(sql)
+		if at == nil {
+			return append(pieces, piece{text: sql}), ""
+		}
+		mark := sql[at[0]:at[1]]
+		pieces = append(pieces, piece{text: sql[:at[0]]})
+		sql = sql[at[1]:]
+		switch {
+		case mark[0] == '$':
+			n, _ := strconv.Atoi(mark[1:])
+			s.scalars = max(s.scalars, n)
+			pieces = append(pieces, piece{kind: pieceScalar, n: n - 1, text: mark})
+		case mark[0] == '@':
+			n, _ := strconv.Atoi(mark[1:])
+			pieces = append(pieces, piece{kind: pieceCell, n: n - 1})
+		case mark == "{tuples}":
+			pieces = append(pieces, piece{kind: pieceTuples})
+		case mark == "{each}":
+			p := piece{kind: pieceEach}
+			p.inner, sql = s.parse(sql)
+			pieces = append(pieces, p)
+		case mark == "{end}":
+			return pieces, sql
+		default:
+			pieces = append(pieces, piece{kind: pieceRelation, columns: parseColumns(mark[len("{v ") : len(mark)-1])})
+		}
+	}
+}
+
+func parseColumns(list string) []column {
+	var columns []column
+	for one := range strings.SplitSeq(list, ",") {
+		f := strings.Fields(one)
+		k, known := kinds[f[len(f)-1]]
+		if len(f) != 2 || !known {
+			panic("sqlstore: a statement's column is not well formed: " + one)
+		}
+		columns = append(columns, column{f[0], k})
+	}
+	return columns
+}

@@ -1,0 +1,89 @@
+package sqlstore
+
+import (
+	"github.com/google/uuid"
+)
+
+// A kind is the type of a column.
+type kind byte
+
+const (
+	kindInt kind = iota
+	kindText
+	kindUID
+	kindBytes
+)
+
+// A cell is a value for a statement: of a table, or alone.
+type cell struct {
+	kind kind
+	num  int64
+	text string
+	uid  uuid.UUID
+	bin  []byte
+}
+
+func num[T ~int | ~int64](n T) cell { return cell{num: int64(n)} }
+func text[T ~string](s T) cell      { return cell{kind: kindText, text: string(s)} }
+func uid(u uuid.UUID) cell          { return cell{kind: kindUID, uid: u} }
+func bin(b []byte) cell             { return cell{kind: kindBytes, bin: b} }
+
+func flag(b bool) cell {
+	if b {
+		return cell{num: 1}
+	}
+	return cell{}
+}
+
+func (c *cell) size() int { return 16 + len(c.text) + len(c.bin) }
+
+// A table is a list of rows that a statement takes.
+type table struct {
+	width int
+	cells []cell
+}
+
+func newTable(rows, width int) *table {
+	return &table{width: width, cells: make([]cell, 0, rows*width)}
+}
+
+func (t *table) add(row ...cell) {
+	t.width = len(row)
+	t.cells = append(t.cells, row...)
+}
+
+func (t *table) len() int {
+	if t.width == 0 {
+		return 0
+	}
+	return len(t.cells) / t.width
+}
+
+func (t *table) row(i int) []cell { return t.cells[i*t.width : (i+1)*t.width] }
+
+// Bounds of what one statement takes.
+const (
+	statementRows  = 500
+	statementBytes = 1 << 20
+)
+
+// parts cuts a table into such as one statement may take.
+func (t *table) parts(yield func(*table) bool) {
+	begin, size := 0, 0
+	for i := range t.len() {
+		n := 0
+		for c := range t.row(i) {
+			n += t.row(i)[c].size()
+		}
+		if i > begin && (i-begin == statementRows || size+n > statementBytes) {
+			if !yield(&table{t.width, t.cells[begin*t.width : i*t.width]}) {
+				return
+			}
+			begin, size = i, 0
+		}
+		size += n
+	}
+	if begin < t.len() {
+		yield(&table{t.width, t.cells[begin*t.width:]})
+	}
+}
