@@ -1,10 +1,10 @@
 // Package webhook sends webhooks: it takes events from an application, fans them out to the endpoints that its customers
 // registered, signs every request, retries what fails, and keeps a log of every attempt. It is a library: it runs inside the
-// application, on a [Store] that the application chooses.
+// application, on a [Store] that the application chooses: its own database through package sqlstore, or memory.
 //
 // # Sending
 //
-//	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{})
+//	d, err := webhook.New(store, webhook.Config{}) // of sqlstore.New, sqlstore.OpenSQLite or memstore.New
 //	stopped := make(chan error, 1)
 //	go func() { stopped <- d.Run(ctx) }() // delivers until ctx ends, then drains: wait for it before the process exits
 //

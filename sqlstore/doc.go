@@ -1,3 +1,42 @@
 // Package sqlstore keeps webhooks in the application's own database, through database/sql: PostgreSQL, MariaDB or MySQL, or an
 // SQLite file. It imports no driver.
+//
+//	store, err := sqlstore.New(db, sqlstore.Postgres, sqlstore.Options{})
+//	if err != nil {
+//		return err
+//	}
+//	if err := store.Migrate(ctx); err != nil { // or apply Migrations with a tool of your own, and call Check
+//		return err
+//	}
+//	d, err := webhook.New(store, webhook.Config{})
+//
+// # Transactions
+//
+// [Store.Tx] makes of a transaction of yours what [webhook.Dispatcher.EmitTx] takes, so that an event and the change that it tells
+// of commit or vanish together. It works with everything that has ExecContext; [Pgx] adapts pgx.
+//
+// # What it needs
+//
+// The right to read and write its tables, whose names begin with "webhook_" unless [Options] say otherwise; to create them, only if
+// Migrate does it. No extension and no superuser. It keeps nothing in a session, so a pooler that hands out a connection for each
+// transaction may stand between: with PgBouncer and pgx use pgx's simple protocol (default_query_exec_mode=simple_protocol). A
+// connection is taken for single transactions of a few milliseconds, never while a request is sent; ten for each process are plenty.
+// A call that gets none within 5 seconds fails.
+//
+// Several processes may use one database. Each delivery is leased to one of them, and taken over by another when the lease has
+// ended for 5 seconds. On PostgreSQL and MySQL the server's clock counts, so those of the processes may be apart.
+//
+// # Tables
+//
+// The queue of unfinished deliveries is a table apart from those that have finished, so that its indexes stay small however long the
+// log is kept. [webhook.Config].Retention says how long that is; without it the log is the database's largest table. On
+// PostgreSQL the queue brings its own autovacuum settings. A transaction that stays open for hours elsewhere in the same database
+// keeps dead rows alive and makes claims slower, as it does for any queue in PostgreSQL.
+//
+// Secrets and header values are stored as they are given: who can read the tables can sign. On MySQL values are part of the
+// statements, so a log of statements has them too.
+//
+// # Isolation
+//
+// All transactions of the Store are READ COMMITTED. EmitTx works at whatever level yours has.
 package sqlstore

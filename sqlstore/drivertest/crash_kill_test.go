@@ -1,16 +1,12 @@
 package drivertest
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // TestNothingAcknowledgedIsLostWhenProcessesAreKilled kills processes while they emit and deliver, beside another process that emits
@@ -57,13 +53,7 @@ func TestNothingAcknowledgedIsLostWhenProcessesAreKilled(t *testing.T) {
 			w.terminate()
 			assert.Empty(t, w.end())
 		}
-		stored := f.events()
-		for _, id := range acknowledged {
-			require.True(t, stored[id], "event %s was acknowledged and is not stored", id)
-		}
-		for _, id := range rolledBack {
-			require.False(t, stored[id], "event %s was rolled back and is stored", id)
-		}
+		f.compare(acknowledged, rolledBack)
 		f.log(f.check(), len(acknowledged), kills, began)
 	})
 }
@@ -74,74 +64,4 @@ func testSeed(t *testing.T) int64 {
 	seed := rand.Int64()
 	t.Logf("the seed is %d", seed)
 	return seed
-}
-
-// A fleetHost emits in this process, which delivers nothing: by Emit, and in transactions, some of which are rolled back.
-type fleetHost struct {
-	f            *fleet
-	cancel       context.CancelFunc
-	ended        chan struct{}
-	acknowledged []string
-	rolledBack   []string
-	errs         []error
-}
-
-func (f *fleet) startHost() *fleetHost {
-	ctx, cancel := context.WithCancel(f.t.Context())
-	h := &fleetHost{f: f, cancel: cancel, ended: make(chan struct{})}
-	go func() {
-		defer close(h.ended)
-		for i := 0; ; i++ {
-			h.emit(i)
-			if !letPass(ctx, emitPace) {
-				return
-			}
-		}
-	}()
-	f.t.Cleanup(func() { h.halt() })
-	return h
-}
-
-func (h *fleetHost) halt() {
-	h.cancel()
-	<-h.ended
-}
-
-// stop returns what was stored and what was not.
-func (h *fleetHost) stop() (acknowledged, rolledBack []string) {
-	h.f.t.Helper()
-	h.halt()
-	require.NotEmpty(h.f.t, h.acknowledged)
-	if n := len(h.errs); n > 0 {
-		h.f.t.Logf("%d Emits of the host failed and were repeated, the last with: %v", n, h.errs[n-1])
-	}
-	return slices.Clone(h.acknowledged), h.rolledBack
-}
-
-// emit emits event i, in one of several ways, until it is acknowledged.
-func (h *fleetHost) emit(i int) {
-	e := h.f.event("host-"+strconv.Itoa(i), i)
-	rollback := false
-	for {
-		var err error
-		switch i % 3 {
-		case 0:
-			_, err = h.f.dispatcher.Emit(context.Background(), e)
-		default:
-			rollback = i%6 == 5
-			err = h.f.emitTx(e, rollback)
-		}
-		if err == nil {
-			break
-		}
-		h.errs = append(h.errs, err)
-		if !letPass(h.f.t.Context(), emitPace) {
-			return
-		}
-	}
-	if rollback {
-		h.rolledBack = append(h.rolledBack, e.ID)
-	} else {
-		h.acknowledged = append(h.acknowledged, e.ID)
-	}
 }

@@ -3,6 +3,7 @@ package drivertest
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ import (
 // refusals are the errors by which a database refuses a transaction because of another one.
 var refusals = map[string][]error{
 	"postgres": {&pgconn.PgError{Code: "40001"}, &pgconn.PgError{Code: "40P01"}},
-	"mysql":    {&mysqldriver.MySQLError{Number: 1213}, &mysqldriver.MySQLError{Number: 1205}},
+	"mysql":    {&mysqldriver.MySQLError{Number: 1213}, fmt.Errorf("wrapped: %w", &mysqldriver.MySQLError{Number: 1213})},
 }
 
 // eachServer runs a test on the databases that refuse transactions because of others.

@@ -15,7 +15,7 @@ type account struct {
 	deliveries int
 	requests   int // that arrived
 	repeats    int // successes of a delivery beyond its first
-	unlogged   int // requests of a process that was killed before it could store what became of them
+	unlogged   int // requests of a process that was killed, or was not given time, before it stored what became of them
 	timedOut   int // requests that were answered too late for the sender
 	late       int // attempts that were logged without effect
 }
@@ -86,8 +86,8 @@ func (f *fleet) settled(acknowledged []string) {
 }
 
 // check compares what arrived with what the log says, when all is over. Every request is in the log, once, and the log has no other
-// that was answered, except those of processes that were killed: of each at most as many as it may have had in flight. After the
-// attempt that succeeded there is none. So a delivery is repeated only for want of a result that was stored.
+// that was answered, except those of lossy processes: of each at most as many as it may have had in flight. After the attempt that
+// succeeded there is none. So a delivery is repeated only for want of a result that was stored.
 func (f *fleet) check() (a account) {
 	t := f.t
 	t.Helper()
@@ -97,7 +97,7 @@ func (f *fleet) check() (a account) {
 		requests[r.deliveryOf] = append(requests[r.deliveryOf], r)
 	}
 	a.events, a.deliveries = len(f.events()), len(deliveries)
-	killed, unlogged := f.killed(), make(map[string]int)
+	lossy, unlogged := f.lossy(), make(map[string]int)
 	for key := range requests {
 		assert.Contains(t, deliveries, key, "what arrives is stored")
 	}
@@ -128,7 +128,7 @@ func (f *fleet) check() (a account) {
 			delete(attempts, r.started)
 			switch {
 			case !found:
-				assert.True(t, killed[r.worker], "%v: request %d of %s is not in the log", key, r.nth, r.worker)
+				assert.True(t, lossy[r.worker], "%v: request %d of %s is not in the log", key, r.nth, r.worker)
 				unlogged[r.worker]++
 				a.unlogged++
 			case one.Class == webhook.ClassTimeout:
@@ -147,9 +147,9 @@ func (f *fleet) check() (a account) {
 		}
 	}
 	for name, n := range unlogged {
-		assert.LessOrEqual(t, n, f.settings.InFlight, "requests of %s that were in flight when it was killed", name)
+		assert.LessOrEqual(t, n, f.settings.InFlight, "requests of %s that were in flight when it ended", name)
 	}
-	assert.LessOrEqual(t, a.repeats, a.unlogged+a.timedOut, "repeats are explained")
+	assert.LessOrEqual(t, a.repeats, a.unlogged+a.timedOut+a.late, "repeats are explained")
 	return a
 }
 
@@ -157,6 +157,6 @@ func (f *fleet) check() (a account) {
 func (f *fleet) log(a account, acknowledged, kills int, began time.Time) {
 	f.t.Helper()
 	f.t.Logf("%d kills; events: %d acknowledged, %d stored; %d deliveries in %d requests, of which %d were repeats of successes; "+
-		"%d requests were not logged for a kill, %d timed out, %d were logged late; %.1f s",
+		"%d requests were lost with their process, %d timed out, %d were logged late; %.1f s",
 		kills, acknowledged, a.events, a.deliveries, a.requests, a.repeats, a.unlogged, a.timedOut, a.late, time.Since(began).Seconds())
 }

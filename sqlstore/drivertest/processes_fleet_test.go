@@ -128,7 +128,7 @@ func (f *fleet) endpoint(patterns ...string) {
 // run runs this process's Dispatcher until the end of the test.
 func (f *fleet) run() {
 	f.t.Helper()
-	ctx, stop := context.WithCancel(context.Background()) //nolint:usetesting // it ends before the store is closed
+	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -173,14 +173,14 @@ func (f *fleet) event(id string, i int) webhook.Event {
 }
 
 // emitTx emits in a transaction of its own. It may be called again after an error.
-func (f *fleet) emitTx(e webhook.Event, rollback bool) error {
+func (f *fleet) emitTx(rollback bool, events ...webhook.Event) error {
 	ctx := context.Background()
 	tx, err := f.store.DB().BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	if _, err := f.dispatcher.EmitTx(ctx, f.store.Tx(tx), e); err != nil || rollback {
+	if _, err := f.dispatcher.EmitTx(ctx, f.store.Tx(tx), events...); err != nil || rollback {
 		return err
 	}
 	return tx.Commit()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A deliveryOf is an event owed to an endpoint.
@@ -24,6 +25,7 @@ type received struct {
 	worker  string
 	started int64 // by the sender's store time, in microseconds
 	nth     int   // of its delivery, from 1, in the order of arrival
+	arrived time.Time
 	body    [sha256.Size]byte
 	status  int // 0 until it is answered, and for ever if the sender hung up before
 }
@@ -34,12 +36,11 @@ func (r *received) succeeded() bool { return r.status == http.StatusOK }
 type ledger struct {
 	url string
 
-	mu       sync.Mutex
-	answer   func(ctx context.Context, r received) int // the status, or 0 when ctx ends; nil is 200
-	all      []*received
-	of       map[deliveryOf]int // how many arrived
-	done     map[deliveryOf]int // how many succeeded
-	problems []string
+	mu     sync.Mutex
+	answer func(ctx context.Context, r received) int // the status, or 0 when ctx ends; nil is 200
+	all    []*received
+	of     map[deliveryOf]int // how many arrived
+	done   map[deliveryOf]int // how many succeeded
 }
 
 func newLedger(t *testing.T) *ledger {
@@ -81,7 +82,8 @@ func (l *ledger) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	r := &received{
 		deliveryOf: deliveryOf{request.Header.Get("webhook-id"), strings.TrimPrefix(request.URL.Path, "/")},
-		worker:     request.Header.Get(workerHeader), started: started, body: sha256.Sum256(body),
+		worker:     request.Header.Get(workerHeader), started: started,
+		arrived: time.Now(), body: sha256.Sum256(body),
 	}
 	answer := l.enter(r)
 	status := http.StatusOK

@@ -30,7 +30,7 @@ type fleetWorker struct {
 	stored  []string // acknowledged events
 	failed  []string // errors of Emit
 	ended   *string
-	killed  bool
+	lossy   bool // it was killed, or not given time to end
 	exitErr error
 }
 
@@ -68,13 +68,19 @@ func (f *fleet) start(name string, shift time.Duration) *fleetWorker {
 func (f *fleet) startUp(name string, shift time.Duration) *fleetWorker {
 	f.t.Helper()
 	w := f.start(name, shift)
-	f.eventually("worker "+name+" is up", func() bool {
+	w.waitUp()
+	return w
+}
+
+// waitUp waits until the worker runs.
+func (w *fleetWorker) waitUp() {
+	w.f.t.Helper()
+	w.f.eventually("worker "+w.name+" is up", func() bool {
 		up, exited := w.isUp()
 		return up || exited
 	})
 	up, _ := w.isUp()
-	require.True(f.t, up, "worker %s has ended", name)
-	return w
+	require.True(w.f.t, up, "worker %s has ended", w.name)
 }
 
 // listen reads reports until the process has ended.
@@ -146,11 +152,16 @@ func (w *fleetWorker) quieten() {
 
 // kill ends the worker as a crash does, and returns when all that it said has been heard.
 func (w *fleetWorker) kill() {
-	w.mu.Lock()
-	w.killed = true
-	w.mu.Unlock()
+	w.mayLose()
 	_ = w.cmd.Process.Kill() // unless it has ended
 	<-w.exited
+}
+
+// mayLose says that results of the worker's last requests may not be stored.
+func (w *fleetWorker) mayLose() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lossy = true
 }
 
 // suspend stops the worker, all of it.
@@ -190,12 +201,12 @@ func (w *fleetWorker) end() string {
 	return *w.ended
 }
 
-// killed returns the names of the workers that were killed.
-func (f *fleet) killed() map[string]bool {
+// lossy returns the names of the workers that may not have stored what became of their last requests.
+func (f *fleet) lossy() map[string]bool {
 	names := make(map[string]bool)
 	for name, w := range f.workers {
 		w.mu.Lock()
-		if w.killed {
+		if w.lossy {
 			names[name] = true
 		}
 		w.mu.Unlock()

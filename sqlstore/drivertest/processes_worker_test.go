@@ -133,8 +133,9 @@ func (s *workerSpec) open() (*sqlstore.Store, error) {
 // tell writes a report at once: what was told is with the test, whatever becomes of this process.
 func (w *workerProcess) tell(r workerReport) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.out.Encode(r); err != nil {
+	err := w.out.Encode(r)
+	w.mu.Unlock()
+	if err != nil {
 		os.Exit(2) //nolint:revive // nobody listens any more
 	}
 }
