@@ -68,7 +68,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 		return paging.NoTenant("Endpoint.Tenant")
 	}
 	ref := refOf(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
-	return s.write(ctx, "create endpoint", writing{}, func(t *tx) error {
+	return s.write(ctx, "create endpoint", writing{noMore: true}, func(t *tx) error {
 		if _, err := t.exec(countEndpoint, text(e.Tenant)); err != nil { // also locks out others of the tenant
 			return err
 		}
@@ -137,7 +137,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	}
 	ref := refOf(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
 	var updated webhook.Endpoint
-	err := s.write(ctx, "update endpoint", writing{}, func(t *tx) error {
+	err := s.write(ctx, "update endpoint", writing{noMore: true}, func(t *tx) error {
 		old, found, err := t.locked(ref)
 		switch {
 		case err != nil:
@@ -188,7 +188,7 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ t
 	if key.Tenant == "" {
 		return paging.NoTenant("EndpointKey.Tenant")
 	}
-	return s.write(ctx, "delete endpoint", writing{}, func(t *tx) error {
+	return s.write(ctx, "delete endpoint", writing{noMore: true}, func(t *tx) error {
 		ref := refOf(key)
 		e, found, err := t.locked(ref)
 		if err != nil {

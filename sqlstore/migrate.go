@@ -158,11 +158,14 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 	end := func(commit bool) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
-		query := "ROLLBACK"
-		if commit {
-			query = "COMMIT"
+		if !commit {
+			s.rollback(ctx, conn)
+			return nil
 		}
-		_, err := conn.ExecContext(ctx, query)
+		_, err := conn.ExecContext(ctx, "COMMIT")
+		if err != nil {
+			s.rollback(ctx, conn)
+		}
 		return err
 	}
 	switch s.dialect {
@@ -179,7 +182,11 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 		}
 		return end, nil
 	case &sqlite:
-		return end, run("BEGIN IMMEDIATE")
+		if err := run("BEGIN IMMEDIATE"); err != nil {
+			s.rollback(ctx, conn)
+			return nil, err
+		}
+		return end, nil
 	}
 	var got sql.NullInt64
 	lock := "x'" + fmt.Sprintf("%x", name[:min(len(name), 64)]) + "'"

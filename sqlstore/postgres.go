@@ -154,5 +154,5 @@ const statsSQL = `SELECT count(*),
 	FROM (SELECT CASE WHEN q.leased = 1 AND q.due_at > $2 THEN 1 ELSE 0 END AS flight,
 		CASE WHEN q.leased = 0 AND q.due_at > $1 THEN 1 ELSE 0 END AS later,
 		CASE WHEN s.ref IS NULL OR s.state <> 'active' OR s.blocked_until > $1 THEN 1 ELSE 0 END AS held,
-		CASE WHEN q.leased = 1 THEN q.due_at - ($2 - $1) ELSE q.due_at END AS due
+		CASE WHEN q.leased = 1 THEN q.due_at - $2 + $1 ELSE q.due_at END AS due
 		FROM {queue} q LEFT JOIN {status} s ON s.ref = q.ref) x`

@@ -48,7 +48,7 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 		return done, s.wrap(ctx, what, webhook.ErrNotFound)
 	}
 	if len(views) > 0 {
-		err = s.write(ctx, what, writing{}, func(t *tx) error {
+		err = s.write(ctx, what, writing{noMore: single}, func(t *tx) error {
 			c := change{tx: t, now: micros(now), retry: retry, single: single, state: q.State, done: &webhook.Recovered{}}
 			err := c.run(views)
 			done = *c.done

@@ -3,8 +3,10 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -21,6 +23,9 @@ const (
 	tries     = 6
 	firstWait = 2 * time.Millisecond
 	lastWait  = 200 * time.Millisecond
+
+	// staleConnections is how many connections of the pool may turn out to be dead before a method gives up.
+	staleConnections = 100
 )
 
 // A runner is a connection or a transaction.
@@ -33,8 +38,9 @@ type runner interface {
 type tx struct {
 	store *Store
 	ctx   context.Context
-	on    runner
-	rerun bool // an earlier run may have been committed
+	on    runner // nil until there is a connection
+	rerun bool   // an earlier run may have been committed
+	used  bool   // a statement has succeeded
 }
 
 // exec runs a statement that takes no table, and returns the rows that it changed.
@@ -96,6 +102,7 @@ func (t *tx) queryPart(o op, part *table, scan func(*sql.Rows) error, scalars []
 		return err
 	}
 	defer found.Close()
+	t.used = true
 	for found.Next() {
 		if err := scan(found); err != nil {
 			return err
@@ -116,12 +123,23 @@ func (t *tx) row(o op, scalars []cell, into ...any) (bool, error) {
 
 // read runs do without a transaction.
 func (s *Store) read(ctx context.Context, what string, do func(*tx) error) error {
-	conn, err := s.connect(ctx, s.reader)
-	if err == nil {
-		defer conn.Close()
-		err = do(&tx{store: s, ctx: ctx, on: conn})
+	for stale := 0; ; stale++ {
+		t := &tx{store: s, ctx: ctx}
+		err := s.readOnce(t, do)
+		if err == nil || t.on == nil || t.used || stale == staleConnections || ctx.Err() != nil || !lostConnection(err) {
+			return s.wrap(ctx, what, err)
+		}
 	}
-	return s.wrap(ctx, what, err)
+}
+
+func (s *Store) readOnce(t *tx, do func(*tx) error) error {
+	conn, err := s.connect(t.ctx, s.reader)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	t.on = conn
+	return do(t)
 }
 
 // A writing says how a transaction is run.
@@ -135,9 +153,15 @@ func (s *Store) write(ctx context.Context, what string, how writing, do func(*tx
 	wait := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(firstWait), backoff.WithMaxInterval(lastWait), backoff.WithMaxElapsedTime(0),
 	)
-	rerun := false
+	rerun, stale := false, 0
 	for try := 1; ; try++ {
 		err := s.writeOnce(ctx, how, &rerun, do)
+		var unbegun unbegunError
+		if errors.As(err, &unbegun) && lostConnection(err) && stale < staleConnections && ctx.Err() == nil {
+			stale++
+			try--
+			continue
+		}
 		if err == nil || try == tries || ctx.Err() != nil || !s.again(err, how) {
 			return s.wrap(ctx, what, err)
 		}
@@ -156,6 +180,11 @@ type unknownError struct{ error }
 
 func (e unknownError) Unwrap() error { return e.error }
 
+// An unbegunError is that of a transaction that has not begun.
+type unbegunError struct{ error }
+
+func (e unbegunError) Unwrap() error { return e.error }
+
 // again reports whether a transaction that failed is to be run again.
 func (s *Store) again(err error, how writing) bool {
 	var unknown unknownError
@@ -173,7 +202,7 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 	defer conn.Close()
 	on, commit, rollback, err := s.begin(ctx, conn)
 	if err != nil {
-		return err
+		return unbegunError{err}
 	}
 	done := false
 	defer func() {
@@ -224,19 +253,25 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn) (on runner, commit fu
 		}
 		return tx, tx.Commit, func() { _ = tx.Rollback() }, nil
 	}
+	rollback = func() { s.rollback(ctx, conn) }
 	if _, err := conn.ExecContext(ctx, s.dialect.beginning); err != nil {
+		rollback() // it may have begun all the same
 		return nil, nil, nil, err
 	}
 	commit = func() error {
 		_, err := conn.ExecContext(ctx, "COMMIT")
 		return err
 	}
-	rollback = func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		_, _ = conn.ExecContext(ctx, "ROLLBACK")
-	}
 	return conn, commit, rollback, nil
+}
+
+// rollback ends whatever transaction a connection is in; if that fails the connection is not used again.
+func (s *Store) rollback(ctx context.Context, conn *sql.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
 }
 
 // connect takes a connection from the pool.

@@ -15,19 +15,18 @@ import (
 const simpleProtocol = "&default_query_exec_mode=simple_protocol"
 
 func TestTheContractHoldsThroughPQ(t *testing.T) {
+	t.Parallel()
 	keepsTheContract(t, "postgres", servers.Postgres(t))
 }
 
 func TestTheContractHoldsThroughTheSimpleProtocol(t *testing.T) {
+	t.Parallel()
 	keepsTheContract(t, "pgx", servers.Postgres(t)+simpleProtocol)
-}
-
-func TestTheContractHoldsThroughPgxWithoutPreparedStatements(t *testing.T) {
-	keepsTheContract(t, "pgx", servers.Postgres(t)+"&default_query_exec_mode=exec")
 }
 
 // In transaction mode each transaction may be another session's: a setting or a lock of a session would be lost or left behind.
 func TestTheContractHoldsThroughPgBouncer(t *testing.T) {
+	t.Parallel()
 	keepsTheContract(t, "pgx", servers.StartPgBouncer(t, servers.Postgres(t))+simpleProtocol)
 }
 

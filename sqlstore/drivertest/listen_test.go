@@ -1,0 +1,208 @@
+package drivertest
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/sqlstore"
+	"github.com/gowebhook/webhook/webhooktest"
+)
+
+// pgxListen returns the function of the documentation of sqlstore.Listen, word for word.
+func pgxListen(databaseURL string) sqlstore.Listen {
+	listen := func(ctx context.Context, channel string, notified func()) error {
+		conn, err := pgx.Connect(ctx, databaseURL) // not through PgBouncer
+		if err != nil {
+			return err
+		}
+		defer conn.Close(context.Background())
+		if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+			return err
+		}
+		for notified(); ; notified() {
+			if _, err := conn.WaitForNotification(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return listen
+}
+
+// A listening host has a worker process that listens, and an API process that emits and does not run.
+type listening struct {
+	*host
+	api, worker *webhook.Dispatcher
+	acme        *customer
+	arrived     chan time.Time
+	heard       chan struct{} // the worker has begun to listen, or was notified
+	errors      chan error    // of the worker
+}
+
+func newListening(t *testing.T, o sqlstore.Options, poll time.Duration) *listening {
+	t.Helper()
+	h := newHost(t, postgres)
+	l := &listening{
+		host: h, arrived: make(chan time.Time, 1000), heard: make(chan struct{}, 1000), errors: make(chan error, 1000),
+	}
+	listen := pgxListen(h.url)
+	o.Listen = func(ctx context.Context, channel string, notified func()) error {
+		return listen(ctx, channel, func() {
+			notified()
+			l.heard <- struct{}{}
+		})
+	}
+	apiStore := h.database.store(t, h.url, o)
+	require.NoError(t, apiStore.Migrate(t.Context()))
+	l.host.store = apiStore
+	l.api = h.dispatcher(t, apiStore, poll)
+	config := webhooktest.Config()
+	config.PollInterval = poll
+	config.Observer.Error = func(err error) { l.errors <- err }
+	var err error
+	l.worker, err = webhook.New(h.database.store(t, h.url, o), config)
+	require.NoError(t, err)
+	run(t, l.worker)
+	l.acme = newCustomer(t, l.api)
+	l.acme.AnswerFunc(func(webhooktest.Received) webhooktest.Answer {
+		l.arrived <- time.Now()
+		return webhooktest.Answer{}
+	})
+	within(t, l.heard)
+	return l
+}
+
+// within returns what comes from a channel in good time.
+func within[T any](t *testing.T, from <-chan T) (v T) {
+	t.Helper()
+	timeout := time.NewTimer(long)
+	defer timeout.Stop()
+	select {
+	case v = <-from:
+	case <-timeout.C:
+		require.Fail(t, "nothing came")
+	}
+	return v
+}
+
+// emitTx emits through a transaction in the API process, and returns when it was committed.
+func (l *listening) emitTx(t *testing.T) time.Time {
+	t.Helper()
+	tx := beginSQL(t, l.host)
+	_, err := l.api.EmitTx(t.Context(), l.store.Tx(tx), l.acme.event("", "an order"))
+	require.NoError(t, err)
+	require.NoError(t, tx.commit())
+	return time.Now()
+}
+
+// median logs how long most of many took.
+func median(t *testing.T, what string, took []time.Duration) time.Duration {
+	t.Helper()
+	slices.Sort(took)
+	m := took[len(took)/2]
+	t.Logf("%s: median %v, longest %v of %d", what, m, took[len(took)-1], len(took))
+	return m
+}
+
+func TestANotificationReachesTheWorkerOfAnotherProcess(t *testing.T) {
+	for _, o := range []sqlstore.Options{{}, {Schema: "hooks", Prefix: "wh_"}} {
+		t.Run(o.Schema, func(t *testing.T) {
+			l := newListening(t, o, never)
+			var afterTx, afterEmit []time.Duration
+			for range 25 {
+				committed := l.emitTx(t)
+				l.api.Wake()
+				afterTx = append(afterTx, within(t, l.arrived).Sub(committed))
+
+				began := time.Now()
+				_, err := l.api.Emit(t.Context(), l.acme.event("", "an order"))
+				require.NoError(t, err)
+				afterEmit = append(afterEmit, within(t, l.arrived).Sub(began))
+			}
+			assert.Less(t, median(t, "EmitTx and Wake", afterTx), 2*time.Second)
+			assert.Less(t, median(t, "Emit without Run", afterEmit), 2*time.Second)
+		})
+	}
+}
+
+func TestWithoutItsListeningConnectionAProcessPollsAndListensAgain(t *testing.T) {
+	l := newListening(t, sqlstore.Options{}, soon)
+	for range 3 {
+		cut := l.count(t, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE datname = current_database() AND query LIKE 'LISTEN %'`)
+		require.Equal(t, 1, cut)
+		l.emitTx(t) // and no Wake
+		within(t, l.arrived)
+		for err := within(t, l.errors); ; err = within(t, l.errors) {
+			if strings.Contains(err.Error(), "listen") {
+				assert.ErrorContains(t, err, "until it works again, work is found by polling")
+				break
+			}
+		}
+		for len(l.heard) > 0 {
+			<-l.heard
+		}
+		// It listens again, so that a notification is heard.
+		require.Eventually(t, func() bool {
+			l.api.Wake()
+			return len(l.heard) > 0
+		}, long, soon)
+	}
+}
+
+func TestAListenerThatBeginsLateFindsWhatWasThereBefore(t *testing.T) {
+	h := newHost(t, postgres)
+	var calls atomic.Int32
+	listen := pgxListen(h.url)
+	begin := make(chan struct{})
+	store := h.database.store(t, h.url, sqlstore.Options{
+		Listen: func(ctx context.Context, channel string, notified func()) error {
+			if calls.Add(1) == 1 {
+				return assert.AnError
+			}
+			select {
+			case <-begin:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			return listen(ctx, channel, notified)
+		},
+	})
+	d := h.dispatcher(t, store, never)
+	run(t, d)
+	acme := newCustomer(t, d)
+	require.Eventually(t, func() bool { return calls.Load() == 2 }, long, soon) // the first claim of Run is over by then, or nearly
+	tx := beginSQL(t, h)
+	_, err := d.EmitTx(t.Context(), store.Tx(tx), acme.event("", "an order"))
+	require.NoError(t, err)
+	require.NoError(t, tx.commit())
+	close(begin)
+	acme.got(1)
+}
+
+// A transaction that notifies would wait for all others that do when it commits.
+func TestATransactionOfTheApplicationDoesNotNotify(t *testing.T) {
+	l := newListening(t, sqlstore.Options{}, never)
+	l.emitTx(t)
+	tx := beginSQL(t, l.host)
+	recorder := &recording{Execer: tx}
+	_, err := l.api.EmitTx(t.Context(), l.store.Tx(recorder), l.acme.event("a", "1"), l.acme.event("b", "2"), l.acme.event("", "3"))
+	require.NoError(t, err)
+	require.Len(t, recorder.statements, 6)
+	for _, s := range recorder.statements {
+		assert.True(t, strings.HasPrefix(s, "INSERT INTO "), s)
+		assert.NotContains(t, s, "notify")
+		assert.NotContains(t, s, "SELECT")
+	}
+	require.NoError(t, tx.commit())
+	l.api.Wake()
+	l.acme.got(4)
+}
