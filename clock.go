@@ -18,7 +18,7 @@ type Clock interface {
 
 const (
 	clockAge     = 30 * time.Second // how old a reading of the store's clock may be
-	clockTimeout = 2 * time.Second  // for one reading
+	clockTimeout = time.Second      // for one reading
 )
 
 // storeTime is what time it is for the store: its last reading, and what has passed since on this process's clock.

@@ -88,6 +88,9 @@ func (o *Options) check(d *dialect) error {
 	if !prefixes.MatchString(o.Prefix) {
 		return fmt.Errorf("sqlstore: Options.Prefix %q is not usable; use 1 to 30 of a–z, 0–9 and _, not beginning with a digit", o.Prefix)
 	}
+	if o.Listen != nil && d != &postgres {
+		return fmt.Errorf("sqlstore: Options.Listen is for PostgreSQL; leave it nil, and other processes' work is found by polling")
+	}
 	if o.Schema == "" {
 		return nil
 	}

@@ -21,7 +21,7 @@
 // Migrate does it. No extension and no superuser. It keeps nothing in a session, so a pooler that hands out a connection for each
 // transaction may stand between: with PgBouncer and pgx use pgx's simple protocol (default_query_exec_mode=simple_protocol). A
 // connection is taken for single transactions of a few milliseconds, never while a request is sent; ten for each process are plenty.
-// A call that gets none within 5 seconds fails.
+// A call that gets none within 4 seconds fails.
 //
 // Several processes may use one database. Each delivery is leased to one of them, and taken over by another when the lease has
 // ended for 5 seconds. On PostgreSQL and MySQL the server's clock counts, so those of the processes may be apart.

@@ -2,6 +2,12 @@ package sqlstore
 
 const mysqlZero = `x'00000000000000000000000000000000'`
 
+// MariaDB and MySQL have different ways to wait only a second for another transaction, and each takes the other's for a comment.
+const (
+	mysqlPatience = `/*M! SET STATEMENT innodb_lock_wait_timeout = 1 FOR */ `
+	mysqlHint     = ` /*+ SET_VAR(innodb_lock_wait_timeout = 1) */ `
+)
+
 // mysql is the SQL that MariaDB and MySQL have in common. Lists of keys stay on the primary key; joins with a list force their
 // order.
 var mysql = dialect{
@@ -12,13 +18,10 @@ var mysql = dialect{
 	statements: map[op]string{
 		addEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples}`,
-		// MariaDB and MySQL have different ways to wait only a second for an open transaction with the same id, and each takes
-		// the other's for a comment.
-		insertEvents: `/*M! SET STATEMENT innodb_lock_wait_timeout = 1 FOR */
-			INSERT /*+ SET_VAR(innodb_lock_wait_timeout = 1) */ INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+		insertEvents: mysqlPatience + `INSERT` + mysqlHint + `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples} ON DUPLICATE KEY UPDATE dup = dup + 1`,
-		findEvents:       `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e WHERE (e.tenant, e.id) IN ({tuples})`,
-		deleteEvents:     `DELETE FROM {events} WHERE uid IN ({tuples})`,
+		findEvents:       `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e WHERE (e.tenant, e.id) IN ({keys})`,
+		deleteEvents:     `DELETE FROM {events} WHERE uid IN ({keys})`,
 		insertOutbox:     `INSERT INTO {outbox} (event_uid, due_at) VALUES {tuples}`,
 		insertQueue:      `INSERT INTO {queue} (` + queueColumns + `) VALUES {tuples}`,
 		insertDeliveries: `INSERT INTO {deliveries} (` + deliveryColumns + `) VALUES {tuples}`,
@@ -39,28 +42,31 @@ var mysql = dialect{
 			(SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1)`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
-			FROM {events} e WHERE e.uid IN ({tuples})`,
+			FROM {events} e WHERE e.uid IN ({keys})`,
 		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at <= $1
 			ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
-		wakeDeliveries: `UPDATE {queue} SET lane = ref WHERE (event_uid, endpoint_id) IN ({tuples})`,
+		wakeDeliveries: `UPDATE {queue} SET lane = ref WHERE (event_uid, endpoint_id) IN ({keys})`,
 		readyLanes:     `SELECT lane FROM {queue} WHERE lane > $1 AND lane <= $2 GROUP BY lane LIMIT $3`,
-		readStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({tuples})`,
-		lockStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({tuples}) FOR UPDATE`,
+		readStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys})`,
+		lockStatus:     mysqlPatience + `SELECT` + mysqlHint + `` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys}) FOR UPDATE`,
 		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1
 			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} SET lane = ` + mysqlZero + `, due_at = $1, lease_no = lease_no + 1, leased = 1
-			WHERE (event_uid, endpoint_id) IN ({tuples})`,
+			WHERE (event_uid, endpoint_id) IN ({keys})`,
 		rebindDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, version int} STRAIGHT_JOIN {queue} q
 			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id SET q.version = v.version`,
-		readEvents:    `SELECT ` + eventColumns + ` FROM {events} e WHERE e.uid IN ({tuples})`,
-		readEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e STRAIGHT_JOIN {status} s ON s.ref = e.ref WHERE e.ref IN ({tuples})`,
-		readVersions:  `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {versions} r WHERE (r.ref, r.version) IN ({tuples})`,
+		readEvents:    `SELECT ` + eventColumns + ` FROM {events} e WHERE e.uid IN ({keys})`,
+		readEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e STRAIGHT_JOIN {status} s ON s.ref = e.ref WHERE e.ref IN ({keys})`,
+		readVersions:  `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {versions} r WHERE (r.ref, r.version) IN ({keys})`,
 
-		lockQueue:        `SELECT ` + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN ({tuples}) FOR UPDATE`,
-		lockDeliveries:   `SELECT ` + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN ({tuples}) FOR UPDATE`,
-		findAttempts:     `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({tuples})`,
-		deleteQueue:      `DELETE FROM {queue} WHERE (event_uid, endpoint_id) IN ({tuples})`,
-		deleteDeliveries: `DELETE FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({tuples})`,
+		lockQueue:      mysqlPatience + `SELECT` + mysqlHint + `` + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN ({keys}) FOR UPDATE`,
+		lockDeliveries: mysqlPatience + `SELECT` + mysqlHint + `` + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN ({keys}) FOR UPDATE`,
+		findAttempts:   `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
+		lockEndpoint:   mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1 FOR UPDATE`,
+		takeProbe: mysqlPatience + `UPDATE` + mysqlHint + `{status} SET blocked_until = $3
+			WHERE ref = $1 AND circuit = 1 AND blocked_until <= $2`,
+		deleteQueue:      `DELETE FROM {queue} WHERE (event_uid, endpoint_id) IN ({keys})`,
+		deleteDeliveries: `DELETE FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({keys})`,
 		requeue: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int,
 			failures int, since int, reason text} STRAIGHT_JOIN {queue} q ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
 			SET q.lane = v.lane, q.due_at = v.due_at, q.lease_no = v.lease_no, q.leased = 0, q.settled_no = v.settled_no,
@@ -77,10 +83,10 @@ var mysql = dialect{
 		countEndpoint: `INSERT INTO {tenants} (tenant, endpoints) VALUES ($1, 1) ON DUPLICATE KEY UPDATE endpoints = endpoints + 1`,
 		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref) VALUES {tuples}
 			ON DUPLICATE KEY UPDATE ref = {subscriptions}.ref`,
-		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE (tenant, pattern, channel, endpoint_id) IN ({tuples})`,
+		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE (tenant, pattern, channel, endpoint_id) IN ({keys})`,
 
 		eventHeads: `SELECT e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout, length(e.data) FROM {events} e
-			WHERE e.uid IN ({tuples})`,
+			WHERE e.uid IN ({keys})`,
 		deliveriesOf: `{each}(SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = @1 AND q.endpoint_id > @2
 				ORDER BY q.endpoint_id LIMIT $1)
 			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = @1 AND d.endpoint_id > @2
@@ -89,22 +95,22 @@ var mysql = dialect{
 				ORDER BY q.event_uid DESC LIMIT $4)
 			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3
 				ORDER BY d.event_uid DESC LIMIT $4)`,
-		attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN ({tuples})`,
+		attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN ({keys})`,
 		countStats:     statsSQL,
 
 		pruneRefs: `SELECT ref FROM {queue} WHERE ref > $1 GROUP BY ref LIMIT $2`,
 		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND (q.leased = 0 OR q.due_at <= $2)
 			ORDER BY q.event_uid LIMIT $3 FOR UPDATE SKIP LOCKED`,
-		lockEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN ({tuples}) FOR UPDATE SKIP LOCKED`,
-		shareEvents: `SELECT e.uid FROM {events} e WHERE e.uid IN ({tuples}) LOCK IN SHARE MODE`,
-		openEvents: `SELECT DISTINCT event_uid FROM {queue} WHERE event_uid IN ({tuples})
-			UNION SELECT event_uid FROM {outbox} WHERE event_uid IN ({tuples})`,
-		deleteDeliveriesOf: `DELETE FROM {deliveries} WHERE event_uid IN ({tuples})`,
-		deleteAttemptsOf:   `DELETE FROM {attempts} WHERE event_uid IN ({tuples})`,
-		deleteBodiesOf:     `DELETE FROM {bodies} WHERE event_uid IN ({tuples})`,
-		deleteQueueOf:      `DELETE FROM {queue} WHERE event_uid IN ({tuples})`,
-		deleteOutboxOf:     `DELETE FROM {outbox} WHERE event_uid IN ({tuples})`,
-		countAttempts:      `SELECT event_uid, endpoint_id, count(*) FROM {attempts} WHERE event_uid IN ({tuples}) GROUP BY event_uid, endpoint_id`,
+		lockEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN ({keys}) FOR UPDATE SKIP LOCKED`,
+		shareEvents: mysqlPatience + `SELECT` + mysqlHint + `e.uid FROM {events} e WHERE e.uid IN ({keys}) LOCK IN SHARE MODE`,
+		openEvents: `SELECT DISTINCT event_uid FROM {queue} WHERE event_uid IN ({keys})
+			UNION SELECT event_uid FROM {outbox} WHERE event_uid IN ({keys})`,
+		deleteDeliveriesOf: `DELETE FROM {deliveries} WHERE event_uid IN ({keys})`,
+		deleteAttemptsOf:   `DELETE FROM {attempts} WHERE event_uid IN ({keys})`,
+		deleteBodiesOf:     `DELETE FROM {bodies} WHERE event_uid IN ({keys})`,
+		deleteQueueOf:      `DELETE FROM {queue} WHERE event_uid IN ({keys})`,
+		deleteOutboxOf:     `DELETE FROM {outbox} WHERE event_uid IN ({keys})`,
+		countAttempts:      `SELECT event_uid, endpoint_id, count(*) FROM {attempts} WHERE event_uid IN ({keys}) GROUP BY event_uid, endpoint_id`,
 		addPruned: `UPDATE {v event_uid uuid, endpoint_id text, pruned int} STRAIGHT_JOIN {deliveries} d
 			ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id SET d.pruned = d.pruned + v.pruned`,
 		oldestOfLane: `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,

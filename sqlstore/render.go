@@ -217,13 +217,9 @@ func renderPieces(
 		case pieceCell:
 			b = literal(b, &row[p.n])
 		case pieceTuples:
-			for r := range t.len() {
-				if r > 0 {
-					b = append(b, ',')
-				}
-				b = appendTuple(append(b, '('), t.row(r), literal)
-				b = append(b, ')')
-			}
+			b = appendTuples(b, t, t.len(), literal)
+		case pieceKeys:
+			b = appendTuples(b, t, max(t.len(), 2), literal)
 		case pieceEach:
 			for r := range t.len() {
 				if r > 0 {
@@ -251,6 +247,18 @@ func renderPieces(
 			}
 			b = append(b, end...)
 		}
+	}
+	return b
+}
+
+// appendTuples appends n rows, the last one again if there are not so many.
+func appendTuples(b []byte, t *table, n int, literal func([]byte, *cell) []byte) []byte {
+	for r := range n {
+		if r > 0 {
+			b = append(b, ',')
+		}
+		b = appendTuple(append(b, '('), t.row(min(r, t.len()-1)), literal)
+		b = append(b, ')')
 	}
 	return b
 }

@@ -35,10 +35,15 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 // settleApart settles items one by one, and returns the first error after all have been tried.
 func (s *Store) settleApart(ctx context.Context, now time.Time, items []webhook.Settlement) (out webhook.Settled, first error) {
 	latest := make(map[webhook.EndpointKey]webhook.EndpointStatus)
+	held := make(map[webhook.EndpointKey]bool) // by another transaction
 	for i := range items {
+		if held[items[i].Endpoint] {
+			continue
+		}
 		one, err := s.settle(ctx, now, items[i:i+1])
 		if err != nil {
 			first = cmp.Or(first, err)
+			held[items[i].Endpoint] = lockedOut(err)
 			if ctx.Err() != nil || hopeless(err) {
 				break
 			}

@@ -13,11 +13,13 @@ import (
 //	$1                        a value
 //	{v uid uuid, no int}      a table, as a relation named v with these columns
 //	{tuples}                  a table, as (…), (…)
+//	{keys}                    the same, for IN: see pieceKeys
 //	{each}… @1 …{end}         for each row of a table a SELECT with its cells, joined by UNION ALL
 type statement struct {
 	text    string // without {v}, {tuples} and {each}, if there is none of them
 	pieces  []piece
 	scalars int
+	keys    bool // has {keys}
 }
 
 type piece struct {
@@ -41,10 +43,14 @@ const (
 	pieceCell
 	pieceRelation
 	pieceTuples
+
+	// pieceKeys are tuples, at least two: to find a single key MariaDB reads the whole table when it changes rows, and not so two
+	// of them.
+	pieceKeys
 	pieceEach
 )
 
-var marks = regexp.MustCompile(`\$\d+|@\d+|\{each\}|\{end\}|\{tuples\}|\{v [^}]*\}`)
+var marks = regexp.MustCompile(`\$\d+|@\d+|\{each\}|\{end\}|\{tuples\}|\{keys\}|\{v [^}]*\}`)
 
 var kinds = map[string]kind{"int": kindInt, "text": kindText, "uuid": kindUID, "bytes": kindBytes}
 
@@ -74,6 +80,9 @@ func (s *statement) parse(sql string) (pieces []piece, rest string) {
 			pieces = append(pieces, piece{kind: pieceCell, n: n - 1})
 		case mark == "{tuples}":
 			pieces = append(pieces, piece{kind: pieceTuples})
+		case mark == "{keys}":
+			s.keys = true
+			pieces = append(pieces, piece{kind: pieceKeys})
 		case mark == "{each}":
 			p := piece{kind: pieceEach}
 			p.inner, sql = s.parse(sql)

@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"iter"
+
 	"github.com/google/uuid"
 )
 
@@ -65,17 +67,26 @@ func (t *table) row(i int) []cell { return t.cells[i*t.width : (i+1)*t.width] }
 const (
 	statementRows  = 500
 	statementBytes = 1 << 20
+	statementKeys  = 999 // cells of {keys}: MariaDB makes a table of a longer list, and may then read all of the other
 )
 
-// parts cuts a table into such as one statement may take.
-func (t *table) parts(yield func(*table) bool) {
+// parts cuts a table into such as a statement may take.
+func (t *table) parts(s *statement) iter.Seq[*table] {
+	most := statementRows
+	if s.keys {
+		most = min(most, statementKeys/max(t.width, 1))
+	}
+	return func(yield func(*table) bool) { t.cut(most, yield) }
+}
+
+func (t *table) cut(most int, yield func(*table) bool) {
 	begin, size := 0, 0
 	for i := range t.len() {
 		n := 0
 		for c := range t.row(i) {
 			n += t.row(i)[c].size()
 		}
-		if i > begin && (i-begin == statementRows || size+n > statementBytes) {
+		if i > begin && (i-begin == most || size+n > statementBytes) {
 			if !yield(&table{t.width, t.cells[begin*t.width : i*t.width]}) {
 				return
 			}

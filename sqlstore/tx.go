@@ -14,7 +14,7 @@ import (
 
 const (
 	// connectTimeout is how long a method waits for a connection of the pool.
-	connectTimeout = 5 * time.Second
+	connectTimeout = 4 * time.Second
 
 	// rollbackTimeout bounds the end of a transaction that failed.
 	rollbackTimeout = 5 * time.Second
@@ -48,7 +48,7 @@ func (t *tx) exec(o op, scalars ...cell) (int, error) { return t.execTable(o, ni
 
 // execAll runs a statement with a table, in parts.
 func (t *tx) execAll(o op, rows *table, scalars ...cell) error {
-	for part := range rows.parts {
+	for part := range rows.parts(t.store.ops[o]) {
 		if _, err := t.execTable(o, part, scalars...); err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (t *tx) query(o op, rows *table, scan func(*sql.Rows) error, scalars ...cel
 	if rows == nil {
 		return t.queryPart(o, nil, scan, scalars)
 	}
-	for part := range rows.parts {
+	for part := range rows.parts(t.store.ops[o]) {
 		if err := t.queryPart(o, part, scan, scalars); err != nil {
 			return err
 		}

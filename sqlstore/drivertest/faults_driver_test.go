@@ -22,7 +22,7 @@ type fault struct {
 	err   error // nil for nothing
 	after bool  // the step happens, and then seems to have failed
 	drop  bool  // the connection is gone too
-	then  func()
+	then  func() // is called before the step, or after it
 }
 
 // A saboteur stands between the store and the real driver. While it has a plan, it is asked before each step: a statement with its
@@ -154,6 +154,9 @@ func step[T any](c *saboteurConn, name string, do func() (T, error)) (result T, 
 		return result, driver.ErrBadConn
 	}
 	f := c.saboteur.ask(name)
+	if f.then != nil && !f.after {
+		f.then()
+	}
 	if f.err == nil || f.after {
 		result, err = do()
 	}
@@ -164,7 +167,7 @@ func step[T any](c *saboteurConn, name string, do func() (T, error)) (result T, 
 		c.gone = true
 		_ = c.Conn.Close()
 	}
-	if f.then != nil {
+	if f.then != nil && f.after {
 		f.then()
 	}
 	if f.err != nil {

@@ -177,12 +177,10 @@ func (f *filler) usedMs(n string) string {
 // unfinished one to the next. Of those, one in eight is ready, and one in a hundred about to be; the others wait.
 func (f *filler) used() {
 	f.tb.Helper()
-	f.endpoints(usedTenants, usedEndpoints)
-	now, ms := f.now.UnixMicro(), f.usedMs("k.n")
-	f.insert(usedEvents, "events (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)",
-		fmt.Sprintf("%s, %s, %s, 'order.paid', '', '', (%s) * 1000, 0, (%s) * 1000, 0, 1, %s, %s", f.uid(ms, "k.n"),
-			f.concat("'tenant_'", "k.n % 50"), f.concat("'evt_'", "k.n"), ms, ms, f.bytes(make([]byte, 32)), f.bytes([]byte(`{"order":1}`))),
-		"WHERE")
+	f.endpoints(usedTenants+otherTenants, usedEndpoints)
+	now, ms := f.now.UnixMicro(), f.usedMs("k.n", usedEvents)
+	f.events(usedEvents, ms, "k.n", "k.n % 50")
+	f.events(otherEvents, f.usedMs("k.n", otherEvents), "1000000 + k.n", "50 + k.n % 1200")
 	of := func(slot int) string {
 		return fmt.Sprintf("JOIN filled e ON e.n = (k.n %% 50) * 4 + ((k.n - k.n %% 50) / 50 + %d) %% 4 WHERE", slot)
 	}
@@ -201,6 +199,15 @@ func (f *filler) used() {
 	f.insert(usedEvents, "queue (event_uid, endpoint_id, ref, lane, due_at, lease_no, leased, settled_no, version, attempts, failures, pruned, since, size, fanout, reason)",
 		fmt.Sprintf("%s, e.id, e.ref, CASE WHEN k.n %% 8 = 0 THEN e.ref ELSE %s END, %s, 1, 0, 1, 1, 1, 1, 0, %d, 11, 1, ''",
 			f.uid(ms, "k.n"), f.uuid(uuid.UUID{}), due, now-1_000_000), fmt.Sprintf("%s k.n >= %d AND", of(1), usedFinished))
+}
+
+// events makes events of such times, numbers, and numbers of their tenants.
+func (f *filler) events(count int, ms, n, tenant string) {
+	f.tb.Helper()
+	f.insert(count, "events (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)",
+		fmt.Sprintf("%s, %s, %s, 'order.paid', '', '', (%s) * 1000, 0, (%s) * 1000, 0, 1, %s, %s", f.uid(ms, n),
+			f.concat("'tenant_'", tenant), f.concat("'evt_'", n), ms, ms, f.bytes(make([]byte, 32)), f.bytes([]byte(`{"order":1}`))),
+		"WHERE")
 }
 
 const day = 24 * time.Hour

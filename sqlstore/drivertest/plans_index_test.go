@@ -2,7 +2,7 @@ package drivertest
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,24 +93,65 @@ func planned(t *testing.T, d database, analyzed bool) *planner {
 	return p
 }
 
-func TestDump(t *testing.T) {
+// big are the tables that no statement may read from one end to the other.
+var big = []string{"events", "queue", "deliveries", "attempts", "bodies", "status", "endpoints", "subscriptions"}
+
+func TestEveryStatementFindsItsRowsByAnIndex(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
-		p := planned(t, d, true)
-		for m, list := range p.plans {
-			seen := map[string]bool{}
-			for _, pl := range list {
-				k := fmt.Sprintf("%s: %s\n   uses %v sorted=%v", m, pl.query, pl.uses, pl.sorted)
-				if seen[k] {
+		for _, variant := range []string{"analyzed", "never analyzed"} {
+			t.Run(variant, func(t *testing.T) {
+				p := planned(t, d, variant == "analyzed")
+				p.noScans(t)
+				p.indexes(t)
+			})
+		}
+	})
+}
+
+// noScans fails for each statement that reads all of a big table.
+func (p *planner) noScans(t *testing.T) {
+	t.Helper()
+	bad := make(map[string][]string) // methods, by what is wrong
+	for method, plans := range sorted(p.plans) {
+		for _, one := range plans {
+			for _, a := range one.uses {
+				if !a.full() || !slices.Contains(big, a.table) || method == "Stats" && a.table == "queue" {
 					continue
 				}
-				seen[k] = true
-				t.Log(k)
-				for _, u := range pl.uses {
-					if u.full() {
-						t.Logf("FULL %s", pl.text)
-					}
+				key := one.String()
+				if !slices.Contains(bad[key], method) {
+					bad[key] = append(bad[key], method)
 				}
 			}
 		}
-	})
+	}
+	seen := make(map[string]bool)
+	for what, methods := range sorted(bad) {
+		head, _, _ := strings.Cut(what, "\nuses")
+		if !seen[head] {
+			assert.Failf(t, "a table is read from one end to the other", "in %v:\n%s", methods, what)
+		}
+		seen[head] = true
+	}
+}
+
+// indexes fails for each statement that does not use the index that was made for it, or sorts what the index has sorted.
+func (p *planner) indexes(t *testing.T) {
+	t.Helper()
+	for _, want := range served {
+		seen, failed := 0, 0
+		for method, plans := range sorted(p.plans) {
+			for _, one := range plans {
+				if !want.statement.MatchString(one.query) {
+					continue
+				}
+				seen++
+				if problem := want.problem(one, p.d.name); problem != "" && failed == 0 {
+					failed++
+					assert.Failf(t, want.name+": "+problem, "in %s:\n%s", method, one)
+				}
+			}
+		}
+		assert.NotZero(t, seen, "%s: no such statement was run", want.name)
+	}
 }

@@ -74,14 +74,18 @@ func (d database) explain(ctx context.Context, s *recorder.Statement, generic bo
 	return p, p.askSQLite(ctx, s)
 }
 
-// aliases are those that the store's statements give to tables; b is more than one.
+// aliases are those that the store's statements give to tables.
 var aliases = map[string]string{
-	"q": "queue", "e": "events|endpoints", "d": "deliveries", "a": "attempts", "b": "bodies|attempts", "s": "status",
-	"p": "subscriptions", "r": "versions", "o": "outbox",
+	"q": "queue", "d": "deliveries", "a": "attempts", "b": "bodies", "s": "status", "p": "subscriptions", "r": "versions", "o": "outbox",
 }
 
-func tableOf(name string) string {
+func (p *plan) tableOf(name string) string {
 	name = strings.TrimPrefix(name, "webhook_")
+	if name == "e" && strings.Contains(p.query, "endpoints e") {
+		return "endpoints"
+	} else if name == "e" {
+		return "events"
+	}
 	if full, ok := aliases[name]; ok {
 		return full
 	}
@@ -131,13 +135,13 @@ func (p *plan) askPostgres(ctx context.Context, s *recorder.Statement, generic b
 			keep()
 			switch {
 			case m[1] != "":
-				table := tableOf(m[2])
+				table := p.tableOf(m[2])
 				last = &access{table: table, index: table + "." + indexOf(m[1], table)}
 			case m[3] != "":
 				table, _, _ := strings.Cut(strings.TrimPrefix(m[3], "webhook_"), "_")
 				last = &access{table: table, index: table + "." + indexOf(m[3], table)}
 			default:
-				last = &access{table: tableOf(m[5])}
+				last = &access{table: p.tableOf(m[5])}
 			}
 		}
 		if _, cond, ok := strings.Cut(line, "Index Cond: "); ok && last != nil {
@@ -213,8 +217,8 @@ func (p *plan) walkMySQL(node any) {
 		}
 		name, _ := n["table_name"].(string)
 		kind, _ := n["access_type"].(string)
-		if name != "" && kind != "" && !strings.HasPrefix(name, "<") && tableOf(name) != "v" {
-			table := tableOf(name)
+		if name != "" && kind != "" && !strings.HasPrefix(name, "<") && p.tableOf(name) != "v" {
+			table := p.tableOf(name)
 			a := access{table: table}
 			if key, ok := n["key"].(string); ok && kind != "index" && kind != "ALL" {
 				a.index = table + "." + indexOf(key, table)
@@ -251,10 +255,10 @@ func (p *plan) askSQLite(ctx context.Context, s *recorder.Statement) error {
 			p.sorted = true
 		}
 		m := liteScan.FindStringSubmatch(line)
-		if m == nil || strings.Contains(line, "CONSTANT ROW") {
+		if m == nil || strings.Contains(line, "CONSTANT ROW") || strings.Contains(line, "VALUES CLAUSE") {
 			continue
 		}
-		table := tableOf(m[2])
+		table := p.tableOf(m[2])
 		if slices.Contains([]string{"v", "l", "x"}, table) || strings.HasPrefix(table, "(") {
 			continue
 		}
@@ -263,7 +267,9 @@ func (p *plan) askSQLite(ctx context.Context, s *recorder.Statement) error {
 			a.index = table + "." + indexOf(name, table)
 		}
 		for _, m := range liteCond.FindAllStringSubmatch(m[5], -1) {
-			a.columns = append(a.columns, m[1])
+			if !slices.Contains(a.columns, m[1]) {
+				a.columns = append(a.columns, m[1])
+			}
 		}
 		p.use(a)
 	}

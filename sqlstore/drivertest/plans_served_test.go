@@ -1,0 +1,105 @@
+package drivertest
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A service says which indexes serve a statement.
+type service struct {
+	name      string
+	statement *regexp.Regexp
+	by        []string // the beginnings of accesses; one of those with a | between them
+	ordered   bool     // the index has the order, so that no more rows are read than are wanted
+}
+
+func serve(name, statement string, by ...string) service {
+	return service{name: name, statement: regexp.MustCompile(statement), by: by}
+}
+
+func inOrder(name, statement string, by ...string) service {
+	s := serve(name, statement, by...)
+	s.ordered = true
+	return s
+}
+
+// problem says what is wrong with a plan; nothing if it is as it should be.
+func (s *service) problem(p *plan, _ string) string {
+	if s.ordered && p.sorted {
+		return "it sorts"
+	}
+	for _, wanted := range s.by {
+		if !slices.ContainsFunc(strings.Split(wanted, "|"), func(begin string) bool {
+			return slices.ContainsFunc(p.uses, func(a access) bool { return strings.HasPrefix(a.String(), begin) })
+		}) {
+			return fmt.Sprintf("it does not use %s", wanted)
+		}
+	}
+	return ""
+}
+
+const (
+	queueKey      = "queue.primary(event_uid"
+	deliveriesKey = "deliveries.primary(event_uid"
+	attemptsKey   = "attempts.primary(event_uid,endpoint_id,lease_no)"
+)
+
+var served = []service{
+	inOrder("what is due", `^SELECT EXISTS .*FROM queue WHERE lane = `, "queue.lane_due(lane,due_at)", "queue.lane_due(lane)"),
+	inOrder("what wakes up", `^SELECT event_uid, endpoint_id FROM queue WHERE lane = `, "queue.lane_due(lane,due_at)"),
+	serve("wake", `^UPDATE queue (q )?SET lane = (q\.)?ref`, queueKey),
+	inOrder("ready lanes", `^SELECT lane FROM queue|SELECT min\(lane\) FROM queue|SELECT lane, 1 AS n FROM queue`, "queue.lane_due(lane"),
+	inOrder("pick", `WHERE q\.lane = \S+ AND q\.due_at <= `, "queue.lane_due(lane,due_at)"),
+	serve("lease", `^UPDATE queue .*lease_no = (q\.)?lease_no \+ 1`, queueKey),
+	serve("rebind", `^UPDATE .*version = v\.version (FROM|WHERE)|SET q\.version = v\.version$`, queueKey),
+	serve("probe", `^UPDATE status SET blocked_until`, "status.primary(ref)"),
+	serve("events", `^SELECT .*e\.not_before, e\.created_at, e\.keep, e\.data FROM`, "events.primary(uid)"),
+	serve("endpoints", `^SELECT s\.ref, .*e\.max_in_flight FROM .*e\.ref (IN|=)`, "endpoints.primary(ref)", "status.primary(ref)"),
+	serve("versions", `^SELECT r\.ref, r\.version`, "versions.primary(ref,version)|versions.primary(ref"),
+	serve("status", `^SELECT s\.ref,.*s\.circuit FROM (status|\()`, "status.primary(ref)"),
+
+	serve("lock unfinished", `^SELECT q\.event_uid.*q\.size, q\.fanout FROM .*q\.endpoint_id( =|\) IN)`, queueKey),
+	serve("lock finished", `^SELECT d\.event_uid.*d\.pruned FROM`, deliveriesKey),
+	serve("attempts of leases", `^SELECT (a\.)?event_uid, (a\.)?endpoint_id, (a\.)?lease_no, (a\.)?late FROM`, "attempts.primary(event_uid"),
+	serve("take off the queue", `^DELETE FROM queue .*endpoint_id`, queueKey),
+	serve("take back from the record", `^DELETE FROM deliveries .*endpoint_id`, deliveriesKey),
+	serve("requeue", `^UPDATE .*settled_no = v\.settled_no`, queueKey),
+	serve("update status", `^UPDATE .*circuit = v\.circuit`, "status.primary(ref)"),
+
+	inOrder("match", `FROM subscriptions p`, "subscriptions.primary(tenant,pattern,channel", "status.primary(ref)"),
+	serve("duplicates", `e\.content_hash, e\.dup FROM`, "events.tenant_id(tenant,id)"),
+	serve("create endpoint", `^SELECT EXISTS \(SELECT 1 FROM queue WHERE ref`, "queue.ref_event(ref", "deliveries.ref_event(ref"),
+	serve("unsubscribe", `^DELETE FROM subscriptions`, "subscriptions.primary(tenant,pattern,channel"),
+	inOrder("a tenant's endpoints", `e\.max_in_flight FROM .*e\.tenant = \S+ AND e\.id > `, "endpoints.tenant_id(tenant,id)"),
+	inOrder("all endpoints", `e\.max_in_flight FROM .*e\.tenant >= `, "endpoints.tenant_id(tenant"),
+
+	serve("an event", `e\.fanout FROM events e WHERE e\.tenant = \S+ AND e\.id = `, "events.tenant_id(tenant,id)"),
+	inOrder("a tenant's events", `e\.fanout FROM events e WHERE e\.tenant = \S+ AND e\.uid < `, "events.tenant_uid(tenant,uid)"),
+	inOrder("all events", `e\.fanout FROM events e WHERE e\.uid < `, "events.primary(uid)"),
+	serve("heads of events", `e\.fanout, (octet_)?length\(e\.data\) FROM`, "events.primary(uid)"),
+	inOrder("an endpoint's deliveries", `q\.ref = \S+ AND q\.event_uid < `, "queue.ref_event(ref,event_uid)", "deliveries.ref_event(ref,event_uid)"),
+	inOrder("events' deliveries", `q\.endpoint_id > .* ORDER BY q\.endpoint_id`, "queue.primary(event_uid,endpoint_id)", "deliveries.primary(event_uid,endpoint_id)"),
+	serve("a delivery", `FROM queue q WHERE q\.event_uid = \S+ AND q\.endpoint_id = \S+ UNION ALL`, "queue.primary(event_uid,endpoint_id)", "deliveries.primary(event_uid,endpoint_id)"),
+	inOrder("an endpoint's attempts", `FROM attempts WHERE ref = `, "attempts.ref_started(ref,started_at"),
+	inOrder("a fan-out's attempts", `FROM attempts WHERE event_uid = \S+ AND fanout = 1`, "attempts.event_started(event_uid,started_at"),
+	serve("an event's attempts", `FROM attempts WHERE event_uid = \S+ AND started_at`, "attempts.event_started(event_uid|attempts.primary(event_uid"),
+	serve("a delivery's attempts", `FROM attempts WHERE event_uid = \S+ AND endpoint_id = `, "attempts.primary(event_uid,endpoint_id|attempts.event_started(event_uid"),
+	serve("all of attempts", `^SELECT a\.event_uid.*a\.duration_us`, attemptsKey, "bodies.primary(event_uid,endpoint_id,lease_no)", queueKey, deliveriesKey),
+
+	inOrder("endpoints with unfinished deliveries", `^SELECT ref FROM queue|SELECT min\(ref\) FROM queue|SELECT ref, 1 AS n FROM queue`, "queue.ref_event(ref"),
+	inOrder("a dead endpoint's deliveries", `q\.ref = \S+ AND \(q\.leased`, "queue.ref_event(ref"),
+	inOrder("old events", `^SELECT uid FROM events WHERE uid >= `, "events.primary(uid)"),
+	inOrder("old attempts", `^SELECT DISTINCT event_uid FROM \(SELECT event_uid FROM attempts`, "attempts.primary(event_uid)|attempts.event_started(event_uid)"),
+	inOrder("old bodies", `^SELECT DISTINCT event_uid FROM \(SELECT event_uid FROM bodies`, "bodies.primary(event_uid)"),
+	serve("lock events", `^SELECT e\.uid FROM`, "events.primary(uid)"),
+	serve("unfinished events", `SELECT .*FROM queue .*FROM outbox (o )?WHERE (o\.)?event_uid`, queueKey),
+	serve("delete events", `^DELETE FROM events (e )?(USING|WHERE uid)`, "events.primary(uid)"),
+	serve("delete finished", `^DELETE FROM deliveries (d USING \(SELECT uid|WHERE event_uid IN)`, deliveriesKey),
+	serve("delete attempts", `^DELETE FROM attempts`, "attempts.primary(event_uid|attempts.event_started(event_uid"),
+	serve("delete bodies", `^DELETE FROM bodies`, "bodies.primary(event_uid"),
+	serve("count attempts", `count\(\*\) FROM .*attempts .*GROUP BY`, "attempts.primary(event_uid|attempts.event_started(event_uid"),
+	serve("attempts that are gone", `^UPDATE .*pruned = d\.pruned \+ v\.pruned`, deliveriesKey),
+	inOrder("oldest unfinished", `^SELECT event_uid FROM queue WHERE ref = `, "queue.ref_event(ref"),
+}
