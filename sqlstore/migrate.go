@@ -182,7 +182,7 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 		}
 		return end, nil
 	case &sqlite:
-		if err := run("BEGIN IMMEDIATE"); err != nil {
+		if err := s.beginSQLite(ctx, conn); err != nil {
 			s.rollback(ctx, conn)
 			return nil, err
 		}

@@ -97,6 +97,39 @@ func sqliteURI(file string) string {
 	return "file:" + (&url.URL{Path: p}).EscapedPath() + "?_txlock=immediate" // a transaction that will write waits when it begins
 }
 
+const (
+	sqliteAttempt = 50 * time.Millisecond // of a wait, in which nothing notices that ctx has ended
+	sqlitePause   = 5 * time.Millisecond
+)
+
+// beginSQLite begins a transaction that will write. SQLite waits for another process's without heeding a context, so that its wait
+// is cut into short ones; the connections that OpenSQLite made are the application's too, and keep theirs.
+func (s *Store) beginSQLite(ctx context.Context, conn *sql.Conn) error {
+	if s.owned {
+		if err := setBusyTimeout(ctx, conn, sqliteAttempt); err != nil {
+			return err
+		}
+		defer func() { _ = setBusyTimeout(context.WithoutCancel(ctx), conn, sqliteWait) }()
+	}
+	for began := time.Now(); ; {
+		_, err := conn.ExecContext(ctx, s.dialect.beginning)
+		if err == nil || codesOf(err).sqlite != sqliteBusy || ctx.Err() != nil || time.Since(began) > sqliteWait {
+			return err
+		}
+		timer := time.NewTimer(sqlitePause)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+func setBusyTimeout(ctx context.Context, conn *sql.Conn, d time.Duration) error {
+	_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", d.Milliseconds()))
+	return err
+}
+
 // execDriver runs a statement on a driver's connection.
 func execDriver(ctx context.Context, conn driver.Conn, query string) error {
 	if x, ok := conn.(driver.ExecerContext); ok {

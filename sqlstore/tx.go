@@ -254,7 +254,7 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn) (on runner, commit fu
 		return tx, tx.Commit, func() { _ = tx.Rollback() }, nil
 	}
 	rollback = func() { s.rollback(ctx, conn) }
-	if _, err := conn.ExecContext(ctx, s.dialect.beginning); err != nil {
+	if err := s.beginSQLite(ctx, conn); err != nil {
 		rollback() // it may have begun all the same
 		return nil, nil, nil, err
 	}

@@ -19,9 +19,9 @@ import (
 
 // A fault is what a saboteur does to a step.
 type fault struct {
-	err   error // nil for nothing
-	after bool  // the step happens, and then seems to have failed
-	drop  bool  // the connection is gone too
+	err   error  // nil for nothing
+	after bool   // the step happens, and then seems to have failed
+	drop  bool   // the connection is gone too
 	then  func() // is called before the step, or after it
 }
 

@@ -163,12 +163,16 @@ const (
 	usedEndpoints = 4 // of a tenant
 	usedEvents    = 24_000
 	usedFinished  = 4_000 // of these, the oldest, have nothing unfinished
+
+	// Beside them there are other tenants, with events that nobody receives.
+	otherTenants = 1_200
+	otherEvents  = 96_000
 )
 
-// usedMs is when an event was made, in milliseconds; the last was made a few minutes ago.
-func (f *filler) usedMs(n string) string {
+// usedMs is when an event was made, in milliseconds: the first of so many 40 days ago, the last an hour ago.
+func (f *filler) usedMs(n string, of int) string {
 	begin := f.now.Add(-40 * day).UnixMilli()
-	return fmt.Sprintf("%d + %s * %d", begin, n, (39*day+23*time.Hour).Milliseconds()/usedEvents)
+	return fmt.Sprintf("%d + %s * %d", begin, n, (40*day-time.Hour).Milliseconds()/int64(of))
 }
 
 // used fills all tables.
