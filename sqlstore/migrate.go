@@ -92,9 +92,9 @@ const migrateTimeout = time.Minute
 // Migrate brings the schema up to date. It may be called by many processes at once, at the start of each: one migrates, the
 // others wait for it, for a minute at most. It never goes back.
 func (s *Store) Migrate(ctx context.Context) error {
-	conn, err := s.connect(ctx, s.writer)
+	conn, giveBack, err := s.connectWriter(ctx)
 	if err == nil {
-		defer conn.Close()
+		defer giveBack()
 		err = s.otherServer(ctx, conn, s.migrate(ctx, conn))
 	}
 	return s.wrap(ctx, "migrate", err)

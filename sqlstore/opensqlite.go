@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"path/filepath"
 	"runtime"
@@ -51,7 +52,7 @@ func OpenSQLite(driverName, file string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.owned = true
+	s.owned, s.turn = true, make(chan struct{}, 1)
 	return s, nil
 }
 
@@ -97,16 +98,14 @@ func sqliteURI(file string) string {
 	return "file:" + (&url.URL{Path: p}).EscapedPath() + "?_txlock=immediate" // a transaction that will write waits when it begins
 }
 
-const (
-	sqliteAttempt = 50 * time.Millisecond // of a wait, in which nothing notices that ctx has ended
-	sqlitePause   = 5 * time.Millisecond
-)
+// sqlitePause is how long it takes, at most, until another process is asked again whether its transaction has ended.
+const sqlitePause = 5 * time.Millisecond
 
-// beginSQLite begins a transaction that will write. SQLite waits for another process's without heeding a context, so that its wait
-// is cut into short ones; the connections that OpenSQLite made are the application's too, and keep theirs.
+// beginSQLite begins a transaction that will write. SQLite itself would wait for another process's without heeding a context, and
+// ask less and less often. The connections that OpenSQLite made are the application's too, and wait for those as SQLite does.
 func (s *Store) beginSQLite(ctx context.Context, conn *sql.Conn) error {
 	if s.owned {
-		if err := setBusyTimeout(ctx, conn, sqliteAttempt); err != nil {
+		if err := setBusyTimeout(ctx, conn, 0); err != nil {
 			return err
 		}
 		defer func() { _ = setBusyTimeout(context.WithoutCancel(ctx), conn, sqliteWait) }()
@@ -116,7 +115,7 @@ func (s *Store) beginSQLite(ctx context.Context, conn *sql.Conn) error {
 		if err == nil || codesOf(err).sqlite != sqliteBusy || ctx.Err() != nil || time.Since(began) > sqliteWait {
 			return err
 		}
-		timer := time.NewTimer(sqlitePause)
+		timer := time.NewTimer(rand.N(sqlitePause)) //nolint:gosec // it spreads tries, nothing has to be unpredictable
 		select {
 		case <-ctx.Done():
 		case <-timer.C:

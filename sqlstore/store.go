@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -42,6 +43,9 @@ type Store struct {
 	writer  *sql.DB
 	reader  *sql.DB // of SQLite: several connections beside the writer's
 	owned   bool    // the two are closed by Close
+
+	turn   chan struct{} // holds who uses the writer's only connection; nil if it has several
+	served atomic.Int64  // turns that got the connection
 
 	mu    sync.Mutex
 	lane  uuid.UUID         // where the last round of Claim has ended

@@ -195,11 +195,11 @@ func (s *Store) again(err error, how writing) bool {
 }
 
 func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func(*tx) error) (err error) {
-	conn, err := s.connect(ctx, s.writer)
+	conn, giveBack, err := s.connectWriter(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer giveBack()
 	on, commit, rollback, err := s.begin(ctx, conn)
 	if err != nil {
 		return unbegunError{err}
@@ -286,6 +286,48 @@ func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 		return nil, fmt.Errorf("%w: %w", errNoConnection, err)
 	}
 	return conn, err
+}
+
+// connectWriter takes a connection to write with. The callers of a pool with one connection take turns: database/sql gives a
+// connection that is returned to any of those who wait, so that one of many would wait too long.
+func (s *Store) connectWriter(ctx context.Context) (conn *sql.Conn, giveBack func(), err error) {
+	if s.turn == nil {
+		conn, err = s.connect(ctx, s.writer)
+		return conn, func() { _ = conn.Close() }, err
+	}
+	if err := s.takeTurn(ctx); err != nil {
+		return nil, nil, err
+	}
+	conn, err = s.connect(ctx, s.writer)
+	if err != nil {
+		<-s.turn
+		return nil, nil, err
+	}
+	s.served.Add(1)
+	return conn, func() {
+		_ = conn.Close()
+		<-s.turn
+	}, nil
+}
+
+// takeTurn waits as long as the turns of others go on.
+func (s *Store) takeTurn(ctx context.Context) error {
+	for {
+		served := s.served.Load()
+		timer := time.NewTimer(connectTimeout)
+		select {
+		case s.turn <- struct{}{}:
+			timer.Stop()
+			return nil
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+			if s.served.Load() == served {
+				return errNoConnection
+			}
+		}
+	}
 }
 
 var errNoConnection = fmt.Errorf("no connection became free within %v; if this is called while a transaction of yours holds the "+

@@ -88,13 +88,13 @@ func TestEmitRefusesDataThatIsNotUTF8JSON(t *testing.T) {
 	})
 }
 
-// names are three of each length at the limit, of one byte and of more to a character.
+// names are of 1, 254 and 255 bytes, as far as the letters have room in them.
 func names(letters ...string) []string {
 	var list []string
 	for _, letter := range letters {
 		for _, n := range []int{1, 254, 255} {
 			if n >= len(letter) {
-				list = append(list, strings.Repeat(letter, n/len(letter)))
+				list = append(list, strings.Repeat(letter, n/len(letter))+strings.Repeat("x", n%len(letter)))
 			}
 		}
 	}
@@ -254,44 +254,48 @@ func TestAnAtomicPublishMayHaveManyRows(t *testing.T) {
 	})
 }
 
-func TestManyWriteToAnSQLiteFileAtOnceBesideReaders(t *testing.T) {
-	dsn := sqlite.dsn(t)
-	s := newScene(t, sqlite.store(t, dsn, sqlstore.Options{}))
-	require.NoError(t, s.store.Migrate(t.Context()))
-	s.endpoint("acme", "ep1")
-	stores := []*sqlstore.Store{s.store, sqlite.store(t, dsn, sqlstore.Options{})}
-	const writers, each = 50, 10
-	events := make([][]webhook.EventRecord, writers)
-	for w := range events {
-		for n := range each {
-			events[w] = append(events[w], s.event("acme", fmt.Sprintf("%d-%d", w, n), "ep1"))
-		}
-	}
-	reading, stop := context.WithCancel(t.Context())
-	var writing, readers sync.WaitGroup
-	for i := range 10 {
-		readers.Go(func() {
-			for reading.Err() == nil {
-				store := stores[i%len(stores)]
-				_, err := store.Deliveries(t.Context(), webhook.Query{Tenant: "acme"}, s.now)
-				assert.NoError(t, err)
-				_, err = store.Stats(t.Context(), s.now)
-				assert.NoError(t, err)
+func TestFiftyWriteToAnSQLiteFileAtOnceBesideReaders(t *testing.T) {
+	for _, processes := range []int{1, 2} {
+		t.Run(fmt.Sprint(processes), func(t *testing.T) {
+			dsn := sqlite.dsn(t)
+			s := newScene(t, sqlite.store(t, dsn, sqlstore.Options{}))
+			require.NoError(t, s.store.Migrate(t.Context()))
+			s.endpoint("acme", "ep1")
+			stores := []*sqlstore.Store{s.store}
+			for len(stores) < processes {
+				stores = append(stores, sqlite.store(t, dsn, sqlstore.Options{}))
 			}
-		})
-	}
-	for w := range events {
-		writing.Go(func() {
-			for _, e := range events[w] {
-				results, err := stores[w%len(stores)].Publish(t.Context(), s.request(e))
-				if assert.NoError(t, err) {
-					assert.Equal(t, []webhook.Published{{Deliveries: 1}}, results)
+			const writers, each = 50, 10
+			events := make([][]webhook.EventRecord, writers)
+			for w := range events {
+				for n := range each {
+					events[w] = append(events[w], s.event("acme", fmt.Sprintf("%d-%d", w, n), "ep1"))
 				}
 			}
+			reading, stop := context.WithCancel(t.Context())
+			var writing, readers sync.WaitGroup
+			for i := range 4 {
+				readers.Go(func() {
+					for reading.Err() == nil {
+						_, err := stores[i%len(stores)].Deliveries(t.Context(), webhook.Query{Tenant: "acme", Limit: 10}, s.now)
+						assert.NoError(t, err)
+					}
+				})
+			}
+			for w := range events {
+				writing.Go(func() {
+					for _, e := range events[w] {
+						results, err := stores[w%len(stores)].Publish(t.Context(), s.request(e))
+						if assert.NoError(t, err) {
+							assert.Equal(t, []webhook.Published{{Deliveries: 1}}, results)
+						}
+					}
+				})
+			}
+			writing.Wait()
+			stop()
+			readers.Wait()
+			assert.Equal(t, writers*each, s.rowsOf("queue"))
 		})
 	}
-	writing.Wait()
-	stop()
-	readers.Wait()
-	assert.Equal(t, writers*each, s.rowsOf("queue"))
 }

@@ -57,7 +57,7 @@ var (
 
 // shorten makes a statement readable, and the same for all its values.
 func shorten(query string) string {
-	query = strings.TrimSpace(comments.ReplaceAllString(blanks.ReplaceAllString(quotes.Replace(query), " "), ""))
+	query = strings.TrimSpace(blanks.ReplaceAllString(quotes.Replace(comments.ReplaceAllString(query, " ")), " "))
 	query = lists.ReplaceAllString(literals.ReplaceAllString(query, "?"), "(?),…")
 	return query[:min(len(query), 1500)]
 }
@@ -188,7 +188,7 @@ func askGeneric(ctx context.Context, s *recorder.Statement) ([][]driver.Value, e
 }
 
 func (p *plan) askMySQL(ctx context.Context, s *recorder.Statement) error {
-	rows, err := s.Ask(ctx, "EXPLAIN FORMAT=JSON "+comments.ReplaceAllString(s.Query, ""), s.Args)
+	rows, err := s.Ask(ctx, "EXPLAIN FORMAT=JSON "+comments.ReplaceAllString(s.Query, " "), s.Args)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -108,8 +109,15 @@ func emptyFleet(t *testing.T, d database, dsn string, s fleetSettings) *fleet {
 		f.store.DB().SetMaxOpenConns(fleetConnections)
 	}
 	require.NoError(t, f.store.Migrate(t.Context()))
+	config, log := s.config("test"), new(outputTail)
+	config.Logger = slog.New(slog.NewTextHandler(log, nil))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("the last that the test's own Dispatcher had to say:\n" + log.String())
+		}
+	})
 	var err error
-	f.dispatcher, err = webhook.New(f.store, s.config("test"))
+	f.dispatcher, err = webhook.New(f.store, config)
 	require.NoError(t, err)
 	return f
 }
@@ -172,7 +180,7 @@ func (f *fleet) event(id string, i int) webhook.Event {
 	return webhook.Event{Tenant: fleetTenant, Type: kindOf(i), ID: id, Data: map[string]int{"n": i}}
 }
 
-// emitTx emits in a transaction of its own. It may be called again after an error.
+// emitTx emits in a transaction of its own, and may roll it back. It may be called again after an error.
 func (f *fleet) emitTx(rollback bool, events ...webhook.Event) error {
 	ctx := context.Background()
 	tx, err := f.store.DB().BeginTx(ctx, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,9 +13,11 @@ import (
 
 // A fleetHost emits in this process, which delivers nothing: by Emit, and in transactions, some of which are rolled back.
 type fleetHost struct {
-	f            *fleet
-	cancel       context.CancelFunc
-	ended        chan struct{}
+	f      *fleet
+	cancel context.CancelFunc
+	ended  chan struct{}
+	stored atomic.Int32 // events
+
 	acknowledged []string
 	rolledBack   []string
 	errs         []error
@@ -82,5 +85,6 @@ func (h *fleetHost) emit(i int) {
 		h.rolledBack = append(h.rolledBack, e.ID)
 	} else {
 		h.acknowledged = append(h.acknowledged, e.ID)
+		h.stored.Add(1)
 	}
 }

@@ -176,22 +176,27 @@ func (w *workerProcess) emit(o workerOrder) {
 	}
 }
 
-// emitOne emits event i, every other one with an id of its own.
+// emitOne emits event i, every other one with an id of its own, until it is acknowledged or the worker is to be quiet. What is emitted
+// again has the id of the first receipt.
 func (w *workerProcess) emitOne(typ string, i int) {
 	e := webhook.Event{Tenant: fleetTenant, Type: typ, Data: map[string]any{"worker": w.spec.Name, "n": i}}
 	if typ == "" {
 		e.Type = kindOf(i)
 	}
 	if i%2 == 0 {
-		e.ID = w.spec.Name + "-" + e.Type + "-" + strconv.Itoa(i)
-		e.ID = asID(e.ID)
+		e.ID = asID(w.spec.Name + "-" + e.Type + "-" + strconv.Itoa(i))
 	}
-	receipt, err := w.dispatcher.Emit(context.Background(), e)
-	if err != nil {
+	for {
+		receipt, err := w.dispatcher.Emit(context.Background(), e)
+		if err == nil {
+			w.tell(workerReport{Event: receipt.EventID})
+			return
+		}
 		w.tell(workerReport{Failed: err.Error()})
-		return
+		if e.ID = receipt.EventID; !letPass(w.quiet, emitPace) {
+			return
+		}
 	}
-	w.tell(workerReport{Event: receipt.EventID})
 }
 
 // letPass lets time pass, and reports whether ctx has not ended meanwhile.
