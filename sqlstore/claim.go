@@ -80,11 +80,13 @@ type due struct {
 	waiting bool // deliveries that are due, and to be woken
 	ready   bool // deliveries in lanes
 
-	nextDelivery, nextEvent sql.NullInt64
+	nextEvent, nextDelivery sql.NullInt64
 }
 
 func (t *tx) due(now int64) (d due, err error) {
-	_, err = t.row(anythingDue, []cell{num(now)}, &d.outbox, &d.waiting, &d.ready, &d.nextDelivery, &d.nextEvent)
+	_, err = t.row(anythingDue, nil, &d.nextEvent, &d.nextDelivery, &d.ready)
+	d.outbox = d.nextEvent.Valid && d.nextEvent.Int64 <= now
+	d.waiting = d.nextDelivery.Valid && d.nextDelivery.Int64 <= now
 	return d, err
 }
 

@@ -243,7 +243,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	} else if q.Cursor != "" && after.Tenant != q.Tenant {
 		return page, paging.Malformed(paging.QueryCursor)
 	}
-	err = s.read(ctx, "list endpoints", func(t *tx) error {
+	err = s.readPlanned(ctx, "list endpoints", func(t *tx) error {
 		read, size, full := 0, 0, false
 		return t.query(o, nil, func(r *sql.Rows) error {
 			if full {

@@ -35,11 +35,9 @@ var mysql = dialect{
 		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON DUPLICATE KEY UPDATE dup = dup + 1`,
 
-		anythingDue: `SELECT EXISTS (SELECT 1 FROM {outbox} WHERE due_at <= $1),
-			EXISTS (SELECT 1 FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at <= $1),
-			EXISTS (SELECT 1 FROM {queue} WHERE lane > ` + mysqlZero + `),
+		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` ORDER BY due_at LIMIT 1),
-			(SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1)`,
+			(SELECT lane FROM {queue} WHERE lane > ` + mysqlZero + ` ORDER BY lane LIMIT 1) IS NOT NULL`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
 			FROM {events} e WHERE e.uid IN ({keys})`,

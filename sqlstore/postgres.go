@@ -8,9 +8,11 @@ var postgres = dialect{
 	renderer:  postgresRenderer{},
 	quote:     `"`,
 	returning: true,
-	// Plans that were made while the queue was empty would be kept when it is full.
+	// Plans that were made while a table was empty would be kept when it is full, and statistics from then mislead the planner. All
+	// statements have an index that gives what they ask for, in its order.
 	settings: `SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),
-		set_config('lock_timeout', '1000', true)`,
+		set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+		set_config('enable_mergejoin', 'off', true), set_config('lock_timeout', '1000', true)`,
 	clock: `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
@@ -41,11 +43,9 @@ var postgres = dialect{
 		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
 
-		anythingDue: `SELECT EXISTS (SELECT 1 FROM {outbox} WHERE due_at <= $1),
-			EXISTS (SELECT 1 FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at <= $1),
-			EXISTS (SELECT 1 FROM {queue} WHERE lane > ` + postgresZero + `),
+		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` ORDER BY due_at LIMIT 1),
-			(SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1)`,
+			(SELECT lane FROM {queue} WHERE lane > ` + postgresZero + ` ORDER BY lane LIMIT 1) IS NOT NULL`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, octet_length(e.data)
 			FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
@@ -67,8 +67,9 @@ var postgres = dialect{
 			FROM {v event_uid uuid, endpoint_id text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		rebindDeliveries: `UPDATE {queue} q SET version = v.version FROM {v event_uid uuid, endpoint_id text, version int}
 			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
-		readEvents:    `SELECT ` + eventColumns + ` FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
-		readEndpoints: `SELECT ` + endpointColumns + ` FROM {v ref uuid} JOIN {endpoints} e ON e.ref = v.ref JOIN {status} s ON s.ref = v.ref`,
+		readEvents: `SELECT ` + eventColumns + ` FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
+		readEndpoints: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (SELECT ` + endpointColumns + ` FROM {endpoints} e
+			JOIN {status} s ON s.ref = e.ref WHERE e.ref = v.ref LIMIT 1) x`,
 		readVersions: `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {v ref uuid, version int}
 			JOIN {versions} r ON r.ref = v.ref AND r.version = v.version`,
 
@@ -129,8 +130,9 @@ var postgres = dialect{
 			ORDER BY q.event_uid LIMIT $3 FOR UPDATE SKIP LOCKED`,
 		lockEvents:  `SELECT e.uid FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid FOR UPDATE OF e SKIP LOCKED`,
 		shareEvents: `SELECT e.uid FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid ORDER BY e.uid FOR KEY SHARE OF e`,
-		openEvents: `SELECT v.uid FROM {v uid uuid} WHERE EXISTS (SELECT 1 FROM {queue} q WHERE q.event_uid = v.uid)
-			OR EXISTS (SELECT 1 FROM {outbox} o WHERE o.event_uid = v.uid)`,
+		openEvents: `SELECT v.uid FROM {v uid uuid} CROSS JOIN LATERAL (
+			(SELECT 1 FROM {queue} q WHERE q.event_uid = v.uid LIMIT 1)
+			UNION ALL (SELECT 1 FROM {outbox} o WHERE o.event_uid = v.uid LIMIT 1)) x`,
 		deleteDeliveriesOf: `DELETE FROM {deliveries} d USING {v uid uuid} WHERE d.event_uid = v.uid`,
 		deleteAttemptsOf:   `DELETE FROM {attempts} a USING {v uid uuid} WHERE a.event_uid = v.uid`,
 		deleteBodiesOf:     `DELETE FROM {bodies} b USING {v uid uuid} WHERE b.event_uid = v.uid`,

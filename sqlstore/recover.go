@@ -38,7 +38,7 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 	}
 	var views []view
 	next := ""
-	if err := s.read(ctx, what, func(t *tx) error {
+	if err := s.readPlanned(ctx, what, func(t *tx) error {
 		views, next, err = t.deliveries(sel)
 		return err
 	}); err != nil {

@@ -132,6 +132,25 @@ func (s *Store) read(ctx context.Context, what string, do func(*tx) error) error
 	}
 }
 
+// readPlanned is read with the dialect's settings, for lists: their plans must not depend on statistics either.
+func (s *Store) readPlanned(ctx context.Context, what string, do func(*tx) error) error {
+	if s.dialect.settings == "" {
+		return s.read(ctx, what, do)
+	}
+	return s.read(ctx, what, func(t *tx) error {
+		on, err := t.on.(*sql.Conn).BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted, ReadOnly: true})
+		if err != nil {
+			return err
+		}
+		defer on.Rollback()
+		t.on = on
+		if err := t.set(s.dialect.settings); err != nil {
+			return err
+		}
+		return do(t)
+	})
+}
+
 func (s *Store) readOnce(t *tx, do func(*tx) error) error {
 	conn, err := s.connect(t.ctx, s.reader)
 	if err != nil {

@@ -127,13 +127,13 @@ func (c *caller) claimAndSettle() {
 	c.f.exec(fmt.Sprintf("UPDATE webhook_queue SET due_at = %d WHERE endpoint_id LIKE 'ep_%%60'", later))
 	c.f.exec("UPDATE webhook_status SET version = 2 WHERE id LIKE 'ep_%4'")
 	c.f.exec("INSERT INTO webhook_versions (ref, version, url, profile, metadata, superseded_at) " +
-		"SELECT ref, 1, 'https://old.example/hooks', '', '', 0 FROM webhook_status WHERE id LIKE 'ep_%14'")
+		"SELECT ref, 1, 'https://old.example/hooks', '', '', 0 FROM webhook_status WHERE id NOT LIKE 'ep_%24'")
 	c.say("Claim")
 	few := c.claim(1, 1)
 	c.say("Claim/many")
-	many := c.claim(1200, 20)
+	many := c.claim(5_000, 20) // of all endpoints
 	require.Len(c, few.Deliveries, 1)
-	require.Len(c, many.Deliveries, 1200)
+	require.Greater(c, len(many.Deliveries), 1_200)
 
 	c.say("Settle/1")
 	c.settle(few.Deliveries, func(i *webhook.Settlement) { i.State = webhook.DeliverySucceeded })

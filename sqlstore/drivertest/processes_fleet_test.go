@@ -87,6 +87,7 @@ type fleet struct {
 	dispatcher *webhook.Dispatcher
 	endpoints  []string
 	workers    map[string]*fleetWorker
+	logger     *slog.Logger // of this process's Dispatcher
 }
 
 // newFleet makes endpoints that get all events.
@@ -110,7 +111,8 @@ func emptyFleet(t *testing.T, d database, dsn string, s fleetSettings) *fleet {
 	}
 	require.NoError(t, f.store.Migrate(t.Context()))
 	config, log := s.config("test"), new(outputTail)
-	config.Logger = slog.New(slog.NewTextHandler(log, nil))
+	f.logger = slog.New(slog.NewTextHandler(log, nil))
+	config.Logger = f.logger
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log("the last that the test's own Dispatcher had to say:\n" + log.String())

@@ -341,4 +341,3 @@ func TestAttemptsKeepTheirNumbersAfterPruningAndRetryByHand(t *testing.T) {
 		assert.Equal(t, 5, page.Items[0].Attempts)
 	})
 }
-

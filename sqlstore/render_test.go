@@ -1,0 +1,311 @@
+package sqlstore
+
+import (
+	"bytes"
+	"math"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	someID = uuid.MustParse("00112233-4455-6677-8899-aabbccddeeff")
+
+	// hostile are values that look like SQL, a placeholder, a mark or an array.
+	hostile = []string{
+		"", "$1", "?", "{v uid uuid}", "{tuples}", "{each}", "@1", "x'", "'; DROP TABLE webhook_events; --", `"`, `\`, `\"`, "{}", "{a,b}",
+		"NULL", "null", ",", " ", "\n", "\t", "é", "\u2028", "\U0001f600", "/*", "--", "`", "%s",
+	}
+)
+
+// rendered returns what each dialect makes of a statement.
+func rendered(r renderer, sql string, scalars []cell, t *table) (string, []any) {
+	return r.render(compile(sql), scalars, t)
+}
+
+func TestScalarsAreRendered(t *testing.T) {
+	scalars := []cell{num(-5), text("a'b"), uid(someID), bin([]byte{0, 0xff}), flag(true), flag(false), bin(nil)}
+	const sql = `SELECT $1, $2, $3, $4, $5, $6, $7, $1`
+
+	got, args := rendered(postgresRenderer{}, sql, scalars, nil)
+	assert.Equal(t, sql, got)
+	assert.Equal(t, []any{int64(-5), "a'b", someID.String(), []byte{0, 0xff}, int64(1), int64(0), []byte{}}, args)
+
+	got, args = rendered(mysqlRenderer{}, sql, scalars, nil)
+	assert.Equal(t, `SELECT -5, x'612762', x'00112233445566778899aabbccddeeff', x'00ff', 1, 0, x'', -5`, got)
+	assert.Empty(t, args)
+
+	got, args = rendered(sqliteRenderer{}, sql, scalars, nil)
+	assert.Equal(t, `SELECT -5, ?, ?, ?, 1, 0, ?, -5`, got)
+	assert.Equal(t, []any{"a'b", someID[:], []byte{0, 0xff}, []byte{}}, args)
+}
+
+func TestRelationsAreRendered(t *testing.T) {
+	rows := newTable(2, 4)
+	rows.add(uid(someID), text(`a"\`), num(math.MaxInt64), bin([]byte("one")))
+	rows.add(uid(zeroID), text(""), num(math.MinInt64), bin(nil))
+	const sql = `SELECT $1 FROM {v ref uuid, id text, no int, data bytes} WHERE x = $2`
+	scalars := []cell{num(7), text("s")}
+
+	got, args := rendered(postgresRenderer{}, sql, scalars, rows)
+	assert.Equal(t, `SELECT $1 FROM (SELECT ref, id, no, substring($3::bytea FROM data_at FOR data_len) AS data `+
+		`FROM unnest($4::uuid[], $5::text[], $6::bigint[], $7::int[], $8::int[]) AS u (ref, id, no, data_at, data_len)) AS v WHERE x = $2`, got)
+	assert.Equal(t, []any{
+		int64(7), "s", []byte("one"), "{00112233445566778899aabbccddeeff,00000000000000000000000000000000}", `{"a\"\\",""}`,
+		"{9223372036854775807,-9223372036854775808}", "{1,4}", "{3,0}",
+	}, args)
+
+	got, args = rendered(mysqlRenderer{}, sql, scalars, rows)
+	assert.Equal(t, `SELECT 7 FROM (SELECT x'00112233445566778899aabbccddeeff' AS ref,x'61225c' AS id,9223372036854775807 AS no,x'6f6e65' AS data`+
+		` UNION ALL SELECT x'00000000000000000000000000000000',x'',-9223372036854775808,x'') AS v WHERE x = x'73'`, got)
+	assert.Empty(t, args)
+
+	got, args = rendered(sqliteRenderer{}, sql, scalars, rows)
+	assert.Equal(t, `SELECT 7 FROM (SELECT ? AS ref,? AS id,9223372036854775807 AS no,? AS data`+
+		` UNION ALL SELECT ?,?,-9223372036854775808,?) AS v WHERE x = ?`, got)
+	assert.Equal(t, []any{someID[:], `a"\`, []byte("one"), zeroID[:], "", []byte{}, "s"}, args)
+}
+
+// Each row's bytes are cut out of those of all, which is one value also for several columns.
+func TestTheBytesOfEachRowAreCutOutOfTheWhole(t *testing.T) {
+	rows := newTable(3, 2)
+	values := [][2][]byte{{[]byte("ab"), []byte("c")}, {nil, []byte("def")}, {[]byte("g"), nil}}
+	for _, v := range values {
+		rows.add(bin(v[0]), bin(v[1]))
+	}
+	_, args := rendered(postgresRenderer{}, `{v x bytes, y bytes}`, nil, rows)
+	require.Len(t, args, 5)
+	assert.Equal(t, []any{[]byte("abgcdef"), "{1,3,3}", "{2,0,1}", "{4,5,8}", "{1,3,0}"}, args)
+
+	empty := newTable(1, 1)
+	empty.add(bin(nil))
+	_, args = rendered(postgresRenderer{}, `{v x bytes}`, nil, empty)
+	assert.Equal(t, []any{[]byte{}, "{1}", "{0}"}, args, "not NULL")
+}
+
+func TestTuplesKeysAndEachAreRendered(t *testing.T) {
+	one, two := newTable(1, 2), newTable(2, 2)
+	one.add(num(1), text("a"))
+	two.add(num(1), text("a"))
+	two.add(num(2), text("b"))
+	for _, c := range []struct {
+		sql         string
+		rows        *table
+		mysql, lite string
+	}{
+		{`({tuples})`, one, `((1,x'61'))`, `((1,?))`},
+		{`({tuples})`, two, `((1,x'61'),(2,x'62'))`, `((1,?),(2,?))`},
+		{`({keys})`, one, `((1,x'61'),(1,x'61'))`, `((1,?),(1,?))`},
+		{`({keys})`, two, `((1,x'61'),(2,x'62'))`, `((1,?),(2,?))`},
+		{`{each}<@2 @1 $1>{end} LIMIT $1`, one, `<x'61' 1 9> LIMIT 9`, `<? 1 9> LIMIT 9`},
+		{`{each}<@2 @1 $1>{end} LIMIT $1`, two, `<x'61' 1 9> UNION ALL <x'62' 2 9> LIMIT 9`, `<? 1 9> UNION ALL <? 2 9> LIMIT 9`},
+	} {
+		got, _ := rendered(mysqlRenderer{}, c.sql, []cell{num(9)}, c.rows)
+		assert.Equal(t, c.mysql, got)
+		got, _ = rendered(sqliteRenderer{}, c.sql, []cell{num(9)}, c.rows)
+		assert.Equal(t, c.lite, got)
+	}
+}
+
+// mysqlLiterals takes away what may have values in it.
+var mysqlLiterals = regexp.MustCompile(`x'[0-9a-f]*'`)
+
+func TestAValueIsNeverTakenForSQL(t *testing.T) {
+	const sql = `SELECT $1 FROM {v a text, b bytes}`
+	const each = `{each}(SELECT @1, @2, $1){end}`
+	plainRows := newTable(1, 2)
+	plainRows.add(text("plain"), bin([]byte("plain")))
+	for _, value := range hostile {
+		rows := newTable(1, 2)
+		rows.add(text(value), bin([]byte(value)))
+		for _, statement := range []string{sql, each} {
+			want, _ := rendered(mysqlRenderer{}, statement, []cell{text("plain")}, plainRows)
+			got, _ := rendered(mysqlRenderer{}, statement, []cell{text(value)}, rows)
+			assert.Equal(t, mysqlLiterals.ReplaceAllString(want, "?"), mysqlLiterals.ReplaceAllString(got, "?"))
+
+			want, _ = rendered(sqliteRenderer{}, statement, []cell{text("plain")}, plainRows)
+			got, args := rendered(sqliteRenderer{}, statement, []cell{text(value)}, rows)
+			assert.Equal(t, want, got)
+			assert.Contains(t, args, any(value))
+		}
+		want, _ := rendered(postgresRenderer{}, sql, []cell{text("plain")}, plainRows)
+		got, args := rendered(postgresRenderer{}, sql, []cell{text(value)}, rows)
+		assert.Equal(t, want, got)
+		assert.Equal(t, value, args[0])
+		assert.Equal(t, []byte(value), args[1])
+		assert.Equal(t, []string{value}, parseArray(t, args[2].(string)))
+	}
+}
+
+// parseArray reads the text of an array as PostgreSQL's array_in does.
+func parseArray(tb testing.TB, s string) []string {
+	tb.Helper()
+	require.True(tb, len(s) >= 2 && s[0] == '{' && s[len(s)-1] == '}', s)
+	s = s[1 : len(s)-1]
+	var list []string
+	for len(s) > 0 {
+		require.Equal(tb, byte('"'), s[0], "every text is quoted: otherwise NULL is no text")
+		var element []byte
+		i := 1
+		for ; s[i] != '"'; i++ {
+			if s[i] == '\\' {
+				i++
+			}
+			element = append(element, s[i])
+		}
+		list = append(list, string(element))
+		s = s[i+1:]
+		if s != "" {
+			require.Equal(tb, byte(','), s[0])
+			s = s[1:]
+			require.NotEmpty(tb, s)
+		}
+	}
+	return list
+}
+
+func FuzzPostgresArray(f *testing.F) {
+	for i, s := range hostile {
+		f.Add(s, hostile[len(hostile)-1-i])
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		rows := newTable(3, 1)
+		for _, s := range []string{a, b, a + b} {
+			rows.add(text(s))
+		}
+		assert.Equal(t, []string{a, b, a + b}, parseArray(t, postgresArray(rows, 0)))
+	})
+}
+
+func TestATableIsCutIntoPartsThatAStatementMayTake(t *testing.T) {
+	sizes := func(n, width, bytesEach int, sql string) (list []int) {
+		rows := newTable(n, width)
+		for i := range n {
+			row := []cell{bin(bytes.Repeat([]byte{1}, bytesEach))}
+			for len(row) < width {
+				row = append(row, num(i))
+			}
+			rows.add(row...)
+		}
+		next := 0
+		for part := range rows.parts(compile(sql)) {
+			list = append(list, part.len())
+			for i := range part.len() {
+				require.Equal(t, rows.row(next), part.row(i))
+				next++
+			}
+		}
+		require.Equal(t, n, next)
+		return list
+	}
+	assert.Empty(t, sizes(0, 2, 0, `{tuples}`))
+	assert.Equal(t, []int{1}, sizes(1, 2, 0, `{tuples}`))
+	assert.Equal(t, []int{500}, sizes(500, 2, 0, `{tuples}`))
+	assert.Equal(t, []int{500, 1}, sizes(501, 2, 0, `{tuples}`))
+	assert.Equal(t, []int{333, 168}, sizes(501, 3, 0, `{keys}`))
+	assert.Equal(t, []int{1, 1, 1}, sizes(3, 2, statementBytes, `{tuples}`), "one that is too large goes alone")
+	assert.Equal(t, []int{2, 1}, sizes(3, 1, statementBytes/2-16, `{tuples}`))
+	assert.Empty(t, (&table{}).len())
+
+	stopped := newTable(1001, 1)
+	for i := range 1001 {
+		stopped.add(num(i))
+	}
+	for range stopped.parts(compile(`{tuples}`)) {
+		break
+	}
+}
+
+func TestAMalformedStatementDoesNotCompile(t *testing.T) {
+	assert.Panics(t, func() { compile(`{v ref}`) })
+	assert.Panics(t, func() { compile(`{v ref number}`) })
+	assert.Panics(t, func() { compile(`{v ref uuid text}`) })
+}
+
+func compiled(d *dialect) []*statement {
+	o := Options{Prefix: "webhook_"}
+	return d.compile(&o)
+}
+
+// onlyMySQL are the statements that the others do not need.
+var onlyMySQL = map[op]bool{addEvents: true}
+
+func TestEveryDialectHasEveryStatement(t *testing.T) {
+	for _, d := range []*dialect{&postgres, &mysql, &sqlite} {
+		for o, s := range compiled(d) {
+			if onlyMySQL[op(o)] && d != &mysql {
+				assert.Nil(t, s, "%s %d", d.name, o)
+				continue
+			}
+			if !assert.NotNil(t, s, "%s %d", d.name, o) {
+				continue
+			}
+			left := marks.ReplaceAllString(s.text, "")
+			assert.NotContains(t, left, "{", "%s %d: a name that is no table's", d.name, o)
+			assert.NotContains(t, left, "}", "%s %d", d.name, o)
+			assert.Equal(t, strings.Count(left, "("), strings.Count(left, ")"), "%s %d: %s", d.name, o, s.text)
+		}
+		for o := range d.statements {
+			assert.Less(t, o, opCount)
+			assert.False(t, everywhere[o] != "" && strings.Join(strings.Fields(everywhere[o]), " ") == strings.Join(strings.Fields(d.statements[o]), " "),
+				"%s has a statement %d of its own that is that of all", d.name, o)
+		}
+	}
+}
+
+// A statement takes the same values in every dialect: the same number alone, and the same columns in a table.
+func TestTheDialectsAgreeOnTheValuesOfAStatement(t *testing.T) {
+	pg, my, lite := compiled(&postgres), compiled(&mysql), compiled(&sqlite)
+	for o := range int(opCount) {
+		if onlyMySQL[op(o)] {
+			continue
+		}
+		assert.Equal(t, pg[o].scalars, my[o].scalars, "%d %s", o, my[o].text)
+		assert.Equal(t, pg[o].scalars, lite[o].scalars, "%d %s", o, lite[o].text)
+		columns := relationOf(pg[o].pieces)
+		for _, s := range []*statement{my[o], lite[o]} {
+			takes := takesTable(s.pieces)
+			assert.Equal(t, columns != nil, takes, "%d: %s", o, s.text)
+			if own := relationOf(s.pieces); own != nil {
+				assert.Equal(t, columns, own, "%d: %s", o, s.text)
+			}
+			assert.LessOrEqual(t, mostCell(s.pieces), len(columns), "%d: %s", o, s.text)
+		}
+	}
+}
+
+func relationOf(pieces []piece) []column {
+	for i := range pieces {
+		if pieces[i].kind == pieceRelation {
+			return pieces[i].columns
+		}
+	}
+	return nil
+}
+
+func takesTable(pieces []piece) bool {
+	for i := range pieces {
+		switch pieces[i].kind {
+		case pieceRelation, pieceTuples, pieceKeys, pieceEach:
+			return true
+		case pieceText, pieceScalar, pieceCell:
+		}
+	}
+	return false
+}
+
+// mostCell is the highest cell that is asked for.
+func mostCell(pieces []piece) int {
+	most := 0
+	for i := range pieces {
+		if pieces[i].kind == pieceCell {
+			most = max(most, pieces[i].n+1)
+		}
+		most = max(most, mostCell(pieces[i].inner))
+	}
+	return most
+}
