@@ -67,14 +67,14 @@ func (t *table) row(i int) []cell { return t.cells[i*t.width : (i+1)*t.width] }
 const (
 	statementRows  = 500
 	statementBytes = 1 << 20
-	statementKeys  = 999 // cells of {keys}: MariaDB makes a table of a longer list, and may then read all of the other
+	statementKeys  = 199 // rows of {keys}: for more, MariaDB and MySQL look at statistics instead of the index, and for about twice as many make a table of them
 )
 
 // parts cuts a table into such as a statement may take.
 func (t *table) parts(s *statement) iter.Seq[*table] {
 	most := statementRows
 	if s.keys {
-		most = min(most, statementKeys/max(t.width, 1))
+		most = statementKeys
 	}
 	return func(yield func(*table) bool) { t.cut(most, yield) }
 }
