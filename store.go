@@ -141,7 +141,8 @@ type Store interface {
 	// of an event with an unfinished delivery. Ages count from the event's CreatedAt; a negative age keeps for ever.
 	Prune(ctx context.Context, now time.Time, r Retention) (more bool, err error)
 
-	// Erase removes all that is stored of a tenant. A lease of its deliveries is lost.
+	// Erase removes all that is stored of a tenant. A lease of its deliveries is lost. It alone may do a part of its work when
+	// it fails; repeat it.
 	Erase(ctx context.Context, tenant string) error
 }
 
@@ -170,7 +171,7 @@ type NewDelivery struct {
 type Published struct {
 	Deliveries int // inserted
 	Duplicate  bool
-	Err        error // ErrConflict or ErrFull
+	Err        error // ErrConflict, ErrFull, or what the Store reports of this event alone
 }
 
 // A MatchRequest asks for the endpoints of one event.

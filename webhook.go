@@ -38,7 +38,7 @@ type Dispatcher struct {
 // It starts nothing and asks the store for nothing.
 func New(store Store, config Config) (*Dispatcher, error) {
 	if store == nil {
-		return nil, &FieldError{"store", "is nil", "pass memstore.New or a Store of your own"}
+		return nil, &FieldError{"store", "is nil", "pass one from sqlstore or memstore, or of your own"}
 	}
 	c, err := config.complete()
 	if err != nil {

@@ -209,7 +209,7 @@ func TestATableIsCutIntoPartsThatAStatementMayTake(t *testing.T) {
 	assert.Equal(t, []int{333, 168}, sizes(501, 3, 0, `{keys}`))
 	assert.Equal(t, []int{1, 1, 1}, sizes(3, 2, statementBytes, `{tuples}`), "one that is too large goes alone")
 	assert.Equal(t, []int{2, 1}, sizes(3, 1, statementBytes/2-16, `{tuples}`))
-	assert.Empty(t, (&table{}).len())
+	assert.Zero(t, (&table{}).len())
 
 	stopped := newTable(1001, 1)
 	for i := range 1001 {
