@@ -17,7 +17,7 @@ heading = @echo "== $@: $(1)"
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help fmt lint vet test race bench fuzz cover tidy consumer ci fmt-check tidy-check standalone quickstart
+.PHONY: help fmt lint vet test race bench soak fuzz cover tidy consumer ci fmt-check tidy-check standalone quickstart
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ bench: ## Run the benchmarks, then ./bench (BENCH='its arguments')
 	$(call heading,benchmarks of the published module then ./bench)
 	@$(GO) test -run '^$$' -bench . -benchmem ./...
 	@$(GO) run ./bench $(BENCH)
+
+soak: ## Measure the SQL stores with millions of rows; takes half an hour
+	$(call heading,claims and housekeeping beside millions of rows)
+	@cd sqlstore/drivertest && WEBHOOK_TEST_SOAK=1 $(GO) test -run '^TestSoak' -count=1 -timeout 2h -v .
 
 fuzz: ## Run every fuzz target for FUZZTIME (default 1m) each
 	$(call heading,$(FUZZTIME) each)

@@ -49,7 +49,7 @@ func emittedAt(t *testing.T, d *webhook.Dispatcher, store webhook.Store) time.Du
 	page, err := store.Events(t.Context(), webhook.Query{Tenant: acme, EventID: receipt.EventID})
 	require.NoError(t, err)
 	require.Len(t, page.Items, 1)
-	return page.Items[0].CreatedAt.Sub(time.Now())
+	return time.Until(page.Items[0].CreatedAt)
 }
 
 func TestTimesAreTheStoresFromTheFirstEmitOn(t *testing.T) {

@@ -318,3 +318,44 @@ func TestARetryPolicyThatPanicsYieldsToTheDefault(t *testing.T) {
 		assert.Equal(t, 2, r.delivery("evt", "one").Attempts, "the default waits 10 to 12 seconds")
 	})
 }
+
+func TestAResultThatWasStoredThoughTheAnswerWasLostIsLoggedOnce(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		var answers atomic.Int64
+		r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) {
+			net.Answer = func(context.Context, *webhook.Request) (*webhook.Response, error) {
+				if answers.Add(1) == 1 {
+					return response(500), nil
+				}
+				return response(200), nil
+			}
+		})
+		r.endpoint("one")
+		stored, away := false, true
+		r.store.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
+			if !stored {
+				stored = true
+				_, err := r.store.Store.Settle(ctx, now, items)
+				assert.NoError(t, err)
+			}
+			if away {
+				return webhook.Settled{}, errStore
+			}
+			return r.store.Store.Settle(ctx, now, items)
+		}
+		r.store.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
+			c, err := r.store.Store.Claim(ctx, req)
+			away = away && len(c.Deliveries) == 0 // the retry is claimed before the result can be offered again
+			return c, err
+		}
+		r.run()
+		synctest.Wait()
+		r.warm()
+		pass(5 * time.Minute)
+		attempts := r.attempts("warm", "one")
+		require.Len(t, attempts, 2)
+		assert.Equal(t, []int{500, 200}, []int{attempts[0].Status, attempts[1].Status})
+		assert.EqualValues(t, 2, answers.Load())
+		assert.Equal(t, 2, r.delivery("warm", "one").Attempts)
+	})
+}

@@ -111,6 +111,9 @@ func (u *unsettled) takeOver(l *Leased) bool {
 	if item == nil {
 		return false
 	}
+	if item.Attempt != nil && l.LeaseNo == item.LeaseNo+1 && l.Attempts >= item.Attempt.Number {
+		return false // it was stored, and only the answer was lost: this is its retry
+	}
 	item.LeaseNo = l.LeaseNo
 	return true
 }

@@ -69,7 +69,7 @@ func newTalker(t *testing.T, store webhook.Store, o webhook.Observer) (*webhook.
 // runUntilEnd runs a Dispatcher until the test ends.
 func runUntilEnd(t *testing.T, d *webhook.Dispatcher) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
 	t.Cleanup(func() {

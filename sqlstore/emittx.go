@@ -36,6 +36,9 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 	if err := checkTenants(req.Events); err != nil {
 		return nil, err
 	}
+	for _, err := range p.store.oversized(ctx, req.Events) {
+		return nil, p.store.wrap(ctx, "publish in transaction", err)
+	}
 	results := make([]webhook.Published, len(req.Events))
 	for i := range req.Events {
 		r := &req.Events[i]

@@ -27,6 +27,9 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	if len(req.Events) == 0 {
 		return nil, noCtx(ctx)
 	}
+	if refused := s.oversized(ctx, req.Events); refused != nil {
+		return s.publishRest(ctx, req, refused)
+	}
 	results, err := s.publish(ctx, &req)
 	if err == nil || req.Atomic || len(req.Events) == 1 || ctx.Err() != nil || hopeless(err) {
 		return results, err

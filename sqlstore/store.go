@@ -47,6 +47,8 @@ type Store struct {
 	turn   chan struct{} // holds who uses the writer's only connection; nil if it has several
 	served atomic.Int64  // turns that got the connection
 
+	packet atomic.Int64 // max_allowed_packet of MySQL; 0 if it is not known
+
 	mu    sync.Mutex
 	lane  uuid.UUID         // where the last round of Claim has ended
 	swept [sweeps]uuid.UUID // how far Prune has come, see sweep

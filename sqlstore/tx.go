@@ -302,9 +302,17 @@ func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	defer cancel()
 	conn, err := db.Conn(bounded)
 	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
-		return nil, fmt.Errorf("%w: %w", errNoConnection, err)
+		return nil, fmt.Errorf("%w: %w", s.noConnection(), err)
 	}
 	return conn, err
+}
+
+// noConnection is errNoConnection with what else it may come from.
+func (s *Store) noConnection() error {
+	if s.turn == nil {
+		return errNoConnection
+	}
+	return fmt.Errorf("%w; or another process holds the file for long", errNoConnection)
 }
 
 // connectWriter takes a connection to write with. The callers of a pool with one connection take turns: database/sql gives a
@@ -343,7 +351,7 @@ func (s *Store) takeTurn(ctx context.Context) error {
 			return ctx.Err()
 		case <-timer.C:
 			if s.served.Load() == served {
-				return errNoConnection
+				return s.noConnection()
 			}
 		}
 	}

@@ -15,8 +15,7 @@ func TestGiveTheTxInsideABunTxNotTheBunTxItself(t *testing.T) {
 		api := h.dispatcher(t, h.store, soon)
 		acme := newCustomer(t, api)
 		tx := bunTx(t, h)
-		_, err := api.EmitTx(t.Context(), h.store.Tx(tx), acme.event("evt", `it's \ "1"?`))
-		t.Log(d.name, err)
+		_, err := api.EmitTx(t.Context(), h.store.Tx(tx), acme.event(`evt'\"?`, `it's \ "1"?`))
 		if d.name == postgres.name {
 			require.Error(t, err)
 			require.NoError(t, tx.Rollback())
@@ -27,5 +26,6 @@ func TestGiveTheTxInsideABunTxNotTheBunTxItself(t *testing.T) {
 		require.NoError(t, tx.Commit())
 		run(t, api)
 		assert.Equal(t, []string{`it's \ "1"?`}, acme.got(1))
+		assert.Equal(t, []string{`evt'\"?`}, acme.stored())
 	})
 }

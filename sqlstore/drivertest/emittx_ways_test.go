@@ -87,22 +87,20 @@ func waysOf(t *testing.T, d database, test func(t *testing.T, h *host, begin fun
 	h := newHost(t, d)
 	for _, w := range ways[d.name] {
 		t.Run(w.name, func(t *testing.T) {
-			test(t, h, func(t *testing.T) transaction { return w.begin(t, h) })
+			test(t, h, func(t *testing.T) transaction {
+				tx := w.begin(t, h)
+				t.Cleanup(func() { _ = tx.rollback() }) // when the test fails
+				return tx
+			})
 		})
 	}
-}
-
-func sqlTx(t *testing.T, tx *sql.Tx, err error) transaction {
-	t.Helper()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = tx.Rollback() }) // when the test fails
-	return transaction{tx, tx.Commit, tx.Rollback}
 }
 
 func beginIn(t *testing.T, db *sql.DB) transaction {
 	t.Helper()
 	tx, err := db.BeginTx(t.Context(), nil)
-	return sqlTx(t, tx, err)
+	require.NoError(t, err)
+	return transaction{tx, tx.Commit, tx.Rollback}
 }
 
 func beginSQL(t *testing.T, h *host) transaction { return beginIn(t, h.db) }
@@ -201,7 +199,8 @@ func pgxTx(t *testing.T, tx pgx.Tx, err error) transaction {
 	require.NoError(t, err)
 	return transaction{
 		sqlstore.Pgx(tx),
-		func() error { return tx.Commit(t.Context()) }, func() error { return tx.Rollback(t.Context()) },
+		func() error { return tx.Commit(t.Context()) },
+		func() error { return tx.Rollback(context.Background()) }, //nolint:usetesting // also at the end of the test
 	}
 }
 

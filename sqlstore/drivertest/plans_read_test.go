@@ -51,7 +51,7 @@ var (
 	blanks   = regexp.MustCompile(`\s+`)
 	literals = regexp.MustCompile(`x'[0-9a-f]*'|\b\d{2,}\b|-\d+`)
 	comments = regexp.MustCompile(`(?s)/\*.*?\*/`)
-	unions   = regexp.MustCompile(`( UNION ALL SELECT [\d?, x'a-f-]+)+`)
+	unions   = regexp.MustCompile(`(UNION ALL SELECT [\d?, x'a-f-]+)+`)
 	lists    = regexp.MustCompile(`\(\?(,\?)*\)(,\s*\(\?(,\?)*\))+`)
 	quotes   = strings.NewReplacer(`"`, "", "`", "", "webhook_", "")
 )
@@ -59,7 +59,7 @@ var (
 // shorten makes a statement readable, and the same for all its values.
 func shorten(query string) string {
 	query = strings.TrimSpace(blanks.ReplaceAllString(quotes.Replace(comments.ReplaceAllString(query, " ")), " "))
-	query = unions.ReplaceAllString(query, " UNION ALL …")
+	query = unions.ReplaceAllString(query, "UNION ALL … ")
 	query = lists.ReplaceAllString(literals.ReplaceAllString(query, "?"), "(?),…")
 	return query[:min(len(query), 1500)]
 }

@@ -50,7 +50,7 @@ const (
 )
 
 var served = []service{
-	inOrder("what is due", `^SELECT (EXISTS|COALESCE).*FROM queue WHERE lane = `, "queue.lane_due(lane,due_at)", "queue.lane_due(lane)"),
+	inOrder("what is due", `^SELECT .*SELECT due_at FROM queue WHERE lane = \S+ ORDER BY due_at LIMIT 1`, "queue.lane_due(lane"),
 	inOrder("what wakes up", `^SELECT event_uid, endpoint_id FROM queue WHERE lane = `, "queue.lane_due(lane,due_at)"),
 	serve("wake", `^UPDATE queue (q )?SET lane = (q\.)?ref`, queueKey),
 	inOrder("ready lanes", `^SELECT lane FROM queue|SELECT min\(lane\) FROM queue|SELECT lane, 1 AS n FROM queue`, "queue.lane_due(lane"),

@@ -1,0 +1,142 @@
+package drivertest
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/sqlstore"
+)
+
+// soak skips a test that fills a database with millions of rows, unless it is asked for.
+func soak(t *testing.T) {
+	t.Helper()
+	if os.Getenv("WEBHOOK_TEST_SOAK") != "1" {
+		t.Skip("it takes minutes; run make soak, or set WEBHOOK_TEST_SOAK=1")
+	}
+}
+
+// soakRows is how many finished deliveries there are: what WEBHOOK_TEST_SOAK_ROWS says, or 10 million; of SQLite 2 million.
+func soakRows(t *testing.T, d database) int {
+	t.Helper()
+	if said := os.Getenv("WEBHOOK_TEST_SOAK_ROWS"); said != "" {
+		n, err := strconv.Atoi(said)
+		require.NoError(t, err, "WEBHOOK_TEST_SOAK_ROWS")
+		return n
+	}
+	if d.name == "sqlite" {
+		return 2_000_000
+	}
+	return 10_000_000
+}
+
+// Of a measurement there are so many rounds of so many runs. The median of the quickest round counts: the machine may be busy.
+const (
+	soakRounds = 3
+	soakRuns   = 15
+)
+
+// median measures something.
+func median(t *testing.T, run func()) time.Duration {
+	t.Helper()
+	best := time.Duration(1<<63 - 1)
+	for range soakRounds {
+		times := make([]time.Duration, soakRuns)
+		for i := range times {
+			begin := time.Now()
+			run()
+			times[i] = time.Since(begin)
+		}
+		best = min(best, middle(times))
+	}
+	return best
+}
+
+func middle(times []time.Duration) time.Duration {
+	times = slices.Sorted(slices.Values(times))
+	return times[len(times)/2]
+}
+
+// allowance is for noise.
+const allowance = time.Millisecond
+
+// within fails if something takes more than twice as long as the baseline.
+func within(t *testing.T, what string, took, baseline time.Duration) {
+	t.Helper()
+	t.Logf("%-10s %-60s %10v", t.Name()[len("TestSoak"):], what, took.Round(10*time.Microsecond))
+	assert.LessOrEqual(t, took, 2*baseline+allowance, "%s: more than twice the baseline", what)
+}
+
+func note(t *testing.T, what string, took time.Duration) {
+	t.Helper()
+	within(t, what, took, took)
+}
+
+// A soaker is a store with many rows.
+type soaker struct {
+	*testing.T
+	d   database
+	s   *sqlstore.Store
+	f   *filler
+	now time.Time
+}
+
+// The endpoints of a soak test: healthy ones, and two that are not.
+const (
+	soakHealthy = 100
+	soakDead    = soakHealthy
+	soakPaused  = soakHealthy + 1
+)
+
+func newSoaker(t *testing.T, d database, endpoints int) *soaker {
+	t.Helper()
+	soak(t)
+	s := d.migrated(t)
+	now := time.Now().Truncate(time.Microsecond).UTC()
+	f := d.fill(t, s.DB(), now)
+	f.endpoints(endpoints, 1)
+	return &soaker{T: t, d: d, s: s, f: f, now: now}
+}
+
+// load makes rows of a table for the endpoints from one number to another, and says how long it took.
+func (s *soaker) load(count int, table, columns, values string) {
+	s.Helper()
+	begin := time.Now()
+	s.f.insert(count, table+" "+columns, values, "WHERE")
+	took := time.Since(begin)
+	s.Logf("(loaded %d rows of %s in %v)", count, table, took.Round(time.Millisecond))
+}
+
+const (
+	soakQueue = "(event_uid, endpoint_id, ref, lane, due_at, lease_no, leased, settled_no, version, attempts, failures, pruned, since, size, fanout, reason)"
+	soakEnded = "(event_uid, endpoint_id, ref, version, state, reason, lease_no, settled_no, attempts, failures, pruned, finished_at)"
+)
+
+// claim claims a hundred deliveries, of many endpoints.
+func (s *soaker) claim() webhook.Claimed {
+	s.Helper()
+	got, err := s.s.Claim(s.Context(), webhook.ClaimRequest{
+		Now: s.now, LeaseUntil: s.now.Add(time.Hour), Max: 100, MaxBytes: 1 << 24, Room: 8,
+	})
+	require.NoError(s, err)
+	return got
+}
+
+func (s *soaker) claimFull() {
+	s.Helper()
+	require.Len(s, s.claim().Deliveries, 100)
+}
+
+func soakUID(u uuid.UUID, ms int64) uuid.UUID {
+	for i := range 6 {
+		u[i] = byte(ms >> (8 * (5 - i)))
+	}
+	return u
+}

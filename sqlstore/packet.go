@@ -1,0 +1,92 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+const (
+	// packetAsked is the size of an event from which MySQL is asked how large a statement may be; every server takes less.
+	packetAsked = 256 << 10
+
+	// packetRest is what a statement has besides the event's own bytes.
+	packetRest = 64 << 10
+
+	packetTimeout = time.Second
+)
+
+// oversized returns why events cannot be stored that make a larger statement than MySQL takes; nil if there are none. The server
+// would close the connection, and with it take down whatever else was in the statement.
+func (s *Store) oversized(ctx context.Context, events []webhook.EventRecord) map[int]error {
+	if s.dialect != &mysql {
+		return nil
+	}
+	var refused map[int]error
+	for i := range events {
+		r := &events[i]
+		n := 2 * len(r.Data) // they are written in hexadecimal
+		for name, value := range r.Header {
+			n += 4 * (len(name) + len(value))
+		}
+		if n < packetAsked {
+			continue
+		}
+		if most := s.maxPacket(ctx); most > 0 && int64(n+packetRest) > most {
+			if refused == nil {
+				refused = make(map[int]error)
+			}
+			refused[i] = fmt.Errorf("the event has %d bytes of data, which do not fit into one statement: the server's max_allowed_packet is %d; "+
+				"raise it, or lower Config.MaxEventBytes", len(r.Data), most)
+		}
+	}
+	return refused
+}
+
+// maxPacket asks the server once.
+func (s *Store) maxPacket(ctx context.Context) int64 {
+	if known := s.packet.Load(); known > 0 {
+		return known
+	}
+	ctx, cancel := context.WithTimeout(ctx, packetTimeout)
+	defer cancel()
+	conn, err := s.connect(ctx, s.reader)
+	if err != nil {
+		return 0
+	}
+	defer conn.Close()
+	var most int64
+	if conn.QueryRowContext(ctx, "SELECT @@max_allowed_packet").Scan(&most) != nil {
+		return 0
+	}
+	s.packet.Store(most)
+	return most
+}
+
+// publishRest publishes the events that were not refused, unless the request is all or nothing.
+func (s *Store) publishRest(ctx context.Context, req webhook.PublishRequest, refused map[int]error) ([]webhook.Published, error) {
+	results := make([]webhook.Published, len(req.Events))
+	var rest []webhook.EventRecord
+	var index []int
+	for i := range req.Events {
+		if err := refused[i]; err != nil {
+			results[i].Err = fmt.Errorf("sqlstore: publish: %w", err)
+			continue
+		}
+		rest, index = append(rest, req.Events[i]), append(index, i)
+	}
+	if req.Atomic || len(rest) == 0 {
+		return results, nil
+	}
+	req.Events = rest
+	stored, err := s.Publish(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range index {
+		results[i] = stored[n]
+	}
+	return results, nil
+}
