@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -141,5 +140,3 @@ func FuzzCursors(f *testing.F) {
 		check(paging.FormatEndpoint(key), err)
 	})
 }
-
-var _ uuid.UUID

@@ -3,21 +3,22 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// Orders is a part of the application, with a table of its own.
-type Orders struct {
+// A Shop is the application. Its orders are in the database that the Store is on.
+type Shop struct {
 	db         *sql.DB
-	store      *sqlstore.Store // on the same database
+	store      *sqlstore.Store
 	dispatcher *webhook.Dispatcher
 }
 
-// Place stores an order and the event that tells of it: both are there when it returns nil, and neither otherwise.
-func (o *Orders) Place(ctx context.Context, customer, order string) error {
-	tx, err := o.db.BeginTx(ctx, nil)
+// PlaceOrder stores an order and the event that tells of it. When it returns nil both are there, otherwise neither.
+func (s *Shop) PlaceOrder(ctx context.Context, customer, order string) error {
+	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -25,11 +26,8 @@ func (o *Orders) Place(ctx context.Context, customer, order string) error {
 	if _, err := tx.ExecContext(ctx, "INSERT INTO orders (id, customer) VALUES ($1, $2)", order, customer); err != nil {
 		return err
 	}
-	_, err = o.dispatcher.EmitTx(ctx, o.store.Tx(tx), webhook.Event{
-		Tenant: customer,
-		Type:   "order.placed",
-		ID:     "order-placed-" + order, // so that it is emitted once, whatever is repeated
-		Data:   map[string]string{"order_id": order},
+	_, err = s.dispatcher.EmitTx(ctx, s.store.Tx(tx), webhook.Event{
+		Tenant: customer, Type: "order.placed", Data: map[string]string{"order_id": order},
 	})
 	if err != nil {
 		return err
@@ -37,12 +35,14 @@ func (o *Orders) Place(ctx context.Context, customer, order string) error {
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	o.dispatcher.Wake() // optional: without it, the event is found by the next poll
+	s.dispatcher.Wake() // a hint: without it the event waits for the next poll
 	return nil
 }
 
 // An order and its event are committed together, or vanish together.
 func ExampleStore_Tx() { //nolint:testableexamples // it needs a database
-	var orders Orders
-	_ = orders.Place(context.Background(), "acme", "ord_1")
+	var shop Shop // made when the program starts
+	if err := shop.PlaceOrder(context.Background(), "acme", "ord_1"); err != nil {
+		fmt.Println(err)
+	}
 }

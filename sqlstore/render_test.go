@@ -206,8 +206,7 @@ func TestATableIsCutIntoPartsThatAStatementMayTake(t *testing.T) {
 	assert.Equal(t, []int{1}, sizes(1, 2, 0, `{tuples}`))
 	assert.Equal(t, []int{500}, sizes(500, 2, 0, `{tuples}`))
 	assert.Equal(t, []int{500, 1}, sizes(501, 2, 0, `{tuples}`))
-	most := statementKeys / 3
-	assert.Equal(t, []int{most, most, 1}, sizes(2*most+1, 3, 0, `{keys}`))
+	assert.Equal(t, []int{statementKeys, statementKeys, 1}, sizes(2*statementKeys+1, 3, 0, `{keys}`))
 	assert.Equal(t, []int{1, 1, 1}, sizes(3, 2, statementBytes, `{tuples}`), "one that is too large goes alone")
 	assert.Equal(t, []int{2, 1}, sizes(3, 1, statementBytes/2-16, `{tuples}`))
 	assert.Zero(t, (&table{}).len())
