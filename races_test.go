@@ -331,22 +331,21 @@ func TestAResultThatWasStoredThoughTheAnswerWasLostIsLoggedOnce(t *testing.T) {
 			}
 		})
 		r.endpoint("one")
-		stored, away := false, true
+		var stored, back atomic.Bool
 		r.store.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
-			if !stored {
-				stored = true
+			if !stored.Swap(true) {
 				_, err := r.store.Store.Settle(ctx, now, items)
 				assert.NoError(t, err)
 			}
-			if away {
+			if !back.Load() {
 				return webhook.Settled{}, errStore
 			}
 			return r.store.Store.Settle(ctx, now, items)
 		}
 		r.store.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
 			c, err := r.store.Store.Claim(ctx, req)
-			if stored && len(c.Deliveries) > 0 { // the retry is claimed before the result can be offered again
-				away = false
+			if stored.Load() && len(c.Deliveries) > 0 { // the retry is claimed before the result can be offered again
+				back.Store(true)
 			}
 			return c, err
 		}
