@@ -114,8 +114,7 @@ func FuzzCursors(f *testing.F) {
 		check := func(again string, err error) {
 			t.Helper()
 			if err != nil {
-				var field *webhook.FieldError
-				if !errors.As(err, &field) {
+				if _, is := errors.AsType[*webhook.FieldError](err); !is {
 					t.Fatalf("%v is no FieldError", err)
 				}
 			} else if cursor != "" && again != cursor {

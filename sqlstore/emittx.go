@@ -9,8 +9,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// An Execer is the caller's transaction, or anything else that runs statements: [*sql.Tx], [*sql.Conn], [*sql.DB], sqlx.Tx, the
-// Tx inside a bun.Tx, or a gorm transaction's Statement.ConnPool. [Pgx] makes one of pgx's own types.
+// An Execer is the caller's transaction: [*sql.Tx], a [*sql.Conn] in which one was begun, sqlx.Tx, the Tx inside a bun.Tx (a
+// bun.Tx itself does not pass arguments on), or a gorm transaction's Statement.ConnPool. [Pgx] makes one of pgx's own types.
 type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
@@ -19,8 +19,8 @@ type Execer interface {
 // that the Store is on: the events exist if and only if it commits. The deliveries are made after that, by whichever process
 // claims next; [webhook.Dispatcher.Wake] makes that happen at once.
 //
-// It runs two INSERTs an event, which read and lock nothing that others use. Two open transactions with the same event id
-// wait for each other, as they would for any key.
+// It runs INSERTs only, which read and lock nothing that others use. Two open transactions with the same event id wait for each
+// other, as they would for any key. Without a transaction of yours use Emit, or give EmitTx the Store itself.
 func (s *Store) Tx(x Execer) webhook.Publisher { return publisher{s, x} }
 
 type publisher struct {
@@ -39,15 +39,54 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 	for _, err := range p.store.oversized(ctx, req.Events) {
 		return nil, p.store.wrap(ctx, "publish in transaction", err)
 	}
-	results := make([]webhook.Published, len(req.Events))
+	if _, pool := p.on.(*sql.DB); pool && p.store.dialect != &postgres {
+		return nil, errors.New("sqlstore: Tx was given a *sql.DB, which is no transaction: begin one, or give EmitTx the Store itself")
+	}
+	allNew := len(req.Events) > 1
 	for i := range req.Events {
-		r := &req.Events[i]
-		if r.Deliveries != nil {
+		if req.Events[i].Deliveries != nil {
 			return nil, fmt.Errorf("sqlstore: event %d has deliveries; in a transaction of the caller's they are made after its commit", i)
 		}
-		result, err := p.insert(ctx, r)
+		allNew = allNew && req.Events[i].NewID
+	}
+	var results []webhook.Published
+	var err error
+	if allNew {
+		results, err = p.insertAll(ctx, req.Events)
+	} else {
+		results, err = p.insertEach(ctx, &req)
+	}
+	if err != nil {
+		return nil, p.store.wrap(ctx, "publish in transaction", err)
+	}
+	return results, nil
+}
+
+// insertAll inserts events whose ids were made a moment ago.
+func (p publisher) insertAll(ctx context.Context, events []webhook.EventRecord) ([]webhook.Published, error) {
+	rows, outbox := newTable(len(events), 13), newTable(len(events), 2)
+	for i := range events {
+		r := &events[i]
+		rows.add(eventCells(r, contentHash(r))...)
+		outbox.add(uid(r.UID), at(r.NotBefore))
+	}
+	n, err := p.execAll(ctx, insertNew, rows)
+	if err == nil && p.store.dialect != &postgres {
+		_, err = p.execAll(ctx, insertOutbox, outbox)
+	}
+	if err == nil && n != int64(len(events)) {
+		err = fmt.Errorf("%d of %d events were there already: roll back", int64(len(events))-n, len(events))
+	}
+	return make([]webhook.Published, len(events)), err
+}
+
+// insertEach inserts events of which some may have been emitted before.
+func (p publisher) insertEach(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
+	results := make([]webhook.Published, len(req.Events))
+	for i := range req.Events {
+		result, err := p.insert(ctx, &req.Events[i])
 		if err != nil {
-			return nil, p.store.wrap(ctx, "publish in transaction", err)
+			return nil, err
 		}
 		results[i] = result
 		if result.Err == nil || !req.Atomic {
@@ -58,7 +97,7 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 				continue
 			}
 			if err := p.remove(ctx, &req.Events[n]); err != nil {
-				return nil, p.store.wrap(ctx, "publish in transaction", err)
+				return nil, err
 			}
 		}
 		return results, nil
@@ -82,7 +121,9 @@ func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.
 		}
 		return webhook.Published{Duplicate: true}, nil
 	}
-	_, err = p.exec(ctx, insertOutboxRow, uid(r.UID), at(r.NotBefore))
+	if p.store.dialect != &postgres {
+		_, err = p.exec(ctx, insertOutboxRow, uid(r.UID), at(r.NotBefore))
+	}
 	return webhook.Published{}, err
 }
 
@@ -96,7 +137,22 @@ func (p publisher) remove(ctx context.Context, r *webhook.EventRecord) error {
 }
 
 func (p publisher) exec(ctx context.Context, o op, scalars ...cell) (int64, error) {
-	query, args := p.store.dialect.renderer.render(p.store.ops[o], scalars, nil)
+	return p.execTable(ctx, o, nil, scalars...)
+}
+
+func (p publisher) execAll(ctx context.Context, o op, rows *table) (sum int64, err error) {
+	for part := range rows.parts(p.store.ops[o]) {
+		n, err := p.execTable(ctx, o, part)
+		if err != nil {
+			return sum, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+func (p publisher) execTable(ctx context.Context, o op, rows *table, scalars ...cell) (int64, error) {
+	query, args := p.store.dialect.renderer.render(p.store.ops[o], scalars, rows)
 	result, err := p.on.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err

@@ -211,7 +211,10 @@ func (t *tx) remove(ref uuid.UUID, e *webhook.Endpoint) error {
 			return err
 		}
 	}
-	_, err := t.exec(uncountEndpoint, text(e.Tenant))
+	if _, err := t.exec(uncountEndpoint, text(e.Tenant)); err != nil {
+		return err
+	}
+	_, err := t.exec(forgetTenant, text(e.Tenant))
 	return err
 }
 

@@ -53,15 +53,28 @@ func inspect(err error, c *codes) bool {
 	if v.Kind() != reflect.Struct {
 		return false
 	}
-	if f := v.FieldByName("Number"); f.IsValid() && f.CanUint() {
+	if f := field(v, "Number"); f.IsValid() && f.CanUint() {
 		c.number = int(f.Uint())
 		return true
 	}
-	if f := v.FieldByName("Code"); f.IsValid() && f.CanInt() {
+	if f := field(v, "Code"); f.IsValid() && f.CanInt() {
 		c.sqlite = int(f.Int()) & 0xff
 		return true
 	}
 	return false
+}
+
+// field returns a struct's field, or one of an embedded struct that is there.
+func field(v reflect.Value, name string) reflect.Value {
+	of, known := v.Type().FieldByName(name)
+	if !known {
+		return reflect.Value{}
+	}
+	f, err := v.FieldByIndexErr(of.Index)
+	if err != nil {
+		return reflect.Value{}
+	}
+	return f
 }
 
 // Codes that are told apart.

@@ -1,4 +1,4 @@
-package sqlstore_test
+package sqlstore_test //nolint:testableexamples // it needs a database
 
 import (
 	"context"
@@ -40,7 +40,7 @@ func (s *Shop) PlaceOrder(ctx context.Context, customer, order string) error {
 }
 
 // An order and its event are committed together, or vanish together.
-func ExampleStore_Tx() { //nolint:testableexamples // it needs a database
+func ExampleStore_Tx() {
 	var shop Shop // made when the program starts
 	if err := shop.PlaceOrder(context.Background(), "acme", "ord_1"); err != nil {
 		fmt.Println(err)

@@ -16,8 +16,6 @@ var mysql = dialect{
 	quote:    "`",
 	clock:    `SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)`,
 	statements: map[op]string{
-		addEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
-			VALUES {tuples}`,
 		insertEvents: mysqlPatience + `INSERT` + mysqlHint + `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples} ON DUPLICATE KEY UPDATE dup = dup + 1`,
 		findEvents:       `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e WHERE (e.tenant, e.id) IN ({keys})`,
@@ -32,6 +30,8 @@ var mysql = dialect{
 			WHERE p.tenant = @2 AND p.pattern = @3 AND p.channel = @4 AND p.endpoint_id > @5 AND s.state <> 'disabled'
 			ORDER BY p.endpoint_id LIMIT $1){end}`,
 
+		insertNew: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			VALUES {tuples}`,
 		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON DUPLICATE KEY UPDATE dup = dup + 1`,
 

@@ -35,6 +35,9 @@ func OpenSQLite(driverName, file string, o Options) (*Store, error) {
 	if strings.HasPrefix(file, "file:") || strings.ContainsAny(file, "?#") {
 		return nil, fmt.Errorf("sqlstore: %q is not the plain name of a file; OpenSQLite sets the options itself", file)
 	}
+	if err := o.check(&sqlite); err != nil {
+		return nil, err
+	}
 	known, err := sql.Open(driverName, "")
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %w; import the driver, such as _ \"modernc.org/sqlite\"", err)

@@ -6,7 +6,6 @@ type op int
 const (
 	// Publishing.
 	insertEvents op = iota // those that are not there yet
-	addEvents              // those of which the ids are new; MySQL only
 	findEvents
 	deleteEvents
 	insertOutbox
@@ -17,7 +16,8 @@ const (
 	match
 
 	// In the caller's transaction.
-	insertEvent
+	insertEvent // with its outbox row; MySQL and SQLite: without
+	insertNew   // many that are new, likewise
 	sameEvent
 	insertOutboxRow
 	deleteEvent
@@ -55,6 +55,7 @@ const (
 	// Endpoints.
 	countEndpoint
 	uncountEndpoint
+	forgetTenant
 	tenantEndpoints
 	endpointUsed
 	insertEndpoint
@@ -124,6 +125,7 @@ var everywhere = map[op]string{
 	dropProbe: `UPDATE {status} SET blocked_until = $2 WHERE ref = $1`,
 
 	uncountEndpoint: `UPDATE {tenants} SET endpoints = endpoints - 1 WHERE tenant = $1`,
+	forgetTenant:    `DELETE FROM {tenants} WHERE tenant = $1 AND endpoints <= 0`,
 	tenantEndpoints: `SELECT endpoints FROM {tenants} WHERE tenant = $1`,
 	endpointUsed: `SELECT EXISTS (SELECT 1 FROM {queue} WHERE ref = $1), EXISTS (SELECT 1 FROM {deliveries} WHERE ref = $1),
 		EXISTS (SELECT 1 FROM {endpoints} WHERE ref = $1)`,

@@ -40,8 +40,16 @@ var postgres = dialect{
 				AND s.state <> 'disabled'
 			ORDER BY p.endpoint_id LIMIT $1) x`,
 
-		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
+		insertEvent: `WITH e AS (
+			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING RETURNING uid, not_before
+			) INSERT INTO {outbox} (event_uid, due_at) SELECT e.uid, e.not_before FROM e`,
+		insertNew: `WITH e AS (
+			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.content_hash, v.data
+			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, content_hash bytes, data bytes}
+			ON CONFLICT DO NOTHING RETURNING uid, not_before
+			) INSERT INTO {outbox} (event_uid, due_at) SELECT e.uid, e.not_before FROM e`,
 
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` ORDER BY due_at LIMIT 1),

@@ -182,7 +182,7 @@ func (p *publication) insertEvents(order []int) error {
 	} else {
 		o := insertEvents
 		if p.allNew {
-			o = addEvents
+			o = insertNew
 		}
 		if err := p.execAll(o, rows); err != nil {
 			return err

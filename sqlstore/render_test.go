@@ -232,7 +232,7 @@ func compiled(d *dialect) []*statement {
 }
 
 // onlyMySQL are the statements that the others do not need.
-var onlyMySQL = map[op]bool{addEvents: true}
+var onlyMySQL = map[op]bool{insertNew: true}
 
 func TestEveryDialectHasEveryStatement(t *testing.T) {
 	for _, d := range []*dialect{&postgres, &mysql, &sqlite} {

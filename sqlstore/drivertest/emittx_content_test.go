@@ -58,20 +58,23 @@ func TestEmitTxTakesAThousandEvents(t *testing.T) {
 	test := func(t *testing.T, h *host, begin func(*testing.T, *host) transaction) {
 		d := h.worker(t, soon)
 		acme := newCustomer(t, d)
-		events := make([]webhook.Event, 1000)
-		orders := make([]string, len(events))
-		for i := range events {
-			orders[i] = fmt.Sprint(i)
-			events[i] = acme.event("", orders[i])
+		var (
+			events []webhook.Event
+			orders []string
+		)
+		for i := range 1000 {
+			orders = append(orders, fmt.Sprint(i))
+			events = append(events, acme.event("", orders[i]))
 		}
 		tx := begin(t, h)
 		receipts, err := d.EmitTx(t.Context(), h.store.Tx(tx), events...)
 		require.NoError(t, err)
 		require.NoError(t, tx.commit())
-		assert.Len(t, receipts, len(events))
-		assert.ElementsMatch(t, orders, acme.got(len(events)))
+		assert.Len(t, receipts, 1000)
+		assert.ElementsMatch(t, orders, acme.got(1000))
 
-		_, err = d.EmitTx(t.Context(), h.store, append(events, acme.event("", "one more"))...)
+		events = append(events, acme.event("", "one more"))
+		_, err = d.EmitTx(t.Context(), h.store, events...)
 		require.ErrorIs(t, err, webhook.ErrInvalid)
 		assert.Len(t, acme.stored(), 100, "a page")
 	}

@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -124,7 +125,7 @@ func TestAnEndpointThatIsHeldDoesNotHoldTheOthers(t *testing.T) {
 		s.publish(s.event("acme", "evt1", "ep1", "ep2"))
 		leased := s.claim()
 		require.Len(t, leased, 2)
-		foreign, err := d.open(t, dsn).BeginTx(t.Context(), nil)
+		foreign, err := d.open(t, dsn).BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelReadCommitted}) // it locks this row alone
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = foreign.Rollback() })
 		_, err = foreign.ExecContext(t.Context(), "UPDATE webhook_status SET updated_at = updated_at + 1 WHERE id = 'ep1'")

@@ -19,6 +19,7 @@ type scene struct {
 	prefix string
 	now    time.Time
 	seq    uint64
+	leased []webhook.EventRecord // by their publisher
 }
 
 func newScene(tb testing.TB, s *sqlstore.Store) *scene {

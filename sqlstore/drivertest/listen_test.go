@@ -76,12 +76,12 @@ func newListening(t *testing.T, o sqlstore.Options, poll time.Duration) *listeni
 		l.arrived <- time.Now()
 		return webhooktest.Answer{}
 	})
-	within(t, l.heard)
+	awaited(t, l.heard)
 	return l
 }
 
-// within returns what comes from a channel in good time.
-func within[T any](t *testing.T, from <-chan T) (v T) {
+// awaited returns what comes from a channel in good time.
+func awaited[T any](t *testing.T, from <-chan T) (v T) {
 	t.Helper()
 	timeout := time.NewTimer(long)
 	defer timeout.Stop()
@@ -103,8 +103,8 @@ func (l *listening) emitTx(t *testing.T) time.Time {
 	return time.Now()
 }
 
-// median logs how long most of many took.
-func median(t *testing.T, what string, took []time.Duration) time.Duration {
+// logMedian logs and returns how long most of many took.
+func logMedian(t *testing.T, what string, took []time.Duration) time.Duration {
 	t.Helper()
 	slices.Sort(took)
 	m := took[len(took)/2]
@@ -120,15 +120,15 @@ func TestANotificationReachesTheWorkerOfAnotherProcess(t *testing.T) {
 			for range 25 {
 				committed := l.emitTx(t)
 				l.api.Wake()
-				afterTx = append(afterTx, within(t, l.arrived).Sub(committed))
+				afterTx = append(afterTx, awaited(t, l.arrived).Sub(committed))
 
 				began := time.Now()
 				_, err := l.api.Emit(t.Context(), l.acme.event("", "an order"))
 				require.NoError(t, err)
-				afterEmit = append(afterEmit, within(t, l.arrived).Sub(began))
+				afterEmit = append(afterEmit, awaited(t, l.arrived).Sub(began))
 			}
-			assert.Less(t, median(t, "EmitTx and Wake", afterTx), 2*time.Second)
-			assert.Less(t, median(t, "Emit without Run", afterEmit), 2*time.Second)
+			assert.Less(t, logMedian(t, "EmitTx and Wake", afterTx), 2*time.Second)
+			assert.Less(t, logMedian(t, "Emit without Run", afterEmit), 2*time.Second)
 		})
 	}
 }
@@ -140,8 +140,8 @@ func TestWithoutItsListeningConnectionAProcessPollsAndListensAgain(t *testing.T)
 			WHERE datname = current_database() AND query LIKE 'LISTEN %'`)
 		require.Equal(t, 1, cut)
 		l.emitTx(t) // and no Wake
-		within(t, l.arrived)
-		for err := within(t, l.errors); ; err = within(t, l.errors) {
+		awaited(t, l.arrived)
+		for err := awaited(t, l.errors); ; err = awaited(t, l.errors) {
 			if strings.Contains(err.Error(), "listen") {
 				assert.ErrorContains(t, err, "until it works again, work is found by polling")
 				break

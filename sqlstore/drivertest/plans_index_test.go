@@ -76,7 +76,9 @@ func planned(t *testing.T, d database, analyzed bool) *planner {
 	plain := d.store(t, dsn, sqlstore.Options{})
 	require.NoError(t, plain.Migrate(t.Context()))
 	f := d.fill(t, plain.DB(), time.Now().Truncate(time.Microsecond).UTC())
+	begin := time.Now()
 	f.used()
+	t.Logf("filled in %v", time.Since(begin).Round(time.Millisecond))
 	if analyzed {
 		f.analyze()
 	}
@@ -85,7 +87,9 @@ func planned(t *testing.T, d database, analyzed bool) *planner {
 	recorded.driver, err = recorder.Register(d.driver, p.watch)
 	require.NoError(t, err)
 	c := &caller{T: t, f: f, s: recorded.store(t, dsn, sqlstore.Options{}), say: p.say, now: f.now}
+	begin = time.Now()
 	c.all()
+	t.Logf("called everything in %v", time.Since(begin).Round(time.Millisecond))
 	p.say("")
 	for _, err := range p.errs {
 		assert.NoError(t, err)

@@ -59,7 +59,7 @@ var served = []service{
 	serve("rebind", `^UPDATE .*version = v\.version (FROM|WHERE)|SET q\.version = v\.version$`, queueKey),
 	serve("probe", `^UPDATE status SET blocked_until`, "status.primary(ref)"),
 	serve("events", `^SELECT .*e\.not_before, e\.created_at, e\.keep, e\.data FROM`, "events.primary(uid)"),
-	serve("endpoints", `^SELECT s\.ref, .*e\.max_in_flight FROM .*e\.ref (IN|=)`, "endpoints.primary(ref)", "status.primary(ref)"),
+	serve("endpoints", `SELECT s\.ref, .*e\.max_in_flight FROM .*e\.ref (IN|=)`, "endpoints.primary(ref)", "status.primary(ref)"),
 	serve("versions", `^SELECT r\.ref, r\.version`, "versions.primary(ref,version)|versions.primary(ref"),
 	serve("status", `^SELECT s\.ref,.*s\.circuit FROM (status|\()`, "status.primary(ref)"),
 

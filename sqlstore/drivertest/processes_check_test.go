@@ -1,9 +1,10 @@
 package drivertest
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gowebhook/webhook"
@@ -85,72 +86,93 @@ func (f *fleet) settled(acknowledged []string) {
 	f.eventually("nothing waits", f.idle)
 }
 
+// A checking collects what is wrong.
+type checking struct {
+	account
+	lossy    map[string]bool // workers
+	unlogged map[string]int  // requests of workers
+	problems []string
+}
+
+func (c *checking) want(ok bool, format string, args ...any) {
+	if !ok {
+		c.problems = append(c.problems, fmt.Sprintf(format, args...))
+	}
+}
+
 // check compares what arrived with what the log says, when all is over. Every request is in the log, once, and the log has no other
 // that was answered, except those of lossy processes: of each at most as many as it may have had in flight. After the attempt that
 // succeeded there is none. So a delivery is repeated only for want of a result that was stored.
-func (f *fleet) check() (a account) {
-	t := f.t
-	t.Helper()
+func (f *fleet) check() account {
+	f.t.Helper()
 	logged, deliveries := f.attempts(), f.deliveries()
 	requests := make(map[deliveryOf][]received)
 	for _, r := range f.receiver.requests() {
 		requests[r.deliveryOf] = append(requests[r.deliveryOf], r)
 	}
-	a.events, a.deliveries = len(f.events()), len(deliveries)
-	lossy, unlogged := f.lossy(), make(map[string]int)
+	c := checking{lossy: f.lossy(), unlogged: make(map[string]int)}
+	c.events, c.deliveries = len(f.events()), len(deliveries)
 	for key := range requests {
-		assert.Contains(t, deliveries, key, "what arrives is stored")
+		c.want(deliveries[key].State == webhook.DeliverySucceeded, "%v: it arrived and is %q", key, deliveries[key].State)
 	}
 	for key, d := range deliveries {
-		assert.Equal(t, webhook.DeliverySucceeded, d.State, "%v", key)
-		attempts := make(map[int64]webhook.Attempt)
-		last, inEffect := 0, 0
-		for _, one := range logged[key] {
-			assert.NotContains(t, attempts, one.StartedAt.UnixMicro(), "%v: an attempt is logged twice", key)
-			attempts[one.StartedAt.UnixMicro()] = one
-			if one.Late {
-				a.late++
-				continue
-			}
-			inEffect++
-			last = max(last, one.Number)
+		c.delivery(key, d, logged[key], requests[key])
+	}
+	for name, n := range c.unlogged {
+		c.want(n <= f.settings.InFlight, "%d requests of %s were in flight when it ended", n, name)
+		c.account.unlogged += n
+	}
+	c.want(c.repeats <= c.account.unlogged+c.timedOut+c.late, "there are unexplained repeats: %+v", c.account)
+	if n := len(c.problems); n > 0 {
+		f.t.Errorf("%d problems:\n%s", n, strings.Join(c.problems[:min(n, 20)], "\n"))
+	}
+	return c.account
+}
+
+// delivery checks one delivery. The requests are in the order of arrival.
+func (c *checking) delivery(key deliveryOf, d webhook.Delivery, logged []webhook.Attempt, requests []received) {
+	attempts := make(map[int64]webhook.Attempt)
+	last, inEffect := 0, 0
+	for _, one := range logged {
+		_, twice := attempts[one.StartedAt.UnixMicro()]
+		c.want(!twice, "%v: an attempt is logged twice: %+v", key, one)
+		attempts[one.StartedAt.UnixMicro()] = one
+		if one.Late {
+			c.late++
+			continue
 		}
-		assert.Equal(t, d.Attempts, inEffect, "%v", key)
-		over, successes := false, 0
-		for _, r := range requests[key] {
-			a.requests++
-			assert.Equal(t, requests[key][0].body, r.body, "%v: all requests have the same body", key)
-			assert.False(t, over, "%v: request %d came after the success was stored", key, r.nth)
-			if r.succeeded() {
-				successes++
-			}
-			one, found := attempts[r.started]
-			delete(attempts, r.started)
-			switch {
-			case !found:
-				assert.True(t, lossy[r.worker], "%v: request %d of %s is not in the log", key, r.nth, r.worker)
-				unlogged[r.worker]++
-				a.unlogged++
-			case one.Class == webhook.ClassTimeout:
-				a.timedOut++
-			case r.status != 0:
-				assert.Equal(t, r.status, one.Status, "%v", key)
-			}
-			if over = found && !one.Late && one.Class == ""; over {
-				assert.Equal(t, last, one.Number, "%v: the success is the last attempt", key)
-			}
+		inEffect++
+		last = max(last, one.Number)
+	}
+	c.want(d.Attempts == inEffect, "%v: it has %d attempts, and %d are logged", key, d.Attempts, inEffect)
+	over, successes := false, 0
+	for _, r := range requests {
+		c.requests++
+		c.want(r.body == requests[0].body, "%v: request %d has another body than the first", key, r.nth)
+		c.want(!over, "%v: request %d, of %s, came after the success was stored", key, r.nth, r.worker)
+		if r.succeeded() {
+			successes++
 		}
-		assert.True(t, over, "%v: the last request is the success that is stored", key)
-		a.repeats += max(successes-1, 0)
-		for _, one := range attempts {
-			assert.Equal(t, webhook.ClassTimeout, one.Class, "%v: an attempt that did not arrive", key)
+		one, found := attempts[r.started]
+		delete(attempts, r.started)
+		switch {
+		case !found:
+			c.want(c.lossy[r.worker], "%v: request %d of %s is not in the log", key, r.nth, r.worker)
+			c.unlogged[r.worker]++
+		case one.Class == webhook.ClassTimeout:
+			c.timedOut++
+		case r.status != 0:
+			c.want(one.Status == r.status, "%v: request %d was answered %d and is logged as %d", key, r.nth, r.status, one.Status)
+		}
+		if over = found && !one.Late && one.Class == ""; over {
+			c.want(one.Number == last, "%v: attempt %d is the success, and there are %d", key, one.Number, last)
 		}
 	}
-	for name, n := range unlogged {
-		assert.LessOrEqual(t, n, f.settings.InFlight, "requests of %s that were in flight when it ended", name)
+	c.want(over, "%v: the last request is not the success that is stored", key)
+	c.repeats += max(successes-1, 0)
+	for _, one := range attempts { // it may have waited for a connection
+		c.want(one.Class == webhook.ClassTimeout, "%v: an attempt did not arrive: %+v", key, one)
 	}
-	assert.LessOrEqual(t, a.repeats, a.unlogged+a.timedOut+a.late, "repeats are explained")
-	return a
 }
 
 // log tells what happened.

@@ -29,6 +29,7 @@ type fleetWorker struct {
 	quiet   bool
 	stored  []string // acknowledged events
 	failed  []string // errors of Emit
+	wrong   []string // events that were called duplicates
 	ended   *string
 	lossy   bool // it was killed, or not given time to end
 	exitErr error
@@ -103,6 +104,9 @@ func (w *fleetWorker) listen(out io.Reader) {
 		}
 		if r.Failed != "" {
 			w.failed = append(w.failed, r.Failed)
+		}
+		if r.Wrong != "" {
+			w.wrong = append(w.wrong, r.Wrong)
 		}
 		if r.Ended != nil {
 			w.ended = r.Ended

@@ -42,6 +42,7 @@ type workerReport struct {
 	Up     bool    // Run runs
 	Event  string  // the id of an event that was stored for certain
 	Failed string  // the error of an Emit
+	Wrong  string  // the id of an event that was called a duplicate and is none
 	Quiet  bool    // nothing more will be emitted
 	Ended  *string // Run has returned this error, or ""
 }
@@ -186,8 +187,11 @@ func (w *workerProcess) emitOne(typ string, i int) {
 	if i%2 == 0 {
 		e.ID = asID(w.spec.Name + "-" + e.Type + "-" + strconv.Itoa(i))
 	}
-	for {
+	for first := true; ; first = false {
 		receipt, err := w.dispatcher.Emit(context.Background(), e)
+		if first && receipt.Duplicate {
+			w.tell(workerReport{Wrong: receipt.EventID})
+		}
 		if err == nil {
 			w.tell(workerReport{Event: receipt.EventID})
 			return

@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,15 +127,12 @@ func TestWhatAnotherProcessFinishedIsPruned(t *testing.T) {
 }
 
 func TestOnePrunesAndTheOthersReturnAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, d database) {
+	eachServer(t, func(t *testing.T, d database) { // an SQLite file has one writer, who is waited for
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))
 		require.NoError(t, s.store.Migrate(t.Context()))
 		s.publish(s.event("acme", "evt1"))
 		s.now = s.now.Add(100 * aDay)
-		if d.dialect == sqlstore.SQLite { // the file has one writer, who is waited for
-			return
-		}
 		pruner, err := d.open(t, dsn).BeginTx(t.Context(), nil)
 		require.NoError(t, err)
 		defer pruner.Rollback()
@@ -147,6 +145,32 @@ func TestOnePrunesAndTheOthersReturnAtOnce(t *testing.T) {
 		require.NoError(t, pruner.Rollback())
 		s.prune(webhook.Retention{})
 		assert.Zero(t, s.rowsOf("events"))
+	})
+}
+
+func TestSeveralPruneAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		dsn := d.dsn(t)
+		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))
+		require.NoError(t, s.store.Migrate(t.Context()))
+		s.endpoint("acme", "ep1")
+		s.backlog("acme", "ep1", 3000)
+		require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now))
+		s.now = s.now.Add(100 * aDay)
+		var all sync.WaitGroup
+		for range 4 {
+			store := d.store(t, dsn, sqlstore.Options{})
+			all.Go(func() {
+				for more := true; more; {
+					var err error
+					more, err = store.Prune(t.Context(), s.now, webhook.Retention{})
+					assert.NoError(t, err)
+				}
+			})
+		}
+		all.Wait()
+		s.prune(webhook.Retention{})
+		assert.Equal(t, map[string]int{"tenants": 1}, s.rows(), "the count of its endpoints, which is 0")
 	})
 }
 

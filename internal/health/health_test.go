@@ -1,0 +1,132 @@
+package health
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook"
+)
+
+var base = time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)
+
+func after(seconds int) time.Time { return base.Add(time.Duration(seconds) * time.Second) }
+
+func failure(at int) *webhook.Settlement {
+	return &webhook.Settlement{Attempt: &webhook.Attempt{StartedAt: after(at), Class: webhook.ClassReset}}
+}
+
+func success(at int) *webhook.Settlement {
+	return &webhook.Settlement{Attempt: &webhook.Attempt{StartedAt: after(at)}}
+}
+
+func merged(h webhook.Health, items ...*webhook.Settlement) webhook.Health {
+	for _, item := range items {
+		Edit{Item: item, Merge: true}.Apply(&h)
+	}
+	return h
+}
+
+func TestFailuresAreCountedSinceTheFirst(t *testing.T) {
+	h := merged(webhook.Health{}, failure(2), failure(3), failure(1))
+	assert.Equal(t, webhook.Health{Failures: 3, FailingSince: after(1), LastFailureAt: after(3)}, h)
+}
+
+func TestASuccessEndsARunOfFailures(t *testing.T) {
+	h := merged(webhook.Health{}, failure(1), failure(2), success(3))
+	assert.Equal(t, webhook.Health{LastFailureAt: after(2), RecoveredAt: after(3)}, h)
+	assert.Equal(t, webhook.Health{Failures: 1, FailingSince: after(4), LastFailureAt: after(4), RecoveredAt: after(3)}, merged(h, failure(4)))
+}
+
+func TestASuccessOfAnEndpointThatIsWellChangesNothing(t *testing.T) {
+	for _, h := range []webhook.Health{{}, {LastFailureAt: after(1), RecoveredAt: after(2)}, {BlockedUntil: after(9)}} {
+		assert.Equal(t, h, merged(h, success(5)))
+		assert.False(t, Failing(&h))
+	}
+}
+
+// Attempts of several processes are settled in another order than they were begun.
+func TestWhatComesLateDoesNotTurnTheOrderRound(t *testing.T) {
+	recovered := merged(webhook.Health{}, failure(1), success(3))
+	assert.Equal(t, recovered, merged(recovered, failure(1)), "a failure before the recovery")
+	assert.Equal(t, after(2), merged(recovered, failure(2)).LastFailureAt)
+	assert.Zero(t, merged(recovered, failure(2)).Failures)
+
+	failing := merged(webhook.Health{}, failure(5), failure(6))
+	assert.Equal(t, failing, merged(failing, success(4)), "a success before the run of failures")
+	assert.Equal(t, webhook.Health{Failures: 1, FailingSince: after(6), LastFailureAt: after(6), RecoveredAt: after(5)}, merged(failing, success(5)),
+		"a success amid them: of those since, only the last is known")
+	assert.Equal(t, after(6), merged(failing, success(6)).RecoveredAt, "at the same time the success comes last")
+	assert.Zero(t, merged(failing, success(6)).Failures)
+}
+
+func TestASuccessClosesACircuitAndItsBlock(t *testing.T) {
+	open := webhook.Health{Circuit: true, BlockedUntil: after(60)}
+	assert.True(t, Failing(&open))
+	assert.Equal(t, webhook.Health{RecoveredAt: after(1)}, merged(open, success(1)))
+	asked := merged(webhook.Health{BlockedUntil: after(60)}, failure(1), success(2))
+	assert.Equal(t, after(60), asked.BlockedUntil, "a block that the receiver asked for stays")
+}
+
+func TestAnEditActsOnlyIfItIsInEffect(t *testing.T) {
+	item := failure(1)
+	item.BlockUntil, item.OpenCircuit, item.Disable = after(60), true, webhook.ReasonGone
+	require.True(t, Acts(item))
+	var h webhook.Health
+	assert.Empty(t, Edit{Item: item}.Apply(&h))
+	assert.Zero(t, h)
+	assert.Equal(t, webhook.ReasonGone, Edit{Item: item, Act: true}.Apply(&h))
+	assert.Equal(t, webhook.Health{BlockedUntil: after(60), Circuit: true}, h)
+	item.BlockUntil, item.OpenCircuit = after(30), false
+	Edit{Item: item, Act: true}.Apply(&h)
+	assert.Equal(t, webhook.Health{BlockedUntil: after(60), Circuit: true}, h, "a block is moved only forward")
+
+	assert.False(t, Acts(failure(1)))
+	for _, one := range []webhook.Settlement{{BlockUntil: after(1)}, {OpenCircuit: true}, {Disable: webhook.ReasonGone}} {
+		assert.True(t, Acts(&one))
+	}
+}
+
+func TestOnlyAnAttemptWithAClassIsAFailure(t *testing.T) {
+	assert.False(t, AnyFailure(nil))
+	assert.False(t, AnyFailure([]webhook.Settlement{{}, *success(1)}))
+	assert.True(t, AnyFailure([]webhook.Settlement{{}, *success(1), *failure(2)}))
+}
+
+func TestTheOrderOfTheItemsOfACallDoesNotMatter(t *testing.T) {
+	edits := make([]Edit, 0, 40)
+	for i := range 40 {
+		item := success(i / 3)
+		switch {
+		case i%3 == 0:
+			item = failure(i / 3)
+		case i%7 == 0:
+			item = &webhook.Settlement{BlockUntil: after(i)}
+		}
+		edits = append(edits, Edit{Item: item, Merge: item.Attempt != nil, Act: Acts(item)})
+	}
+	apply := func(list []Edit) (h webhook.Health) {
+		Sort(list)
+		require.True(t, slices.IsSortedFunc(list, func(a, b Edit) int {
+			if a.Item.Attempt == nil || b.Item.Attempt == nil {
+				return rank(a.Item) - rank(b.Item)
+			}
+			return a.Item.Attempt.StartedAt.Compare(b.Item.Attempt.StartedAt)
+		}))
+		for _, e := range list {
+			e.Apply(&h)
+		}
+		return h
+	}
+	want := apply(slices.Clone(edits))
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		shuffled := slices.Clone(edits)
+		random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		require.Equal(t, want, apply(shuffled))
+	}
+}
