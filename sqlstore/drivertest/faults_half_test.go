@@ -61,6 +61,9 @@ var changes = map[string]func(s *scene) error{
 	},
 }
 
+// onServers are the changes that are tried on servers too.
+var onServers = map[string]bool{"UpdateEndpoint": true, "Settle": true, "Claim": true}
+
 // stage empties the tables and stores one of each kind of delivery, in few transactions. The n-th time the events are newer:
 // Prune remembers how far it has come.
 func stage(t *testing.T, store *sqlstore.Store, n int) *scene {
@@ -90,6 +93,9 @@ func stage(t *testing.T, store *sqlstore.Store, n int) *scene {
 func TestALostConnectionLeavesNothingHalf(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		for name, change := range changes {
+			if d.dialect != sqlstore.SQLite && !onServers[name] {
+				continue // all that write do so in the same way, and a server syncs to disk
+			}
 			store, sab := d.sabotaged(t)
 			s := stage(t, store, 0)
 			before := s.rows()
