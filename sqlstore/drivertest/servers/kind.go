@@ -19,6 +19,7 @@ type kind struct {
 	local  []string // DSNs for a server on the standard port
 	create string   // with the name of the database for %s
 	drop   string
+	lazy   string // makes commits to a database not wait for the disk; only a server that loses power forgets them
 	within func(dsn, database string) (string, error)
 	launch func() (server *process, dsn string, err error)
 	remedy string // what to do when there is no server
@@ -40,6 +41,11 @@ func (k *kind) database(tb testing.TB) string {
 	dsn, err := k.add(admin, name)
 	if err != nil {
 		tb.Fatalf("%s: making a database: %v%s", k.name, err, own.tail())
+	}
+	if k.lazy != "" {
+		if err := execute(k.driver, admin, fmt.Sprintf(k.lazy, name)); err != nil {
+			tb.Fatalf("%s: %v", k.name, err)
+		}
 	}
 	tb.Cleanup(func() {
 		if err := execute(k.driver, admin, fmt.Sprintf(k.drop, name)); err != nil {

@@ -22,6 +22,7 @@ var postgres = &kind{
 	},
 	create: "CREATE DATABASE %s TEMPLATE template0",
 	drop:   "DROP DATABASE %s WITH (FORCE)",
+	lazy:   "ALTER DATABASE %s SET synchronous_commit = off",
 	within: func(dsn, database string) (string, error) {
 		u, err := url.Parse(dsn)
 		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
