@@ -59,6 +59,7 @@ func (f *feeder) publish(b *testing.B, now time.Time, leased bool) []webhook.Eve
 }
 
 func eachDatabase(b *testing.B, run func(b *testing.B, f *feeder)) {
+	b.Helper()
 	for _, d := range databases {
 		b.Run(d.name, func(b *testing.B) {
 			f := newFeeder(b, d)
@@ -71,6 +72,7 @@ func eachDatabase(b *testing.B, run func(b *testing.B, f *feeder)) {
 
 func BenchmarkPublish(b *testing.B) {
 	eachDatabase(b, func(b *testing.B, f *feeder) {
+		b.Helper()
 		for range b.N {
 			f.publish(b, time.Now(), true)
 		}
@@ -79,6 +81,7 @@ func BenchmarkPublish(b *testing.B) {
 
 func BenchmarkSettle(b *testing.B) {
 	eachDatabase(b, func(b *testing.B, f *feeder) {
+		b.Helper()
 		for range b.N {
 			b.StopTimer()
 			now := time.Now()
@@ -100,6 +103,7 @@ func BenchmarkSettle(b *testing.B) {
 
 func BenchmarkClaim(b *testing.B) {
 	eachDatabase(b, func(b *testing.B, f *feeder) {
+		b.Helper()
 		cursor := ""
 		for range b.N {
 			b.StopTimer()

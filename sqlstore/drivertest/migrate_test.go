@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"fmt"
@@ -301,9 +302,17 @@ func methods(s *scene) map[string]func() error {
 			return one(s.store.Publish(ctx, s.request(s.event("acme", "evt-y", "ep1"), s.event("acme", "evt-z", "ep1"))))
 		},
 		"Publish in a transaction": func() error {
+			tx, err := s.store.DB().BeginTx(context.WithoutCancel(ctx), nil)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
 			event := s.event("acme", "evt-o")
 			event.Deliveries = nil
-			return one(s.store.Tx(s.store.DB()).Publish(ctx, s.request(event)))
+			if _, err := s.store.Tx(tx).Publish(ctx, s.request(event)); err != nil {
+				return err
+			}
+			return tx.Commit()
 		},
 		"Match": func() error {
 			return one(s.store.Match(ctx, []webhook.MatchRequest{{Tenant: "acme", Patterns: []string{"*"}, Limit: 10}}))

@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,6 +64,10 @@ func (c *caller) publish() {
 		}
 		batch = append(batch, e)
 	}
+	again := slices.Clone(batch)
+	for i := range again {
+		again[i].NewID = false
+	}
 	for _, one := range []struct {
 		name   string
 		events []webhook.EventRecord
@@ -71,7 +76,7 @@ func (c *caller) publish() {
 		{"duplicate", []webhook.EventRecord{known}},
 		{"test", []webhook.EventRecord{c.event(0, test)}},
 		{"batch", batch},
-		{"batch again", batch},
+		{"batch again", again},
 	} {
 		c.say("Publish/" + one.name)
 		_, err := c.s.Publish(c.Context(), webhook.PublishRequest{Now: c.now, LeaseUntil: c.now.Add(time.Minute), Events: one.events})
@@ -235,8 +240,9 @@ func (c *caller) endpoints() {
 func (c *caller) prune() {
 	c.say("Prune")
 	for _, r := range []webhook.Retention{
-		{ResponseBodies: -1, Attempts: -1, Events: 38 * day}, {ResponseBodies: -1, Attempts: 36 * day, Events: -1},
-		{ResponseBodies: 34 * day, Attempts: -1, Events: -1},
+		{ResponseBodies: -1, Attempts: -1, Events: 39 * day},
+		{ResponseBodies: -1, Attempts: 38 * day, Events: -1},
+		{ResponseBodies: 37 * day, Attempts: -1, Events: -1},
 	} {
 		for more, pieces := true, 0; more; pieces++ {
 			var err error

@@ -166,7 +166,7 @@ const (
 
 	// Beside them there are other tenants, with events that nobody receives.
 	otherTenants = 1_200
-	otherEvents  = 96_000
+	otherEvents  = 48_000
 )
 
 // usedMs is when an event was made, in milliseconds: the first of so many 40 days ago, the last an hour ago.
@@ -183,8 +183,8 @@ func (f *filler) used() {
 	f.tb.Helper()
 	f.endpoints(usedTenants+otherTenants, usedEndpoints)
 	now, ms := f.now.UnixMicro(), f.usedMs("k.n", usedEvents)
-	f.events(usedEvents, ms, "k.n", "k.n % 50")
-	f.events(otherEvents, f.usedMs("k.n", otherEvents), "1000000 + k.n", "50 + k.n % 1200")
+	f.events(usedEvents, 1, ms, "k.n", "k.n % 50")
+	f.events(otherEvents, 0, f.usedMs("k.n", otherEvents), "1000000 + k.n", "50 + k.n % 1200")
 	of := func(slot int) string {
 		return fmt.Sprintf("JOIN filled e ON e.n = (k.n %% 50) * 4 + ((k.n - k.n %% 50) / 50 + %d) %% 4 WHERE", slot)
 	}
@@ -206,11 +206,11 @@ func (f *filler) used() {
 }
 
 // events makes events of such times, numbers, and numbers of their tenants.
-func (f *filler) events(count int, ms, n, tenant string) {
+func (f *filler) events(count, fanout int, ms, n, tenant string) {
 	f.tb.Helper()
 	f.insert(count, "events (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)",
-		fmt.Sprintf("%s, %s, %s, 'order.paid', '', '', (%s) * 1000, 0, (%s) * 1000, 0, 1, %s, %s", f.uid(ms, n),
-			f.concat("'tenant_'", tenant), f.concat("'evt_'", n), ms, ms, f.bytes(make([]byte, 32)), f.bytes([]byte(`{"order":1}`))),
+		fmt.Sprintf("%s, %s, %s, 'order.paid', '', '', (%s) * 1000, 0, (%s) * 1000, 0, %d, %s, %s", f.uid(ms, n),
+			f.concat("'tenant_'", tenant), f.concat("'evt_'", n), ms, ms, fanout, f.bytes(make([]byte, 32)), f.bytes([]byte(`{"order":1}`))),
 		"WHERE")
 }
 

@@ -56,7 +56,7 @@ func (c *caller) filters() map[string]func(*webhook.Query) {
 const pages = 2
 
 func (c *caller) lists() {
-	base := webhook.Query{Tenant: "tenant_7", Limit: 150}
+	base := webhook.Query{Tenant: "tenant_7", Limit: 30}
 	for name, q := range sorted(queries(base, c.filters(), "all", "event", "type", "times")) {
 		c.say("Events/" + name)
 		for range pages {

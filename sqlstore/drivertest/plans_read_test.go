@@ -58,6 +58,10 @@ var (
 
 // shorten makes a statement readable, and the same for all its values.
 func shorten(query string) string {
+	const begin, end = 3000, 600
+	if len(query) > begin+end { // the middle is a list
+		query = query[:begin] + " … " + query[len(query)-end:]
+	}
 	query = strings.TrimSpace(blanks.ReplaceAllString(quotes.Replace(comments.ReplaceAllString(query, " ")), " "))
 	query = unions.ReplaceAllString(query, "UNION ALL … ")
 	query = lists.ReplaceAllString(literals.ReplaceAllString(query, "?"), "(?),…")
@@ -199,10 +203,7 @@ func (p *plan) askMySQL(ctx context.Context, s *recorder.Statement) error {
 	if err := json.Unmarshal([]byte(p.text), &tree); err != nil {
 		return err
 	}
-	p.text = literals.ReplaceAllString(p.text, "?")
-	if len(p.text) > 6000 {
-		p.text = p.text[:6000] + "…"
-	}
+	p.text = literals.ReplaceAllString(p.text[:min(len(p.text), 6000)], "?")
 	p.walkMySQL(tree)
 	return nil
 }

@@ -170,7 +170,7 @@ func TestSeveralPruneAtOnce(t *testing.T) {
 		}
 		all.Wait()
 		s.prune(webhook.Retention{})
-		assert.Equal(t, map[string]int{"tenants": 1}, s.rows(), "the count of its endpoints, which is 0")
+		assert.Empty(t, s.rows())
 	})
 }
 

@@ -42,7 +42,7 @@ func (s *soaker) ready() {
 	s.Helper()
 	const count = soakHealthy * 600
 	ms := fmt.Sprintf("%d + k.n", s.now.Add(-time.Hour).UnixMilli())
-	s.f.events(count, ms, "k.n", "k.n % 100")
+	s.f.events(count, 0, ms, "k.n", "k.n % 100")
 	s.f.insert(count, "queue "+soakQueue, fmt.Sprintf("%s, e.id, e.ref, e.ref, %d + k.n, 0, 0, 0, 1, 0, 0, 0, %d, 11, 0, ''",
 		s.f.uid(ms, "k.n"), s.now.Add(-time.Hour).UnixMicro(), s.now.UnixMicro()), "JOIN filled e ON e.n = k.n % 100 WHERE")
 }
