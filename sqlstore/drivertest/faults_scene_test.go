@@ -23,6 +23,7 @@ type scene struct {
 }
 
 func newScene(tb testing.TB, s *sqlstore.Store) *scene {
+	tb.Helper()
 	return &scene{TB: tb, store: s, prefix: "webhook_", now: time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)}
 }
 
