@@ -47,7 +47,7 @@ bench: ## Run the benchmarks, then ./bench (BENCH='its arguments')
 	@$(GO) test -run '^$$' -bench . -benchmem ./...
 	@$(GO) run ./bench $(BENCH)
 
-soak: ## Measure the SQL stores with millions of rows, and kill many processes; takes a quarter of an hour (WEBHOOK_TEST_SOAK_ROWS: finished deliveries)
+soak: ## Measure the SQL stores with millions of rows, and kill many processes; takes half an hour
 	$(call heading,claims and housekeeping beside millions of rows and many crashes)
 	@cd sqlstore/drivertest && WEBHOOK_TEST_SOAK=1 $(GO) test -run '^TestSoak|^TestNothing' -count=1 -timeout 2h -v .
 

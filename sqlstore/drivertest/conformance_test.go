@@ -11,6 +11,7 @@ import (
 )
 
 func TestEveryDialectKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, d database) {
 		t.Parallel()
 		dsn := d.dsn(t)

@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"database/sql"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -17,6 +18,10 @@ import (
 
 func TestMain(m *testing.M) {
 	runWorkerIfAsked()
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they wait for servers and leases, most of the time
+		panic(err)
+	}
 	code := m.Run()
 	if err := servers.StopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -193,7 +193,11 @@ func TestDeleteEndpointDoesNotTouchItsBacklog(t *testing.T) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
 		s.endpoint("acme", "ep2")
-		s.backlog("acme", "ep1", 20_000)
+		rows := 20_000
+		if raceDetector {
+			rows = 2_000
+		}
+		s.backlog("acme", "ep1", rows)
 		s.backlog("acme", "ep2", 10)
 		begun := time.Now()
 		require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now))
@@ -213,7 +217,7 @@ func TestDeleteEndpointDoesNotTouchItsBacklog(t *testing.T) {
 		}
 		t.Logf("DeleteEndpoint took %v, %d calls of Prune took %v", took, calls, time.Since(begun))
 		assert.Equal(t, 10, s.rowsOf("queue"))
-		assert.Equal(t, 20_000, s.rowsOf("deliveries"))
+		assert.Equal(t, rows, s.rowsOf("deliveries"))
 		page, err := s.store.Deliveries(t.Context(), webhook.Query{Tenant: "acme", EndpointID: "ep1", Limit: 1000}, s.now)
 		require.NoError(t, err)
 		require.Len(t, page.Items, 1000)
