@@ -408,6 +408,6 @@ func (p *publication) end() {
 	case p.session != nil && p.cold:
 		p.session.wake()
 	case p.session == nil && p.stored:
-		p.d.notify()
+		p.d.Wake() // others, and Run if it has begun meanwhile
 	}
 }
