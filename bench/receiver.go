@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,65 +14,194 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// secret is what both peers sign with.
-const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+// An order is what the receiver is told. It answers each with a tally.
+type order struct {
+	Reset   bool          // forget everything
+	Hang    time.Duration // with Reset: how long those in the dead group take to answer
+	Release bool          // answer those that hang, and hang no more
+}
 
-// A tally is what a receiver has seen since it was reset.
+// A tally is what the receiver has seen since it was reset.
 type tally struct {
+	URL    string // where it listens
+	CPU    time.Duration
+	Groups map[string]groupTally
+}
+
+// A groupTally is that of a group of endpoints. Distinct counts ids, for each endpoint.
+type groupTally struct {
 	Requests int
 	Distinct int
 	Invalid  int
-	CPU      time.Duration
+
+	P50, P99, P999 time.Duration // from emit to arrival
 }
 
-// receive is the receiver's process. It ends with its standard input.
-func receive(ctx context.Context) error {
+// receive is the receiver's process.
+func receive(ctx context.Context, parent pipe) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	fmt.Println("http://" + listener.Addr().String())
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(0)
-	}()
-	s := &counter{}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /hook", s.hook)
-	mux.HandleFunc("POST /reset", s.reset)
-	mux.HandleFunc("GET /tally", s.tally)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	return server.Serve(listener)
+	r := &receiver{url: "http://" + listener.Addr().String()}
+	r.reset(0)
+	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	for {
+		var o order
+		if err := parent.hear(&o); err != nil {
+			select {
+			case err := <-failed:
+				return err
+			default:
+				return eof(err)
+			}
+		}
+		switch {
+		case o.Reset:
+			r.reset(o.Hang)
+		case o.Release:
+			r.release()
+		}
+		if err := parent.tell(r.tally()); err != nil {
+			return err
+		}
+	}
 }
 
-type counter struct {
-	mu      sync.Mutex
-	n       tally
-	ids     map[string]struct{}
+// eof makes no error of the end of the conversation.
+func eof(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+type receiver struct {
+	url     string
 	buffers sync.Pool
+
+	mu       sync.RWMutex
+	paths    map[string]*path
+	hang     time.Duration
+	released chan struct{}
 }
 
-func (c *counter) hook(w http.ResponseWriter, r *http.Request) {
-	buf, _ := c.buffers.Get().(*[]byte)
+// A path is what one endpoint has received.
+type path struct {
+	mu       sync.Mutex
+	requests int
+	invalid  int
+	ids      map[string]struct{}
+	delays   []time.Duration
+}
+
+func (r *receiver) reset(hang time.Duration) {
+	r.release()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paths, r.hang, r.released = make(map[string]*path), hang, make(chan struct{})
+}
+
+func (r *receiver) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hang > 0 {
+		r.hang = 0
+		close(r.released)
+	}
+}
+
+// ServeHTTP implements [http.Handler].
+func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	buf, _ := r.buffers.Get().(*[]byte)
 	if buf == nil {
 		b := make([]byte, 0, 2*bodySize)
 		buf = &b
 	}
-	defer c.buffers.Put(buf)
-	body, err := readInto((*buf)[:0], r.Body)
+	defer r.buffers.Put(buf)
+	body, err := readInto((*buf)[:0], req.Body)
 	*buf = body
-	id := r.Header.Get(signature.HeaderID)
+	now := time.Now()
+	id := req.Header.Get(signature.HeaderID)
 	if err == nil {
-		err = signature.VerifyStandard(secret, id, r.Header.Get(signature.HeaderTimestamp), r.Header.Get(signature.HeaderSignature), body, time.Now())
+		err = signature.VerifyStandard(secret, id, req.Header.Get(signature.HeaderTimestamp), req.Header.Get(signature.HeaderSignature), body, now)
 	}
-	c.mu.Lock()
-	c.n.Requests++
-	c.ids[id] = struct{}{}
-	if err != nil {
-		c.n.Invalid++
+	r.path(req.URL.Path).note(id, time.Duration(now.UnixNano()-emittedAt(body)), err == nil)
+	if group(req.URL.Path) == dead {
+		r.wait(req.Context())
 	}
-	c.mu.Unlock()
 	w.WriteHeader(http.StatusNoContent)
+}
+
+func (r *receiver) wait(ctx context.Context) {
+	r.mu.RLock()
+	hang, released := r.hang, r.released
+	r.mu.RUnlock()
+	timer := time.NewTimer(hang)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-released:
+	case <-ctx.Done():
+	}
+}
+
+func (r *receiver) path(name string) *path {
+	r.mu.RLock()
+	p := r.paths[name]
+	r.mu.RUnlock()
+	if p != nil {
+		return p
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p = r.paths[name]; p == nil {
+		p = &path{ids: make(map[string]struct{})}
+		r.paths[name] = p
+	}
+	return p
+}
+
+func (p *path) note(id string, delay time.Duration, valid bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests++
+	p.ids[id] = struct{}{}
+	p.delays = append(p.delays, delay)
+	if !valid {
+		p.invalid++
+	}
+}
+
+// group is the first part of an endpoint's path.
+func group(path string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return name
+}
+
+func (r *receiver) tally() tally {
+	t := tally{URL: r.url, CPU: ownCPU(), Groups: make(map[string]groupTally)}
+	delays := make(map[string][]time.Duration)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for name, p := range r.paths {
+		p.mu.Lock()
+		g := t.Groups[group(name)]
+		g.Requests += p.requests
+		g.Distinct += len(p.ids)
+		g.Invalid += p.invalid
+		t.Groups[group(name)] = g
+		delays[group(name)] = append(delays[group(name)], p.delays...)
+		p.mu.Unlock()
+	}
+	for name, g := range t.Groups {
+		slices.Sort(delays[name])
+		g.P50, g.P99, g.P999 = percentile(delays[name], 0.5), percentile(delays[name], 0.99), percentile(delays[name], 0.999)
+		t.Groups[name] = g
+	}
+	return t
 }
 
 func readInto(buf []byte, r io.Reader) ([]byte, error) {
@@ -92,74 +218,4 @@ func readInto(buf []byte, r io.Reader) ([]byte, error) {
 			return buf, err
 		}
 	}
-}
-
-func (c *counter) reset(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	c.n, c.ids = tally{}, make(map[string]struct{})
-	c.mu.Unlock()
-	c.tally(w, r)
-}
-
-func (c *counter) tally(w http.ResponseWriter, _ *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := c.n
-	n.Distinct, n.CPU = len(c.ids), ownCPU()
-	_ = json.NewEncoder(w).Encode(n)
-}
-
-// A receiver is the process, as its parent sees it.
-type receiver struct {
-	url  string
-	stop func()
-}
-
-func startReceiver(ctx context.Context) (*receiver, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, self, "-receiver")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	url, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		return nil, fmt.Errorf("starting the receiver: %w", err)
-	}
-	return &receiver{url: strings.TrimSpace(url), stop: func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	}}, nil
-}
-
-func (r *receiver) reset(ctx context.Context) (tally, error) {
-	return r.ask(ctx, http.MethodPost, "/reset")
-}
-
-func (r *receiver) tally(ctx context.Context) (tally, error) {
-	return r.ask(ctx, http.MethodGet, "/tally")
-}
-
-func (r *receiver) ask(ctx context.Context, method, path string) (n tally, err error) {
-	req, err := http.NewRequestWithContext(ctx, method, r.url+path, http.NoBody)
-	if err != nil {
-		return n, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return n, err
-	}
-	defer resp.Body.Close()
-	return n, json.NewDecoder(resp.Body).Decode(&n)
 }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	bodySize = 1024 // of what is signed and sent, about
+	secret   = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+	eventType = "bench.sent"
+)
+
+// Groups of endpoints: the first part of their paths.
+const (
+	healthy = "healthy"
+	dead    = "dead" // also the id of the one endpoint that is not healthy
+)
+
+// A layout is which endpoints there are: so many of each tenant, all of which receive the tenant's events.
+type layout struct {
+	Tenants int
+	Fanout  int
+
+	Noisy   bool   // the last endpoint of the only tenant is dead
+	Blocked string // an endpoint of a further tenant is dead: it "hangs" or "refuses"; empty for none
+}
+
+// An endpoint is where a peer sends.
+type endpoint struct {
+	ID     string
+	Tenant string
+	URL    string
+}
+
+// endpoints returns those of a receiver, each tenant's side by side.
+func (l layout) endpoints(url string) []endpoint {
+	all := make([]endpoint, 0, l.Tenants*l.Fanout+1)
+	for i := range l.Tenants * l.Fanout {
+		all = append(all, endpoint{endpointID(i), tenantID(i / l.Fanout), endpointURL(url, i)})
+	}
+	switch last := &all[len(all)-1]; {
+	case l.Noisy:
+		last.ID, last.URL = dead, url+"/"+dead+"/0"
+	case l.Blocked == "hangs":
+		all = append(all, endpoint{dead, dead, url + "/" + dead + "/0"})
+	case l.Blocked == "refuses":
+		all = append(all, endpoint{dead, dead, "http://127.0.0.1:1/" + dead + "/0"})
+	}
+	return all
+}
+
+func endpointID(i int) string              { return "h" + strconv.Itoa(i) }
+func endpointURL(url string, i int) string { return url + "/" + healthy + "/" + strconv.Itoa(i) }
+func tenantID(i int) string                { return "tenant_" + strconv.Itoa(i) }
+
+// text is what every event carries.
+var text = strings.Repeat("0123456789abcdef", bodySize/16)[:bodySize-160]
+
+// eventData is the data of an event. It says when it was emitted.
+func eventData(n int, text string) []byte {
+	return fmt.Appendf(nil, `{"at":%d,"n":%d,"text":%q}`, time.Now().UnixNano(), n, text)
+}
+
+var atKey = []byte(`"at":`)
+
+// emittedAt finds in a body when its event was emitted, in nanoseconds; 0 if it does not say.
+func emittedAt(body []byte) int64 {
+	_, after, found := bytes.Cut(body, atKey)
+	if !found {
+		return 0
+	}
+	var at int64
+	for _, c := range bytes.TrimLeft(after, " ") { // PostgreSQL's jsonb writes one
+		if c < '0' || c > '9' {
+			break
+		}
+		at = 10*at + int64(c-'0')
+	}
+	return at
+}
