@@ -59,7 +59,7 @@ func endpointURL(url string, i int) string { return url + "/" + healthy + "/" + 
 func tenantID(i int) string                { return "tenant_" + strconv.Itoa(i) }
 
 // text is what every event carries.
-var text = strings.Repeat("0123456789abcdef", bodySize/16)[:bodySize-160]
+var text = strings.Repeat("0123456789abcdef", bodySize/16)[:bodySize-114]
 
 // eventData is the data of an event. It says when it was emitted.
 func eventData(n int, text string) []byte {

@@ -53,23 +53,24 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
+	if err := play(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// play is this process's part.
+func play() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if isChild, err := beChild(ctx); isChild {
-		if err != nil {
-			log.Fatal(err)
-		}
-		return
+		return err
 	}
 	o, err := parse(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
-		return
+		return nil
 	}
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	if err := run(ctx, o, os.Stdout); err != nil {
-		stop()
-		log.Fatal(err)
-	}
+	return run(ctx, o, os.Stdout)
 }

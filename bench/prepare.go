@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/sqlstore"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 const (
@@ -141,12 +142,12 @@ func (p *preparation) fill(ctx context.Context, store *sqlstore.Store, url strin
 }
 
 // emitBatches stores events; nothing runs that delivers them.
-func emitBatches(ctx context.Context, d *webhook.Dispatcher, count, fanout int, make func(n int) webhook.Event) error {
+func emitBatches(ctx context.Context, d *webhook.Dispatcher, count, fanout int, event func(n int) webhook.Event) error {
 	size := min(batchSize, max(batchRows/fanout, 1))
 	for begin := 0; begin < count; begin += size {
 		var events []webhook.Event
 		for n := begin; n < min(begin+size, count); n++ {
-			events = append(events, make(n))
+			events = append(events, event(n))
 		}
 		receipts, err := d.EmitBatch(ctx, events)
 		if err != nil {
