@@ -116,7 +116,7 @@ var outboxCases = []testCase{
 	{
 		"outbox/large", "outbox rows become deliveries, to however many endpoints",
 		func(f *fixture) {
-			const n = 2500
+			const n = 1500
 			f.endpoints("acme", n)
 			f.publish(f.outbox("acme", "e1"))
 			got := map[string]int{}

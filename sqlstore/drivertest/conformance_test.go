@@ -10,16 +10,16 @@ import (
 	"github.com/gowebhook/webhook/storetest"
 )
 
-func TestEveryDialectKeepsTheContract(t *testing.T) {
+func TestEveryDialectKeepsTheContract(t *testing.T) { //nolint:tparallel // a store's tests follow each other
 	t.Parallel()
 	each(t, func(t *testing.T, d database) {
 		t.Parallel()
 		dsn := d.dsn(t)
-		require.NoError(t, d.store(t, dsn, sqlstore.Options{}).Migrate(t.Context()))
+		first := d.store(t, dsn, sqlstore.Options{})
+		require.NoError(t, first.Migrate(t.Context()))
 		storetest.Run(t, func(t *testing.T) webhook.Store {
-			s := d.store(t, dsn, sqlstore.Options{})
-			empty(t, s.DB(), "webhook_")
-			return s
+			empty(t, first.DB(), "webhook_")
+			return d.again(t, first, dsn)
 		})
 	})
 }

@@ -55,6 +55,15 @@ func each(t *testing.T, test func(t *testing.T, d database)) {
 	}
 }
 
+// onlyWithoutRaceDetector skips what takes long and is about other processes, servers or plans: what it runs of our code runs with
+// the detector in other tests.
+func onlyWithoutRaceDetector(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("runs without the race detector")
+	}
+}
+
 // open returns a database, which is closed after the test.
 func (d database) open(tb testing.TB, dsn string) *sql.DB {
 	tb.Helper()
@@ -81,6 +90,17 @@ func (d database) store(tb testing.TB, dsn string, o sqlstore.Options) *sqlstore
 	}
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// again returns another store on the same database, with the connections of the first where that is possible.
+func (d database) again(tb testing.TB, first *sqlstore.Store, dsn string) *sqlstore.Store {
+	tb.Helper()
+	if d.dialect == sqlstore.SQLite {
+		return d.store(tb, dsn, sqlstore.Options{})
+	}
+	s, err := sqlstore.New(first.DB(), d.dialect, sqlstore.Options{})
+	require.NoError(tb, err)
 	return s
 }
 

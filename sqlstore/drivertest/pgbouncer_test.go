@@ -14,16 +14,9 @@ import (
 
 const simpleProtocol = "&default_query_exec_mode=simple_protocol"
 
-func TestTheContractHoldsThroughPQ(t *testing.T) {
-	onlyWithoutRaceDetector(t)
-	t.Parallel()
+func TestSoakTheContractHoldsThroughPQ(t *testing.T) {
+	soak(t)
 	keepsTheContract(t, "postgres", servers.Postgres(t))
-}
-
-func TestTheContractHoldsThroughTheSimpleProtocol(t *testing.T) {
-	onlyWithoutRaceDetector(t)
-	t.Parallel()
-	keepsTheContract(t, "pgx", servers.Postgres(t)+simpleProtocol)
 }
 
 // In transaction mode each transaction may be another session's: a setting or a lock of a session would be lost or left behind.
@@ -31,14 +24,6 @@ func TestTheContractHoldsThroughPgBouncer(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	keepsTheContract(t, "pgx", servers.StartPgBouncer(t, servers.Postgres(t))+simpleProtocol)
-}
-
-// onlyWithoutRaceDetector skips the same suite through another driver: TestEveryDialectKeepsTheContract runs it with the detector.
-func onlyWithoutRaceDetector(t *testing.T) {
-	t.Helper()
-	if raceDetector {
-		t.Skip("runs without the race detector")
-	}
 }
 
 func keepsTheContract(t *testing.T, driver, dsn string) {

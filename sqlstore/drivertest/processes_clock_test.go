@@ -16,6 +16,7 @@ import (
 // TestProcessesWithClocksApartAgreeOnTheTime has a process whose clock is ten minutes fast and one whose clock is ten minutes slow.
 // Half of the deliveries fail once.
 func TestProcessesWithClocksApartAgreeOnTheTime(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	const (
 		own   = 30

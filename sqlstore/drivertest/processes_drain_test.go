@@ -50,6 +50,7 @@ func leisurely(drain time.Duration) fleetSettings {
 }
 
 func TestAProcessThatEndsGivesBackWhatItHasNotBegun(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	atOnce(t, databases, func(t *testing.T, d database) {
 		began := time.Now()
@@ -72,6 +73,7 @@ func TestAProcessThatEndsGivesBackWhatItHasNotBegun(t *testing.T) {
 }
 
 func TestAProcessThatIsNotGivenTimeToEndGivesBackWhatItCuts(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	atOnce(t, databases, func(t *testing.T, d database) {
 		began := time.Now()

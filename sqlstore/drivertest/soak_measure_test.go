@@ -17,10 +17,10 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// soak skips a test that fills a database with millions of rows, unless it is asked for.
+// soak skips a test that takes minutes, unless it is asked for.
 func soak(t *testing.T) {
 	t.Helper()
-	if os.Getenv("WEBHOOK_TEST_SOAK") != "1" {
+	if !soaking() {
 		t.Skip("it takes minutes; run make soak, or set WEBHOOK_TEST_SOAK=1")
 	}
 }
