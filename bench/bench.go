@@ -26,7 +26,12 @@ var errVoid = errors.New("at least one round is void: see above")
 // run measures everything that the options name, and writes it to out.
 func run(ctx context.Context, o *options, out io.Writer) (err error) {
 	b := &bench{options: o, templates: make(map[string]string)}
-	if b.needsPostgres() {
+	if b.uses(func(p *plan) bool { return p.store == storeSQLite }) {
+		if err := onDisk(o.dir); err != nil {
+			return err
+		}
+	}
+	if b.uses((*plan).usesPostgres) {
 		if b.cluster, err = openCluster(ctx, o.postgres); err != nil {
 			return err
 		}
@@ -62,10 +67,16 @@ func run(ctx context.Context, o *options, out io.Writer) (err error) {
 	return nil
 }
 
-func (b *bench) needsPostgres() bool {
+// uses reports whether one of the plans is such.
+func (b *bench) uses(such func(*plan) bool) bool {
 	for i := range scenarios {
-		if slices.Contains(b.scenarios, scenarios[i].name) && slices.ContainsFunc(b.plans(&scenarios[i], b.n), func(p plan) bool { return p.usesPostgres() }) {
-			return true
+		if !slices.Contains(b.scenarios, scenarios[i].name) {
+			continue
+		}
+		for _, p := range b.plans(&scenarios[i], b.n) {
+			if such(&p) {
+				return true
+			}
 		}
 	}
 	return false

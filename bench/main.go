@@ -44,6 +44,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"log"
 	"os"
 	"os/signal"
@@ -72,5 +73,9 @@ func play() error {
 	if err != nil {
 		return err
 	}
-	return run(ctx, o, os.Stdout)
+	err = run(ctx, o, os.Stdout)
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted: %w", err)
+	}
+	return err
 }

@@ -40,6 +40,19 @@ func peakResident() uint64 {
 	return 0
 }
 
+// onDisk refuses a directory whose files are in memory, where a sync costs nothing.
+func onDisk(dir string) error {
+	const tmpfs = 0x01021994
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return fmt.Errorf("-dir %s: %w", dir, err)
+	}
+	if s.Type == tmpfs {
+		return fmt.Errorf("-dir %s: is in memory; give a directory on a disk", dir)
+	}
+	return nil
+}
+
 // A procStat is what /proc/<pid>/stat says of a process.
 type procStat struct {
 	parent   int
