@@ -5,8 +5,8 @@
 //
 // It needs a PostgreSQL server with full durability on this machine (-postgres, or WEBHOOK_TEST_POSTGRES; by default the one on
 // 127.0.0.1:5432), and makes databases of its own there, which it drops at the end. A run without arguments takes about 20
-// minutes, -short about 5. Nothing else should use the machine or the server meanwhile: WAL and the server's CPU are counted for
-// all of it.
+// minutes, -short about 5. Nothing else should use the machine or the server meanwhile: WAL, fsyncs and the server's CPU are
+// counted for all of it. How much of the machine others took is in foreign_cpu, and the report complains of more than a tenth.
 //
 // # How it measures
 //

@@ -86,6 +86,36 @@ func parseStat(stat []byte) (procStat, error) {
 	return procStat{int(number(parent)), ticks(number(utime) + number(stime)), ticks(number(cutime) + number(cstime))}, problem
 }
 
+// machineBusy is the CPU time that everything on this machine has used since it started, and what was taken away from it; an
+// error where the system does not say.
+func machineBusy() (time.Duration, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return parseBusy(stat)
+}
+
+// parseBusy reads the first line of /proc/stat.
+func parseBusy(stat []byte) (busy time.Duration, err error) {
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line)
+	const idle, iowait, steal = 4, 5, 8
+	if len(fields) <= steal || string(fields[0]) != "cpu" {
+		return 0, fmt.Errorf("not a line of all CPUs: %q", line)
+	}
+	for i := 1; i <= steal; i++ {
+		n, err := strconv.ParseInt(string(fields[i]), 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		if i != idle && i != iowait {
+			busy += time.Duration(n) * time.Second / userHZ
+		}
+	}
+	return busy, nil
+}
+
 func readStat(pid int) (procStat, error) {
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {

@@ -46,6 +46,16 @@ func TestParseStatKnowsNamesWithSpacesAndParentheses(t *testing.T) {
 	}
 }
 
+func TestTheMachineIsBusyUnlessItIsIdleOrWaits(t *testing.T) {
+	busy, err := parseBusy([]byte("cpu  100 20 30 4000 500 6 7 8 90 10\ncpu0 1 1 1 1 1 1 1 1 1 1\n"))
+	require.NoError(t, err)
+	assert.Equal(t, (100+20+30+6+7+8)*10*time.Millisecond, busy)
+	for _, bad := range []string{"", "cpu 1 2 3", "cpu0 1 2 3 4 5 6 7 8", "cpu 1 2 3 4 5 6 7 x"} {
+		_, err := parseBusy([]byte(bad))
+		assert.Error(t, err, bad)
+	}
+}
+
 func TestAProcessBelongsToItsParent(t *testing.T) {
 	own, err := readStat(os.Getpid())
 	if os.IsNotExist(err) {

@@ -63,6 +63,24 @@ func report(out io.Writer, o *options, results table) {
 		results.printScenario(out, name)
 	}
 	printTargets(out, results)
+	results.printForeign(out)
+}
+
+// foreignLimit is the part of the machine that others may use before times and rates mean little.
+const foreignLimit = 0.1
+
+// printForeign warns if the machine was not ours alone.
+func (t table) printForeign(out io.Writer) {
+	worst, n := 0.0, 0
+	for i := range t {
+		if share := t[i].figures["foreign_cpu"]; share > foreignLimit {
+			worst, n = max(worst, share), n+1
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(out, "\nIn %d of %d rounds other programs used more than %.0f %% of this machine, up to %.0f %%: repeat it when they have ended.\n",
+			n, len(t), 100*foreignLimit, 100*worst)
+	}
 }
 
 func (t table) printScenario(out io.Writer, scenario string) {
@@ -104,7 +122,7 @@ func (t table) printScenario(out io.Writer, scenario string) {
 // printed reports whether a figure is in the table, or says nothing when the round counts.
 func printed(figure string) bool {
 	return slices.ContainsFunc(columns, func(c column) bool { return c.figure == figure }) ||
-		slices.Contains([]string{"lost", "duplicates", "deliveries"}, figure)
+		slices.Contains([]string{"lost", "duplicates", "deliveries", "foreign_cpu"}, figure)
 }
 
 // spreadOf writes a median with the least and the most.

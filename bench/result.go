@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A result is one round of one peer. Its figures have the names that they have in JSON; one that was not measured is missing.
@@ -124,6 +126,11 @@ func (m *measured) costs(figures map[string]float64) {
 		total += figures["cpu_postgres_us"]
 	}
 	figures["cpu_us_per_delivery"] = total
+	if m.machine > 0 {
+		// What the kernel does for all is in it, a few hundredths.
+		ours := time.Duration(total / each * float64(time.Microsecond))
+		figures["foreign_cpu"] = max(0, float64(m.machine-ours)/float64(m.took)/float64(runtime.NumCPU()))
+	}
 }
 
 // problem says what was not as it must be.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -20,9 +21,10 @@ func complete() *measured {
 		began:    began, last: began.Add(2 * time.Second),
 		before: reading{cpu: time.Second, wal: 1000, syncs: 5}, after: reading{cpu: 2 * time.Second, wal: 21000, syncs: 9},
 		receiver: 5 * time.Millisecond,
-		tally:    tally{Groups: map[string]groupTally{healthy: {Requests: 10, Distinct: 10, P50: time.Millisecond}, dead: {Requests: 3, Distinct: 2}}},
-		logged:   10,
-		extra:    map[string]float64{},
+		machine:  2 * time.Duration(runtime.NumCPU()) * time.Second, took: 4 * time.Second,
+		tally:  tally{Groups: map[string]groupTally{healthy: {Requests: 10, Distinct: 10, P50: time.Millisecond}, dead: {Requests: 3, Distinct: 2}}},
+		logged: 10,
+		extra:  map[string]float64{},
 	}
 }
 
@@ -32,6 +34,7 @@ func TestCountsAreForEachDelivery(t *testing.T) {
 	for figure, want := range map[string]float64{
 		"deliveries_per_s": 5, "p50_ms": 1, "lost": 0, "duplicates": 0, "statements": 3, "allocs": 10, "wal_bytes": 2000, "fsyncs": 0.4,
 		"cpu_sender_us": 3000, "cpu_receiver_us": 500, "cpu_postgres_us": 100_000, "cpu_us_per_delivery": 103_500, "rss_mb": 30,
+		"foreign_cpu": 0.5 - 1.035/4/float64(runtime.NumCPU()),
 	} {
 		assert.InDelta(t, want, r.figures[figure], 1e-9, figure)
 	}

@@ -24,6 +24,8 @@ type measured struct {
 	before   reading
 	after    reading
 	receiver time.Duration // CPU
+	machine  time.Duration // CPU of everything; 0: unknown
+	took     time.Duration // the window of machine
 	tally    tally
 	logged   int
 	track    []point
@@ -96,6 +98,8 @@ func (b *bench) send(ctx context.Context, s *spec, p *plan, m *measured) error {
 			return err
 		}
 	}
+	busy, busyErr := machineBusy()
+	began := time.Now()
 	if err := f.tell(command{Go: true}); err != nil {
 		return err
 	}
@@ -106,6 +110,9 @@ func (b *bench) send(ctx context.Context, s *spec, p *plan, m *measured) error {
 		return err
 	}
 	m.began, m.last = f.span(m.outcomes)
+	if now, err := machineBusy(); err == nil && busyErr == nil {
+		m.machine, m.took = now-busy, time.Since(began)
+	}
 	if m.tally, err = b.order(order{}); err != nil {
 		return err
 	}
