@@ -202,9 +202,10 @@ func (c *claim) visit(lanes []uuid.UUID) (all bool, err error) {
 		if !named {
 			room = c.req.Room
 		}
-		if rooms[i], err = c.room(lane, statuses[lane], room); err != nil {
-			return false, err
-		}
+		rooms[i] = c.room(statuses[lane], room)
+	}
+	if err := c.takeProbes(lanes, rooms, statuses); err != nil {
+		return false, err
 	}
 	for begin := 0; begin < len(lanes); {
 		wanted := c.req.Max - len(c.taken)
@@ -236,25 +237,48 @@ func (c *claim) pass(lane uuid.UUID) {
 }
 
 // room returns how many deliveries of a lane may be leased; none if it is passed over.
-func (c *claim) room(lane uuid.UUID, s *status, room int) (int, error) {
+func (c *claim) room(s *status, room int) int {
 	if s == nil || s.State != webhook.EndpointActive || room <= 0 {
-		return 0, nil
+		return 0
 	}
 	if until := micros(s.BlockedUntil); until > c.now {
 		if c.unblocks == 0 || until < c.unblocks {
 			c.unblocks = until
 		}
-		return 0, nil
+		return 0
 	}
-	if !s.Circuit {
-		return room, nil
+	return room
+}
+
+// takeProbes leaves one delivery to each lane whose circuit is open, and none if another process has taken that.
+func (c *claim) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUID]*status) error {
+	var open []uuid.UUID
+	for i, lane := range lanes {
+		if rooms[i] > 0 && statuses[lane].Circuit {
+			open = append(open, lane)
+		}
 	}
-	n, err := c.exec(takeProbe, uid(lane), num(c.now), at(c.req.LeaseUntil))
-	if err != nil || n == 0 {
-		return 0, err // another process took it
+	if len(open) == 0 {
+		return nil
 	}
-	c.probes[lane] = micros(s.BlockedUntil)
-	return 1, nil
+	var taken []uuid.UUID
+	if err := c.query(freeProbes, uids(open), func(r *sql.Rows) error {
+		var lane id
+		err := r.Scan(&lane)
+		taken = append(taken, lane.uid())
+		c.probes[lane.uid()] = micros(statuses[lane.uid()].BlockedUntil)
+		return err
+	}, num(c.now)); err != nil {
+		return err
+	}
+	for i, lane := range lanes {
+		if _, mine := c.probes[lane]; mine {
+			rooms[i] = 1
+		} else if rooms[i] > 0 && statuses[lane].Circuit {
+			rooms[i] = 0
+		}
+	}
+	return c.execAll(takeProbes, uids(taken), at(c.req.LeaseUntil))
 }
 
 // pick locks deliveries of lanes and takes what there is room for. It reports whether the call is full before all lanes have had
@@ -323,9 +347,7 @@ func (c *claim) lease() error {
 		return nil
 	}
 	// Rows are changed in one order by all.
-	slices.SortFunc(c.taken, func(a, b pick) int {
-		return cmp.Or(byRef(a.uid, b.uid), cmp.Compare(a.endpoint, b.endpoint))
-	})
+	slices.SortFunc(c.taken, func(a, b pick) int { return a.compare(b.rowKey) })
 	leased := keys(c.taken, func(p *pick) rowKey { return p.rowKey })
 	if err := c.execAll(leaseDeliveries, leased, num(micros(c.req.LeaseUntil)+leaseGrace)); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 )
 
 // connectTimeout is how long a method waits for a connection of the pool.
-const connectTimeout = 4 * time.Second
+const connectTimeout = 3 * time.Second
 
 // connect takes a connection from the pool.
 func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
@@ -18,11 +18,19 @@ func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	conn, err := db.Conn(bounded)
-	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() == nil && bounded.Err() != nil:
 		return nil, fmt.Errorf("%w: %w", s.noConnection(), err)
 	}
-	return conn, err
+	return nil, unconnectedError{err}
 }
+
+// An unconnectedError is that of a connection that could not be made.
+type unconnectedError struct{ error }
+
+func (e unconnectedError) Unwrap() error { return e.error }
 
 // noConnection is errNoConnection with what else it may come from.
 func (s *Store) noConnection() error {

@@ -19,8 +19,12 @@ type Execer interface {
 // that the Store is on: the events exist if and only if it commits. The deliveries are made after that, by whichever process
 // claims next; [webhook.Dispatcher.Wake] makes that happen at once.
 //
-// It runs INSERTs only, which read and lock nothing that others use. Two open transactions with the same event id wait for each
-// other, as they would for any key. Without a transaction of yours use Emit, or give EmitTx the Store itself.
+// New events are INSERTs only, which read and lock nothing that others use. Two open transactions with the same event id wait for
+// each other, as they would for any key. One that emits an id again holds the event's row until it ends; on MariaDB and MySQL also
+// the gap beside it in the index of tenants and ids, so that others' new ids next to it wait as well: end such a transaction soon.
+//
+// On PostgreSQL x may also be a pool, if the call is a single event's. Without a transaction of yours use Emit, or give EmitTx the
+// Store itself.
 func (s *Store) Tx(x Execer) webhook.Publisher { return publisher{s, x} }
 
 type publisher struct {
@@ -39,15 +43,15 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 	for _, err := range p.store.oversized(ctx, req.Events) {
 		return nil, p.store.wrap(ctx, "publish in transaction", err)
 	}
-	if _, pool := p.on.(*sql.DB); pool && p.store.dialect != &postgres {
-		return nil, errors.New("sqlstore: Tx was given a *sql.DB, which is no transaction: begin one, or give EmitTx the Store itself")
-	}
 	allNew := len(req.Events) > 1
 	for i := range req.Events {
 		if req.Events[i].Deliveries != nil {
 			return nil, fmt.Errorf("sqlstore: event %d has deliveries; in a transaction of the caller's they are made after its commit", i)
 		}
 		allNew = allNew && req.Events[i].NewID
+	}
+	if isPool(p.on) && (p.store.dialect != &postgres || len(req.Events) > 1 && !allNew) {
+		return nil, errors.New("sqlstore: Tx was given a pool, which is no transaction: begin one, or give EmitTx the Store itself")
 	}
 	var results []webhook.Published
 	var err error
@@ -60,6 +64,16 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 		return nil, p.store.wrap(ctx, "publish in transaction", err)
 	}
 	return results, nil
+}
+
+// isPool reports whether each statement may get another connection: a *sql.DB, what embeds one, or a pgxpool. On PostgreSQL, where
+// one statement is all it takes, that does no harm.
+func isPool(x Execer) bool {
+	if _, pool := x.(interface{ Stats() sql.DBStats }); pool {
+		return true
+	}
+	p, ok := x.(interface{ isPool() bool })
+	return ok && p.isPool()
 }
 
 // insertAll inserts events whose ids were made a moment ago.
@@ -180,6 +194,12 @@ func (x pgxExecer[T]) ExecContext(ctx context.Context, query string, args ...any
 		return nil, err
 	}
 	return affected(tag.RowsAffected()), nil
+}
+
+// isPool knows a *pgxpool.Pool by a method that neither a connection nor a transaction has.
+func (x pgxExecer[T]) isPool() bool {
+	_, pool := x.on.(interface{ Reset() })
+	return pool
 }
 
 type affected int64

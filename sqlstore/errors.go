@@ -132,7 +132,11 @@ func hopeless(err error) bool {
 	case sqliteError, sqliteBusy, sqliteLocked, sqliteReadOnly, sqliteIO, sqliteCorrupt, sqliteFull, sqliteCantOpen:
 		return true
 	}
-	return lostConnection(err) || errors.Is(err, errNoConnection)
+	var (
+		unconnected unconnectedError
+		unbegun     unbegunError
+	)
+	return lostConnection(err) || errors.Is(err, errNoConnection) || errors.As(err, &unconnected) || errors.As(err, &unbegun)
 }
 
 // lockedOut reports whether a transaction waited too long for another one.

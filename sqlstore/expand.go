@@ -30,6 +30,7 @@ type expansion struct {
 	*tx
 	now    int64
 	events []*outboxEvent
+	gone   []uuid.UUID // events that are not stored any more
 }
 
 // An outboxEvent is an event whose deliveries are to be made.
@@ -63,9 +64,10 @@ func (x *expansion) run() (done bool, err error) {
 		return false, err
 	}
 	var (
-		queue      = newTable(len(x.events), 16)
-		over, drop []uuid.UUID // events that are through, and those that nobody receives
-		budget     = claimWork
+		queue  = newTable(len(x.events), 16)
+		over   = x.gone    // events that are through
+		drop   []uuid.UUID // those of them that nobody receives
+		budget = claimWork
 	)
 	for i, e := range x.events {
 		list := matched[i]
@@ -95,7 +97,26 @@ func (x *expansion) run() (done bool, err error) {
 			queue.add(q.cells()...)
 		}
 	}
+	drop, err = x.free(drop)
+	if err != nil {
+		return false, err
+	}
 	return done, x.execEach(batch{insertQueue, queue}, batch{deleteOutboxOf, uids(over)}, batch{deleteEvents, uids(drop)})
+}
+
+// free locks events, and returns those that nobody else holds. A transaction that has emitted one of the others again may stay
+// open for long; what it holds is left to retention.
+func (x *expansion) free(list []uuid.UUID) (locked []uuid.UUID, err error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	err = x.query(lockEvents, uids(list), func(r *sql.Rows) error {
+		var u id
+		err := r.Scan(&u)
+		locked = append(locked, u.uid())
+		return err
+	})
+	return locked, err
 }
 
 // read completes the events.
@@ -118,7 +139,12 @@ func (x *expansion) read() error {
 		*into = e
 		return nil
 	})
-	x.events = slices.DeleteFunc(x.events, func(e *outboxEvent) bool { return !e.found })
+	x.events = slices.DeleteFunc(x.events, func(e *outboxEvent) bool {
+		if !e.found {
+			x.gone = append(x.gone, e.uid)
+		}
+		return !e.found
+	})
 	return err
 }
 

@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"time"
 )
@@ -28,12 +30,20 @@ import (
 //	}
 type Listen func(ctx context.Context, channel string, notified func()) error
 
+// maxChannel is how many bytes PostgreSQL takes for the name of a channel.
+const maxChannel = 63
+
 // channel is what processes notify each other on.
 func (s *Store) channel() string {
+	name := s.options.Prefix + "wake"
 	if s.options.Schema != "" {
-		return s.options.Schema + "_" + s.options.Prefix + "wake"
+		name = s.options.Schema + "_" + name
 	}
-	return s.options.Prefix + "wake"
+	if len(name) > maxChannel {
+		sum := sha256.Sum256([]byte(name))
+		name = "webhook_" + hex.EncodeToString(sum[:16])
+	}
+	return name
 }
 
 // Listen implements [webhook.Listener]. Without Options.Listen it returns [errors.ErrUnsupported].

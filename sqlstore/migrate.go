@@ -206,8 +206,8 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 
 // Versions of a schema that is not whole.
 const (
-	noSchema    = 0
 	emptySchema = -1 // the table of versions has no row
+	noSchema    = -2
 )
 
 // version returns the version of the schema.
@@ -275,7 +275,8 @@ func (s *Store) judge(version int) error {
 		return fmt.Errorf("the table %sschema has no row, because a migration was interrupted: call Store.Migrate, and if that fails, "+
 			"apply the Down of sqlstore.Migrations first", s.options.Prefix)
 	case version < schemaWanted:
-		return fmt.Errorf("the schema has version %d, and this code needs %d: call Store.Migrate", version, schemaWanted)
+		return fmt.Errorf("the schema is behind: it has version %d, and this code needs %d: call Store.Migrate, or apply sqlstore.Migrations",
+			version, schemaWanted)
 	case version > schemaWanted+1:
 		return fmt.Errorf("the schema has version %d, and this code knows %d: deploy a newer version of the library", version, schemaWanted)
 	}

@@ -14,7 +14,7 @@ var mysql = dialect{
 	name:     "mysql",
 	renderer: mysqlRenderer{},
 	quote:    "`",
-	clock:    `SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)`,
+	clock:    `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time repeats an hour a year
 	statements: map[op]string{
 		insertEvents: mysqlPatience + `INSERT` + mysqlHint + `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples} ON DUPLICATE KEY UPDATE dup = dup + 1`,
@@ -46,7 +46,10 @@ var mysql = dialect{
 		wakeDeliveries: `UPDATE {queue} SET lane = ref WHERE (event_uid, endpoint_id) IN ({keys})`,
 		readyLanes:     `SELECT lane FROM {queue} WHERE lane > $1 AND lane <= $2 GROUP BY lane LIMIT $3`,
 		readStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys})`,
-		lockStatus:     mysqlPatience + `SELECT` + mysqlHint + `` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys}) FOR UPDATE`,
+		lockStatus:     mysqlPatience + `SELECT` + mysqlHint + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys}) FOR UPDATE`,
+		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN ({keys}) AND s.circuit = 1 AND s.blocked_until <= $1
+			FOR UPDATE SKIP LOCKED`,
+		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN ({keys})`,
 		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1
 			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} SET lane = ` + mysqlZero + `, due_at = $1, lease_no = lease_no + 1, leased = 1
@@ -57,12 +60,10 @@ var mysql = dialect{
 		readEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e STRAIGHT_JOIN {status} s ON s.ref = e.ref WHERE e.ref IN ({keys})`,
 		readVersions:  `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {versions} r WHERE (r.ref, r.version) IN ({keys})`,
 
-		lockQueue:      mysqlPatience + `SELECT` + mysqlHint + `` + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN ({keys}) FOR UPDATE`,
-		lockDeliveries: mysqlPatience + `SELECT` + mysqlHint + `` + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN ({keys}) FOR UPDATE`,
-		findAttempts:   `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
-		lockEndpoint:   mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1 FOR UPDATE`,
-		takeProbe: mysqlPatience + `UPDATE` + mysqlHint + `{status} SET blocked_until = $3
-			WHERE ref = $1 AND circuit = 1 AND blocked_until <= $2`,
+		lockQueue:        mysqlPatience + `SELECT` + mysqlHint + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN ({keys}) FOR UPDATE`,
+		lockDeliveries:   mysqlPatience + `SELECT` + mysqlHint + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN ({keys}) FOR UPDATE`,
+		findAttempts:     `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
+		lockEndpoint:     mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1 FOR UPDATE`,
 		deleteQueue:      `DELETE FROM {queue} WHERE (event_uid, endpoint_id) IN ({keys})`,
 		deleteDeliveries: `DELETE FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({keys})`,
 		requeue: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int,
@@ -111,6 +112,6 @@ var mysql = dialect{
 		countAttempts:      `SELECT event_uid, endpoint_id, count(*) FROM {attempts} WHERE event_uid IN ({keys}) GROUP BY event_uid, endpoint_id`,
 		addPruned: `UPDATE {v event_uid uuid, endpoint_id text, pruned int} STRAIGHT_JOIN {deliveries} d
 			ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id SET d.pruned = d.pruned + v.pruned`,
-		oldestOfLane: `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
+		eventsOfTenant: mysqlPatience + `SELECT` + mysqlHint + `uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
 	},
 }

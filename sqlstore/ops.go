@@ -33,7 +33,8 @@ const (
 	readyLanes
 	readStatus
 	lockStatus
-	takeProbe
+	freeProbes
+	takeProbes
 	dropProbe
 	pickDeliveries
 	leaseDeliveries
@@ -121,7 +122,6 @@ var everywhere = map[op]string{
 	deleteOutbox:    `DELETE FROM {outbox} WHERE event_uid = $1`,
 	moveOutbox:      `UPDATE {outbox} SET after_endpoint = $2 WHERE event_uid = $1`,
 
-	takeProbe: `UPDATE {status} SET blocked_until = $3 WHERE ref = $1 AND circuit = 1 AND blocked_until <= $2`,
 	dropProbe: `UPDATE {status} SET blocked_until = $2 WHERE ref = $1`,
 
 	uncountEndpoint: `UPDATE {tenants} SET endpoints = endpoints - 1 WHERE tenant = $1`,
@@ -171,10 +171,11 @@ var everywhere = map[op]string{
 	oldEvents:      `SELECT uid FROM {events} WHERE uid >= $1 AND uid < $2 ORDER BY uid LIMIT $3`,
 	oldAttempts:    `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) a`,
 	oldBodies:      `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {bodies} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) b`,
-	oldVersions:    `SELECT ref, version, superseded_at FROM {versions} WHERE ref > $1 OR ref = $1 AND version > $2 ORDER BY ref, version LIMIT $3`,
+	oldVersions:    `SELECT ref, version, superseded_at FROM {versions} WHERE ref >= $1 AND (ref > $1 OR version > $2) ORDER BY ref, version LIMIT $3`,
 	deleteVersion:  `DELETE FROM {versions} WHERE ref = $1 AND version = $2`,
-	eventsOfTenant: `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2`,
+	eventsOfTenant: `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
 	refsOfTenant:   `SELECT ref, id, events, channel FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
+	oldestOfLane:   `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
 	deleteTenant:   `DELETE FROM {tenants} WHERE tenant = $1`,
 	schemaVersion:  `SELECT max(version) FROM {schema}`,
 }

@@ -165,3 +165,24 @@ func TestMigrationsAreNumberedAndNamed(t *testing.T) {
 	}
 	assert.Equal(t, []string{"a;b", "\nc"}, split("a;b; \n\nc;\n \n"))
 }
+
+func TestTheNameOfTheChannelFitsIntoPostgreSQL(t *testing.T) {
+	names := make(map[string]bool)
+	for _, o := range []Options{
+		{},
+		{Prefix: "w_"},
+		{Schema: "a"},
+		{Schema: strings.Repeat("s", 50)},
+		{Schema: strings.Repeat("s", 51)},
+		{Schema: strings.Repeat("s", 63)},
+		{Schema: strings.Repeat("t", 63)},
+		{Schema: strings.Repeat("s", 63), Prefix: strings.Repeat("p", 30)},
+	} {
+		require.NoError(t, o.check(&postgres))
+		name := (&Store{options: o}).channel()
+		assert.LessOrEqual(t, len(name), 63)
+		assert.False(t, names[name], name)
+		names[name] = true
+	}
+	assert.True(t, names["webhook_wake"])
+}

@@ -9,10 +9,11 @@ var postgres = dialect{
 	quote:     `"`,
 	returning: true,
 	// Plans that were made while a table was empty would be kept when it is full, and statistics from then mislead the planner. All
-	// statements have an index that gives what they ask for, in its order.
+	// statements have an index that gives what they ask for, in its order. A wait for another transaction ends after PostgreSQL has
+	// looked for deadlocks, which it does after one second: who is in one is told, and tries again.
 	settings: `SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),
 		set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-		set_config('enable_mergejoin', 'off', true), set_config('lock_timeout', '1000', true)`,
+		set_config('enable_mergejoin', 'off', true), set_config('lock_timeout', '2000', true)`,
 	clock: `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
@@ -68,6 +69,9 @@ var postgres = dialect{
 			) SELECT lane FROM l`,
 		readStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref`,
 		lockStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref ORDER BY s.ref FOR UPDATE OF s`,
+		freeProbes: `SELECT s.ref FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref WHERE s.circuit = 1 AND s.blocked_until <= $1
+			FOR UPDATE OF s SKIP LOCKED`,
+		takeProbes: `UPDATE {status} s SET blocked_until = $1 FROM {v ref uuid} WHERE s.ref = v.ref`,
 		pickDeliveries: `SELECT d.* FROM {v lane uuid, room int} CROSS JOIN LATERAL (
 			SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = v.lane AND q.due_at <= $1
 			ORDER BY q.due_at LIMIT v.room FOR UPDATE SKIP LOCKED) d LIMIT $2`,
@@ -150,7 +154,6 @@ var postgres = dialect{
 			GROUP BY a.event_uid, a.endpoint_id`,
 		addPruned: `UPDATE {deliveries} d SET pruned = d.pruned + v.pruned FROM {v event_uid uuid, endpoint_id text, pruned int}
 			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
-		oldestOfLane: `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
 	},
 }
 

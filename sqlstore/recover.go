@@ -77,9 +77,11 @@ type change struct {
 
 // run changes what it may of the deliveries, as they are now.
 func (c *change) run(views []view) error {
-	list := keys(views, func(v *view) rowKey { return v.rowKey })
+	slices.SortFunc(views, func(a, b view) int { return a.compare(b.rowKey) }) // rows are locked in one order by all
+	list := make([]rowKey, len(views))
 	events, refs := make(map[uuid.UUID]bool), make(map[uuid.UUID]bool)
 	for i := range views {
+		list[i] = views[i].rowKey
 		events[views[i].uid], refs[views[i].ref] = true, true
 	}
 	// Prune must not take an event of which a delivery is about to be pending again.
@@ -132,23 +134,37 @@ func (c *change) run(views []view) error {
 	return c.cancel(open, webhook.ReasonCanceled, c.now)
 }
 
-// lockedRows locks deliveries.
-func (t *tx) lockedRows(list *table) (queue map[rowKey]*queued, ended map[rowKey]*finished, err error) {
+// lockedRows locks deliveries, whose keys are sorted and each there once.
+func (t *tx) lockedRows(list []rowKey) (queue map[rowKey]*queued, ended map[rowKey]*finished, err error) {
 	queue, ended = make(map[rowKey]*queued), make(map[rowKey]*finished)
-	if err := t.query(lockQueue, list, func(r *sql.Rows) error {
+	inQueue := func(r *sql.Rows) error {
 		q := &queued{}
 		err := q.scan(r)
 		queue[q.rowKey] = q
 		return err
-	}); err != nil {
-		return nil, nil, err
 	}
-	return queue, ended, t.query(lockDeliveries, list, func(r *sql.Rows) error {
+	inEnded := func(r *sql.Rows) error {
 		f := &finished{}
 		err := f.scan(r)
 		ended[f.rowKey] = f
 		return err
-	})
+	}
+	missing := func() *table {
+		rest := newTable(0, 2)
+		for i := range list {
+			if queue[list[i]] == nil && ended[list[i]] == nil {
+				rest.add(list[i].cells()...)
+			}
+		}
+		return rest
+	}
+	if err := t.query(lockQueue, missing(), inQueue); err != nil {
+		return nil, nil, err
+	}
+	if err := t.query(lockDeliveries, missing(), inEnded); err != nil {
+		return nil, nil, err
+	}
+	return queue, ended, t.query(lockQueue, missing(), inQueue) // a retry by hand may have moved them back meanwhile
 }
 
 // refuse says why a single delivery is not changed.

@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"cmp"
 	"database/sql"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -15,6 +17,11 @@ type rowKey struct {
 }
 
 func (k rowKey) cells() []cell { return []cell{uid(k.uid), text(k.endpoint)} }
+
+// compare orders deliveries as all transactions lock them.
+func (k rowKey) compare(other rowKey) int {
+	return cmp.Or(byRef(k.uid, other.uid), strings.Compare(k.endpoint, other.endpoint))
+}
 
 // A queued is an unfinished delivery.
 type queued struct {

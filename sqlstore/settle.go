@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -145,29 +144,16 @@ func (b *settling) key(i int) rowKey { return rowKey{b.items[i].UID, b.items[i].
 
 // read locks the items' deliveries, and reads what tells of the leases that are not theirs any more.
 func (b *settling) read() error {
-	b.queue = make(map[rowKey]*queued, len(b.items))
-	b.finished = make(map[rowKey]*finished)
+	wanted := make([]rowKey, len(b.items))
+	for i := range b.items {
+		wanted[i] = b.key(i)
+	}
+	slices.SortFunc(wanted, rowKey.compare)
+	var err error
+	if b.queue, b.finished, err = b.lockedRows(slices.Compact(wanted)); err != nil {
+		return err
+	}
 	b.logged = make(map[attemptKey]bool)
-	wanted := b.keysOf(func(int) bool { return true })
-	if err := b.query(lockQueue, wanted, func(r *sql.Rows) error {
-		q := &queued{}
-		err := q.scan(r)
-		b.queue[q.rowKey] = q
-		return err
-	}); err != nil {
-		return err
-	}
-	rest := b.keysOf(func(i int) bool { return b.queue[b.key(i)] == nil })
-	if rest.len() > 0 {
-		if err := b.query(lockDeliveries, rest, func(r *sql.Rows) error {
-			f := &finished{}
-			err := f.scan(r)
-			b.finished[f.rowKey] = f
-			return err
-		}); err != nil {
-			return err
-		}
-	}
 	odd := newTable(0, 3)
 	for i := range b.items {
 		if q := b.queue[b.key(i)]; q == nil || !q.leased || q.leaseNo != b.items[i].LeaseNo {
@@ -183,18 +169,6 @@ func (b *settling) read() error {
 		b.logged[k] = late
 		return err
 	})
-}
-
-// keysOf returns the keys of some items, each once and in order.
-func (b *settling) keysOf(which func(i int) bool) *table {
-	list := make([]rowKey, 0, len(b.items))
-	for i := range b.items {
-		if which(i) {
-			list = append(list, b.key(i))
-		}
-	}
-	slices.SortFunc(list, func(x, y rowKey) int { return cmp.Or(byRef(x.uid, y.uid), strings.Compare(x.endpoint, y.endpoint)) })
-	return keys(slices.Compact(list), func(k *rowKey) rowKey { return *k })
 }
 
 // settle judges one item.

@@ -45,6 +45,8 @@ var sqlite = dialect{
 			) SELECT lane FROM l WHERE lane IS NOT NULL`,
 		readStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
 		lockStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
+		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN (VALUES {tuples}) AND s.circuit = 1 AND s.blocked_until <= $1`,
+		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN (VALUES {tuples})`,
 		pickDeliveries: `{each}SELECT * FROM (SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1
 			ORDER BY q.due_at LIMIT @2){end} LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} SET lane = ` + sqliteZero + `, due_at = $1, lease_no = lease_no + 1, leased = 1
@@ -116,6 +118,6 @@ var sqlite = dialect{
 			GROUP BY event_uid, endpoint_id`,
 		addPruned: `UPDATE {deliveries} AS d SET pruned = d.pruned + v.pruned FROM {v event_uid uuid, endpoint_id text, pruned int}
 			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
-		oldestOfLane: `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
+		eventsOfTenant: `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2`,
 	},
 }

@@ -85,10 +85,10 @@ func (p *pruning) removeOf(kind int, old []uuid.UUID) error {
 	return p.removeEvents(old)
 }
 
-// removeEvents removes events with all that belongs to them.
+// removeEvents removes events with all that belongs to them. Who logs a late attempt holds its delivery, so these go first.
 func (t *tx) removeEvents(list []uuid.UUID) error {
 	rows := uids(list)
 	return t.execEach(
-		batch{deleteBodiesOf, rows}, batch{deleteAttemptsOf, rows}, batch{deleteDeliveriesOf, rows}, batch{deleteEvents, rows},
+		batch{deleteDeliveriesOf, rows}, batch{deleteAttemptsOf, rows}, batch{deleteBodiesOf, rows}, batch{deleteEvents, rows},
 	)
 }

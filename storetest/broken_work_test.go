@@ -57,6 +57,19 @@ var claimDefects = []defect{
 			return c, err
 		}
 	}},
+	{"a retry that comes second finds nothing", "concurrent/retry", func(b *broken) {
+		done := map[string]bool{}
+		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+			b.mu.Lock()
+			again := done[q.EventID+"."+q.EndpointID+now.String()]
+			done[q.EventID+"."+q.EndpointID+now.String()] = true
+			b.mu.Unlock()
+			if again {
+				return webhook.Recovered{}, webhook.ErrNotFound
+			}
+			return b.Store.Retry(ctx, q, now)
+		}
+	}},
 	{"leases what has finished", "claim/finished outbox/once settle/other-verdict", func(b *broken) {
 		seen := map[leaseKey]webhook.Leased{}
 		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {

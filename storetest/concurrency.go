@@ -197,6 +197,25 @@ var concurrencyCases = []testCase{
 		},
 	},
 	{
+		"concurrent/retry", "Retry takes that delivery whatever its state, also when another caller has just done it",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			for i := range 5 {
+				event := fmt.Sprintf("e%d", i)
+				f.send("acme", event, "ep1")
+				f.settle(f.at(f.take(event+".ep1"), 0, ""))
+				errs := make([]error, callers)
+				together(callers, func(i int) {
+					_, errs[i] = f.store.Retry(f.ctx(), webhook.Query{Tenant: "acme", EventID: event, EndpointID: "ep1"}, f.now)
+				})
+				for _, err := range errs {
+					f.must("Retry", err)
+				}
+				f.settle(f.at(f.take(event+".ep1"), 0, ""))
+			}
+		},
+	},
+	{
 		"concurrent/settle", "an item takes effect only if the lease has not been settled: one caller's does",
 		func(f *fixture) {
 			l := f.leaseSome("ep1", 2)

@@ -10,7 +10,7 @@ import (
 	"github.com/gowebhook/webhook/storetest"
 )
 
-func TestEveryDialectKeepsTheContract(t *testing.T) { //nolint:tparallel // a store's tests follow each other
+func TestEveryDialectKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d database) {
 		t.Parallel()

@@ -93,7 +93,7 @@ func planned(t *testing.T, d database, analyzed bool) *planner {
 // big are the tables that no statement may read from one end to the other.
 var big = []string{"events", "queue", "deliveries", "attempts", "bodies", "status", "endpoints", "subscriptions"}
 
-func TestEveryStatementFindsItsRowsByAnIndex(t *testing.T) { //nolint:tparallel // the second variant would only compete with the first
+func TestEveryStatementFindsItsRowsByAnIndex(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	each(t, func(t *testing.T, d database) {

@@ -55,7 +55,7 @@ func TestADatabaseGoesWithItsTestAlsoWhenItIsInUse(t *testing.T) {
 	}
 }
 
-func TestTheTestsOfAProcessShareOneThrowawayServer(t *testing.T) { //nolint:tparallel // its tests follow each other
+func TestTheTestsOfAProcessShareOneThrowawayServer(t *testing.T) {
 	t.Parallel()
 	k := throwaway(t, postgres)
 	var used []*process
