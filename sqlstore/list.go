@@ -91,7 +91,7 @@ type headList struct {
 	done        bool
 }
 
-// newHeadList begins below a UID.
+// newHeadList begins below a UID. The first statement looks at no more than atOnce.
 func newHeadList(t *tx, q *webhook.Query, below uuid.UUID, atOnce int) *headList {
 	l := &headList{t: t, q: q, below: below, atOnce: min(atOnce, headsAtOnce)}
 	if !q.From.IsZero() {

@@ -77,14 +77,14 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 }
 
 func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webhook.Page[webhook.Attempt], err error) {
-	l, err := t.newAttemptList(q, below)
+	l, err := t.newAttemptList(q, below, limit+1)
 	if err != nil || l == nil {
 		return page, err
 	}
 	var wanted []attemptRow
 	var last attemptRow
 	for read := 0; ; read++ {
-		if err := l.fetch(min(limit+1, attemptsAtOnce)); err != nil {
+		if err := l.fetch(); err != nil {
 			return page, err
 		}
 		if len(l.next) == 0 {
@@ -125,19 +125,20 @@ func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webho
 
 // An attemptList reads attempts one after the other, the latest first.
 type attemptList struct {
-	t     *tx
-	op    op
-	of    cell                   // the first value of op
-	tie   func(*attemptRow) cell // the fourth: what orders attempts of one time
-	from  int64
-	below attemptRow
-	next  []attemptRow
-	done  bool
+	t      *tx
+	op     op
+	of     cell                   // the first value of op
+	tie    func(*attemptRow) cell // the fourth: what orders attempts of one time
+	from   int64
+	below  attemptRow
+	next   []attemptRow
+	atOnce int
+	done   bool
 }
 
-// newAttemptList returns nil if there are none.
-func (t *tx) newAttemptList(q *webhook.Query, below attemptRow) (*attemptList, error) {
-	l := &attemptList{t: t, below: below, from: math.MinInt64}
+// newAttemptList returns nil if there are none. The first statement looks at no more than atOnce.
+func (t *tx) newAttemptList(q *webhook.Query, below attemptRow, atOnce int) (*attemptList, error) {
+	l := &attemptList{t: t, below: below, from: math.MinInt64, atOnce: min(atOnce, attemptsAtOnce)}
 	if !q.From.IsZero() {
 		l.from = micros(q.From)
 	}
@@ -166,7 +167,7 @@ func (t *tx) newAttemptList(q *webhook.Query, below attemptRow) (*attemptList, e
 	return l, nil
 }
 
-func (l *attemptList) fetch(n int) error {
+func (l *attemptList) fetch() error {
 	if len(l.next) > 0 || l.done {
 		return nil
 	}
@@ -176,8 +177,9 @@ func (l *attemptList) fetch(n int) error {
 		err := r.Scan((*id)(&a.uid), &a.endpoint, &a.leaseNo, &a.startedAt, &a.class, &a.status)
 		l.next = append(l.next, a)
 		return err
-	}, l.of, num(l.below.startedAt), num(l.from), l.tie(&l.below), num(l.below.leaseNo), num(n))
-	l.done = len(l.next) < n
+	}, l.of, num(l.below.startedAt), num(l.from), l.tie(&l.below), num(l.below.leaseNo), num(l.atOnce))
+	l.done = len(l.next) < l.atOnce
+	l.atOnce = attemptsAtOnce
 	if len(l.next) > 0 {
 		l.below = l.next[len(l.next)-1]
 	}

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -14,8 +13,16 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// fanoutsAtOnce is how many of the events that one statement looks at may have more than one delivery.
-const fanoutsAtOnce = 20
+// A page looks at paging.MaxRead deliveries, and at the event of each. Before it knows whether it needs them it has at most one
+// statement's more.
+const (
+	// viewsAtOnce is how many deliveries one statement reads, at most, of both tables.
+	viewsAtOnce = 250
+
+	// fewViews is how many are read first of an event that has several, of each table: the most that is usual, and one by which
+	// to see that there are no more.
+	fewViews = 11
+)
 
 // A view is a delivery as it is listed.
 type view struct {
@@ -95,27 +102,29 @@ func newSelection(q *webhook.Query) (*selection, error) {
 	return sel, err
 }
 
-// A collection is a page of deliveries in the making.
+// A collection is a page of deliveries in the making. Its selection moves on with what is read.
 type collection struct {
-	*selection
+	selection
 	read  int
 	views []view
-	last  string // the cursor of what was read last
 	next  string
 }
 
-// full reports that no more rows belong to the page, and that there are more.
-func (c *collection) full() bool {
-	if len(c.views) == c.limit || c.read == paging.MaxRead {
-		c.next = c.last
-		return true
+// full reports that no more belong to the page, though there are more.
+func (c *collection) full() bool { return c.end(len(c.views) == c.limit) }
+
+// spent reports that no more are to be read for the page, though there are more.
+func (c *collection) spent() bool { return c.end(len(c.views) == c.limit || c.read >= paging.MaxRead) }
+
+func (c *collection) end(now bool) bool {
+	if now {
+		c.next = paging.FormatDelivery(c.below, c.endpoint)
 	}
-	return false
+	return now
 }
 
 func (c *collection) add(v *view) {
-	c.read++
-	c.last = paging.FormatDelivery(v.uid, v.endpoint)
+	c.below, c.endpoint = v.uid, v.endpoint
 	if v.event.matches(c.Query) && (c.EndpointID == "" || v.endpoint == c.EndpointID) && (c.State == "" || v.state == c.State) {
 		c.views = append(c.views, *v)
 	}
@@ -123,7 +132,7 @@ func (c *collection) add(v *view) {
 
 // deliveries reads a page.
 func (t *tx) deliveries(sel *selection) ([]view, string, error) {
-	c := &collection{selection: sel}
+	c := &collection{selection: *sel}
 	var err error
 	if sel.EndpointID != "" && sel.EventID == "" && !sel.AllTenants {
 		err = t.deliveriesOfEndpoint(c)
@@ -135,6 +144,7 @@ func (t *tx) deliveries(sel *selection) ([]view, string, error) {
 
 // deliveriesOfEndpoint reads both tables in the order of events.
 func (t *tx) deliveriesOfEndpoint(c *collection) error {
+	const each = viewsAtOnce / 2
 	ref := refOf(webhook.EndpointKey{Tenant: c.Tenant, ID: c.EndpointID})
 	below := lastID
 	if c.set {
@@ -149,13 +159,11 @@ func (t *tx) deliveriesOfEndpoint(c *collection) error {
 			err := v.scan(r)
 			views = append(views, v)
 			return err
-		}, uid(ref), uid(below), uid(bounds.from), num(headsAtOnce)); err != nil {
+		}, uid(ref), uid(below), uid(bounds.from), num(each)); err != nil {
 			return err
 		}
-		slices.SortFunc(views, func(a, b view) int { return byRef(b.uid, a.uid) })
-		// Each table gave as many as were asked for, so below the last of the first so many there may be others.
-		ended := len(views) < headsAtOnce
-		views = views[:min(len(views), headsAtOnce)]
+		c.read += len(views)
+		views, more := merge(views, each, func(a, b view) int { return byRef(b.uid, a.uid) })
 		list := make([]uuid.UUID, len(views))
 		for i := range views {
 			list[i] = views[i].uid
@@ -173,10 +181,28 @@ func (t *tx) deliveriesOfEndpoint(c *collection) error {
 			c.add(v)
 			below = v.uid
 		}
-		if ended {
+		if !more || c.spent() {
 			return nil
 		}
 	}
+}
+
+// merge orders what the two tables have given, and cuts off what may not be next: a table that gave as many as were asked for, each,
+// may have others behind its last. It reports whether there may be more.
+func merge(views []view, each int, order func(a, b view) int) ([]view, bool) {
+	slices.SortFunc(views, order)
+	queued, finished := 0, 0
+	for i := range views {
+		if views[i].state == webhook.DeliveryPending {
+			queued++
+		} else {
+			finished++
+		}
+		if queued == each || finished == each {
+			return views[:i+1], true
+		}
+	}
+	return views, false
 }
 
 // deliveriesOfEvents goes through the events, and the deliveries of each.
@@ -185,55 +211,83 @@ func (t *tx) deliveriesOfEvents(c *collection) error {
 	if c.set {
 		below = after(c.below) // the event itself may have more
 	}
-	heads := newHeadList(t, c.Query, below, headsAtOnce)
+	heads := newHeadList(t, c.Query, below, c.limit+1)
 	for {
-		if err := heads.fetch(); err != nil || len(heads.next) == 0 {
+		if err := heads.fetch(); err != nil || len(heads.next) == 0 || c.spent() {
 			return err
 		}
-		some := heads.next
-		fanouts := 0
-		for i := range some {
-			if some[i].fanout {
-				fanouts++
-			}
-			if fanouts == fanoutsAtOnce {
-				some = some[:i+1]
-				break
-			}
-		}
+		some := atOnce(heads.next)
 		heads.next = heads.next[len(some):]
-		of, err := t.viewsOf(c, some)
+		of, err := t.viewsOf(c, some, fewViews)
 		if err != nil {
 			return err
 		}
 		for i := range some {
-			h := &some[i]
-			for n := range of[h.uid] {
-				if c.full() {
-					return nil
-				}
-				v := &of[h.uid][n]
-				v.event = *h
-				c.add(v)
-			}
-			if len(of[h.uid]) == 0 {
-				if c.full() {
-					return nil
-				}
-				c.read++
-				c.last = paging.FormatDelivery(h.uid, "")
+			if err := t.deliveriesOfEvent(c, &some[i], of[some[i].uid]); err != nil || c.next != "" {
+				return err
 			}
 		}
 	}
 }
 
-// viewsOf reads the deliveries of some events, by their endpoints; of each event no more than a page may need.
-func (t *tx) viewsOf(c *collection, some []head) (map[uuid.UUID][]view, error) {
+// atOnce returns the first of some events, as many as one statement may read the first deliveries of.
+func atOnce(some []head) []head {
+	rows := 0
+	for i := range some {
+		if rows++; some[i].fanout {
+			rows += 2*fewViews - 1
+		}
+		if i > 0 && rows > viewsAtOnce {
+			return some[:i]
+		}
+	}
+	return some
+}
+
+// deliveriesOfEvent adds the deliveries of an event, of which the first have been read.
+func (t *tx) deliveriesOfEvent(c *collection, h *head, first []view) error {
+	if len(first) == 0 && c.below != h.uid {
+		if !c.full() {
+			c.read++
+			c.below, c.endpoint = h.uid, ""
+		}
+		return nil
+	}
+	for each := fewViews; ; each = viewsAtOnce / 2 {
+		views, more := merge(first, each, func(a, b view) int { return strings.Compare(a.endpoint, b.endpoint) })
+		for i := range views {
+			if c.full() {
+				return nil
+			}
+			views[i].event = *h
+			c.add(&views[i])
+		}
+		if !more || c.spent() {
+			return nil
+		}
+		of, err := t.viewsOf(c, []head{*h}, viewsAtOnce/2)
+		if err != nil {
+			return err
+		}
+		first = of[h.uid]
+	}
+}
+
+// viewsOf reads deliveries of some events, by their endpoints; of each event so many of each table, behind those that were read
+// before.
+func (t *tx) viewsOf(c *collection, some []head, each int) (map[uuid.UUID][]view, error) {
 	of := make(map[uuid.UUID][]view, len(some))
+	behind := func(u uuid.UUID) string {
+		if u == c.below {
+			return c.endpoint
+		}
+		return ""
+	}
 	scan := func(r *sql.Rows) error {
 		var v view
 		err := v.scan(r)
-		if v.uid != c.below || !c.set || v.endpoint > c.endpoint {
+		c.read++
+		if v.endpoint > behind(v.uid) {
 			of[v.uid] = append(of[v.uid], v)
 		}
 		return err
@@ -243,18 +297,7 @@ func (t *tx) viewsOf(c *collection, some []head) (map[uuid.UUID][]view, error) {
 	}
 	rows := newTable(len(some), 2)
 	for i := range some {
-		behind := ""
-		if c.set && some[i].uid == c.below {
-			behind = c.endpoint
-		}
-		rows.add(uid(some[i].uid), text(behind))
+		rows.add(uid(some[i].uid), text(behind(some[i].uid)))
 	}
-	most := paging.MaxRead - c.read + 1
-	if err := t.query(deliveriesOf, rows, scan, num(most)); err != nil {
-		return nil, err
-	}
-	for _, views := range of {
-		slices.SortFunc(views, func(a, b view) int { return cmp.Or(strings.Compare(a.endpoint, b.endpoint), byRef(a.uid, b.uid)) })
-	}
-	return of, nil
+	return of, t.query(deliveriesOf, rows, scan, num(each))
 }
