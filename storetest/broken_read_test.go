@@ -116,6 +116,11 @@ var listDefects = []defect{
 			}
 		}
 	}},
+	{"an empty page is the last", "page/short-events page/short-deliveries page/short-fan-out page/short-attempts page/short-endpoints", listed(func(items pageItems, next *string, _ webhook.Query) {
+		if items.len() == 0 {
+			*next = ""
+		}
+	})},
 	{"an empty page has a cursor", "page/empty", listed(func(items pageItems, next *string, _ webhook.Query) {
 		if items.len() == 0 {
 			*next = ""

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -139,6 +140,110 @@ var pageCases = []testCase{
 			f.names("attempts", attemptNames(f.attempts(webhook.Query{Tenant: "acme", EventID: "e1"})))
 		},
 	},
+	{
+		"page/short-events", shortRule,
+		func(f *fixture) {
+			f.publish(f.rare("acme", "wanted"))
+			f.many(func(i int) webhook.EventRecord { return f.event("acme", fmt.Sprint(i)) })
+			f.ordered("of a type", eventIDs(f.events(webhook.Query{Tenant: "acme", Type: rareType})), "wanted")
+			f.ordered("of a type, of all tenants", eventIDs(f.events(webhook.Query{AllTenants: true, Type: rareType})), "wanted")
+			f.ordered("of an id, of all tenants", eventIDs(f.events(webhook.Query{AllTenants: true, EventID: "wanted"})), "wanted")
+		},
+	},
+	{
+		"page/short-deliveries", shortRule,
+		func(f *fixture) {
+			f.publish(f.rare("acme", "wanted", f.ready("ep1", "ep2")...))
+			f.many(func(i int) webhook.EventRecord { return f.event("acme", fmt.Sprint(i), f.ready("ep1")...) })
+			f.ordered("of a type", deliveryIDs(f.deliveries(webhook.Query{Tenant: "acme", Type: rareType})), "wanted.ep1", "wanted.ep2")
+			f.ordered("of an endpoint", deliveryIDs(f.deliveries(webhook.Query{Tenant: "acme", EndpointID: "ep1", Type: rareType})), "wanted.ep1")
+			f.ordered("of an endpoint, of all tenants", deliveryIDs(f.deliveries(webhook.Query{AllTenants: true, EndpointID: "ep2"})), "wanted.ep2")
+		},
+	},
+	{
+		"page/short-fan-out", shortRule,
+		func(f *fixture) {
+			f.publish(f.rare("acme", "wanted", f.ready("ep1")...))
+			e := f.event("acme", "e1", f.ready(manyNames()...)...)
+			last := &e.Deliveries[len(e.Deliveries)-1]
+			last.State, last.Reason = webhook.DeliveryCanceled, webhook.ReasonCanceled
+			f.publish(e)
+			f.ordered("of a type", deliveryIDs(f.deliveries(webhook.Query{Tenant: "acme", Type: rareType})), "wanted.ep1")
+			f.ordered("of an event and a state", deliveryIDs(f.deliveries(webhook.Query{Tenant: "acme", EventID: "e1", State: webhook.DeliveryCanceled})),
+				"e1."+last.EndpointID)
+		},
+	},
+	{
+		"page/short-attempts", shortRule,
+		func(f *fixture) {
+			failed := func(e webhook.EventRecord, row *webhook.NewDelivery) {
+				row.State, row.Reason = webhook.DeliveryFailed, webhook.ReasonGivenUp
+				row.Attempt = f.attempt(f.own(e, row.EndpointID), webhook.ClassStatus)
+			}
+			first := f.event("acme", "first", f.ready("ep1")...)
+			failed(first, &first.Deliveries[0])
+			first.Deliveries[0].Attempt.Status = 503
+			f.publish(first)
+			f.advance(instant)
+			f.many(func(i int) webhook.EventRecord {
+				e := f.event("acme", fmt.Sprint(i), f.ready("ep1")...)
+				failed(e, &e.Deliveries[0])
+				return e
+			})
+			e := f.event("acme", "e1", f.ready(manyNames()...)...)
+			for i := range e.Deliveries {
+				failed(e, &e.Deliveries[i])
+			}
+			rare := e.Deliveries[0].Attempt
+			rare.Status, rare.StartedAt = 503, f.now.Add(-instant)
+			f.publish(e)
+			f.ordered("of an endpoint and a status", attemptNames(f.attempts(webhook.Query{Tenant: "acme", EndpointID: "ep1", Status: 503})), "first.ep1#1")
+			f.ordered("of an event and a status", attemptNames(f.attempts(webhook.Query{Tenant: "acme", EventID: "e1", Status: 503})),
+				"e1."+rare.EndpointID+"#1")
+		},
+	},
+	{
+		"page/short-endpoints", shortRule,
+		func(f *fixture) {
+			f.endpoints("acme", manyRows)
+			f.endpoint("umbrella", "wanted")
+			f.names("of an id, of all tenants", ids(f.listEndpoints(webhook.Query{AllTenants: true, EndpointID: "wanted"})), "wanted")
+		},
+	},
+}
+
+const (
+	shortRule = "a page may be short, even empty, and still have a Next: a Store reads at most 1,000 rows for one"
+	manyRows  = 1_001 // more than that
+	rareType  = "member.left"
+)
+
+// rare makes an event of a type of its own.
+func (f *fixture) rare(tenant, id string, rows ...webhook.NewDelivery) webhook.EventRecord {
+	e := f.event(tenant, id, rows...)
+	e.Type = rareType
+	return e
+}
+
+// many publishes manyRows events.
+func (f *fixture) many(event func(i int) webhook.EventRecord) {
+	f.Helper()
+	events := make([]webhook.EventRecord, manyRows)
+	for i := range events {
+		events[i] = event(i)
+	}
+	for part := range slices.Chunk(events, 500) {
+		f.publish(part...)
+	}
+}
+
+// manyNames returns manyRows ids, in their order. A delivery needs no endpoint.
+func manyNames() []string {
+	names := make([]string, manyRows)
+	for i := range names {
+		names[i] = fmt.Sprintf("ep%04d", i)
+	}
+	return names
 }
 
 // ask calls the method that takes a Query.
