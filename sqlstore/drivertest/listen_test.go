@@ -112,7 +112,12 @@ func logMedian(t *testing.T, what string, took []time.Duration) time.Duration {
 	return m
 }
 
+// TestANotificationReachesTheWorkerOfAnotherProcess allows twenty times the 10 ms that it takes, because other tests run beside it.
 func TestANotificationReachesTheWorkerOfAnotherProcess(t *testing.T) {
+	atOnce := 200 * time.Millisecond
+	if raceDetector {
+		atOnce = 2 * time.Second
+	}
 	for _, o := range []sqlstore.Options{{}, {Schema: "hooks", Prefix: "wh_"}} {
 		t.Run(o.Schema, func(t *testing.T) {
 			l := newListening(t, o, never)
@@ -127,8 +132,8 @@ func TestANotificationReachesTheWorkerOfAnotherProcess(t *testing.T) {
 				require.NoError(t, err)
 				afterEmit = append(afterEmit, awaited(t, l.arrived).Sub(began))
 			}
-			assert.Less(t, logMedian(t, "EmitTx and Wake", afterTx), 2*time.Second)
-			assert.Less(t, logMedian(t, "Emit without Run", afterEmit), 2*time.Second)
+			assert.Less(t, logMedian(t, "EmitTx and Wake", afterTx), atOnce)
+			assert.Less(t, logMedian(t, "Emit without Run", afterEmit), atOnce)
 		})
 	}
 }
