@@ -17,12 +17,15 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
+// diskFull is what servers say then.
+var diskFull = map[string]error{
+	"postgres": &pgconn.PgError{Code: "53100", Message: "could not extend file"},
+	"mysql":    &mysqldriver.MySQLError{Number: 1114, Message: "The table 'webhook_events' is full"},
+}
+
 func TestAFullDiskIsAClearErrorAndNothingIsStored(t *testing.T) {
 	eachServer(t, func(t *testing.T, d database) {
-		full := map[string]error{
-			"postgres": &pgconn.PgError{Code: "53100", Message: "could not extend file"},
-			"mysql":    &mysqldriver.MySQLError{Number: 1114, Message: "The table 'webhook_events' is full"},
-		}[d.name]
+		full := diskFull[d.name]
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
 		for n, table := range []string{"webhook_events", "webhook_queue", "webhook_attempts", "COMMIT"} {
@@ -46,6 +49,89 @@ func TestAFullDiskIsAClearErrorAndNothingIsStored(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAFullDiskLeavesWhatIsSettledAndClaimedAsItWas(t *testing.T) {
+	writing := map[string][]string{ // a statement of each kind, and the table that it writes to
+		"Settle": {"DELETE FROM queue", "INSERT INTO deliveries", "INSERT INTO attempts", "INSERT INTO bodies", "UPDATE status", "COMMIT"},
+		"Claim":  {"INSERT INTO queue", "DELETE FROM outbox", "UPDATE queue", "COMMIT"},
+	}
+	eachServer(t, func(t *testing.T, d database) {
+		full := diskFull[d.name]
+		store, sab := d.sabotaged(t)
+		for name, statements := range sorted(writing) {
+			s := stage(t, store, 0)
+			require.NoError(t, changes[name](s), name)
+			after := s.rows()
+			for n, statement := range statements {
+				s = stage(t, store, n+1)
+				before := s.rows()
+				words := strings.Fields(statement)
+				reached := false
+				sab.sabotage(func(step string) fault {
+					if step = shorten(step); strings.HasPrefix(step, words[0]) && strings.Contains(step, words[len(words)-1]) {
+						reached = true
+						return fault{err: full}
+					}
+					return fault{}
+				})
+				err := changes[name](s)
+				sab.sabotage(nil)
+				require.True(t, reached, "%s: no %s", name, statement)
+				require.ErrorIs(t, err, full, "%s: %s", name, statement)
+				require.ErrorContains(t, err, "disk is full", name)
+				if statement != "UPDATE queue" { // the outbox has been emptied before, in another transaction
+					assert.Equal(t, before, s.rows(), "%s: %s", name, statement)
+				}
+				assert.Equal(t, len(s.leased), countWhere(t, store.DB(), "webhook_queue WHERE leased = 1"), "%s: %s", name, statement)
+				require.NoError(t, changes[name](s), "%s: repeating it is safe", statement)
+				assert.Equal(t, after, s.rows(), "%s: %s", name, statement)
+			}
+		}
+	})
+}
+
+func TestAFullSQLiteDiskLeavesWhatIsSettledAndClaimedAsItWas(t *testing.T) {
+	store := sqlite.migrated(t)
+	s := newScene(t, store)
+	s.endpoint("acme", "ep1")
+	pragma := func(text string) {
+		_, err := store.DB().ExecContext(t.Context(), "PRAGMA "+text)
+		require.NoError(t, err)
+	}
+	// full calls something while the file may not grow.
+	full := func(call func() error) {
+		t.Helper()
+		before := s.rows()
+		pragma("max_page_count = 1") // it cannot be less than there are
+		require.ErrorContains(t, call(), "disk is full")
+		pragma("max_page_count = 1000000")
+		assert.Equal(t, before, s.rows())
+	}
+	events := make([]webhook.EventRecord, 300)
+	for i := range events {
+		events[i] = s.event("acme", fmt.Sprint(i))
+		events[i].Deliveries = nil
+	}
+	_, err := store.Publish(t.Context(), s.request(events...))
+	require.NoError(t, err)
+	full(func() error { return changes["Claim"](s) })
+	assert.Zero(t, countWhere(t, store.DB(), "webhook_queue"))
+	leased := s.claim()
+	require.Len(t, leased, len(events))
+	items := make([]webhook.Settlement, len(leased))
+	for i, l := range leased {
+		items[i] = s.succeeded(l)
+		items[i].Attempt.ResponseBody = []byte(strings.Repeat("x", 500))
+	}
+	full(func() error {
+		_, err := store.Settle(t.Context(), s.now, items)
+		return err
+	})
+	settled, err := store.Settle(t.Context(), s.now, items)
+	require.NoError(t, err)
+	assert.Empty(t, settled.Lost)
+	assert.Empty(t, settled.Already)
 }
 
 func TestAFullSQLiteDiskIsAClearErrorAndNothingIsStored(t *testing.T) {
