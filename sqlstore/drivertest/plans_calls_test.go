@@ -29,6 +29,7 @@ func (c *caller) all() {
 	c.emitTx()
 	c.match()
 	c.claimAndSettle()
+	c.outbox()
 	c.recover()
 	c.lists()
 	c.attempts()
@@ -131,8 +132,6 @@ func (c *caller) claimAndSettle() {
 	c.f.exec(fmt.Sprintf("UPDATE webhook_status SET circuit = 1, blocked_until = %d WHERE id LIKE 'ep_%%0'", past))
 	c.f.exec(fmt.Sprintf("UPDATE webhook_queue SET due_at = %d WHERE endpoint_id LIKE 'ep_%%60'", later))
 	c.f.exec("UPDATE webhook_status SET version = 2 WHERE id LIKE 'ep_%4'")
-	c.f.exec("INSERT INTO webhook_versions (ref, version, url, profile, metadata, superseded_at) " +
-		"SELECT ref, 1, 'https://old.example/hooks', '', '', 0 FROM webhook_status WHERE id NOT LIKE 'ep_%24'")
 	c.say("Claim")
 	few := c.claim(1, 1)
 	c.say("Claim/many")
@@ -165,6 +164,16 @@ func (c *caller) claimAndSettle() {
 	c.say("Settle/late")
 	c.settle(late, func(i *webhook.Settlement) { i.State, i.LeaseNo = webhook.DeliverySucceeded, i.LeaseNo-1 })
 	c.settle(success[:50], func(i *webhook.Settlement) { i.State = webhook.DeliverySucceeded })
+}
+
+// outbox claims while an event is in the outbox that has more receivers than one claim makes deliveries for.
+func (c *caller) outbox() {
+	c.say("Claim/outbox")
+	e := c.event(0)
+	e.Tenant = wideTenant
+	_, err := c.s.Publish(c.Context(), webhook.PublishRequest{Now: c.now, Events: []webhook.EventRecord{e}})
+	require.NoError(c, err)
+	c.claim(wideEndpoints, 1)
 }
 
 func (c *caller) settle(list []webhook.Leased, set func(*webhook.Settlement)) {

@@ -164,9 +164,14 @@ const (
 	usedEvents    = 24_000
 	usedFinished  = 4_000 // of these, the oldest, have nothing unfinished
 
-	// Beside them there are other tenants, with events that nobody receives.
+	// Beside them there are other tenants, with events that nobody has received: the last of them wait in the outbox.
 	otherTenants = 1_200
 	otherEvents  = 48_000
+	otherWaiting = 20_000
+
+	// One tenant has more endpoints than a claim makes deliveries for. They are those of other tenants.
+	wideTenant    = "tenant_wide"
+	wideEndpoints = 1_100
 )
 
 // usedMs is when an event was made, in milliseconds: the first of so many 40 days ago, the last an hour ago.
@@ -184,7 +189,14 @@ func (f *filler) used() {
 	f.endpoints(usedTenants+otherTenants, usedEndpoints)
 	now, ms := f.now.UnixMicro(), f.usedMs("k.n", usedEvents)
 	f.events(usedEvents, 1, ms, "k.n", "k.n % 50")
-	f.events(otherEvents, 0, f.usedMs("k.n", otherEvents), "1000000 + k.n", "50 + k.n % 1200")
+	otherMs := f.usedMs("k.n", otherEvents)
+	f.events(otherEvents, 0, otherMs, "1000000 + k.n", "50 + k.n % 1200")
+	f.insert(otherEvents, "outbox (event_uid, due_at)", fmt.Sprintf("%s, %d + k.n * 1000", f.uid(otherMs, "1000000 + k.n"), now+3_600_000_000),
+		fmt.Sprintf("WHERE k.n >= %d AND", otherEvents-otherWaiting))
+	f.exec("INSERT INTO webhook_versions (ref, version, url, profile, metadata, superseded_at) " +
+		"SELECT ref, 1, 'https://old.example/hooks', '', '', 0 FROM filled WHERE id NOT LIKE 'ep_%24'")
+	f.exec(fmt.Sprintf("INSERT INTO webhook_subscriptions (tenant, pattern, channel, endpoint_id, ref) "+
+		"SELECT '%s', 'order.*', '', id, ref FROM filled WHERE n >= %d AND n < %d", wideTenant, 2000, 2000+wideEndpoints))
 	of := func(slot int) string {
 		return fmt.Sprintf("JOIN filled e ON e.n = (k.n %% 50) * 4 + ((k.n - k.n %% 50) / 50 + %d) %% 4 WHERE", slot)
 	}

@@ -91,7 +91,17 @@ func planned(t *testing.T, d database, analyzed bool) *planner {
 }
 
 // big are the tables that no statement may read from one end to the other.
-var big = []string{"events", "queue", "deliveries", "attempts", "bodies", "status", "endpoints", "subscriptions"}
+var big = []string{
+	"events", "outbox", "queue", "deliveries", "attempts", "bodies", "status", "endpoints", "versions", "subscriptions",
+}
+
+// onPurpose reports whether a plan reads all of a table, or of an index, because that is what is asked for.
+func onPurpose(method string, p *plan, table string) bool {
+	if method == "Stats" {
+		return slices.Contains([]string{"outbox", "queue", "status"}, table)
+	}
+	return table == "outbox" && !p.sorted && strings.Contains(p.query, "FROM outbox ORDER BY due_at LIMIT 1") // the first of the index
+}
 
 func TestEveryStatementFindsItsRowsByAnIndex(t *testing.T) {
 	onlyWithoutRaceDetector(t)
@@ -115,7 +125,7 @@ func (p *planner) noScans(t *testing.T) {
 	for method, plans := range sorted(p.plans) {
 		for _, one := range plans {
 			for _, a := range one.uses {
-				if !a.full() || !slices.Contains(big, a.table) || method == "Stats" && (a.table == "queue" || a.table == "status") {
+				if !a.full() || !slices.Contains(big, a.table) || onPurpose(method, one, a.table) {
 					continue
 				}
 				key := one.String()

@@ -18,6 +18,14 @@ type plan struct {
 	text   string // what EXPLAIN says
 	uses   []access
 	sorted bool // rows are sorted after they have been read
+
+	branches []*branch // of MariaDB: the SELECTs of which it consists
+}
+
+// A branch is a SELECT of a plan that reads tables.
+type branch struct {
+	uses  []access
+	empty bool // there are no rows, MariaDB says
 }
 
 // An access is how a plan finds the rows of a table.
@@ -204,17 +212,21 @@ func (p *plan) askMySQL(ctx context.Context, s *recorder.Statement) error {
 		return err
 	}
 	p.text = literals.ReplaceAllString(p.text[:min(len(p.text), 6000)], "?")
-	p.walkMySQL(tree)
+	p.walkMySQL(tree, &branch{})
+	p.branches = slices.DeleteFunc(p.branches, func(b *branch) bool { return !b.empty && len(b.uses) == 0 })
 	return nil
 }
 
-func (p *plan) walkMySQL(node any) {
+func (p *plan) walkMySQL(node any, b *branch) {
 	switch n := node.(type) {
 	case []any:
 		for _, one := range n {
-			p.walkMySQL(one)
+			p.walkMySQL(one, b)
 		}
 	case map[string]any:
+		if message, ok := n["message"].(string); ok && message != "No tables used" {
+			b.empty = true
+		}
 		if _, sorts := n["filesort"]; sorts {
 			p.sorted = true
 		}
@@ -224,6 +236,9 @@ func (p *plan) walkMySQL(node any) {
 			table := p.tableOf(name)
 			a := access{table: table}
 			if key, ok := n["key"].(string); ok && kind != "index" && kind != "ALL" {
+				if own, _, _ := strings.Cut(key, "_"); slices.Contains(tables, own) {
+					a.table, table = own, own // two have the alias b
+				}
 				a.index = table + "." + indexOf(key, table)
 				parts, _ := n["used_key_parts"].([]any)
 				for _, part := range parts {
@@ -231,9 +246,15 @@ func (p *plan) walkMySQL(node any) {
 				}
 			}
 			p.use(a)
+			b.uses = append(b.uses, a)
 		}
-		for _, one := range n {
-			p.walkMySQL(one)
+		for name, one := range n {
+			in := b
+			if name == "query_block" {
+				in = &branch{}
+				p.branches = append(p.branches, in)
+			}
+			p.walkMySQL(one, in)
 		}
 	}
 }
