@@ -34,7 +34,7 @@ type dialect struct {
 	quote      string // of names
 	returning  bool   // INSERT says which rows are new
 	beginning  string // how a transaction begins; empty for database/sql's way
-	settings   string // the first statement of a transaction
+	settings   string // of a transaction, in the same statement as its beginning
 	clock      string // SELECT of microseconds since 1970
 }
 

@@ -166,7 +166,7 @@ func (p publisher) execAll(ctx context.Context, o op, rows *table) (sum int64, e
 }
 
 func (p publisher) execTable(ctx context.Context, o op, rows *table, scalars ...cell) (int64, error) {
-	query, args := p.store.dialect.renderer.render(p.store.ops[o], scalars, rows)
+	query, args := p.store.dialect.renderer.render(p.store.ops[o], scalars, given(rows)...)
 	result, err := p.on.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err

@@ -100,6 +100,7 @@ const (
 	pgSerialization = "40001"
 	pgDeadlock      = "40P01"
 	pgLockTimeout   = "55P03"
+	pgDuplicate     = "23505"
 	pgNoTable       = "42P01"
 	pgNoSchema      = "3F000"
 	pgDenied        = "42501"
@@ -145,7 +146,10 @@ func lockedOut(err error) bool {
 	return c.state == pgLockTimeout || c.number == mysqlLockTimeout
 }
 
-func duplicateKey(err error) bool { return codesOf(err).number == mysqlDuplicate }
+func duplicateKey(err error) bool {
+	c := codesOf(err)
+	return c.number == mysqlDuplicate || c.state == pgDuplicate
+}
 
 // definite reports whether the database itself answered, so that a commit is known to have failed.
 func definite(err error) bool {

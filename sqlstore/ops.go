@@ -6,6 +6,7 @@ type op int
 const (
 	// Publishing.
 	insertEvents op = iota // those that are not there yet
+	publishNew             // new events with rows of the queue; PostgreSQL only
 	findEvents
 	deleteEvents
 	insertOutbox
@@ -44,6 +45,7 @@ const (
 	readVersions
 
 	// Settling.
+	settleDelivered // successes, all that is to be done about them; PostgreSQL only
 	lockQueue
 	lockDeliveries
 	findAttempts

@@ -2,24 +2,36 @@ package sqlstore
 
 const postgresZero = `'00000000-0000-0000-0000-000000000000'`
 
+// postgresSettings keep the planner to indexes. All statements have one that gives what they ask for, in its order; but statistics
+// from when a table was empty mislead the planner, and a plan from then would be kept when it is full: so each plan is made anew.
+//
+// A wait for another transaction ends after PostgreSQL has looked for deadlocks, which it does after one second: who is in one is told,
+// and tries again.
+const postgresSettings = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
+	SET LOCAL enable_mergejoin = off; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL lock_timeout = 2000`
+
 // postgres is the SQL of PostgreSQL. What it does to many rows takes them as arrays.
 var postgres = dialect{
 	name:      "postgres",
 	renderer:  postgresRenderer{},
 	quote:     `"`,
 	returning: true,
-	// Plans that were made while a table was empty would be kept when it is full, and statistics from then mislead the planner. All
-	// statements have an index that gives what they ask for, in its order. A wait for another transaction ends after PostgreSQL has
-	// looked for deadlocks, which it does after one second: who is in one is told, and tries again.
-	settings: `SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),
-		set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-		set_config('enable_mergejoin', 'off', true), set_config('lock_timeout', '2000', true)`,
-	clock: `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
+	// It is one round trip, because a statement without arguments may have several parts, with pgx as with lib/pq.
+	beginning: `BEGIN ISOLATION LEVEL READ COMMITTED`,
+	settings:  postgresSettings,
+	clock:     `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.content_hash, v.data
 			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, content_hash bytes, data bytes}
 			ON CONFLICT DO NOTHING RETURNING uid`,
+		publishNew: `WITH e AS (
+			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.content_hash, v.data
+			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, content_hash bytes, data bytes}
+			) INSERT INTO {queue} (` + queueColumns + `) SELECT ` + queueColumns + ` FROM {w event_uid uuid, endpoint_id text, ref uuid, lane uuid,
+			due_at int, lease_no int, leased int, settled_no int, version int, attempts int, failures int, pruned int, since int,
+			size int, fanout int, reason text}`,
 		findEvents: `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {v tenant text, id text}
 			JOIN {events} e ON e.tenant = v.tenant AND e.id = v.id`,
 		deleteEvents: `DELETE FROM {events} e USING {v uid uuid} WHERE e.uid = v.uid`,
@@ -85,6 +97,23 @@ var postgres = dialect{
 		readVersions: `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {v ref uuid, version int}
 			JOIN {versions} r ON r.ref = v.ref AND r.version = v.version`,
 
+		settleDelivered: `WITH g AS (
+			DELETE FROM {queue} q USING {v n int, event_uid uuid, endpoint_id text, ref uuid, lease_no int, failures int, started_at int,
+				duration_us int, status int, truncated int, body bytes}
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id AND q.ref = v.ref AND q.lease_no = v.lease_no
+				AND q.leased = 1 AND (SELECT s.failures + s.circuit FROM {status} s WHERE s.ref = v.ref) = 0
+			RETURNING v.*, q.version, q.attempts, q.pruned, q.fanout
+			), d AS (
+			INSERT INTO {deliveries} (` + deliveryColumns + `) SELECT g.event_uid, g.endpoint_id, g.ref, g.version, 'succeeded', '',
+				g.lease_no, g.lease_no, g.attempts + 1, g.failures, g.pruned, $1 FROM g
+			), a AS (
+			INSERT INTO {attempts} (` + attemptColumns + `) SELECT g.event_uid, g.endpoint_id, g.lease_no, g.ref, g.started_at,
+				g.duration_us, g.status, '', '', g.truncated, 0, 0, 0, g.fanout FROM g
+			), b AS (
+			INSERT INTO {bodies} (event_uid, endpoint_id, lease_no, body) SELECT g.event_uid, g.endpoint_id, g.lease_no, g.body FROM g
+				WHERE octet_length(g.body) > 0
+			) SELECT x.items, y.* FROM (SELECT g.ref, string_agg(CAST(g.n AS text), ',') AS items FROM g GROUP BY g.ref) x
+			CROSS JOIN LATERAL (SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref = x.ref LIMIT 1) y`,
 		lockQueue: `SELECT ` + queueRead + ` FROM {v event_uid uuid, endpoint_id text}
 			JOIN {queue} q ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
 			ORDER BY q.event_uid, q.endpoint_id FOR UPDATE OF q`,

@@ -65,8 +65,18 @@ func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest) (resul
 	for i := range req.Events {
 		p.allNew = p.allNew && req.Events[i].NewID
 	}
+	uncertain := false
+	if p.allNew && s.ops[publishNew] != nil {
+		results, err = s.publishNew(ctx, req)
+		uncertain = uncertainCommit(err)
+		if !uncertain && !duplicateKey(err) && !errors.Is(err, errNotPlain) {
+			return results, err
+		}
+		p.allNew = errors.Is(err, errNotPlain)
+	}
 	run := func(t *tx) error {
 		p := p
+		t.rerun = t.rerun || uncertain
 		p.tx, p.results = t, make([]webhook.Published, len(req.Events))
 		p.allNew = p.allNew && !t.rerun
 		results = p.results
@@ -244,70 +254,14 @@ func (p *publication) compare(open []int) error {
 
 // insertRows stores the deliveries of the events that were stored.
 func (p *publication) insertRows() error {
-	var (
-		now, until              = micros(p.req.Now), micros(p.req.LeaseUntil)
-		outbox                  = newTable(0, 2)
-		queue, deliveries, logs = newTable(len(p.stored), 16), newTable(0, 12), newTable(0, 14)
-		bodies                  = newTable(0, 4)
-	)
+	rows := newEventRows(p.req)
 	for i := range p.req.Events {
-		r := &p.req.Events[i]
-		if !p.stored[i] {
-			continue
-		}
-		if r.Deliveries == nil {
-			outbox.add(uid(r.UID), at(r.NotBefore))
-			continue
-		}
-		rows := inOrder(r.Deliveries)
-		p.results[i].Deliveries = len(rows)
-		for n := range rows {
-			row := &rows[n]
-			q := queued{
-				rowKey: rowKey{r.UID, row.EndpointID}, ref: refOf(webhook.EndpointKey{Tenant: r.Tenant, ID: row.EndpointID}),
-				version: row.Version, size: int64(len(r.Data)), fanout: len(rows) > 1,
-			}
-			switch {
-			case final(row.State):
-				q.leaseNo, q.settledNo = 1, 1
-				if a := row.Attempt; a != nil {
-					q.attempts = 1
-					logs.add(attemptCells(q.rowKey, q.ref, 1, a, false, q.fanout)...)
-					if len(a.ResponseBody) > 0 {
-						bodies.add(bodyCells(q.rowKey, 1, a.ResponseBody)...)
-					}
-				}
-				f := q.finish(row.State, row.Reason, now)
-				deliveries.add(f.cells()...)
-				continue
-			case row.Leased:
-				q.leaseNo, q.leased, q.dueAt, q.since = 1, true, until+leaseGrace, now
-			default:
-				q.since = micros(row.DueAt)
-				q.place(q.since, now)
-			}
-			queue.add(q.cells()...)
+		if p.stored[i] {
+			p.results[i].Deliveries = rows.add(&p.req.Events[i])
 		}
 	}
 	return p.execEach(
-		batch{insertOutbox, outbox}, batch{insertQueue, queue}, batch{insertDeliveries, deliveries},
-		batch{insertAttempts, logs}, batch{insertBodies, bodies},
+		batch{insertOutbox, rows.outbox}, batch{insertQueue, rows.queue}, batch{insertDeliveries, rows.deliveries},
+		batch{insertAttempts, rows.logs}, batch{insertBodies, rows.bodies},
 	)
-}
-
-// inOrder returns rows by their endpoints' ids, each once. Nearly always they are.
-func inOrder(rows []webhook.NewDelivery) []webhook.NewDelivery {
-	byID := func(a, b webhook.NewDelivery) int { return strings.Compare(a.EndpointID, b.EndpointID) }
-	if slices.IsSortedFunc(rows, byID) {
-		sorted := true
-		for i := 1; i < len(rows); i++ {
-			sorted = sorted && rows[i-1].EndpointID != rows[i].EndpointID
-		}
-		if sorted {
-			return rows
-		}
-	}
-	rows = slices.Clone(rows)
-	slices.SortStableFunc(rows, byID)
-	return slices.CompactFunc(rows, func(a, b webhook.NewDelivery) bool { return a.EndpointID == b.EndpointID })
 }

@@ -9,30 +9,30 @@ import (
 
 // A renderer makes of a statement and its values what a driver takes.
 type renderer interface {
-	render(s *statement, scalars []cell, t *table) (string, []any)
+	render(s *statement, scalars []cell, tables ...*table) (string, []any)
 }
 
 // postgresRenderer gives each value, and each column of a table, a parameter of its own. Arrays are given as text, which
 // every driver can send, with both protocols; the bytes of all rows are one value, out of which each row is cut.
 type postgresRenderer struct{}
 
-func (postgresRenderer) render(s *statement, scalars []cell, t *table) (string, []any) {
-	args := make([]any, 0, len(scalars)+8)
+func (postgresRenderer) render(s *statement, scalars []cell, tables ...*table) (string, []any) {
+	args := make([]any, 0, len(scalars)+16)
 	for i := range scalars {
 		args = append(args, postgresValue(&scalars[i]))
 	}
-	if t == nil {
+	if len(tables) == 0 {
 		return s.text, args
 	}
 	var b strings.Builder
-	b.Grow(len(s.text) + 256)
+	b.Grow(len(s.text) + 512*len(tables))
 	for i := range s.pieces {
 		p := &s.pieces[i]
 		if p.kind != pieceRelation {
 			b.WriteString(p.text)
 			continue
 		}
-		args = postgresRelation(&b, p.columns, t, args)
+		args = postgresRelation(&b, p, tables[p.n], args)
 	}
 	return b.String(), args
 }
@@ -53,7 +53,8 @@ func postgresValue(c *cell) any {
 	}
 }
 
-func postgresRelation(b *strings.Builder, columns []column, t *table, args []any) []any {
+func postgresRelation(b *strings.Builder, p *piece, t *table, args []any) []any {
+	columns := p.columns
 	var (
 		list, names strings.Builder
 		arrays      []string
@@ -104,7 +105,7 @@ func postgresRelation(b *strings.Builder, columns []column, t *table, args []any
 		}
 		arrays = append(arrays, "{"+string(at[1:])+"}", "{"+string(length[1:])+"}")
 	}
-	fmt.Fprintf(b, " FROM unnest(%s) AS u (%s)) AS v", list.String(), names.String())
+	fmt.Fprintf(b, " FROM unnest(%s) AS u (%s)) AS %s", list.String(), names.String(), p.text)
 	if blobAt > 0 {
 		if blob == nil {
 			blob = []byte{}
@@ -155,9 +156,9 @@ func appendQuoted(out []byte, s string) []byte {
 // each statement for a single use, which takes two more round trips.
 type mysqlRenderer struct{}
 
-func (mysqlRenderer) render(s *statement, scalars []cell, t *table) (string, []any) {
+func (mysqlRenderer) render(s *statement, scalars []cell, tables ...*table) (string, []any) {
 	b := make([]byte, 0, len(s.text)+64*len(scalars)+256)
-	b = renderPieces(b, s.pieces, scalars, t, nil, mysqlLiteral, "SELECT ", ") AS v")
+	b = renderPieces(b, s.pieces, scalars, tables, nil, mysqlLiteral)
 	return string(b), nil
 }
 
@@ -181,7 +182,7 @@ func mysqlLiteral(b []byte, c *cell) []byte {
 // sqliteRenderer writes numbers into the statement, and gives all else a parameter.
 type sqliteRenderer struct{}
 
-func (sqliteRenderer) render(s *statement, scalars []cell, t *table) (string, []any) {
+func (sqliteRenderer) render(s *statement, scalars []cell, tables ...*table) (string, []any) {
 	var args []any
 	literal := func(b []byte, c *cell) []byte {
 		switch c.kind {
@@ -200,12 +201,12 @@ func (sqliteRenderer) render(s *statement, scalars []cell, t *table) (string, []
 		}
 		return append(b, '?')
 	}
-	b := renderPieces(make([]byte, 0, len(s.text)+256), s.pieces, scalars, t, nil, literal, "SELECT ", ") AS v")
+	b := renderPieces(make([]byte, 0, len(s.text)+256), s.pieces, scalars, tables, nil, literal)
 	return string(b), args
 }
 
 func renderPieces(
-	b []byte, pieces []piece, scalars []cell, t *table, row []cell, literal func([]byte, *cell) []byte, first, end string,
+	b []byte, pieces []piece, scalars []cell, tables []*table, row []cell, literal func([]byte, *cell) []byte,
 ) []byte {
 	for i := range pieces {
 		p := &pieces[i]
@@ -217,38 +218,43 @@ func renderPieces(
 		case pieceCell:
 			b = literal(b, &row[p.n])
 		case pieceTuples:
-			b = appendTuples(b, t, t.len(), literal)
+			b = appendTuples(b, tables[0], tables[0].len(), literal)
 		case pieceKeys:
-			b = appendTuples(b, t, max(t.len(), 2), literal)
+			b = appendTuples(b, tables[0], max(tables[0].len(), 2), literal)
 		case pieceEach:
-			for r := range t.len() {
+			for r := range tables[0].len() {
 				if r > 0 {
 					b = append(b, " UNION ALL "...)
 				}
-				b = renderPieces(b, p.inner, scalars, nil, t.row(r), literal, first, end)
+				b = renderPieces(b, p.inner, scalars, nil, tables[0].row(r), literal)
 			}
 		case pieceRelation:
-			b = append(b, '(')
-			for r := range t.len() {
-				if r > 0 {
-					b = append(b, " UNION ALL "...)
-				}
-				b = append(b, first...)
-				for n := range p.columns {
-					if n > 0 {
-						b = append(b, ',')
-					}
-					b = literal(b, &t.row(r)[n])
-					if r == 0 {
-						b = append(b, " AS "...)
-						b = append(b, p.columns[n].name...)
-					}
-				}
-			}
-			b = append(b, end...)
+			b = appendRelation(b, p, tables[p.n], literal)
 		}
 	}
 	return b
+}
+
+func appendRelation(b []byte, p *piece, t *table, literal func([]byte, *cell) []byte) []byte {
+	b = append(b, '(')
+	for r := range t.len() {
+		if r > 0 {
+			b = append(b, " UNION ALL "...)
+		}
+		b = append(b, "SELECT "...)
+		for n := range p.columns {
+			if n > 0 {
+				b = append(b, ',')
+			}
+			b = literal(b, &t.row(r)[n])
+			if r == 0 {
+				b = append(b, " AS "...)
+				b = append(b, p.columns[n].name...)
+			}
+		}
+	}
+	b = append(b, ") AS "...)
+	return append(b, p.text...)
 }
 
 // appendTuples appends n rows, the last one again if there are not so many.

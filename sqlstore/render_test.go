@@ -24,7 +24,7 @@ var (
 
 // rendered returns what each dialect makes of a statement.
 func rendered(r renderer, sql string, scalars []cell, t *table) (string, []any) {
-	return r.render(compile(sql), scalars, t)
+	return r.render(compile(sql), scalars, given(t)...)
 }
 
 func TestScalarsAreRendered(t *testing.T) {
@@ -231,9 +231,15 @@ func compiled(d *dialect) []*statement {
 	return d.compile(&o)
 }
 
+// onlyPostgres are statements that do at once what the other databases need several for.
+var onlyPostgres = map[op]bool{publishNew: true, settleDelivered: true}
+
 func TestEveryDialectHasEveryStatement(t *testing.T) {
 	for _, d := range []*dialect{&postgres, &mysql, &sqlite} {
 		for o, s := range compiled(d) {
+			if s == nil && d != &postgres && onlyPostgres[op(o)] {
+				continue
+			}
 			if !assert.NotNil(t, s, "%s %d", d.name, o) {
 				continue
 			}
@@ -254,6 +260,9 @@ func TestEveryDialectHasEveryStatement(t *testing.T) {
 func TestTheDialectsAgreeOnTheValuesOfAStatement(t *testing.T) {
 	pg, my, lite := compiled(&postgres), compiled(&mysql), compiled(&sqlite)
 	for o := range int(opCount) {
+		if onlyPostgres[op(o)] {
+			continue
+		}
 		assert.Equal(t, pg[o].scalars, my[o].scalars, "%d %s", o, my[o].text)
 		assert.Equal(t, pg[o].scalars, lite[o].scalars, "%d %s", o, lite[o].text)
 		columns := relationOf(pg[o].pieces)

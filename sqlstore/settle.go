@@ -89,7 +89,9 @@ type settling struct {
 	at    time.Time
 	items []webhook.Settlement
 	refs  []uuid.UUID // of the items
+	rest  []int       // items that are still to be settled
 
+	well     map[uuid.UUID]*status // of endpoints whose items were delivered
 	queue    map[rowKey]*queued
 	finished map[rowKey]*finished
 	logged   map[attemptKey]bool // attempts that are stored; true if late
@@ -106,33 +108,23 @@ type attemptKey struct {
 }
 
 func (b *settling) run() error {
-	b.refs = make([]uuid.UUID, len(b.items))
-	refs := make(map[uuid.UUID]bool)
+	b.refs, b.rest = make([]uuid.UUID, len(b.items)), make([]int, len(b.items))
 	for i := range b.items {
-		b.refs[i] = refOf(b.items[i].Endpoint)
-		refs[b.refs[i]] = true
+		b.refs[i], b.rest[i] = refOf(b.items[i].Endpoint), i
 	}
-	if err := b.read(); err != nil {
-		return err
+	if b.store.ops[settleDelivered] != nil {
+		if err := b.delivered(); err != nil {
+			return err
+		}
 	}
-	n := len(b.items)
-	b.gone, b.requeued = newTable(n, 2), newTable(0, 10)
-	b.deliveries, b.logs, b.bodies = newTable(n, 12), newTable(n, 14), newTable(n, 4)
-	statuses, err := b.statuses(readStatus, sortedRefs(refs))
+	statuses, err := b.settleRest()
 	if err != nil {
 		return err
 	}
-	for i := range b.items {
-		b.settle(i, statuses)
-	}
-	if err := b.execEach(
-		batch{deleteQueue, b.gone}, batch{requeue, b.requeued}, batch{insertDeliveries, b.deliveries},
-		batch{insertAttempts, b.logs}, batch{insertBodies, b.bodies},
-	); err != nil {
-		return err
-	}
-	if err := b.apply(statuses); err != nil {
-		return err
+	for ref, s := range b.well {
+		if _, again := statuses[ref]; !again {
+			statuses[ref] = s
+		}
 	}
 	for _, ref := range sortedRefs(statuses) {
 		b.out.Endpoints = append(b.out.Endpoints, statuses[ref].EndpointStatus)
@@ -140,13 +132,44 @@ func (b *settling) run() error {
 	return nil
 }
 
+// settleRest settles the items that are left, each judged by itself, and returns how their endpoints stand afterwards.
+func (b *settling) settleRest() (map[uuid.UUID]*status, error) {
+	refs := make(map[uuid.UUID]bool)
+	for _, i := range b.rest {
+		refs[b.refs[i]] = true
+	}
+	if len(refs) == 0 {
+		return make(map[uuid.UUID]*status), nil
+	}
+	if err := b.read(); err != nil {
+		return nil, err
+	}
+	n := len(b.rest)
+	b.gone, b.requeued = newTable(n, 2), newTable(0, 10)
+	b.deliveries, b.logs, b.bodies = newTable(n, 12), newTable(n, 14), newTable(n, 4)
+	statuses, err := b.statuses(readStatus, sortedRefs(refs))
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range b.rest {
+		b.settle(i, statuses)
+	}
+	if err := b.execEach(
+		batch{deleteQueue, b.gone}, batch{requeue, b.requeued}, batch{insertDeliveries, b.deliveries},
+		batch{insertAttempts, b.logs}, batch{insertBodies, b.bodies},
+	); err != nil {
+		return nil, err
+	}
+	return statuses, b.apply(statuses)
+}
+
 func (b *settling) key(i int) rowKey { return rowKey{b.items[i].UID, b.items[i].Endpoint.ID} }
 
 // read locks the items' deliveries, and reads what tells of the leases that are not theirs any more.
 func (b *settling) read() error {
-	wanted := make([]rowKey, len(b.items))
-	for i := range b.items {
-		wanted[i] = b.key(i)
+	wanted := make([]rowKey, len(b.rest))
+	for n, i := range b.rest {
+		wanted[n] = b.key(i)
 	}
 	slices.SortFunc(wanted, rowKey.compare)
 	var err error
@@ -155,7 +178,7 @@ func (b *settling) read() error {
 	}
 	b.logged = make(map[attemptKey]bool)
 	odd := newTable(0, 3)
-	for i := range b.items {
+	for _, i := range b.rest {
 		if q := b.queue[b.key(i)]; q == nil || !q.leased || q.leaseNo != b.items[i].LeaseNo {
 			odd.add(append(b.key(i).cells(), num(b.items[i].LeaseNo))...)
 		}

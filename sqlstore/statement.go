@@ -11,7 +11,7 @@ import (
 //	{queue}                   the table of that name, with the prefix
 //	{prefix}                  the prefix alone
 //	$1                        a value
-//	{v uid uuid, no int}      a table, as a relation named v with these columns
+//	{v uid uuid, no int}      a table, as a relation named v with these columns; {w …} is that of a second table
 //	{tuples}                  a table, as (…), (…)
 //	{keys}                    the same, for IN: see pieceKeys
 //	{each}… @1 …{end}         for each row of a table a SELECT with its cells, joined by UNION ALL
@@ -25,7 +25,7 @@ type statement struct {
 type piece struct {
 	kind    pieceKind
 	text    string
-	n       int      // of a value, or of a cell
+	n       int      // of a value, of a cell, or of the table of a relation
 	columns []column // of a relation
 	inner   []piece  // of each
 }
@@ -50,7 +50,7 @@ const (
 	pieceEach
 )
 
-var marks = regexp.MustCompile(`\$\d+|@\d+|\{each\}|\{end\}|\{tuples\}|\{keys\}|\{v [^}]*\}`)
+var marks = regexp.MustCompile(`\$\d+|@\d+|\{each\}|\{end\}|\{tuples\}|\{keys\}|\{[vw] [^}]*\}`)
 
 var kinds = map[string]kind{"int": kindInt, "text": kindText, "uuid": kindUID, "bytes": kindBytes}
 
@@ -90,7 +90,9 @@ func (s *statement) parse(sql string) (pieces []piece, rest string) {
 		case mark == "{end}":
 			return pieces, sql
 		default:
-			pieces = append(pieces, piece{kind: pieceRelation, columns: parseColumns(mark[len("{v ") : len(mark)-1])})
+			pieces = append(pieces, piece{
+				kind: pieceRelation, n: int(mark[1] - 'v'), text: mark[1:2], columns: parseColumns(mark[len("{v ") : len(mark)-1]),
+			})
 		}
 	}
 }

@@ -79,6 +79,15 @@ func (t *table) parts(s *statement) iter.Seq[*table] {
 	return func(yield func(*table) bool) { t.cut(most, yield) }
 }
 
+// fits reports whether one statement may take all of it.
+func (t *table) fits() bool {
+	size := 0
+	for i := range t.cells {
+		size += t.cells[i].size()
+	}
+	return t.len() <= statementRows && size <= statementBytes
+}
+
 func (t *table) cut(most int, yield func(*table) bool) {
 	begin, size := 0, 0
 	for i := range t.len() {

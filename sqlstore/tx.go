@@ -70,13 +70,28 @@ func (t *tx) execEach(batches ...batch) error {
 }
 
 func (t *tx) execTable(o op, rows *table, scalars ...cell) (int, error) {
-	sql, args := t.store.dialect.renderer.render(t.store.ops[o], scalars, rows)
+	sql, args := t.store.dialect.renderer.render(t.store.ops[o], scalars, given(rows)...)
 	result, err := t.on.ExecContext(t.ctx, sql, args...)
 	if err != nil {
 		return 0, err
 	}
 	n, err := result.RowsAffected()
 	return int(n), err
+}
+
+// execTwo runs a statement with two tables, which are not cut into parts.
+func (t *tx) execTwo(o op, v, w *table) error {
+	sql, args := t.store.dialect.renderer.render(t.store.ops[o], nil, v, w)
+	_, err := t.on.ExecContext(t.ctx, sql, args...)
+	return err
+}
+
+// given is the table of a statement that takes one, or none.
+func given(t *table) []*table {
+	if t == nil {
+		return nil
+	}
+	return []*table{t}
 }
 
 // query calls scan for each row of a statement's answer.
@@ -93,7 +108,7 @@ func (t *tx) query(o op, rows *table, scan func(*sql.Rows) error, scalars ...cel
 }
 
 func (t *tx) queryPart(o op, part *table, scan func(*sql.Rows) error, scalars []cell) error {
-	query, args := t.store.dialect.renderer.render(t.store.ops[o], scalars, part)
+	query, args := t.store.dialect.renderer.render(t.store.ops[o], scalars, given(part)...)
 	found, err := t.on.QueryContext(t.ctx, query, args...)
 	if err != nil {
 		return err
@@ -135,15 +150,12 @@ func (s *Store) readPlanned(ctx context.Context, what string, do func(*tx) error
 		return s.read(ctx, what, do)
 	}
 	return s.read(ctx, what, func(t *tx) error {
-		on, err := t.on.(*sql.Conn).BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted, ReadOnly: true})
+		on, _, rollback, err := s.begin(ctx, t.on.(*sql.Conn), writing{})
 		if err != nil {
 			return err
 		}
-		defer on.Rollback()
+		defer rollback()
 		t.on = on
-		if err := t.set(s.dialect.settings); err != nil {
-			return err
-		}
 		return do(t)
 	})
 }
@@ -162,6 +174,7 @@ func (s *Store) readOnce(t *tx, do func(*tx) error) error {
 type writing struct {
 	plain  bool // it needs none of the dialect's settings
 	noMore bool // it is not run again when it is unknown whether it was committed
+	single bool // it is one statement, which needs no transaction around it
 }
 
 // write runs do in a transaction, and again if the database refused it because of others.
@@ -201,10 +214,15 @@ type unbegunError struct{ error }
 
 func (e unbegunError) Unwrap() error { return e.error }
 
+// uncertainCommit reports whether it is unknown whether a transaction was committed, because the connection broke.
+func uncertainCommit(err error) bool {
+	var unknown unknownError
+	return errors.As(err, &unknown) && lostConnection(err)
+}
+
 // again reports whether a transaction that failed is to be run again.
 func (s *Store) again(err error, how writing) bool {
-	var unknown unknownError
-	if errors.As(err, &unknown) && lostConnection(err) {
+	if uncertainCommit(err) {
 		return !how.noMore
 	}
 	return retryable(err)
@@ -216,7 +234,15 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 		return err
 	}
 	defer giveBack()
-	on, commit, rollback, err := s.begin(ctx, conn)
+	if how.single {
+		err := do(&tx{store: s, ctx: ctx, on: conn})
+		if err == nil || definite(err) {
+			return err
+		}
+		*rerun = true
+		return unknownError{err}
+	}
+	on, commit, rollback, err := s.begin(ctx, conn, how)
 	if err != nil {
 		return unbegunError{err}
 	}
@@ -226,13 +252,7 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 			rollback()
 		}
 	}()
-	t := &tx{store: s, ctx: ctx, on: on, rerun: *rerun}
-	if s.dialect.settings != "" && !how.plain {
-		if err := t.set(s.dialect.settings); err != nil {
-			return err
-		}
-	}
-	if err := do(t); err != nil {
+	if err := do(&tx{store: s, ctx: ctx, on: on, rerun: *rerun}); err != nil {
 		return err
 	}
 	done = true
@@ -247,21 +267,8 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 	return nil
 }
 
-// set runs the dialect's settings, which are those of the transaction alone.
-func (t *tx) set(settings string) error {
-	rows, err := t.on.QueryContext(t.ctx, settings)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() { // all of it is read, so that the connection is free for the next
-		continue
-	}
-	return rows.Err()
-}
-
 // begin begins a transaction on a connection.
-func (s *Store) begin(ctx context.Context, conn *sql.Conn) (on runner, commit func() error, rollback func(), err error) {
+func (s *Store) begin(ctx context.Context, conn *sql.Conn, how writing) (on runner, commit func() error, rollback func(), err error) {
 	if s.dialect.beginning == "" {
 		tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if err != nil {
@@ -270,7 +277,15 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn) (on runner, commit fu
 		return tx, tx.Commit, func() { _ = tx.Rollback() }, nil
 	}
 	rollback = func() { s.rollback(ctx, conn) }
-	if err := s.beginSQLite(ctx, conn); err != nil {
+	switch {
+	case s.dialect == &sqlite:
+		err = s.beginSQLite(ctx, conn)
+	case how.plain:
+		_, err = conn.ExecContext(ctx, s.dialect.beginning)
+	default:
+		_, err = conn.ExecContext(ctx, s.dialect.beginning+s.dialect.settings)
+	}
+	if err != nil {
 		rollback() // it may have begun all the same
 		return nil, nil, nil, err
 	}

@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -61,5 +62,52 @@ func TestWakeAfterTheCommitMakesItAtOnce(t *testing.T) {
 			d.Wake()
 			acme.got(n + 1)
 		}
+	})
+}
+
+// A duplicate changes its own event, and so locks it until the transaction ends; MariaDB also locks the ids right before its.
+func TestAnOpenTransactionWithADuplicateHoldsUpNoClaimAndNoOtherEvent(t *testing.T) {
+	eachServer(t, func(t *testing.T, d database) {
+		t.Parallel()
+		h := newHost(t, d)
+		api := h.dispatcher(t, h.store, soon)
+		acme, other := newCustomer(t, api), newCustomer(t, api)
+		if acme.tenant > other.tenant {
+			acme, other = other, acme // no id of the other is before one of the first
+		}
+		unheard := webhook.Event{Tenant: "0", ID: "evt", Type: "order.placed"} // a claim deletes it, since nobody receives it
+		_, err := api.EmitTx(t.Context(), h.store, unheard, acme.event("evt", "1"))
+		require.NoError(t, err)
+
+		open := beginSQL(t, h)
+		defer func() { _ = open.rollback() }() // when the test fails
+		receipts, err := api.EmitTx(t.Context(), h.store.Tx(open), unheard, acme.event("evt", "1"))
+		require.NoError(t, err)
+		assert.Equal(t, []webhook.Receipt{{EventID: "evt", Duplicate: true}, {EventID: "evt", Duplicate: true}}, receipts)
+
+		run(t, api)
+		assert.Equal(t, []string{"1"}, acme.got(1))
+		_, err = api.EmitTx(t.Context(), h.store, other.event("", "2"))
+		require.NoError(t, err)
+		_, err = api.Emit(t.Context(), other.event("", "3"))
+		require.NoError(t, err)
+		assert.ElementsMatch(t, []string{"2", "3"}, other.got(2))
+
+		for _, held := range []webhook.Event{acme.event("evt", "1"), acme.event("evs", "4")} {
+			began := time.Now()
+			receipt, err := api.Emit(t.Context(), held)
+			assert.Less(t, time.Since(began), tooLong()/2, "it waits for about a second")
+			if d.name == mysql.name {
+				require.ErrorContains(t, err, "EmitTx", held.ID)
+				continue
+			}
+			require.NoError(t, err)
+			assert.Equal(t, held.ID == "evt", receipt.Duplicate)
+		}
+		require.NoError(t, open.commit())
+		require.Eventually(t, func() bool { return h.count(t, "SELECT count(*) FROM webhook_outbox") == 0 }, long, soon)
+		receipt, err := api.Emit(t.Context(), acme.event("evt", "1"))
+		require.NoError(t, err)
+		assert.True(t, receipt.Duplicate)
 	})
 }

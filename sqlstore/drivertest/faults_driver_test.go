@@ -62,7 +62,7 @@ func (s *saboteur) ask(step string) fault {
 // failing returns a plan that fails the first steps with the word, one for each of the faults.
 func failing(word string, faults ...fault) func(string) fault {
 	return func(step string) fault {
-		if len(faults) == 0 || !strings.Contains(step, word) {
+		if len(faults) == 0 || !strings.Contains(strings.Replace(step, "READ COMMITTED", "", 1), word) {
 			return fault{}
 		}
 		f := faults[0]

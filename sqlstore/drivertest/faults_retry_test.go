@@ -42,7 +42,10 @@ func TestATransactionThatWasRefusedIsRunAgain(t *testing.T) {
 				e.ID, e.NewID = e.UID.String(), newID
 				sab.sabotage(failing(at, fault{err: refused[0]}, fault{err: refused[1]}))
 				s.publish(e)
-				assert.Greater(t, len(sab.taken()), 4)
+				if at == "COMMIT" && newID && d.name == postgres.name {
+					continue // it is one statement, which commits by itself
+				}
+				assert.Greater(t, len(sab.taken()), 2)
 			}
 		}
 		assert.Equal(t, 4, s.rowsOf("queue"))

@@ -42,8 +42,15 @@ func (p *planner) watch(ctx context.Context, s recorder.Statement) {
 		return
 	}
 	kinds := []bool{false}
-	if p.d.name == "postgres" && !s.InTx {
-		kinds = []bool{false, true} // nothing keeps PostgreSQL from using the plan again for other values
+	if p.d.name == "postgres" {
+		mode, err := s.Ask(ctx, "SHOW plan_cache_mode", nil)
+		if err != nil {
+			p.errs = append(p.errs, err)
+			return
+		}
+		if mode[0][0] != "force_custom_plan" {
+			kinds = []bool{false, true} // PostgreSQL may use the plan again, for other values
+		}
 	}
 	for _, generic := range kinds {
 		made, err := p.d.explain(ctx, &s, generic)

@@ -22,11 +22,10 @@ var (
 type conn struct {
 	driver.Conn
 	watch Watch
-	inTx  bool
 }
 
 func (c *conn) see(ctx context.Context, query string, args []driver.NamedValue) {
-	c.watch(ctx, Statement{Query: query, Args: args, InTx: c.inTx, conn: c.Conn})
+	c.watch(ctx, Statement{Query: query, Args: args, conn: c.Conn})
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -68,12 +67,7 @@ func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, erro
 	if !ok {
 		return nil, errors.New("the driver begins no transactions with a context")
 	}
-	t, err := inner.BeginTx(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	c.inTx = true
-	return &tx{t, c}, nil
+	return inner.BeginTx(ctx, o)
 }
 
 func (c *conn) Ping(ctx context.Context) error {
@@ -100,21 +94,6 @@ func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
 		return inner.CheckNamedValue(v)
 	}
 	return driver.ErrSkip
-}
-
-type tx struct {
-	driver.Tx
-	conn *conn
-}
-
-func (t *tx) Commit() error {
-	t.conn.inTx = false
-	return t.Tx.Commit()
-}
-
-func (t *tx) Rollback() error {
-	t.conn.inTx = false
-	return t.Tx.Rollback()
 }
 
 type stmt struct {

@@ -13,7 +13,6 @@ import (
 type Statement struct {
 	Query string
 	Args  []driver.NamedValue
-	InTx  bool // of database/sql; what runs BEGIN itself is not noticed
 
 	conn driver.Conn
 }

@@ -1,0 +1,81 @@
+package sqlstore
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gowebhook/webhook"
+)
+
+// eventRows are the rows that are inserted with events.
+type eventRows struct {
+	now, until               int64
+	outbox, queue            *table
+	deliveries, logs, bodies *table // of test sends
+}
+
+func newEventRows(req *webhook.PublishRequest) *eventRows {
+	return &eventRows{
+		now: micros(req.Now), until: micros(req.LeaseUntil), outbox: newTable(0, 2), queue: newTable(len(req.Events), 16),
+		deliveries: newTable(0, 12), logs: newTable(0, 14), bodies: newTable(0, 4),
+	}
+}
+
+// add makes the rows of one event, and returns how many deliveries it has.
+func (e *eventRows) add(r *webhook.EventRecord) int {
+	if r.Deliveries == nil {
+		e.outbox.add(uid(r.UID), at(r.NotBefore))
+		return 0
+	}
+	rows := inOrder(r.Deliveries)
+	for n := range rows {
+		row := &rows[n]
+		q := queued{
+			rowKey: rowKey{r.UID, row.EndpointID}, ref: refOf(webhook.EndpointKey{Tenant: r.Tenant, ID: row.EndpointID}),
+			version: row.Version, size: int64(len(r.Data)), fanout: len(rows) > 1,
+		}
+		switch {
+		case final(row.State):
+			e.finished(&q, row)
+			continue
+		case row.Leased:
+			q.leaseNo, q.leased, q.dueAt, q.since = 1, true, e.until+leaseGrace, e.now
+		default:
+			q.since = micros(row.DueAt)
+			q.place(q.since, e.now)
+		}
+		e.queue.add(q.cells()...)
+	}
+	return len(rows)
+}
+
+// finished makes the rows of a delivery that is over.
+func (e *eventRows) finished(q *queued, row *webhook.NewDelivery) {
+	q.leaseNo, q.settledNo = 1, 1
+	if a := row.Attempt; a != nil {
+		q.attempts = 1
+		e.logs.add(attemptCells(q.rowKey, q.ref, 1, a, false, q.fanout)...)
+		if len(a.ResponseBody) > 0 {
+			e.bodies.add(bodyCells(q.rowKey, 1, a.ResponseBody)...)
+		}
+	}
+	f := q.finish(row.State, row.Reason, e.now)
+	e.deliveries.add(f.cells()...)
+}
+
+// inOrder returns rows by their endpoints' ids, each once. Nearly always they are.
+func inOrder(rows []webhook.NewDelivery) []webhook.NewDelivery {
+	byID := func(a, b webhook.NewDelivery) int { return strings.Compare(a.EndpointID, b.EndpointID) }
+	if slices.IsSortedFunc(rows, byID) {
+		sorted := true
+		for i := 1; i < len(rows); i++ {
+			sorted = sorted && rows[i-1].EndpointID != rows[i].EndpointID
+		}
+		if sorted {
+			return rows
+		}
+	}
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, byID)
+	return slices.CompactFunc(rows, func(a, b webhook.NewDelivery) bool { return a.EndpointID == b.EndpointID })
+}
