@@ -78,7 +78,7 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 // Config.PollInterval, or at once after [Dispatcher.Wake]. Receipt.Deliveries is therefore -1.
 //
 // A duplicate id does not fail the transaction: its receipt says Duplicate, or the error is ErrConflict and none of the events
-// was written.
+// was written. The transaction then holds the event with that id until it ends.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) ([]Receipt, error) {
 	if tx == nil {
 		return nil, &FieldError{"tx", "is nil", "pass what the store makes of your transaction, such as store.Tx(tx)"}

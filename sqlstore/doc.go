@@ -13,7 +13,11 @@
 // # Transactions
 //
 // [Store.Tx] makes of a transaction of yours what [webhook.Dispatcher.EmitTx] takes, so that an event and the change that it tells
-// of commit or vanish together. It works with everything that has ExecContext; [Pgx] adapts pgx.
+// of commit or vanish together. It takes a *sql.Tx, an sqlx.Tx, the Tx inside a bun.Tx, or the Statement.ConnPool of a gorm transaction;
+// [Pgx] adapts pgx.Tx and pgx.Conn. A pool is no transaction.
+//
+// [OpenSQLite] opens an SQLite file as it should be, with one connection that writes. On PostgreSQL, [Options].Listen lets processes
+// wake each other within milliseconds; without it they poll.
 //
 // # What it needs
 //
@@ -21,7 +25,7 @@
 // Migrate does it. No extension and no superuser. It keeps nothing in a session, so a pooler that hands out a connection for each
 // transaction may stand between: with PgBouncer and pgx use pgx's simple protocol (default_query_exec_mode=simple_protocol). A
 // connection is taken for single transactions of a few milliseconds, never while a request is sent; ten for each process are plenty.
-// A call that gets none within 4 seconds fails.
+// A call that gets none within 3 seconds fails.
 //
 // Several processes may use one database. Each delivery is leased to one of them, and taken over by another when the lease has
 // ended for 5 seconds. On PostgreSQL and MySQL the server's clock counts, so those of the processes may be apart.
@@ -38,5 +42,12 @@
 //
 // # Isolation
 //
-// All transactions of the Store are READ COMMITTED. EmitTx works at whatever level yours has.
+// On PostgreSQL and MySQL all transactions of the Store are READ COMMITTED; SQLite's follow each other. EmitTx works at whatever level
+// yours has.
+//
+// # Versions
+//
+// Tests run on PostgreSQL 15 (pgx, lib/pq), MariaDB 10.11 (go-sql-driver/mysql) and SQLite 3 (modernc.org/sqlite). On MySQL 8, which they
+// do not run on, a wait for another transaction's event id may last as long as the server's innodb_lock_wait_timeout instead of a
+// second. Until version 0.1.0 the one migration may be edited in place: create the tables anew after an update.
 package sqlstore

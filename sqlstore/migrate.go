@@ -22,7 +22,7 @@ var migrationFiles embed.FS
 type Migration struct {
 	Version int
 	Name    string
-	Up      string // statements, each ending with ";" at the end of a line
+	Up      string // statements, each ending with ";" at the end of a line; some tools want multiStatements=true for MySQL
 	Down    string
 }
 

@@ -77,6 +77,7 @@ var served = []service{
 	serve("a part of a fan-out", `^UPDATE outbox SET after_endpoint`, "outbox.primary(event_uid)"),
 	serve("take out of the outbox", `^DELETE FROM outbox`, "outbox.primary(event_uid"),
 	inOrder("what wakes up", `^SELECT event_uid, endpoint_id FROM queue WHERE lane = `, "queue.lane_due(lane,due_at)"),
+	serve("successes", `^WITH g AS \( DELETE FROM queue`, queueKey+"|queue.ref_event(ref,event_uid", "status.primary(ref)"),
 	serve("wake", `^UPDATE queue (q )?SET lane = (q\.)?ref`, queueKey),
 	inOrder("ready lanes", `^SELECT lane FROM queue|SELECT min\(lane\) FROM queue|SELECT lane, 1 AS n FROM queue`, "queue.lane_due(lane"),
 	inOrder("pick", `WHERE q\.lane = \S+ AND q\.due_at <= `, "queue.lane_due(lane,due_at)"),
@@ -96,7 +97,8 @@ var served = []service{
 	serve("requeue", `^UPDATE .*settled_no = v\.settled_no`, queueKey),
 	serve("update status", `^UPDATE .*circuit = v\.circuit`, "status.primary(ref)"),
 
-	inOrder("match", `FROM subscriptions p .*JOIN status`, "subscriptions.primary(tenant,pattern,channel", "status.primary(ref)"),
+	// Without the settings of a transaction PostgreSQL may sort what it has found: of a tenant's subscriptions nearly all are wanted.
+	serve("match", `FROM subscriptions p .*JOIN status`, "subscriptions.primary(tenant,pattern,channel", "status.primary(ref)"),
 	serve("duplicates", `e\.content_hash, e\.dup FROM`, "events.tenant_id(tenant,id)"),
 	serve("create endpoint", `^SELECT EXISTS \(SELECT 1 FROM queue WHERE ref`, "queue.ref_event(ref", "deliveries.ref_event(ref"),
 	serve("unsubscribe", `^DELETE FROM subscriptions`, "subscriptions.primary(tenant"),
