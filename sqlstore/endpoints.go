@@ -237,9 +237,9 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 		page.Items, err = s.Refresh(ctx, []webhook.EndpointKey{key})
 		return page, err
 	}
-	o, tenant, rows := listEndpoints, q.Tenant, limit+1
+	o, of, rows := listEndpoints, text(q.Tenant), limit+1
 	if q.AllTenants {
-		o, tenant = listAllEndpoints, after.Tenant
+		o, of = listAllEndpoints, sought(after.Tenant)
 		if q.EndpointID != "" {
 			rows = paging.MaxRead + 1
 		}
@@ -267,7 +267,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 				size += paging.EndpointSize(&e)
 			}
 			return nil
-		}, text(tenant), text(after.ID), num(rows))
+		}, of, sought(after.ID), num(rows))
 	})
 	if err != nil {
 		return webhook.Page[webhook.Endpoint]{}, err

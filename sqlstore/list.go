@@ -77,7 +77,7 @@ func (t *tx) heads(list []uuid.UUID) (map[uuid.UUID]head, error) {
 
 // event reads one of a tenant's events.
 func (t *tx) event(tenant, eventID string) (h head, found bool, err error) {
-	found, err = t.row(eventByID, []cell{text(tenant), text(eventID)}, h.into()...)
+	found, err = t.row(eventByID, []cell{text(tenant), sought(eventID)}, h.into()...)
 	return h, found, err
 }
 

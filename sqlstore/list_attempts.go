@@ -158,7 +158,7 @@ func (t *tx) newAttemptList(q *webhook.Query, below attemptRow, atOnce int) (*at
 	l.of, l.tie = uid(h.uid), func(a *attemptRow) cell { return text(a.endpoint) }
 	switch {
 	case q.EndpointID != "":
-		l.op, l.tie = attemptsOfDelivery, func(*attemptRow) cell { return text(q.EndpointID) }
+		l.op, l.tie = attemptsOfDelivery, func(*attemptRow) cell { return sought(q.EndpointID) }
 	case h.fanout:
 		l.op = attemptsOfFanout
 	default:

@@ -293,11 +293,11 @@ func (t *tx) viewsOf(c *collection, some []head, each int) (map[uuid.UUID][]view
 		return err
 	}
 	if c.EventID != "" && c.EndpointID != "" && !c.AllTenants {
-		return of, t.query(deliveryOf, nil, scan, uid(some[0].uid), text(c.EndpointID))
+		return of, t.query(deliveryOf, nil, scan, uid(some[0].uid), sought(c.EndpointID))
 	}
 	rows := newTable(len(some), 2)
 	for i := range some {
-		rows.add(uid(some[i].uid), text(behind(some[i].uid)))
+		rows.add(uid(some[i].uid), sought(behind(some[i].uid)))
 	}
 	return of, t.query(deliveriesOf, rows, scan, num(each))
 }

@@ -201,6 +201,9 @@ func toJSON(v any) string {
 	return string(b)
 }
 
+// sought is a text that ids are compared with. None of them has what plain replaces, so such a text is found nowhere.
+func sought(s string) cell { return text(plain(s)) }
+
 // plain makes a text storable everywhere: PostgreSQL takes neither NUL nor what is not UTF-8.
 func plain(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")

@@ -1,0 +1,58 @@
+package drivertest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/paging"
+)
+
+// An id comes from a URL, and a cursor from whoever keeps it: PostgreSQL refuses some bytes that others do not find.
+func TestIDsThatNoTextMayHaveAreNotFound(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d database) {
+		s := newScene(t, d.migrated(t))
+		s.endpoint("acme", "ep1")
+		s.publish(s.event("acme", "evt1", "ep1"))
+		known, err := s.store.Events(t.Context(), webhook.Query{Tenant: "acme"})
+		require.NoError(t, err)
+		for _, id := range []string{"a\x00", "evt1\x00", "a\xff", "\xed\xa0\x80", "\uFFFD"} {
+			name := fmt.Sprintf("%q", id)
+			for _, q := range []webhook.Query{{EventID: id}, {EndpointID: id}, {EventID: "evt1", EndpointID: id}, {EventID: id, EndpointID: "ep1"}} {
+				q.Tenant = "acme"
+				deliveries, err := s.store.Deliveries(t.Context(), q, s.now)
+				require.NoError(t, err, name)
+				assert.Empty(t, deliveries.Items, name)
+				attempts, err := s.store.Attempts(t.Context(), q)
+				require.NoError(t, err, name)
+				assert.Empty(t, attempts.Items, name)
+				if q.EventID != "" && q.EndpointID != "" {
+					_, err = s.store.Retry(t.Context(), q, s.now)
+					require.ErrorIs(t, err, webhook.ErrNotFound, name)
+					_, err = s.store.Cancel(t.Context(), q, s.now)
+					require.ErrorIs(t, err, webhook.ErrNotFound, name)
+				}
+			}
+			events, err := s.store.Events(t.Context(), webhook.Query{Tenant: "acme", EventID: id})
+			require.NoError(t, err, name)
+			assert.Empty(t, events.Items, name)
+			endpoints, err := s.store.Endpoints(t.Context(), webhook.Query{Tenant: "acme", EndpointID: id})
+			require.NoError(t, err, name)
+			assert.Empty(t, endpoints.Items, name)
+
+			cursor := paging.FormatEndpoint(webhook.EndpointKey{Tenant: "acme", ID: id})
+			_, err = s.store.Endpoints(t.Context(), webhook.Query{Tenant: "acme", Cursor: cursor})
+			require.NoError(t, err, name)
+			cursor = paging.FormatEndpoint(webhook.EndpointKey{Tenant: id, ID: id})
+			_, err = s.store.Endpoints(t.Context(), webhook.Query{AllTenants: true, Cursor: cursor})
+			require.NoError(t, err, name)
+			cursor = paging.FormatDelivery(known.Items[0].UID, id)
+			_, err = s.store.Deliveries(t.Context(), webhook.Query{Tenant: "acme", Cursor: cursor}, s.now)
+			require.NoError(t, err, name)
+		}
+	})
+}
