@@ -17,7 +17,7 @@ type bench struct {
 	*options
 	cluster   *cluster // nil if nobody needs it
 	receiver  *child
-	url       string
+	at        addresses         // the receiver's
 	templates map[string]string // names of databases by what is in them
 }
 
@@ -45,7 +45,7 @@ func run(ctx context.Context, o *options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	b.url = t.URL
+	b.at = t.At
 	var results []result
 	for i := range scenarios {
 		s := &scenarios[i]

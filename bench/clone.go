@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Clones are endpoints that are made in SQL, because creating so many takes minutes.
@@ -12,7 +13,7 @@ type clones struct {
 	of        endpoint
 	from, to  int // numbers
 	perTenant int
-	url       string
+	at        addresses
 }
 
 // cloneEndpoints copies all rows of an endpoint that the library has created, whatever tables they are in, and changes what
@@ -32,10 +33,10 @@ func cloneEndpoints(ctx context.Context, db *sql.DB, c clones) error {
 			CROSS JOIN generate_series($2::int, $3::int) n
 			CROSS JOIN LATERAL (SELECT 'tenant_' || n / $4::int AS tenant, 'h' || n AS id) k
 			CROSS JOIN LATERAL jsonb_populate_record(e, jsonb_build_object(
-				'tenant', k.tenant, 'id', k.id, 'endpoint_id', k.id, 'url', $5::text || '/%[2]s/' || n,
+				'tenant', k.tenant, 'id', k.id, 'endpoint_id', k.id, 'url', $5::text || n,
 				'ref', encode(substr(sha256(int4send(length(k.tenant)) || convert_to(k.tenant || k.id, 'UTF8')), 1, 16), 'hex'))) r
-			WHERE e.ref = $1`, table, healthy)
-		if _, err := db.ExecContext(ctx, statement, ref, c.from, c.to-1, c.perTenant, c.url); err != nil {
+			WHERE e.ref = $1`, table)
+		if _, err := db.ExecContext(ctx, statement, ref, c.from, c.to-1, c.perTenant, strings.TrimSuffix(endpointURL(c.at, 0), "0")); err != nil {
 			return fmt.Errorf("clone endpoints: %s: %w", table, err)
 		}
 	}

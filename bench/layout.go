@@ -26,8 +26,8 @@ type layout struct {
 	Tenants int
 	Fanout  int
 
-	Noisy   bool   // the last endpoint of the only tenant is dead
-	Blocked string // an endpoint of a further tenant is dead: it "hangs" or "refuses"; empty for none
+	Noisy bool // the last endpoint of the only tenant is dead
+	Dead  bool // an endpoint of a further tenant is dead
 }
 
 // An endpoint is where a peer sends.
@@ -37,26 +37,33 @@ type endpoint struct {
 	URL    string
 }
 
-// endpoints returns those of a receiver, each tenant's side by side.
-func (l layout) endpoints(url string) []endpoint {
+// Addresses are where a receiver listens: for the dead endpoint apart, so that it can be closed to it alone.
+type addresses struct{ Healthy, Dead string }
+
+// endpoints returns those at a receiver, each tenant's side by side.
+func (l layout) endpoints(at addresses) []endpoint {
 	all := make([]endpoint, 0, l.Tenants*l.Fanout+1)
 	for i := range l.Tenants * l.Fanout {
-		all = append(all, endpoint{endpointID(i), tenantID(i / l.Fanout), endpointURL(url, i)})
+		all = append(all, endpoint{endpointID(i), tenantID(i / l.Fanout), endpointURL(at, i)})
 	}
-	switch last := &all[len(all)-1]; {
+	switch {
 	case l.Noisy:
-		last.ID, last.URL = dead, url+"/"+dead+"/0"
-	case l.Blocked == "hangs":
-		all = append(all, endpoint{dead, dead, url + "/" + dead + "/0"})
-	case l.Blocked == "refuses":
-		all = append(all, endpoint{dead, dead, "http://127.0.0.1:1/" + dead + "/0"})
+		last := &all[len(all)-1]
+		last.ID, last.URL = dead, deadURL(at)
+	case l.Dead:
+		all = append(all, endpoint{dead, dead, deadURL(at)})
 	}
 	return all
 }
 
-func endpointID(i int) string              { return "h" + strconv.Itoa(i) }
-func endpointURL(url string, i int) string { return url + "/" + healthy + "/" + strconv.Itoa(i) }
-func tenantID(i int) string                { return "tenant_" + strconv.Itoa(i) }
+func endpointID(i int) string { return "h" + strconv.Itoa(i) }
+func tenantID(i int) string   { return "tenant_" + strconv.Itoa(i) }
+
+func endpointURL(at addresses, i int) string {
+	return at.Healthy + "/" + healthy + "/" + strconv.Itoa(i)
+}
+
+func deadURL(at addresses) string { return at.Dead + "/" + dead + "/0" }
 
 // text is what every event carries.
 var text = strings.Repeat("0123456789abcdef", bodySize/16)[:bodySize-114]

@@ -12,7 +12,7 @@
 //
 // The receiver is a process of its own, and so is each sender; PostgreSQL is there anyway. The receiver verifies every signature
 // and counts every id. Peers take turns within each round, each on a fresh copy of a prepared database, after a CHECKPOINT; the
-// figures are medians over the rounds. A round is void, and the program fails, unless every delivery arrived exactly once, with
+// figures are medians over the rounds. A prepared database holds 10,000 deliveries that are over, and is vacuumed and analyzed. A round is void, and the program fails, unless every delivery arrived exactly once, with
 // a valid signature, and has its row in the peer's log of attempts.
 //
 // Each peer's rate ends with the last row of its log, and its counts when its bookkeeping is over. p50, p99 and p999 are from

@@ -25,7 +25,7 @@ type rawPeer struct {
 
 func openRaw(s *spec, done *ledger) (*rawPeer, error) {
 	p, err := newPoster(senders)
-	return &rawPeer{poster: p, done: done, endpoints: s.Layout.endpoints(s.URL), fanout: s.Layout.Fanout}, err
+	return &rawPeer{poster: p, done: done, endpoints: s.Layout.endpoints(s.Receiver), fanout: s.Layout.Fanout}, err
 }
 
 func (*rawPeer) begin(context.Context) error { return nil }

@@ -66,7 +66,7 @@ func openRiver(ctx context.Context, s *spec, done *ledger) (*riverPeer, error) {
 		return nil, err
 	}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &deliverWorker{poster: post, pool: pool, endpoints: s.Layout.endpoints(s.URL), done: done})
+	river.AddWorker(workers, &deliverWorker{poster: post, pool: pool, endpoints: s.Layout.endpoints(s.Receiver), done: done})
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: s.River.Workers}},
 		Workers:           workers,
@@ -100,6 +100,9 @@ func prepareRiver(ctx context.Context, p *preparation, postgres, database string
 		return err
 	}
 	peer := &riverPeer{client: client, layout: p.Layout}
+	if err := makeRiverHistory(ctx, peer, pool); err != nil {
+		return err
+	}
 	for begin := 0; begin < p.Preload; begin += batchSize {
 		var jobs []river.InsertManyParams
 		for n := begin; n < min(begin+batchSize, p.Preload); n++ {

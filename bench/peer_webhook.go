@@ -61,7 +61,7 @@ func openWebhook(ctx context.Context, s *spec, done *ledger) (*webhookPeer, erro
 		return nil, err
 	}
 	if s.Store == storeMemory {
-		err = createEndpoints(ctx, p.d, s.Layout.endpoints(s.URL), eventType)
+		err = createEndpoints(ctx, p.d, s.Layout.endpoints(s.Receiver), eventType)
 	}
 	return p, err
 }
@@ -118,7 +118,7 @@ func (p *webhookPeer) logged(ctx context.Context) (int, error) {
 		return -1, nil
 	}
 	total := 0
-	for _, e := range p.layout.endpoints("") {
+	for _, e := range p.layout.endpoints(addresses{}) {
 		q := webhook.Query{EndpointID: e.ID, Limit: 1000}
 		for {
 			page, err := p.d.Tenant(e.Tenant).Attempts(ctx, q)

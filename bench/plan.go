@@ -22,10 +22,11 @@ type plan struct {
 
 	prepared  preparation
 	load      load
-	processes int // that send; 0 means 1
-	expect    int // deliveries to endpoints that answer
-	others    int // to one that hangs until all is sent
-	hang      time.Duration
+	processes int           // that send; 0 means 1
+	expect    int           // deliveries to endpoints that answer
+	others    int           // to one that hangs until all is sent
+	hang      time.Duration // of the dead endpoint
+	refuse    bool          // nothing listens there
 
 	// preloaded says that the data tell nothing of when the events were emitted.
 	preloaded bool

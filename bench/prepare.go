@@ -91,7 +91,7 @@ func (b *bench) preparePostgres(ctx context.Context, p *preparation, database st
 	if err != nil {
 		return err
 	}
-	return p.fill(ctx, store, b.url)
+	return p.fill(ctx, store, b.at)
 }
 
 func (b *bench) prepareSQLite(ctx context.Context, p *preparation, file string) error {
@@ -99,11 +99,11 @@ func (b *bench) prepareSQLite(ctx context.Context, p *preparation, file string) 
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.fill(ctx, store, b.url), store.Close())
+	return errors.Join(p.fill(ctx, store, b.at), store.Close())
 }
 
 // fill makes the tables, the endpoints, and events for them, in a database that is empty.
-func (p *preparation) fill(ctx context.Context, store *sqlstore.Store, url string) error {
+func (p *preparation) fill(ctx context.Context, store *sqlstore.Store, at addresses) error {
 	if err := store.Migrate(ctx); err != nil {
 		return err
 	}
@@ -112,13 +112,16 @@ func (p *preparation) fill(ctx context.Context, store *sqlstore.Store, url strin
 		return err
 	}
 	if p.Match > 0 {
-		return prepareMatch(ctx, d, store.DB(), p.Match, url)
+		return prepareMatch(ctx, d, store.DB(), p.Match, at)
 	}
-	endpoints := p.Layout.endpoints(url)
+	if err := makeHistory(ctx, d, store, at); err != nil {
+		return err
+	}
+	endpoints := p.Layout.endpoints(at)
 	if len(endpoints) > created {
 		err = createEndpoints(ctx, d, endpoints[:1], eventType)
 		if err == nil {
-			err = cloneEndpoints(ctx, store.DB(), clones{of: endpoints[0], from: 1, to: len(endpoints), perTenant: p.Layout.Fanout, url: url})
+			err = cloneEndpoints(ctx, store.DB(), clones{of: endpoints[0], from: 1, to: len(endpoints), perTenant: p.Layout.Fanout, at: at})
 		}
 	} else {
 		err = createEndpoints(ctx, d, endpoints, eventType)

@@ -89,8 +89,8 @@ const (
 )
 
 // prepareMatch makes so many endpoints of one tenant, of which three receive one type, and one another.
-func prepareMatch(ctx context.Context, d *webhook.Dispatcher, db *sql.DB, count int, url string) error {
-	all := layout{Tenants: 1, Fanout: count}.endpoints(url)
+func prepareMatch(ctx context.Context, d *webhook.Dispatcher, db *sql.DB, count int, at addresses) error {
+	all := layout{Tenants: 1, Fanout: count}.endpoints(at)
 	for _, part := range []struct {
 		endpoints []endpoint
 		typ       string
@@ -99,7 +99,7 @@ func prepareMatch(ctx context.Context, d *webhook.Dispatcher, db *sql.DB, count 
 			return err
 		}
 	}
-	return cloneEndpoints(ctx, db, clones{of: all[4], from: 5, to: count, perTenant: count, url: url})
+	return cloneEndpoints(ctx, db, clones{of: all[4], from: 5, to: count, perTenant: count, at: at})
 }
 
 // probeEmit measures the kinds of events in turn, so that whatever else happens meanwhile happens to all of them.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,13 +16,14 @@ import (
 // An order is what the receiver is told. It answers each with a tally.
 type order struct {
 	Reset   bool          // forget everything
-	Hang    time.Duration // with Reset: how long those in the dead group take to answer
-	Release bool          // answer those that hang, and hang no more
+	Hang    time.Duration // with Reset: how long the dead endpoint takes to answer
+	Refuse  bool          // with Reset: nothing listens where it is
+	Release bool          // answer what hangs, and hang no more
 }
 
 // A tally is what the receiver has seen since it was reset.
 type tally struct {
-	URL    string // where it listens
+	At     addresses
 	CPU    time.Duration
 	Groups map[string]groupTally
 }
@@ -39,28 +39,26 @@ type groupTally struct {
 
 // receive is the receiver's process.
 func receive(ctx context.Context, parent pipe) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
+	r := &receiver{}
+	r.reset(0)
+	forHealthy, forDead := &entrance{handler: r}, &entrance{handler: r}
+	if err := errors.Join(forHealthy.open(ctx), forDead.open(ctx)); err != nil {
 		return err
 	}
-	r := &receiver{url: "http://" + listener.Addr().String()}
-	r.reset(0)
-	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	r.at = addresses{forHealthy.url(), forDead.url()}
 	for {
 		var o order
 		if err := parent.hear(&o); err != nil {
-			select {
-			case err := <-failed:
-				return err
-			default:
-				return eof(err)
-			}
+			return eof(err)
 		}
 		switch {
 		case o.Reset:
 			r.reset(o.Hang)
+			if o.Refuse {
+				forDead.close()
+			} else if err := forDead.open(ctx); err != nil {
+				return err
+			}
 		case o.Release:
 			r.release()
 		}
@@ -79,7 +77,7 @@ func eof(err error) error {
 }
 
 type receiver struct {
-	url     string
+	at      addresses
 	buffers sync.Pool
 
 	mu       sync.RWMutex
@@ -182,7 +180,7 @@ func group(path string) string {
 }
 
 func (r *receiver) tally() tally {
-	t := tally{URL: r.url, CPU: ownCPU(), Groups: make(map[string]groupTally)}
+	t := tally{At: r.at, CPU: ownCPU(), Groups: make(map[string]groupTally)}
 	delays := make(map[string][]time.Duration)
 	r.mu.RLock()
 	defer r.mu.RUnlock()

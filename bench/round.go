@@ -43,7 +43,7 @@ func (b *bench) round(ctx context.Context, title string, p *plan) (_ *measured, 
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
 	s := spec{
-		Name: title, Peer: p.peer, Store: p.store, URL: b.url, Layout: p.prepared.Layout, Load: p.load, River: b.river,
+		Name: title, Peer: p.peer, Store: p.store, Receiver: b.at, Layout: p.prepared.Layout, Load: p.load, River: b.river,
 	}
 	drop, err := b.database(ctx, p, &s)
 	if err != nil {
@@ -75,7 +75,7 @@ func (b *bench) send(ctx context.Context, s *spec, p *plan, m *measured) error {
 		}
 		defer end()
 	}
-	before, err := b.order(order{Reset: true, Hang: p.hang})
+	before, err := b.order(order{Reset: true, Hang: p.hang, Refuse: p.refuse})
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,8 @@ func (b *bench) follow(ctx context.Context, f *fleet, title string, m *measured)
 
 // countLog counts the attempts in the log of the endpoints that answer; -1 if the peer has none.
 func (b *bench) countLog(ctx context.Context, p *plan, s *spec, outcomes []outcome) (n int, err error) {
-	query := "SELECT count(*) FROM webhook_attempts WHERE endpoint_id <> '" + dead + "'"
+	const answering = " WHERE endpoint_id NOT IN ('" + dead + "', '" + past + "')"
+	query := "SELECT count(*) FROM webhook_attempts" + answering
 	switch {
 	case p.peer == peerRaw:
 		return -1, nil
@@ -162,7 +163,7 @@ func (b *bench) countLog(ctx context.Context, p *plan, s *spec, outcomes []outco
 	case p.store == storeSQLite:
 		return countSQLite(ctx, s.File, query)
 	case p.peer == peerRiver:
-		query = "SELECT count(*) FROM delivery_log WHERE endpoint_id <> '" + dead + "'"
+		query = "SELECT count(*) FROM delivery_log" + answering
 	}
 	pool, err := openPool(ctx, b.postgres, s.Database, 1, nil)
 	if err != nil {

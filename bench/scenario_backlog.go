@@ -14,20 +14,21 @@ const (
 func backlogPlans(n int) []plan {
 	const rate = 200
 	small, large := n/5, 20*n
-	work := func(variant, blocked string, backlog int) plan {
+	work := func(variant string, backlog int) plan {
 		events := rate * seconds(n, 6250, 8)
 		return plan{
 			peer: peerWebhook, variant: variant, hang: roundTimeout, // longer than any request may take
-			prepared: preparation{Layout: layout{Tenants: 10, Fanout: 1, Blocked: blocked}, Backlog: backlog},
+			refuse:   variant == backlogRefuses,
+			prepared: preparation{Layout: layout{Tenants: 10, Fanout: 1, Dead: true}, Backlog: backlog},
 			load:     load{Kind: loadOpen, Rate: rate, Events: events}, expect: events,
 			figures: func(*measured) map[string]float64 { return map[string]float64{"backlog": float64(backlog)} },
 		}
 	}
 	return []plan{
-		work(backlogNone, "hangs", 0),
-		work(backlogSmall, "hangs", small),
-		work(backlogLarge, "hangs", large),
-		work(backlogRefuses, "refuses", large),
+		work(backlogNone, 0),
+		work(backlogSmall, small),
+		work(backlogLarge, large),
+		work(backlogRefuses, large),
 		{
 			peer: peerWebhook, variant: backlogFuture, load: load{Kind: loadProbe, Probe: probeClaim},
 			prepared: preparation{Layout: layout{Tenants: 100, Fanout: max(n/500, 1)}, Waiting: 10},

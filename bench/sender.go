@@ -23,11 +23,11 @@ type spec struct {
 	Database string
 	File     string // SQLite
 
-	URL     string // the receiver's
-	Layout  layout
-	Load    load
-	River   riverTuning
-	Profile string // a file for the CPU profile
+	Receiver addresses
+	Layout   layout
+	Load     load
+	River    riverTuning
+	Profile  string // a file for the CPU profile
 }
 
 // A command is what a sender is told later: first to go, then to stop.
