@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A statement is SQL with marks in it:
@@ -20,6 +21,9 @@ type statement struct {
 	pieces  []piece
 	scalars int
 	keys    bool // has {keys}
+
+	once sync.Once
+	full string // PostgreSQL's text, with its tables
 }
 
 type piece struct {
