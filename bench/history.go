@@ -17,10 +17,11 @@ import (
 const (
 	history = 10_000 // deliveries that have succeeded
 
-	past = "past" // the tenant that received them, and its endpoint
+	past      = "past" // the tenant that received them, and its endpoint
+	toThePast = -1     // the same tenant, as an event's number
 )
 
-// pastEndpoint is where nothing is sent any more.
+// pastEndpoint gets nothing any more, but what warms up the sender.
 func pastEndpoint(at addresses) endpoint { return endpoint{past, past, at.Healthy + "/" + past + "/0"} }
 
 // makeHistory lets the library's store see events come and go.
@@ -29,7 +30,7 @@ func makeHistory(ctx context.Context, d *webhook.Dispatcher, store *sqlstore.Sto
 		return err
 	}
 	if err := emitBatches(ctx, d, history, 1, func(n int) webhook.Event {
-		return webhook.Event{Tenant: past, Type: eventType, Data: eventData(n, text)}
+		return webhookEvent(event{n, toThePast, eventData(n, text)})
 	}); err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func makeRiverHistory(ctx context.Context, peer *riverPeer, pool *pgxpool.Pool) 
 	for begin := 0; begin < history; begin += batchSize {
 		var jobs []river.InsertManyParams
 		for n := range batchSize {
-			jobs = append(jobs, peer.jobs(event{begin + n, 0, eventData(begin+n, text)})[:1]...)
+			jobs = append(jobs, peer.jobs(event{begin + n, toThePast, eventData(begin+n, text)})...)
 		}
 		if _, err := peer.client.InsertManyFast(ctx, jobs); err != nil {
 			return err

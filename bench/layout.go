@@ -30,6 +30,9 @@ type layout struct {
 	Dead  bool // an endpoint of a further tenant is dead
 }
 
+// turn is the tenant whose turn it is.
+func (l layout) turn(n int) int { return n % l.Tenants }
+
 // An endpoint is where a peer sends.
 type endpoint struct {
 	ID     string
@@ -40,9 +43,17 @@ type endpoint struct {
 // Addresses are where a receiver listens: for the dead endpoint apart, so that it can be closed to it alone.
 type addresses struct{ Healthy, Dead string }
 
+// count is how many endpoints there are.
+func (l layout) count() int {
+	if l.Dead {
+		return l.Tenants*l.Fanout + 1
+	}
+	return l.Tenants * l.Fanout
+}
+
 // endpoints returns those at a receiver, each tenant's side by side.
 func (l layout) endpoints(at addresses) []endpoint {
-	all := make([]endpoint, 0, l.Tenants*l.Fanout+1)
+	all := make([]endpoint, 0, l.count()+1)
 	for i := range l.Tenants * l.Fanout {
 		all = append(all, endpoint{endpointID(i), tenantID(i / l.Fanout), endpointURL(at, i)})
 	}

@@ -36,9 +36,9 @@ func (l *load) run(ctx context.Context, p peer, to *layout) (map[string]float64,
 	case loadNone:
 		return nil, nil
 	case loadClosed:
-		return nil, l.closed(ctx, p, to.Tenants)
+		return nil, l.closed(ctx, p, to.turn)
 	case loadOpen:
-		return nil, l.open(ctx, p, to.Tenants)
+		return nil, l.open(ctx, p, to.turn)
 	case loadOne:
 		return l.one(ctx, p, to.Fanout)
 	case loadProbe:
@@ -56,14 +56,15 @@ type prober interface {
 	probe(ctx context.Context, what string) (map[string]float64, error)
 }
 
-func (l *load) closed(ctx context.Context, p peer, tenants int) error {
+// closed emits to the tenants that tenant says.
+func (l *load) closed(ctx context.Context, p peer, tenant func(n int) int) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	errs := make(chan error, l.Senders)
 	for range l.Senders {
 		wg.Go(func() {
 			for n := int(next.Add(1)); n <= l.Events; n = int(next.Add(1)) {
-				if err := p.emit(ctx, event{n, n % tenants, eventData(n, text)}); err != nil {
+				if err := p.emit(ctx, event{n, tenant(n), eventData(n, text)}); err != nil {
 					errs <- err
 					return
 				}
@@ -75,14 +76,14 @@ func (l *load) closed(ctx context.Context, p peer, tenants int) error {
 	return <-errs
 }
 
-func (l *load) open(ctx context.Context, p peer, tenants int) error {
+func (l *load) open(ctx context.Context, p peer, tenant func(n int) int) error {
 	var wg sync.WaitGroup
 	errs := make(chan error, l.Events)
 	began := time.Now()
 	for n := range l.Events {
 		time.Sleep(time.Until(began.Add(time.Duration(n) * time.Second / time.Duration(l.Rate))))
 		wg.Go(func() {
-			if err := p.emit(ctx, event{n, n % tenants, eventData(n, text)}); err != nil {
+			if err := p.emit(ctx, event{n, tenant(n), eventData(n, text)}); err != nil {
 				errs <- err
 			}
 		})

@@ -61,6 +61,9 @@ func TestEveryPlanOfTheSmallestSizeHasWork(t *testing.T) {
 	for _, s := range scenarios {
 		for _, p := range s.plans(minSize) {
 			label := s.name + " " + p.peer + " " + p.variant
+			if p.prepared.Match == 0 {
+				assert.Len(t, p.prepared.Layout.endpoints(addresses{}), p.prepared.Layout.count(), label)
+			}
 			if p.load.Kind == loadProbe {
 				assert.Zero(t, p.expect, label)
 				continue

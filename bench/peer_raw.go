@@ -20,12 +20,15 @@ type rawPeer struct {
 	*poster
 	done      *ledger
 	endpoints []endpoint
+	past      []endpoint
 	fanout    int
 }
 
 func openRaw(s *spec, done *ledger) (*rawPeer, error) {
 	p, err := newPoster(senders)
-	return &rawPeer{poster: p, done: done, endpoints: s.Layout.endpoints(s.Receiver), fanout: s.Layout.Fanout}, err
+	return &rawPeer{
+		poster: p, done: done, endpoints: s.Layout.endpoints(s.Receiver), past: []endpoint{pastEndpoint(s.Receiver)}, fanout: s.Layout.Fanout,
+	}, err
 }
 
 func (*rawPeer) begin(context.Context) error { return nil }
@@ -33,7 +36,11 @@ func (*rawPeer) begin(context.Context) error { return nil }
 func (p *rawPeer) emit(ctx context.Context, e event) error {
 	now := time.Now()
 	body := encode(eventType, now, e.Data)
-	for _, to := range p.endpoints[e.Tenant*p.fanout:][:p.fanout] {
+	endpoints := p.past
+	if e.Tenant != toThePast {
+		endpoints = p.endpoints[e.Tenant*p.fanout:][:p.fanout]
+	}
+	for _, to := range endpoints {
 		status, err := p.post(ctx, to.URL, "raw"+strconv.Itoa(e.N), now, body)
 		if err != nil {
 			return err

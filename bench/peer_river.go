@@ -66,7 +66,7 @@ func openRiver(ctx context.Context, s *spec, done *ledger) (*riverPeer, error) {
 		return nil, err
 	}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &deliverWorker{poster: post, pool: pool, endpoints: s.Layout.endpoints(s.Receiver), done: done})
+	river.AddWorker(workers, &deliverWorker{poster: post, pool: pool, endpoints: append(s.Layout.endpoints(s.Receiver), pastEndpoint(s.Receiver)), done: done})
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: s.River.Workers}},
 		Workers:           workers,
@@ -118,6 +118,9 @@ func prepareRiver(ctx context.Context, p *preparation, postgres, database string
 // jobs are those of one event. Each has the data: with a table of events each job would have to read it from there.
 func (p *riverPeer) jobs(e event) []river.InsertManyParams {
 	id, now := uuid.Must(uuid.NewV7()).String(), time.Now()
+	if e.Tenant == toThePast {
+		return []river.InsertManyParams{{Args: deliverArgs{id, p.layout.count(), eventType, now, e.Data}}}
+	}
 	jobs := make([]river.InsertManyParams, p.layout.Fanout)
 	for i := range jobs {
 		jobs[i].Args = deliverArgs{id, e.Tenant*p.layout.Fanout + i, eventType, now, e.Data}

@@ -40,7 +40,7 @@ func openWebhook(ctx context.Context, s *spec, done *ledger) (*webhookPeer, erro
 	var err error
 	switch s.Store {
 	case storeMemory:
-		n := s.Load.Events + 1
+		n := s.Load.Events + history // room to warm up
 		p.store = memstore.New(memstore.Options{MaxPending: n, MaxFinished: n, MaxBytes: int64(n) * 8 * bodySize})
 	case storeSQLite:
 		p.sql, err = sqlstore.OpenSQLite("sqlite", s.File, sqlstore.Options{})
@@ -61,7 +61,7 @@ func openWebhook(ctx context.Context, s *spec, done *ledger) (*webhookPeer, erro
 		return nil, err
 	}
 	if s.Store == storeMemory {
-		err = createEndpoints(ctx, p.d, s.Layout.endpoints(s.Receiver), eventType)
+		err = createEndpoints(ctx, p.d, append(s.Layout.endpoints(s.Receiver), pastEndpoint(s.Receiver)), eventType)
 	}
 	return p, err
 }
@@ -77,7 +77,11 @@ func (p *webhookPeer) emit(ctx context.Context, e event) error {
 }
 
 func webhookEvent(e event) webhook.Event {
-	return webhook.Event{Tenant: tenantID(e.Tenant), Type: eventType, Data: e.Data}
+	tenant := past
+	if e.Tenant != toThePast {
+		tenant = tenantID(e.Tenant)
+	}
+	return webhook.Event{Tenant: tenant, Type: eventType, Data: e.Data}
 }
 
 // stored waits until the Store has expanded the events that were too large for Emit.
@@ -111,6 +115,8 @@ func (p *webhookPeer) figures() map[string]float64 {
 		"claims": float64(len(times)), "claim_ms": milliseconds(percentile(times, 0.5)), "claim_p99_ms": milliseconds(percentile(times, 0.99)),
 	}
 }
+
+func (p *webhookPeer) forget() { p.meter.forget() }
 
 // logged counts by reading the log, in memory.
 func (p *webhookPeer) logged(ctx context.Context) (int, error) {

@@ -39,6 +39,13 @@ func (m *storeMeter) claimTimes() []time.Duration {
 	return slices.Sorted(slices.Values(m.claims))
 }
 
+// forget makes it as if nothing had been claimed.
+func (m *storeMeter) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.claims = nil
+}
+
 type meteredStore struct {
 	webhook.Store
 	meter *storeMeter
