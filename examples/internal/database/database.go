@@ -4,6 +4,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -46,6 +47,9 @@ func open(name string) (*sqlstore.Store, func(), error) {
 		}
 		return store, func() { _ = store.Close() }, nil
 	case scheme == "postgres", scheme == "postgresql":
+		if _, err := pgx.ParseConfig(name); err != nil {
+			return nil, nil, fmt.Errorf("-database: use postgres://user:password@host/database: %w", err) // pgx masks the password
+		}
 		db, err := sql.Open("pgx", name)
 		if err != nil {
 			return nil, nil, err
@@ -98,9 +102,15 @@ func listen(databaseURL string) sqlstore.Listen {
 
 // mysqlDSN makes the driver's own form of mysql://user:password@host:port/database?option=value.
 func mysqlDSN(name string) (string, error) {
+	const form = "mysql://user:password@host/database"
 	u, err := url.Parse(name)
-	if err != nil {
-		return "", fmt.Errorf("-database mysql://…: %w", err)
+	switch {
+	case err != nil:
+		return "", errors.New("-database mysql://…: use " + form) // its own shows the password
+	case u.Hostname() == "":
+		return "", errors.New("-database mysql://…: name a host: " + form)
+	case strings.Trim(u.Path, "/") == "":
+		return "", errors.New("-database mysql://…: name a database: " + form)
 	}
 	host := u.Host
 	if u.Port() == "" {
