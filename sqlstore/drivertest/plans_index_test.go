@@ -80,6 +80,11 @@ func planned(t *testing.T, d database, analyzed bool) *planner {
 	plain := d.store(t, dsn, sqlstore.Options{})
 	require.NoError(t, plain.Migrate(t.Context()))
 	f := d.fill(t, plain.DB(), time.Now().Truncate(time.Microsecond).UTC())
+	if d.name == postgres.name && !analyzed { // by itself it does so after a minute
+		for _, table := range tables {
+			f.exec("ALTER TABLE webhook_" + table + " SET (autovacuum_enabled = off)")
+		}
+	}
 	f.used()
 	if analyzed {
 		f.analyze()

@@ -77,7 +77,7 @@ var served = []service{
 	serve("a part of a fan-out", `^UPDATE outbox SET after_endpoint`, "outbox.primary(event_uid)"),
 	serve("take out of the outbox", `^DELETE FROM outbox`, "outbox.primary(event_uid"),
 	inOrder("what wakes up", `^SELECT event_uid, endpoint_id FROM queue WHERE lane = `, "queue.lane_due(lane,due_at)"),
-	serve("successes", `^WITH g AS \( DELETE FROM queue`, queueKey+"|queue.ref_event(ref,event_uid", "status.primary(ref)"),
+	serve("settled", `^WITH g AS \( DELETE FROM queue|FROM queue q WHERE \(q\.event_uid, q\.endpoint_id\) IN`, queueKey+"|queue.ref_event(ref,event_uid"),
 	serve("wake", `^UPDATE queue (q )?SET lane = (q\.)?ref`, queueKey),
 	inOrder("ready lanes", `^SELECT lane FROM queue|SELECT min\(lane\) FROM queue|SELECT lane, 1 AS n FROM queue`, "queue.lane_due(lane"),
 	inOrder("pick", `WHERE q\.lane = \S+ AND q\.due_at <= `, "queue.lane_due(lane,due_at)"),
