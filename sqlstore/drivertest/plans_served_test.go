@@ -100,6 +100,7 @@ var served = []service{
 	// Without the settings of a transaction PostgreSQL may sort what it has found: of a tenant's subscriptions nearly all are wanted.
 	serve("match", `FROM subscriptions p .*JOIN status`, "subscriptions.primary(tenant,pattern,channel", "status.primary(ref)"),
 	serve("duplicates", `e\.content_hash, e\.dup FROM`, "events.tenant_id(tenant,id)"),
+	serve("the event of a duplicate", `^UPDATE events .*SET dup`, "events.tenant_id(tenant,id)"),
 	serve("create endpoint", `^SELECT EXISTS \(SELECT 1 FROM queue WHERE ref`, "queue.ref_event(ref", "deliveries.ref_event(ref"),
 	serve("unsubscribe", `^DELETE FROM subscriptions`, "subscriptions.primary(tenant"),
 	inOrder("a tenant's endpoints", `e\.max_in_flight FROM .*e\.tenant = \S+ AND e\.id > `, "endpoints.tenant_id(tenant,id)"),
