@@ -60,10 +60,13 @@ var mysql = dialect{
 		readEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e STRAIGHT_JOIN {status} s ON s.ref = e.ref WHERE e.ref IN ({keys})`,
 		readVersions:  `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {versions} r WHERE (r.ref, r.version) IN ({keys})`,
 
-		lockQueue:        mysqlPatience + `SELECT` + mysqlHint + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN ({keys}) FOR UPDATE`,
-		lockDeliveries:   mysqlPatience + `SELECT` + mysqlHint + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN ({keys}) FOR UPDATE`,
-		findAttempts:     `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
-		lockEndpoint:     mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1 FOR UPDATE`,
+		lockQueue:      mysqlPatience + `SELECT` + mysqlHint + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN ({keys}) FOR UPDATE`,
+		lockDeliveries: mysqlPatience + `SELECT` + mysqlHint + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN ({keys}) FOR UPDATE`,
+		findAttempts:   `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
+		lockEndpoint:   mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1 FOR UPDATE`,
+		// By the other index of tenants it would lock the place where a tenant's next events go.
+		sameEvent: `UPDATE {events} FORCE INDEX (tenant_id) SET dup = dup + 1 WHERE tenant = $1 AND id = $2 AND content_hash = $3`,
+
 		deleteQueue:      `DELETE FROM {queue} WHERE (event_uid, endpoint_id) IN ({keys})`,
 		deleteDeliveries: `DELETE FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({keys})`,
 		requeue: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int,
