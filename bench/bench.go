@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,9 @@ type bench struct {
 	cluster   *cluster // nil if nobody needs it
 	receiver  *child
 	at        addresses         // the receiver's
-	templates map[string]string // names of databases by what is in them
+	files     string            // directory of SQLite files
+	templates map[string]string // names of databases, and of SQLite files, by what is in them
+	bases     []string          // those that others are copied from
 }
 
 var errVoid = errors.New("at least one round is void: see above")
@@ -27,9 +30,10 @@ var errVoid = errors.New("at least one round is void: see above")
 func run(ctx context.Context, o *options, out io.Writer) (err error) {
 	b := &bench{options: o, templates: make(map[string]string)}
 	if b.uses(func(p *plan) bool { return p.store == storeSQLite }) {
-		if err := onDisk(o.dir); err != nil {
+		if b.files, err = makeDir(o.dir); err != nil {
 			return err
 		}
+		defer func() { err = errors.Join(err, os.RemoveAll(b.files)) }()
 	}
 	if b.uses((*plan).usesPostgres) {
 		if b.cluster, err = openCluster(ctx, o.postgres); err != nil {
@@ -118,9 +122,12 @@ func (b *bench) runScenario(ctx context.Context, s *scenario, out io.Writer) ([]
 // warmSize is -n of what is not counted.
 const warmSize = 5000
 
-// forget drops the prepared databases of a scenario.
+// forget drops the prepared databases of a scenario, but not what they are made from.
 func (b *bench) forget(ctx context.Context) error {
 	for key, name := range b.templates {
+		if slices.Contains(b.bases, name) || filepath.IsAbs(name) { // files are removed at the end
+			continue
+		}
 		if err := b.cluster.drop(ctx, name); err != nil {
 			return err
 		}

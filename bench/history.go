@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/sqlstore"
@@ -59,8 +62,18 @@ func makeHistory(ctx context.Context, d *webhook.Dispatcher, store *sqlstore.Sto
 	return nil
 }
 
-// makeRiverHistory is the same for River.
+// makeRiverHistory makes River's tables, and jobs as they are when they are over.
 func makeRiverHistory(ctx context.Context, peer *riverPeer, pool *pgxpool.Pool) error {
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return err
+	}
+	if _, err := pool.Exec(ctx, deliveryLog); err != nil {
+		return err
+	}
 	for begin := 0; begin < history; begin += batchSize {
 		var jobs []river.InsertManyParams
 		for n := range batchSize {
@@ -73,7 +86,7 @@ func makeRiverHistory(ctx context.Context, peer *riverPeer, pool *pgxpool.Pool) 
 	if _, err := pool.Exec(ctx, `UPDATE river_job SET state = 'completed', attempt = 1, attempted_at = now(), finalized_at = now()`); err != nil {
 		return err
 	}
-	_, err := pool.Exec(ctx, `INSERT INTO delivery_log (event_id, endpoint_id, attempt, started_at, duration_us, status, error)
+	_, err = pool.Exec(ctx, `INSERT INTO delivery_log (event_id, endpoint_id, attempt, started_at, duration_us, status, error)
 		SELECT (args ->> 'event_id')::uuid, $1, 1, now(), 1000, 204, '' FROM river_job`, past)
 	return err
 }

@@ -45,7 +45,7 @@ func parse(args []string, usage io.Writer) (*options, error) {
 	flags.SetOutput(usage)
 	names := flags.String("run", strings.Join(scenarioNames(), ","), "scenarios")
 	peers := flags.String("peers", strings.Join(peerNames, ","), "peers")
-	short := flags.Bool("short", false, fmt.Sprintf("the same as -n %d: about five minutes", shortSize))
+	short := flags.Bool("short", false, fmt.Sprintf("-n %d and one round, unless they are given: about five minutes", shortSize))
 	flags.IntVar(&o.n, "n", fullSize, "deliveries of drain; the sizes of the others follow")
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds of each scenario")
 	flags.BoolVar(&o.asJSON, "json", false, "print one JSON object a line for each round and peer")
@@ -63,7 +63,7 @@ func parse(args []string, usage io.Writer) (*options, error) {
 		return nil, fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
 	if *short {
-		o.n = shortSize
+		o.shorten(flags)
 	}
 	if o.n < minSize || o.rounds < 1 {
 		return nil, fmt.Errorf("-n must be at least %d, and -rounds at least 1", minSize)
@@ -74,6 +74,18 @@ func parse(args []string, usage io.Writer) (*options, error) {
 	}
 	o.peers, err = listed("-peers", *peers, peerNames)
 	return o, err
+}
+
+// shorten sets what is not given to what -short says.
+func (o *options) shorten(flags *flag.FlagSet) {
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if !given["n"] {
+		o.n = shortSize
+	}
+	if !given["rounds"] {
+		o.rounds = 1
+	}
 }
 
 // minSize keeps the smallest sizes that are derived from -n above zero.

@@ -45,6 +45,11 @@ func TestFlagsAreChecked(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"steady", "drain"}, o.scenarios)
 	assert.Equal(t, shortSize, o.n)
+	assert.Equal(t, 1, o.rounds)
+	o, err = parse([]string{"-short", "-rounds", "3"}, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, shortSize, o.n)
+	assert.Equal(t, 3, o.rounds)
 }
 
 func TestOnlyServersOnThisMachineAreUsed(t *testing.T) {

@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivermigrate"
 )
 
 // A riverPeer is what a team would build on a job queue: a job for each delivery, and a worker that signs, posts, and adds a row to
@@ -78,30 +77,20 @@ func openRiver(ctx context.Context, s *spec, done *ledger) (*riverPeer, error) {
 	return &riverPeer{client: client, pool: pool, tracer: tracer, layout: s.Layout}, err
 }
 
-// prepareRiver makes the tables in an empty database, and jobs.
-func prepareRiver(ctx context.Context, p *preparation, postgres, database string) error {
+// prepareRiver makes the tables and a history, or else jobs.
+func prepareRiver(ctx context.Context, isBase bool, p *preparation, postgres, database string) error {
 	pool, err := openPool(ctx, postgres, database, 2, nil)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return err
-	}
-	if _, err := pool.Exec(ctx, deliveryLog); err != nil {
-		return err
-	}
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})
 	if err != nil {
 		return err
 	}
 	peer := &riverPeer{client: client, layout: p.Layout}
-	if err := makeRiverHistory(ctx, peer, pool); err != nil {
-		return err
+	if isBase {
+		return makeRiverHistory(ctx, peer, pool)
 	}
 	for begin := 0; begin < p.Preload; begin += batchSize {
 		var jobs []river.InsertManyParams

@@ -87,12 +87,18 @@ func webhookEvent(e event) webhook.Event {
 // stored waits until the Store has expanded the events that were too large for Emit.
 func (p *webhookPeer) stored(ctx context.Context) error {
 	for {
-		var left bool
-		if err := p.sql.DB().QueryRowContext(uncounted(ctx), "SELECT EXISTS (SELECT 1 FROM webhook_outbox)").Scan(&left); err != nil || !left {
+		left, err := p.unexpanded(ctx)
+		if err != nil || !left {
 			return err
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// unexpanded reports whether there are events whose deliveries are not made yet.
+func (p *webhookPeer) unexpanded(ctx context.Context) (left bool, err error) {
+	err = p.sql.DB().QueryRowContext(uncounted(ctx), "SELECT EXISTS (SELECT 1 FROM webhook_outbox)").Scan(&left)
+	return left, err
 }
 
 // finish returns at once: what Settle has stored is final.

@@ -25,48 +25,65 @@ const (
 
 // database makes what a plan's peer needs, and says how to get rid of it.
 func (b *bench) database(ctx context.Context, p *plan, s *spec) (drop func() error, err error) {
-	switch {
-	case p.usesPostgres():
-		template, err := b.template(ctx, p)
-		if err != nil {
-			return nil, fmt.Errorf("prepare: %w", err)
-		}
-		s.Postgres = b.postgres
-		s.Database, err = b.cluster.create(ctx, template)
-		return func() error { return b.cluster.drop(ctx, s.Database) }, err
-	case p.store == storeSQLite:
-		dir, err := os.MkdirTemp(b.dir, "webhook-bench-")
-		if err != nil {
-			return nil, err
-		}
-		s.File = filepath.Join(dir, "webhook.db")
-		return func() error { return os.RemoveAll(dir) }, b.prepareSQLite(ctx, &p.prepared, s.File)
+	if !p.usesPostgres() && p.store != storeSQLite {
+		return func() error { return nil }, nil
 	}
-	return func() error { return nil }, nil
+	template, err := b.template(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("prepare: %w", err)
+	}
+	if p.store == storeSQLite {
+		s.File, err = copyFile(template)
+		return func() error { return os.RemoveAll(filepath.Dir(s.File)) }, err
+	}
+	s.Postgres = b.postgres
+	s.Database, err = b.cluster.create(ctx, template)
+	return func() error { return b.cluster.drop(ctx, s.Database) }, err
 }
 
-// template returns a database that holds what a plan begins with.
+// template returns a database, or an SQLite file, that holds what a plan begins with. All begin with what has been in use.
 func (b *bench) template(ctx context.Context, p *plan) (string, error) {
-	key := fmt.Sprintf("%s %+v", p.peer, p.prepared)
+	base, err := b.once(ctx, p.peer+p.store, "", p, preparation{})
+	if err != nil {
+		return "", err
+	}
+	return b.once(ctx, fmt.Sprintf("%s %s %+v", p.peer, p.store, p.prepared), base, p, p.prepared)
+}
+
+// once makes what is to be copied, from a copy of base, unless it is there. Without a base it makes one.
+func (b *bench) once(ctx context.Context, key, base string, p *plan, prepared preparation) (string, error) {
 	if name, done := b.templates[key]; done {
 		return name, nil
 	}
-	name, err := b.cluster.create(ctx, "")
+	prepare := b.prepareDatabase
+	if p.store == storeSQLite {
+		prepare = b.prepareFile
+	}
+	name, err := prepare(ctx, base, p.peer, prepared)
 	if err != nil {
-		return "", err
-	}
-	if p.peer == peerRiver {
-		err = prepareRiver(ctx, &p.prepared, b.postgres, name)
-	} else {
-		err = b.preparePostgres(ctx, &p.prepared, name)
-	}
-	if err != nil {
-		return "", err
-	}
-	if err := b.vacuum(ctx, name); err != nil {
 		return "", err
 	}
 	b.templates[key] = name
+	b.bases = append(b.bases, base)
+	return name, nil
+}
+
+func (b *bench) prepareDatabase(ctx context.Context, base, peer string, prepared preparation) (string, error) {
+	name, err := b.cluster.create(ctx, base)
+	if err != nil {
+		return "", err
+	}
+	if peer == peerRiver {
+		err = prepareRiver(ctx, base == "", &prepared, b.postgres, name)
+	} else {
+		err = b.preparePostgres(ctx, base == "", &prepared, name)
+	}
+	if err == nil {
+		err = b.vacuum(ctx, name)
+	}
+	if err != nil {
+		return "", err
+	}
 	return name, b.cluster.alone(ctx, name)
 }
 
@@ -81,7 +98,7 @@ func (b *bench) vacuum(ctx context.Context, database string) error {
 	return err
 }
 
-func (b *bench) preparePostgres(ctx context.Context, p *preparation, database string) error {
+func (b *bench) preparePostgres(ctx context.Context, isBase bool, p *preparation, database string) error {
 	db, err := openSQL(ctx, b.postgres, database, 4, nil)
 	if err != nil {
 		return err
@@ -91,31 +108,61 @@ func (b *bench) preparePostgres(ctx context.Context, p *preparation, database st
 	if err != nil {
 		return err
 	}
-	return p.fill(ctx, store, b.at)
+	return p.fill(ctx, isBase, store, b.at)
 }
 
-func (b *bench) prepareSQLite(ctx context.Context, p *preparation, file string) error {
+func (b *bench) prepareFile(ctx context.Context, base, _ string, prepared preparation) (file string, err error) {
+	if base == "" {
+		dir, err := os.MkdirTemp(b.files, "base-")
+		if err != nil {
+			return "", err
+		}
+		file = filepath.Join(dir, "webhook.db")
+	} else if file, err = copyFile(base); err != nil {
+		return "", err
+	}
 	store, err := sqlstore.OpenSQLite("sqlite", file, sqlstore.Options{})
 	if err != nil {
-		return err
+		return "", err
 	}
-	return errors.Join(p.fill(ctx, store, b.at), store.Close())
+	return file, errors.Join(prepared.fill(ctx, base == "", store, b.at), store.Close())
 }
 
-// fill makes the tables, the endpoints, and events for them, in a database that is empty.
-func (p *preparation) fill(ctx context.Context, store *sqlstore.Store, at addresses) error {
-	if err := store.Migrate(ctx); err != nil {
-		return err
+// makeDir makes a directory for SQLite files in one that is on a disk.
+func makeDir(in string) (string, error) {
+	if err := onDisk(in); err != nil {
+		return "", err
 	}
+	in, err := filepath.Abs(in)
+	if err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(in, "webhook-bench-")
+}
+
+// copyFile copies an SQLite file that nobody has open into a directory of its own.
+func copyFile(file string) (string, error) {
+	dir, err := os.MkdirTemp(filepath.Dir(filepath.Dir(file)), "copy-")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, filepath.Base(file)), os.CopyFS(dir, os.DirFS(filepath.Dir(file)))
+}
+
+// fill makes the tables and a history, or else the endpoints and events for them.
+func (p *preparation) fill(ctx context.Context, isBase bool, store *sqlstore.Store, at addresses) error {
 	d, err := webhook.New(store, webhook.Config{Network: network, MaxEndpoints: -1, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
+	if isBase {
+		if err := store.Migrate(ctx); err != nil {
+			return err
+		}
+		return makeHistory(ctx, d, store, at)
+	}
 	if p.Match > 0 {
 		return prepareMatch(ctx, d, store.DB(), p.Match, at)
-	}
-	if err := makeHistory(ctx, d, store, at); err != nil {
-		return err
 	}
 	endpoints := p.Layout.endpoints(at)
 	if len(endpoints) > created {

@@ -58,15 +58,13 @@ func (p *webhookPeer) probeExpand(ctx context.Context) (map[string]float64, erro
 	if err := p.emit(ctx, event{0, 0, eventData(0, text)}); err != nil {
 		return nil, err
 	}
-	for cursor := ""; ; {
-		req := claimRequest(0)
-		req.Cursor = cursor
-		claimed, err := p.store.Claim(ctx, req)
-		if err != nil {
+	for left := true; left; {
+		if _, err := p.store.Claim(ctx, claimRequest(0)); err != nil {
 			return nil, err
 		}
-		if cursor = claimed.Next; cursor == "" {
-			break
+		var err error
+		if left, err = p.unexpanded(ctx); err != nil {
+			return nil, err
 		}
 	}
 	took := time.Since(began)

@@ -8,7 +8,7 @@ import (
 // noisyPlans send to ten endpoints at once, with and without one that hangs.
 func noisyPlans(n int) []plan {
 	const rate, fanout, hang = 20, 10, 10 * time.Second
-	length := seconds(n, 650, 20)
+	length := seconds(n, 1000, 20)
 	var plans []plan
 	for _, peer := range []string{peerWebhook, peerRiver} {
 		noisy, quiet := rate*length, rate*max(length/2, 1)

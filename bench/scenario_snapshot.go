@@ -13,7 +13,7 @@ func snapshotPlans(n int) []plan {
 	var plans []plan
 	for _, peer := range []string{peerWebhook, peerRiver} {
 		plans = append(plans, plan{
-			peer: peer, prepared: preparation{Layout: spread}, load: load{Kind: loadClosed, Senders: senders, Events: n}, expect: n,
+			peer: peer, prepared: preparation{Layout: spread, Preload: n}, expect: n, preloaded: true,
 			beside: holdSnapshot, figures: quarters,
 		})
 	}
