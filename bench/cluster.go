@@ -7,10 +7,14 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
+
+// databasePrefix begins the names of databases; the process id follows, and a number.
+const databasePrefix = "webhook_bench_"
 
 // A cluster is the server, and the databases that were made on it.
 type cluster struct {
@@ -37,7 +41,7 @@ func openCluster(ctx context.Context, server string) (*cluster, error) {
 		return nil, fmt.Errorf("-postgres: %w; start a server, or name one with -postgres or WEBHOOK_TEST_POSTGRES", err)
 	}
 	c := &cluster{server: server, admin: admin, made: make(map[string]bool)}
-	if err := c.inspect(ctx); err != nil {
+	if err := errors.Join(c.inspect(ctx), c.sweep(ctx)); err != nil {
 		return nil, errors.Join(err, admin.Close(ctx))
 	}
 	return c, nil
@@ -71,10 +75,32 @@ func (c *cluster) inspect(ctx context.Context) error {
 	return nil
 }
 
+// sweep drops what runs that were killed have left behind.
+func (c *cluster) sweep(ctx context.Context) error {
+	rows, err := c.admin.Query(ctx, "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", databasePrefix)
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		var pid, number int
+		if n, _ := fmt.Sscanf(name, databasePrefix+"%d_%d", &pid, &number); n < 2 || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			continue
+		}
+		if err := c.drop(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // create makes a database, empty or as a copy of another.
 func (c *cluster) create(ctx context.Context, template string) (string, error) {
 	c.numbered++
-	name := fmt.Sprintf("webhook_bench_%d_%d", os.Getpid(), c.numbered)
+	name := fmt.Sprintf("%s%d_%d", databasePrefix, os.Getpid(), c.numbered)
 	statement := "CREATE DATABASE " + name
 	if template != "" {
 		statement += " TEMPLATE " + template
