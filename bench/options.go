@@ -53,7 +53,7 @@ func parse(args []string, usage io.Writer) (*options, error) {
 	flags.StringVar(&o.dir, "dir", os.TempDir(), "where SQLite files are made: a `directory` on a disk")
 	flags.StringVar(&o.profiles, "cpuprofile", "", "write a CPU profile of each measured sender into this `directory`")
 	flags.IntVar(&o.river.Workers, "river-workers", 200, "MaxWorkers of River")
-	flags.IntVar(&o.river.Connections, "river-connections", 30, "connections of River's pool")
+	flags.IntVar(&o.river.Connections, "river-connections", 40, "connections of River's pool")
 	flags.IntVar(&o.river.CooldownMS, "river-cooldown", 5, "FetchCooldown of River in milliseconds")
 	flags.IntVar(&o.river.PollMS, "river-poll", 50, "FetchPollInterval of River in milliseconds")
 	if err := flags.Parse(args); err != nil {
