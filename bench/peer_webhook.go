@@ -111,16 +111,7 @@ func (p *webhookPeer) statements() int64 {
 	return p.tracer.count.Load()
 }
 
-// figures are of the claims while it was running.
-func (p *webhookPeer) figures() map[string]float64 {
-	times := p.meter.claimTimes()
-	if len(times) == 0 {
-		return nil
-	}
-	return map[string]float64{
-		"claims": float64(len(times)), "claim_ms": milliseconds(percentile(times, 0.5)), "claim_p99_ms": milliseconds(percentile(times, 0.99)),
-	}
-}
+func (p *webhookPeer) figures() map[string]float64 { return p.meter.figures() }
 
 func (p *webhookPeer) forget() { p.meter.forget() }
 

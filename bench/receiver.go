@@ -16,7 +16,8 @@ import (
 // An order is what the receiver is told. It answers each with a tally.
 type order struct {
 	Reset   bool          // forget everything
-	Hang    time.Duration // with Reset: how long the dead endpoint takes to answer
+	Forget  bool          // the same, but for what hangs
+	Hang    time.Duration // with one of these: how long the dead endpoint takes to answer from now on; zero changes nothing
 	Refuse  bool          // with Reset: nothing listens where it is
 	Release bool          // answer what hangs, and hang no more
 }
@@ -40,7 +41,7 @@ type groupTally struct {
 // receive is the receiver's process.
 func receive(ctx context.Context, parent pipe) error {
 	r := &receiver{}
-	r.reset(0)
+	r.forget(0)
 	forHealthy, forDead := &entrance{handler: r}, &entrance{handler: r}
 	if err := errors.Join(forHealthy.open(ctx), forDead.open(ctx)); err != nil {
 		return err
@@ -53,12 +54,15 @@ func receive(ctx context.Context, parent pipe) error {
 		}
 		switch {
 		case o.Reset:
-			r.reset(o.Hang)
+			r.release()
+			r.forget(o.Hang)
 			if o.Refuse {
 				forDead.close()
 			} else if err := forDead.open(ctx); err != nil {
 				return err
 			}
+		case o.Forget:
+			r.forget(o.Hang)
 		case o.Release:
 			r.release()
 		}
@@ -95,11 +99,13 @@ type path struct {
 	delays   []time.Duration
 }
 
-func (r *receiver) reset(hang time.Duration) {
-	r.release()
+func (r *receiver) forget(hang time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.paths, r.hang, r.released = make(map[string]*path), hang, make(chan struct{})
+	r.paths = make(map[string]*path)
+	if hang > 0 && r.hang == 0 {
+		r.hang, r.released = hang, make(chan struct{})
+	}
 }
 
 func (r *receiver) release() {

@@ -75,8 +75,11 @@ func (b *bench) send(ctx context.Context, s *spec, p *plan, m *measured) error {
 		}
 		defer end()
 	}
-	before, err := b.order(order{Reset: true, Hang: p.hang, Refuse: p.refuse})
-	if err != nil {
+	first := order{Reset: true, Refuse: p.refuse}
+	if p.prepared.Layout.Dead {
+		first.Hang = p.hang // while the sender warms up its backlog would go
+	}
+	if _, err := b.order(first); err != nil {
 		return err
 	}
 	f := &fleet{news: make(chan numbered)}
@@ -89,6 +92,10 @@ func (b *bench) send(ctx context.Context, s *spec, p *plan, m *measured) error {
 		if err := f.start(ctx, &spec); err != nil {
 			return err
 		}
+	}
+	before, err := b.order(order{Forget: true, Hang: p.hang})
+	if err != nil {
+		return err
 	}
 	if p.usesPostgres() {
 		if err := b.cluster.checkpoint(ctx); err != nil {

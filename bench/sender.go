@@ -110,7 +110,10 @@ func send(ctx context.Context, parent pipe) error {
 		return fmt.Errorf("%s: %w", s.Name, err)
 	}
 	if s.Load.Kind != loadNone && s.Load.Kind != loadProbe {
-		if err := warmUp(ctx, p, done); err != nil {
+		if err := p.begin(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+		if err := s.warmUp(ctx, p, done); err != nil {
 			return fmt.Errorf("%s: warm up: %w", s.Name, err)
 		}
 	}
@@ -123,35 +126,6 @@ func send(ctx context.Context, parent pipe) error {
 	}
 	if err := sendAll(ctx, parent, &s, p, done); err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)
-	}
-	return nil
-}
-
-// warmUp starts the peer and lets it deliver to an endpoint that does not count, so that connections are made and statements
-// prepared: with a new session PostgreSQL takes tens of milliseconds for its first answers.
-func warmUp(ctx context.Context, p peer, done *ledger) error {
-	const events, patience = 300, 30 * time.Second
-	if err := p.begin(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	l := load{Kind: loadClosed, Senders: senders, Events: events}
-	if err := l.closed(ctx, p, func(int) int { return toThePast }); err != nil {
-		return err
-	}
-	for done.delivered.Load() < events {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if err := p.finish(ctx); err != nil {
-		return err
-	}
-	done.delivered.Store(0)
-	if f, ok := p.(figurer); ok {
-		f.forget()
 	}
 	return nil
 }

@@ -13,8 +13,9 @@ import (
 type storeMeter struct {
 	done *ledger
 
-	mu     sync.Mutex
-	claims []time.Duration
+	mu      sync.Mutex
+	claims  []time.Duration
+	claimed int // deliveries
 }
 
 // around returns the store with the meter in front, and with the optional interfaces that the store has.
@@ -32,18 +33,26 @@ func (m *storeMeter) around(s webhook.Store) webhook.Store {
 	return metered
 }
 
-// claimTimes returns how long the claims have taken, sorted.
-func (m *storeMeter) claimTimes() []time.Duration {
+// figures are of the claims: how many there were, how long they took, and how many deliveries they brought. The others went from
+// Emit to the lanes.
+func (m *storeMeter) figures() map[string]float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Sorted(slices.Values(m.claims))
+	if len(m.claims) == 0 {
+		return nil
+	}
+	times := slices.Sorted(slices.Values(m.claims))
+	return map[string]float64{
+		"claims": float64(len(times)), "claim_ms": milliseconds(percentile(times, 0.5)), "claim_p99_ms": milliseconds(percentile(times, 0.99)),
+		"claimed": float64(m.claimed),
+	}
 }
 
 // forget makes it as if nothing had been claimed.
 func (m *storeMeter) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.claims = nil
+	m.claims, m.claimed = nil, 0
 }
 
 type meteredStore struct {
@@ -58,6 +67,7 @@ func (s meteredStore) Claim(ctx context.Context, req webhook.ClaimRequest) (webh
 	took := time.Since(began)
 	s.meter.mu.Lock()
 	s.meter.claims = append(s.meter.claims, took)
+	s.meter.claimed += len(claimed.Deliveries)
 	s.meter.mu.Unlock()
 	return claimed, err
 }
