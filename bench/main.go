@@ -31,7 +31,7 @@
 //   - fanout: one event to a fifth of -n endpoints
 //   - match: Emit and EmitTx to tenants with 10 endpoints and with twice -n, without Run
 //   - processes: drain by 1, 2 and 4 processes
-//   - snapshot: drain, four times -n, while another session keeps an old snapshot
+//   - snapshot: drain, four times -n (River: -n), while another session keeps an old snapshot
 //
 // # What can be compared
 //
