@@ -56,8 +56,13 @@ type Attempt struct {
 	Truncated    bool   // there was more
 
 	NextAt time.Time // when the next attempt is due; zero for none
-	Late   bool      // logged by a process that had lost its lease: it did not decide the delivery's state
-	Test   bool      // from Scope.Test
+
+	// Late says that it was logged by a process that had lost its lease, and did not decide the delivery's state. A process that
+	// loses a lease while the Store refuses its results, and then gets the delivery again, sends no second request but stores the
+	// result anew: the Late attempt is then beside one that is not, with the same StartedAt.
+	Late bool
+
+	Test bool // from Scope.Test
 }
 
 // A Class says what kind of failure an attempt met. The set is closed. A Class is an error, so that a [Transport] can

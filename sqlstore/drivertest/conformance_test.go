@@ -11,9 +11,7 @@ import (
 )
 
 func TestEveryDialectKeepsTheContract(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, d database) {
-		t.Parallel()
 		dsn := d.dsn(t)
 		first := d.store(t, dsn, sqlstore.Options{})
 		require.NoError(t, first.Migrate(t.Context()))

@@ -18,13 +18,11 @@ import (
 
 // A crowded server takes no new connections. Events one by one would only ask for more of them.
 func TestAGroupThatGetsNoConnectionIsNotTriedOneByOne(t *testing.T) {
-	t.Parallel()
 	crowded := map[string]error{
 		postgres.name: &pgconn.PgError{Severity: "FATAL", Code: "53300", Message: "sorry, too many clients already"},
 		mysql.name:    &mysqldriver.MySQLError{Number: 1040, Message: "Too many connections"},
 	}
 	eachServer(t, func(t *testing.T, d database) {
-		t.Parallel()
 		dsn := d.dsn(t)
 		connector := &crowd{driver: d.open(t, dsn).Driver(), dsn: dsn, err: crowded[d.name]}
 		db := sql.OpenDB(connector)

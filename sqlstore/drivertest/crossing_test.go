@@ -16,9 +16,7 @@ import (
 
 // Each circuit that is open yields one probe, also when processes that begin anywhere in the round claim at once.
 func TestProcessesThatProbeAtOnceDoNotLockEachOtherOut(t *testing.T) {
-	t.Parallel()
 	eachServer(t, func(t *testing.T, d database) {
-		t.Parallel()
 		const endpoints, rounds = 200, 8
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))
@@ -98,9 +96,7 @@ func TestRetryAndSettleOfTheSameDeliveriesDoNotLockEachOtherOut(t *testing.T) {
 
 // An event that nobody receives is deleted when it is expanded, unless a transaction holds it that has emitted it again.
 func TestATransactionThatHoldsAnEventStopsNoClaim(t *testing.T) {
-	t.Parallel()
 	eachServer(t, func(t *testing.T, d database) {
-		t.Parallel()
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))
 		require.NoError(t, s.store.Migrate(t.Context()))
@@ -128,9 +124,7 @@ func TestATransactionThatHoldsAnEventStopsNoClaim(t *testing.T) {
 
 // Erase takes what becomes of an outbox row that another process is expanding.
 func TestEraseLeavesNothingOfAnEventThatIsBeingExpanded(t *testing.T) {
-	t.Parallel()
 	eachServer(t, func(t *testing.T, d database) {
-		t.Parallel()
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))
 		require.NoError(t, s.store.Migrate(t.Context()))

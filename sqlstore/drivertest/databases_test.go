@@ -47,11 +47,20 @@ var (
 	databases = []database{postgres, mysql, sqlite}
 )
 
-// each runs a test on every database.
+// each runs a test on every database, in parallel, and in parallel with other tests.
 func each(t *testing.T, test func(t *testing.T, d database)) {
 	t.Helper()
-	for _, d := range databases {
-		t.Run(d.name, func(t *testing.T) { test(t, d) })
+	eachOf(t, databases, test)
+}
+
+func eachOf(t *testing.T, on []database, test func(t *testing.T, d database)) {
+	t.Helper()
+	t.Parallel()
+	for _, d := range on {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, d)
+		})
 	}
 }
 

@@ -68,7 +68,6 @@ func TestWakeAfterTheCommitMakesItAtOnce(t *testing.T) {
 // A duplicate changes its own event, and so locks it until the transaction ends; MariaDB also locks the ids right before its.
 func TestAnOpenTransactionWithADuplicateHoldsUpNoClaimAndNoOtherEvent(t *testing.T) {
 	eachServer(t, func(t *testing.T, d database) {
-		t.Parallel()
 		h := newHost(t, d)
 		api := h.dispatcher(t, h.store, soon)
 		acme, other := newCustomer(t, api), newCustomer(t, api)

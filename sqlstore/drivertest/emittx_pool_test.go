@@ -15,9 +15,7 @@ import (
 
 // Each statement of a pool is a transaction of its own: a crash between two would leave half an event, or half of the events.
 func TestAPoolIsNoTransactionUnlessOneStatementDoesIt(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, d database) {
-		t.Parallel()
 		h := newHost(t, d)
 		api := h.dispatcher(t, h.store, soon)
 		acme := newCustomer(t, api)

@@ -77,9 +77,7 @@ func eachWay(t *testing.T, test func(t *testing.T, h *host, begin func(*testing.
 // eachConcurrentWay is eachWay without SQLite, where one transaction writes at a time.
 func eachConcurrentWay(t *testing.T, test func(t *testing.T, h *host, begin func(*testing.T) transaction)) {
 	t.Helper()
-	for _, d := range []database{postgres, mysql} {
-		t.Run(d.name, func(t *testing.T) { waysOf(t, d, test) })
-	}
+	eachServer(t, func(t *testing.T, d database) { waysOf(t, d, test) })
 }
 
 func waysOf(t *testing.T, d database, test func(t *testing.T, h *host, begin func(*testing.T) transaction)) {

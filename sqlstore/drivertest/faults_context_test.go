@@ -129,6 +129,7 @@ func TestAContextThatEndsWithoutAConnectionIsTheError(t *testing.T) {
 
 // One that holds the whole file keeps everyone from writing, for five seconds and not for five seconds an event.
 func TestAHeldSQLiteFileFailsOnce(t *testing.T) {
+	t.Parallel()
 	dsn := sqlite.dsn(t)
 	store := sqlite.store(t, dsn, sqlstore.Options{})
 	require.NoError(t, store.Migrate(t.Context()))

@@ -92,6 +92,7 @@ func TestAFullDiskLeavesWhatIsSettledAndClaimedAsItWas(t *testing.T) {
 }
 
 func TestAFullSQLiteDiskLeavesWhatIsSettledAndClaimedAsItWas(t *testing.T) {
+	t.Parallel()
 	store := sqlite.migrated(t)
 	s := newScene(t, store)
 	s.endpoint("acme", "ep1")
@@ -135,6 +136,7 @@ func TestAFullSQLiteDiskLeavesWhatIsSettledAndClaimedAsItWas(t *testing.T) {
 }
 
 func TestAFullSQLiteDiskIsAClearErrorAndNothingIsStored(t *testing.T) {
+	t.Parallel()
 	store := sqlite.migrated(t)
 	s := newScene(t, store)
 	s.endpoint("acme", "ep1")

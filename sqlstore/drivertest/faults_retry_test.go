@@ -25,9 +25,7 @@ var refusals = map[string][]error{
 // eachServer runs a test on the databases that refuse transactions because of others.
 func eachServer(t *testing.T, test func(t *testing.T, d database)) {
 	t.Helper()
-	for _, d := range []database{postgres, mysql} {
-		t.Run(d.name, func(t *testing.T) { test(t, d) })
-	}
+	eachOf(t, []database{postgres, mysql}, test)
 }
 
 func TestATransactionThatWasRefusedIsRunAgain(t *testing.T) {

@@ -97,6 +97,7 @@ func TestAClaimWhoseCommitIsUncertainFails(t *testing.T) {
 
 // BEGIN IMMEDIATE is a statement, and the one connection that writes stays in the pool whatever became of it.
 func TestAnUncertainBeginDoesNotStopSQLite(t *testing.T) {
+	t.Parallel()
 	for name, f := range map[string]fault{"begun": {err: errStopped, after: true}, "not begun": {err: errStopped}} {
 		t.Run(name, func(t *testing.T) {
 			store, sab := sqlite.sabotaged(t)
@@ -110,6 +111,7 @@ func TestAnUncertainBeginDoesNotStopSQLite(t *testing.T) {
 }
 
 func TestACommitThatFailedInSQLiteIsRolledBack(t *testing.T) {
+	t.Parallel()
 	store, sab := sqlite.sabotaged(t)
 	s := newScene(t, store)
 	sab.sabotage(failing("COMMIT", fault{err: errStopped}))

@@ -139,6 +139,7 @@ func TestANotificationReachesTheWorkerOfAnotherProcess(t *testing.T) {
 }
 
 func TestWithoutItsListeningConnectionAProcessPollsAndListensAgain(t *testing.T) {
+	t.Parallel()
 	l := newListening(t, sqlstore.Options{}, soon)
 	for range 3 {
 		cut := l.count(t, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -164,6 +165,7 @@ func TestWithoutItsListeningConnectionAProcessPollsAndListensAgain(t *testing.T)
 }
 
 func TestAListenerThatBeginsLateFindsWhatWasThereBefore(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, postgres)
 	var calls atomic.Int32
 	listen := pgxListen(h.url)
@@ -201,6 +203,7 @@ func TestAListenerThatBeginsLateFindsWhatWasThereBefore(t *testing.T) {
 
 // A transaction that notifies would wait for all others that do when it commits.
 func TestATransactionOfTheApplicationDoesNotNotify(t *testing.T) {
+	t.Parallel()
 	l := newListening(t, sqlstore.Options{}, never)
 	tx := beginSQL(t, l.host)
 	recorder := &recording{Execer: tx}

@@ -13,7 +13,6 @@ import (
 
 // An id comes from a URL, and a cursor from whoever keeps it: PostgreSQL refuses some bytes that others do not find.
 func TestIDsThatNoTextMayHaveAreNotFound(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")

@@ -123,6 +123,7 @@ func TestALongPrefixIsUsable(t *testing.T) {
 }
 
 func TestMigrateMakesThePostgresSchema(t *testing.T) {
+	t.Parallel()
 	dsn := postgres.dsn(t)
 	a := postgres.store(t, dsn, sqlstore.Options{Schema: "hooks", Prefix: "w_"})
 	b := postgres.store(t, dsn, sqlstore.Options{Schema: strings.Repeat("s", 63), Prefix: "w_"})
@@ -135,6 +136,7 @@ func TestMigrateMakesThePostgresSchema(t *testing.T) {
 
 // A user that may not make schemas has been given one.
 func TestMigrateUsesAPostgresSchemaThatIsThere(t *testing.T) {
+	t.Parallel()
 	dsn := postgres.dsn(t)
 	admin := postgres.open(t, dsn)
 	admin.SetMaxOpenConns(1)
@@ -159,6 +161,7 @@ func TestMigrateUsesAPostgresSchemaThatIsThere(t *testing.T) {
 
 // The lock alone is not enough: what the others did must be seen after the wait.
 func TestPostgresMigratesWhateverTheDefaultIsolationIs(t *testing.T) {
+	t.Parallel()
 	dsn := postgres.dsn(t)
 	d := postgres
 	d.suffix = "&default_transaction_isolation=serializable"

@@ -19,6 +19,7 @@ import (
 // PostgreSQL keeps plans that it made when tables were empty, which is when reading all of a table is best. Nothing here
 // gathers statistics.
 func TestADrainThatStartsFromAnEmptySchemaNeverScansTheQueue(t *testing.T) {
+	t.Parallel()
 	const deliveries, tenants = 5_000, 20
 	dsn := postgres.dsn(t)
 	drain := postgres.store(t, dsn, sqlstore.Options{})

@@ -117,9 +117,7 @@ func onPurpose(method string, p *plan, table string) bool {
 
 func TestEveryStatementFindsItsRowsByAnIndex(t *testing.T) {
 	onlyWithoutRaceDetector(t)
-	t.Parallel()
 	each(t, func(t *testing.T, d database) {
-		t.Parallel()
 		for _, variant := range []string{"analyzed", "never analyzed"} {
 			t.Run(variant, func(t *testing.T) {
 				p := planned(t, d, variant == "analyzed")

@@ -104,9 +104,7 @@ func manyRows(t *testing.T, d database, now time.Time) (*sqlstore.Store, *rowCou
 
 func TestPagesOfManyRows(t *testing.T) {
 	onlyWithoutRaceDetector(t)
-	t.Parallel()
 	each(t, func(t *testing.T, d database) {
-		t.Parallel()
 		now := time.Now().Truncate(time.Microsecond).UTC()
 		s, counter := manyRows(t, d, now)
 		t.Run("a page reads a thousand rows whatever it looks for", func(t *testing.T) { readLittle(t, s, counter, now) })

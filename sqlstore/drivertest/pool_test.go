@@ -26,7 +26,6 @@ func tooLong() time.Duration {
 
 func TestEmitInsideATransactionThatHoldsTheOnlyConnectionSaysWhatToDo(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
-		t.Parallel()
 		h := newHost(t, d)
 		h.db.SetMaxOpenConns(1)
 		api := h.dispatcher(t, h.store, soon)
@@ -53,7 +52,6 @@ func TestEmitInsideATransactionThatHoldsTheOnlyConnectionSaysWhatToDo(t *testing
 
 func TestEmitOfAnIDThatAnOpenTransactionHoldsSaysWhatToDo(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
-		t.Parallel()
 		h := newHost(t, d)
 		api := h.dispatcher(t, h.store, soon)
 		acme := newCustomer(t, api)
@@ -79,7 +77,6 @@ func TestEmitOfAnIDThatAnOpenTransactionHoldsSaysWhatToDo(t *testing.T) {
 
 func TestHangingReceiversHoldNoConnectionOfThePool(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
-		t.Parallel()
 		const hanging, events, rounds = 50, 4, 20
 		h := newHost(t, d)
 		h.db.SetMaxOpenConns(1)
