@@ -1,0 +1,5 @@
+//go:build race
+
+package servers
+
+func init() { raceDetector = true }
