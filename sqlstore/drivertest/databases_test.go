@@ -19,7 +19,11 @@ import (
 func TestMain(m *testing.M) {
 	runWorkerIfAsked()
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil { // they wait for servers and leases, most of the time
+	parallel := "8" // they wait for servers and leases, most of the time
+	if raceDetector {
+		parallel = "3" // SQLite, which is Go code here, keeps the cores busy
+	}
+	if err := flag.Set("test.parallel", parallel); err != nil {
 		panic(err)
 	}
 	code := m.Run()
