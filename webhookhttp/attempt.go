@@ -1,0 +1,72 @@
+package webhookhttp
+
+import (
+	"encoding/base64"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gowebhook/webhook"
+)
+
+// classUnreachable stands for all classes that would tell what the application's network is like. There is no time with it
+// either, which would tell the same.
+const classUnreachable = "unreachable"
+
+// A logJSON is an attempt in the log of an endpoint.
+type logJSON struct {
+	ID             string     `json:"id"`
+	Event          string     `json:"event"` // its type
+	EventID        string     `json:"event_id"`
+	DeliveryID     string     `json:"delivery_id"`
+	Attempt        int        `json:"attempt"`
+	StatusCode     *int       `json:"status_code"`
+	ResponseTimeMS *int64     `json:"response_time_ms"`
+	Class          *string    `json:"class"`
+	Test           bool       `json:"test"`
+	CreatedAt      timestamp  `json:"created_at"`
+	NextAttemptAt  *timestamp `json:"next_attempt_at"`
+}
+
+// An attemptJSON is an attempt with what the receiver answered.
+type attemptJSON struct {
+	logJSON
+
+	ResponseBody         *string `json:"response_body"`
+	ResponseBodyEncoding *string `json:"response_body_encoding"`
+	ResponseTruncated    bool    `json:"response_truncated"`
+}
+
+func logOf(a *webhook.Attempt) logJSON {
+	delivery := deliveryID(a.EventID, a.EndpointID)
+	entry := logJSON{
+		ID: delivery + "." + strconv.Itoa(a.Number), Event: a.EventType, EventID: a.EventID, DeliveryID: delivery, Attempt: a.Number,
+		StatusCode: optionalOf(a.Status), Class: optionalOf(string(a.Class)), Test: a.Test,
+		CreatedAt: timestamp(a.StartedAt), NextAttemptAt: optionalTime(a.NextAt),
+	}
+	switch a.Class {
+	case webhook.ClassDNS, webhook.ClassRefused, webhook.ClassBlocked:
+		class := classUnreachable
+		entry.Class = &class
+	case webhook.ClassLocal: // nothing was sent
+	default:
+		ms := a.Duration.Round(time.Millisecond).Milliseconds()
+		entry.ResponseTimeMS = &ms
+	}
+	return entry
+}
+
+func attemptOf(a *webhook.Attempt) attemptJSON {
+	entry := attemptJSON{logJSON: logOf(a), ResponseTruncated: a.Truncated}
+	if len(a.ResponseBody) == 0 {
+		return entry
+	}
+	body, encoding := string(a.ResponseBody), "utf-8"
+	if !utf8.ValidString(body) {
+		body, encoding = base64.StdEncoding.EncodeToString(a.ResponseBody), "base64"
+	}
+	entry.ResponseBody, entry.ResponseBodyEncoding = &body, &encoding
+	return entry
+}
+
+func deliveryID(eventID, endpointID string) string { return eventID + "." + endpointID }

@@ -1,0 +1,87 @@
+package webhookhttp
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/gowebhook/webhook"
+)
+
+// A Permission is what a request needs to be allowed. An application that knows no such differences may ignore it.
+type Permission string
+
+// Permissions.
+const (
+	PermissionRead       Permission = "webhooks.read"    // see endpoints and event types
+	PermissionWrite      Permission = "webhooks.write"   // create endpoints (which shows their first secret), change and delete them
+	PermissionTest       Permission = "webhooks.test"    // send test events
+	PermissionSecrets    Permission = "webhooks.secrets" // rotate secrets, and see them where the Dispatcher reveals them
+	PermissionDeliveries Permission = "deliveries.read"  // see events with their data, deliveries, logs, and what receivers answered
+	PermissionRetry      Permission = "deliveries.retry" // send deliveries again
+)
+
+// Errors for [Config.Authorize] to return, as they are or wrapped. What they are wrapped in is neither shown nor logged.
+var (
+	// ErrUnauthenticated says that it is not known who makes the request: 401.
+	ErrUnauthenticated = errors.New("not authenticated")
+
+	// ErrForbidden says that whoever makes the request may not do this: 403.
+	ErrForbidden = errors.New("not allowed")
+)
+
+// authorize returns the tenant that the request is about.
+func (c *call) authorize(p Permission) (string, error) {
+	tenant, err := c.h.config.Authorize(c.r, p)
+	switch {
+	case errors.Is(err, ErrUnauthenticated):
+		c.w.Header().Set("WWW-Authenticate", "Bearer")
+		return "", refuse(http.StatusUnauthorized, codeUnauthenticated, "", "the request has no valid credentials",
+			"send them as the application's documentation says")
+	case errors.Is(err, ErrForbidden):
+		return "", refuse(http.StatusForbidden, codeForbidden, "", fmt.Sprintf("these credentials lack the permission %s", p),
+			"use others, or ask an administrator for it")
+	case err != nil:
+		return "", c.broken(fmt.Errorf("authorize: %w", err))
+	case tenant == "":
+		return "", c.broken(errors.New("authorize: neither a tenant nor an error"))
+	}
+	return tenant, nil
+}
+
+// mayReveal reports whether a secret that the Dispatcher reveals may be shown to who asks.
+func (c *call) mayReveal() (bool, error) {
+	tenant, err := c.h.config.Authorize(c.r, PermissionSecrets)
+	switch {
+	case errors.Is(err, ErrUnauthenticated), errors.Is(err, ErrForbidden):
+		return false, nil
+	case err != nil:
+		return false, c.broken(fmt.Errorf("authorize: %w", err))
+	}
+	return tenant == c.tenant, nil
+}
+
+// broken reports an error of the application and returns the answer to it.
+func (c *call) broken(err error) error {
+	c.report(err)
+	return refuse(http.StatusInternalServerError, codeInternal, "", "something went wrong on our side", "try again later")
+}
+
+// unavailable reports an error of the store and returns the answer to it.
+func (c *call) unavailable(err error) error {
+	c.report(err)
+	c.w.Header().Set("Retry-After", "5")
+	return refuse(http.StatusServiceUnavailable, codeUnavailable, "", "the request could not be completed", "try again in a few seconds")
+}
+
+// report logs an error, unless it is that the client has gone.
+func (c *call) report(err error) {
+	ctx := c.r.Context()
+	if ctx.Err() != nil {
+		return
+	}
+	c.h.config.Logger.ErrorContext(ctx, "webhookhttp", "error", err.Error(), "method", c.r.Method, "route", c.route.path)
+}
+
+// scope is what the request may see and do.
+func (c *call) scope() webhook.Scope { return c.h.d.Tenant(c.tenant) }

@@ -1,0 +1,105 @@
+package webhookhttp
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gowebhook/webhook"
+)
+
+// A Config configures a Handler. Authorize is required. New copies it; later changes have no effect.
+type Config struct {
+	// Prefix is the pattern of the path below which requests arrive, as in [http.ServeMux]: "/v1/communities/{community_id}". It
+	// begins with "/" and does not end with it. Defaults to none, as behind [http.StripPrefix].
+	Prefix string
+
+	// Authorize says whose webhooks a request is about, if it may do what the permission stands for. It is required, and called
+	// once for each request before anything else is done with it; with Config.RevealSecrets of the Dispatcher, a second time
+	// with PermissionSecrets where a secret might be shown. The wildcards of Prefix are path values of the request.
+	//
+	// ErrUnauthenticated answers 401 and ErrForbidden 403, also when wrapped. Any other error, and an empty tenant without one,
+	// is the application's failure: it is logged, and answered with 500 and no details.
+	Authorize func(*http.Request, Permission) (tenant string, err error)
+
+	// EventTypes is the catalogue that customers are shown, each type with a description: that of webhook.Config. Defaults to
+	// none.
+	EventTypes map[string]string
+
+	// ReadOnly lists fields of an endpoint that customers see but cannot set: among "description", "channel", "profile",
+	// "metadata", "headers", "timeout_ms" and "max_in_flight". An empty list that is not nil lets them set all. Defaults to
+	// "profile" and "metadata", which are the application's own.
+	ReadOnly []string
+
+	// TrustedOrigins are origins other than the API's own whose pages may change something, such as "https://app.example.com".
+	// Defaults to none.
+	TrustedOrigins []string
+
+	// RenderError writes a problem in the application's own format. Headers that belong to the answer (Allow, Retry-After,
+	// WWW-Authenticate) are set already; it sets Content-Type and writes the status. It may call Problem.ServeHTTP. Defaults to
+	// that.
+	RenderError func(http.ResponseWriter, *http.Request, Problem)
+
+	// Logger gets the failures that are answered with 500 and 503. Defaults to slog.Default().
+	Logger *slog.Logger
+}
+
+// optional are the fields that ReadOnly may list.
+var optional = []string{"description", "channel", "profile", "metadata", "headers", "timeout_ms", "max_in_flight"}
+
+// complete returns c with its defaults filled in, or what is wrong with it.
+func (c Config) complete() (Config, error) {
+	if c.Authorize == nil {
+		return c, &webhook.FieldError{
+			Field: "Config.Authorize", Problem: "is nil",
+			Cure: "say whose webhooks a request is about; an API for a single customer returns the same tenant for all",
+		}
+	}
+	if err := checkPrefix(c.Prefix); err != nil {
+		return c, err
+	}
+	if c.ReadOnly == nil {
+		c.ReadOnly = []string{"profile", "metadata"}
+	}
+	for i, name := range c.ReadOnly {
+		if !slices.Contains(optional, name) {
+			return c, &webhook.FieldError{
+				Field: "Config.ReadOnly[" + strconv.Itoa(i) + "]", Problem: fmt.Sprintf("is %q", name),
+				Cure: "use some of " + strings.Join(optional, ", "),
+			}
+		}
+	}
+	c.EventTypes, c.ReadOnly, c.TrustedOrigins = maps.Clone(c.EventTypes), slices.Clone(c.ReadOnly), slices.Clone(c.TrustedOrigins)
+	if c.RenderError == nil {
+		c.RenderError = func(w http.ResponseWriter, r *http.Request, p Problem) { p.ServeHTTP(w, r) }
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, nil
+}
+
+func checkPrefix(prefix string) error {
+	const (
+		field = "Config.Prefix"
+		cure  = `write it as "/v1/communities/{community_id}", or leave it empty behind http.StripPrefix`
+	)
+	switch {
+	case prefix == "":
+		return nil
+	case prefix[0] != '/':
+		return &webhook.FieldError{Field: field, Problem: `does not begin with "/"`, Cure: cure}
+	case strings.HasSuffix(prefix, "/"):
+		return &webhook.FieldError{Field: field, Problem: `ends with "/"`, Cure: cure}
+	case strings.Contains(prefix, "...}") || strings.Contains(prefix, "{$}"):
+		return &webhook.FieldError{Field: field, Problem: "has a wildcard for the end of a path", Cure: cure}
+	case path.Clean(prefix) != prefix:
+		return &webhook.FieldError{Field: field, Problem: `has "//", "/./" or "/../" in it`, Cure: cure}
+	}
+	return nil
+}

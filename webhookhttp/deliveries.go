@@ -1,0 +1,157 @@
+package webhookhttp
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/gowebhook/webhook"
+)
+
+// maxAttempts is how many attempts are shown with a delivery, the latest.
+const maxAttempts = 50
+
+// A deliveryJSON is a delivery as customers see it.
+type deliveryJSON struct {
+	ID            string                `json:"id"`
+	Event         string                `json:"event"` // its type
+	EventID       string                `json:"event_id"`
+	EndpointID    string                `json:"endpoint_id"`
+	State         webhook.DeliveryState `json:"state"`
+	Reason        *webhook.Reason       `json:"reason"`
+	AttemptCount  int                   `json:"attempt_count"`
+	InFlight      bool                  `json:"in_flight"`
+	NextAttemptAt *timestamp            `json:"next_attempt_at"`
+	CreatedAt     timestamp             `json:"created_at"`
+	FinishedAt    *timestamp            `json:"finished_at"`
+}
+
+func deliveryOf(d *webhook.Delivery) deliveryJSON {
+	v := deliveryJSON{
+		ID: d.ID, Event: d.EventType, EventID: d.EventID, EndpointID: d.EndpointID, State: d.State, Reason: optionalOf(d.Reason),
+		AttemptCount: d.Attempts, InFlight: d.InFlight, CreatedAt: timestamp(d.CreatedAt), FinishedAt: optionalTime(d.FinishedAt),
+	}
+	if !d.InFlight { // DueAt is then when its lease ends
+		v.NextAttemptAt = optionalTime(d.DueAt)
+	}
+	return v
+}
+
+func (c *call) listDeliveries() error {
+	p, err := c.paging()
+	if err != nil {
+		return err
+	}
+	q := p.query()
+	if q.EndpointID, err = p.id("endpoint_id"); err != nil {
+		return err
+	}
+	if q.EventID, err = p.id("event_id"); err != nil {
+		return err
+	}
+	if q.Type, err = p.eventType("event"); err != nil {
+		return err
+	}
+	state, err := p.text("state", isDeliveryState, "use pending, succeeded, failed or canceled")
+	if err != nil {
+		return err
+	}
+	q.State = webhook.DeliveryState(state)
+	if err := p.between(&q); err != nil {
+		return err
+	}
+	l, err := c.deliveries(q)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusOK, l)
+}
+
+// deliveries returns a page of deliveries.
+func (c *call) deliveries(q webhook.Query) (*list[deliveryJSON], error) {
+	page, err := fill(q, func(q webhook.Query) (webhook.Page[webhook.Delivery], error) {
+		return c.scope().Deliveries(c.r.Context(), q)
+	})
+	if err != nil {
+		return nil, err
+	}
+	views := make([]deliveryJSON, len(page.Items))
+	for i := range page.Items {
+		views[i] = deliveryOf(&page.Items[i])
+	}
+	return &list[deliveryJSON]{views, optionalOf(page.Next)}, nil
+}
+
+func isDeliveryState(s string) bool {
+	switch webhook.DeliveryState(s) {
+	case webhook.DeliveryPending, webhook.DeliverySucceeded, webhook.DeliveryFailed, webhook.DeliveryCanceled:
+		return true
+	default:
+		return false
+	}
+}
+
+// delivery is the query for the delivery of the path.
+func (c *call) delivery() (webhook.Query, error) {
+	event, endpoint, _ := strings.Cut(c.r.PathValue("delivery_id"), ".")
+	if !isID(event) || !isID(endpoint) {
+		return webhook.Query{}, notFound(c.route.path)
+	}
+	return webhook.Query{EventID: event, EndpointID: endpoint}, nil
+}
+
+// oneDelivery returns the delivery that q names.
+func (c *call) oneDelivery(q webhook.Query) (*deliveryJSON, error) {
+	found, err := c.deliveries(q)
+	if err != nil {
+		return nil, err
+	}
+	if len(found.Data) == 0 {
+		return nil, notFound(c.route.path)
+	}
+	return &found.Data[0], nil
+}
+
+func (c *call) getDelivery() error {
+	q, err := c.delivery()
+	if err != nil {
+		return err
+	}
+	d, err := c.oneDelivery(q)
+	if err != nil {
+		return err
+	}
+	q.Limit = maxAttempts
+	page, err := fill(q, func(q webhook.Query) (webhook.Page[webhook.Attempt], error) {
+		return c.scope().Attempts(c.r.Context(), q)
+	})
+	if err != nil {
+		return err
+	}
+	view := struct {
+		*deliveryJSON
+
+		Attempts []attemptJSON `json:"attempts"` // the latest first
+	}{d, make([]attemptJSON, len(page.Items))}
+	for i := range page.Items {
+		view.Attempts[i] = attemptOf(&page.Items[i])
+	}
+	return c.answer(http.StatusOK, view)
+}
+
+func (c *call) retryDelivery() error {
+	q, err := c.delivery()
+	if err != nil {
+		return err
+	}
+	if _, err := c.scope().Retry(c.r.Context(), q); errors.Is(err, webhook.ErrConflict) {
+		return refuse(http.StatusConflict, codeEndpointDisabled, "", "the endpoint of this delivery is disabled", "set is_active of the endpoint to true first")
+	} else if err != nil {
+		return err
+	}
+	d, err := c.oneDelivery(q)
+	if err != nil {
+		return err
+	}
+	return c.answer(http.StatusAccepted, d)
+}

@@ -1,0 +1,17 @@
+package webhookhttp
+
+import _ "embed" // of the document
+
+// document describes the API in OpenAPI 3.1.
+//
+//go:embed openapi.yaml
+var document []byte
+
+func (c *call) getDocument() error {
+	header := c.w.Header()
+	header.Set("Content-Type", "application/yaml")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-cache")
+	_, _ = c.w.Write(document) // the client may be gone
+	return nil
+}

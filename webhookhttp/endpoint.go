@@ -1,0 +1,123 @@
+package webhookhttp
+
+import (
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// An endpointJSON is an endpoint as customers see it.
+type endpointJSON struct {
+	ID             string                `json:"id"`
+	URL            string                `json:"url"`
+	Events         []string              `json:"events"`
+	Description    string                `json:"description"`
+	IsActive       bool                  `json:"is_active"`
+	State          webhook.EndpointState `json:"state"`
+	DisabledReason *webhook.Reason       `json:"disabled_reason"`
+	Channel        string                `json:"channel"`
+	Profile        string                `json:"profile"`
+	Metadata       map[string]string     `json:"metadata"`
+	Headers        map[string]string     `json:"headers"` // the values are empty
+	TimeoutMS      *int64                `json:"timeout_ms"`
+	MaxInFlight    *int                  `json:"max_in_flight"`
+	Health         healthJSON            `json:"health"`
+	Secret         string                `json:"secret,omitempty"`
+	Secrets        []secretJSON          `json:"secrets"`
+	Version        int64                 `json:"version"`
+	CreatedAt      timestamp             `json:"created_at"`
+	UpdatedAt      timestamp             `json:"updated_at"`
+}
+
+type healthJSON struct {
+	Failures      int        `json:"failures"`
+	FailingSince  *timestamp `json:"failing_since"`
+	LastFailureAt *timestamp `json:"last_failure_at"`
+	RecoveredAt   *timestamp `json:"recovered_at"`
+	BlockedUntil  *timestamp `json:"blocked_until"`
+}
+
+// A secretJSON says since when and how long a signing secret counts, not what it is.
+type secretJSON struct {
+	CreatedAt timestamp  `json:"created_at"`
+	ExpiresAt *timestamp `json:"expires_at"`
+}
+
+// viewOf returns an endpoint without its secret.
+func viewOf(e *webhook.Endpoint) *endpointJSON {
+	v := &endpointJSON{
+		ID: e.ID, URL: e.URL, Events: e.Events, Description: e.Description, IsActive: e.State == webhook.EndpointActive,
+		State: e.State, DisabledReason: optionalOf(e.Reason), Channel: e.Channel, Profile: e.Profile,
+		Metadata: e.Metadata, Headers: make(map[string]string, len(e.Header)),
+		TimeoutMS: optionalOf(int64(e.Timeout / time.Millisecond)), MaxInFlight: optionalOf(e.MaxInFlight),
+		Health: healthJSON{
+			Failures: e.Health.Failures, FailingSince: optionalTime(e.Health.FailingSince),
+			LastFailureAt: optionalTime(e.Health.LastFailureAt), RecoveredAt: optionalTime(e.Health.RecoveredAt),
+			BlockedUntil: optionalTime(e.Health.BlockedUntil),
+		},
+		Secrets: make([]secretJSON, len(e.Secrets)), Version: e.Version,
+		CreatedAt: timestamp(e.CreatedAt), UpdatedAt: timestamp(e.UpdatedAt),
+	}
+	if v.Metadata == nil {
+		v.Metadata = map[string]string{}
+	}
+	for name := range e.Header {
+		v.Headers[name] = ""
+	}
+	for i, s := range e.Secrets {
+		v.Secrets[i] = secretJSON{timestamp(s.CreatedAt), optionalTime(s.ExpiresAt)}
+	}
+	return v
+}
+
+// views returns endpoints as who asks may see them: with secrets only if the Dispatcher reveals them and Authorize agrees.
+func (c *call) views(endpoints ...webhook.Endpoint) ([]*endpointJSON, error) {
+	asked, reveal := false, false
+	views := make([]*endpointJSON, len(endpoints))
+	for i := range endpoints {
+		views[i] = viewOf(&endpoints[i])
+		if endpoints[i].Secret == "" {
+			continue
+		}
+		if !asked {
+			asked = true
+			var err error
+			if reveal, err = c.mayReveal(); err != nil {
+				return nil, err
+			}
+		}
+		if reveal {
+			views[i].Secret = string(endpoints[i].Secret)
+		}
+	}
+	return views, nil
+}
+
+// answerEndpoint writes one endpoint as who asks may see it.
+func (c *call) answerEndpoint(status int, e *webhook.Endpoint) error {
+	views, err := c.views(*e)
+	if err != nil {
+		return err
+	}
+	return c.answerView(status, views[0])
+}
+
+// answerNewSecret writes an endpoint with the secret that was just made.
+func (c *call) answerNewSecret(status int, e *webhook.Endpoint) error {
+	v := viewOf(e)
+	v.Secret = string(e.Secret)
+	return c.answerView(status, v)
+}
+
+func (c *call) answerView(status int, v *endpointJSON) error {
+	tag, err := v.etag()
+	if err != nil {
+		return c.broken(err)
+	}
+	header := c.w.Header()
+	header.Set("ETag", tag)
+	if v.Secret != "" {
+		header.Set("Cache-Control", "no-store")
+	}
+	return c.answer(status, v)
+}

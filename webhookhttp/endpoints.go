@@ -1,0 +1,133 @@
+package webhookhttp
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/gowebhook/webhook"
+)
+
+// updates is how often a change without If-Match is tried when others change the endpoint at the same time.
+const updates = 5
+
+func (c *call) listEndpoints() error {
+	p, err := c.paging()
+	if err != nil {
+		return err
+	}
+	page, err := fill(p.query(), func(q webhook.Query) (webhook.Page[webhook.Endpoint], error) {
+		return c.scope().Endpoints(c.r.Context(), q)
+	})
+	if err != nil {
+		return err
+	}
+	views, err := c.views(page.Items...)
+	if err != nil {
+		return err
+	}
+	for _, v := range views {
+		if v.Secret != "" {
+			c.w.Header().Set("Cache-Control", "no-store")
+		}
+	}
+	return c.answer(http.StatusOK, list[*endpointJSON]{views, optionalOf(page.Next)})
+}
+
+func (c *call) createEndpoint() error {
+	members, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	e := webhook.Endpoint{State: webhook.EndpointActive}
+	if err := c.set(&e, members); err != nil {
+		return err
+	}
+	e, err = c.scope().CreateEndpoint(c.r.Context(), e)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", location(c.r)+"/"+url.PathEscape(e.ID))
+	return c.answerNewSecret(http.StatusCreated, &e)
+}
+
+// location is the path of the request as the client wrote it.
+func location(r *http.Request) string {
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
+		return u.EscapedPath()
+	}
+	return r.URL.EscapedPath()
+}
+
+func (c *call) getEndpoint() error {
+	e, err := c.scope().Endpoint(c.r.Context(), c.r.PathValue("webhook_id"))
+	if err != nil {
+		return err
+	}
+	cond, err := c.condition("If-None-Match")
+	if err != nil {
+		return err
+	}
+	if cond == nil || e.Secret != "" {
+		return c.answerEndpoint(http.StatusOK, &e)
+	}
+	tag, err := viewOf(&e).etag()
+	if err != nil {
+		return c.broken(err)
+	}
+	if !cond.isSame(tag) {
+		return c.answerEndpoint(http.StatusOK, &e)
+	}
+	header := c.w.Header()
+	header.Set("ETag", tag)
+	header.Set("Cache-Control", "private, no-cache")
+	c.w.WriteHeader(http.StatusNotModified)
+	return nil
+}
+
+func (c *call) updateEndpoint() error {
+	members, err := c.body(true)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		e, err := c.scope().Endpoint(c.r.Context(), c.r.PathValue("webhook_id"))
+		if err != nil {
+			return err
+		}
+		if err := c.ifMatch(&e); err != nil {
+			return err
+		}
+		if len(members) == 0 {
+			return c.answerEndpoint(http.StatusOK, &e)
+		}
+		if err := c.set(&e, members); err != nil {
+			return err
+		}
+		e, err = c.scope().UpdateEndpoint(c.r.Context(), e)
+		if err == nil {
+			return c.answerEndpoint(http.StatusOK, &e)
+		}
+		if !errors.Is(err, webhook.ErrConflict) || try == updates {
+			return err
+		}
+	}
+}
+
+func (c *call) deleteEndpoint() error {
+	id := c.r.PathValue("webhook_id")
+	if len(c.r.Header.Values("If-Match")) > 0 {
+		e, err := c.scope().Endpoint(c.r.Context(), id)
+		if err != nil {
+			return err
+		}
+		if err := c.ifMatch(&e); err != nil {
+			return err
+		}
+	}
+	if err := c.scope().DeleteEndpoint(c.r.Context(), id); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}

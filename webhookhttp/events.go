@@ -1,0 +1,89 @@
+package webhookhttp
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/gowebhook/webhook"
+)
+
+// An eventJSON is an event in a list.
+type eventJSON struct {
+	ID        string    `json:"id"`
+	Type      string    `json:"type"`
+	Timestamp timestamp `json:"timestamp"`
+	Channel   string    `json:"channel"`
+}
+
+func eventOf(e *webhook.Event) eventJSON {
+	return eventJSON{ID: e.ID, Type: e.Type, Timestamp: timestamp(e.Time), Channel: e.Channel}
+}
+
+func (c *call) listEvents() error {
+	p, err := c.paging()
+	if err != nil {
+		return err
+	}
+	q := p.query()
+	if q.Type, err = p.eventType("type"); err != nil {
+		return err
+	}
+	if err := p.between(&q); err != nil {
+		return err
+	}
+	page, err := c.events(q)
+	if err != nil {
+		return err
+	}
+	views := make([]eventJSON, len(page.Items))
+	for i := range page.Items {
+		views[i] = eventOf(&page.Items[i])
+	}
+	return c.answer(http.StatusOK, list[eventJSON]{views, optionalOf(page.Next)})
+}
+
+func (c *call) events(q webhook.Query) (webhook.Page[webhook.Event], error) {
+	return fill(q, func(q webhook.Query) (webhook.Page[webhook.Event], error) { return c.scope().Events(c.r.Context(), q) })
+}
+
+func (c *call) getEvent() error {
+	id := c.r.PathValue("event_id")
+	if !isID(id) {
+		return notFound(c.route.path)
+	}
+	page, err := c.events(webhook.Query{EventID: id})
+	if err != nil {
+		return err
+	}
+	if len(page.Items) == 0 {
+		return notFound(c.route.path)
+	}
+	deliveries, err := c.deliveries(webhook.Query{EventID: id, Limit: maxPerPage})
+	if err != nil {
+		return err
+	}
+	e := &page.Items[0]
+	data, _ := e.Data.(json.RawMessage)
+	return c.answer(http.StatusOK, struct {
+		eventJSON
+
+		Data       json.RawMessage     `json:"data"`
+		Deliveries *list[deliveryJSON] `json:"deliveries"`
+	}{eventOf(e), data, deliveries})
+}
+
+// An eventTypeJSON is a type of the catalogue.
+type eventTypeJSON struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+func (c *call) listEventTypes() error {
+	types := make([]eventTypeJSON, 0, len(c.h.config.EventTypes))
+	for _, name := range slices.Sorted(maps.Keys(c.h.config.EventTypes)) {
+		types = append(types, eventTypeJSON{name, c.h.config.EventTypes[name]})
+	}
+	return c.answer(http.StatusOK, list[eventTypeJSON]{Data: types})
+}

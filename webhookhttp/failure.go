@@ -1,0 +1,90 @@
+package webhookhttp
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/gowebhook/webhook"
+)
+
+// problem says what err is to the client. What is not the client's doing is reported and shown without details.
+func (c *call) problem(err error) Problem {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return Problem(*r)
+	}
+	field, isField := errors.AsType[*webhook.FieldError](err)
+	var known error
+	switch {
+	case isField && errors.Is(err, webhook.ErrFull):
+		known = refuse(http.StatusConflict, codeEndpointLimit, "", "there are as many endpoints as there may be", "delete one that is not needed")
+	case isField:
+		known = c.fieldRefusal(field)
+	case errors.Is(err, webhook.ErrNotFound):
+		known = notFound(c.route.path)
+	case errors.Is(err, webhook.ErrInFlight):
+		known = refuse(http.StatusConflict, codeInFlight, "", "the delivery is being sent right now", "wait for its result")
+	case errors.Is(err, webhook.ErrConflict):
+		known = refuse(http.StatusConflict, codeConflict, "", "something else changed it at the same time", "send the request again")
+	}
+	if known == nil {
+		known = c.unavailable(err)
+	}
+	r, _ := errors.AsType[*refusal](known)
+	return Problem(*r)
+}
+
+// notFound is the answer where a path names something that there is not.
+func notFound(path string) error {
+	what := "endpoint"
+	switch {
+	case strings.HasPrefix(path, "/deliveries"):
+		what = "delivery"
+	case strings.HasPrefix(path, "/events"):
+		what = "event"
+	}
+	return refuse(http.StatusNotFound, codeNotFound, "", "there is no such "+what, "check the id; it may have been deleted")
+}
+
+// jsonFields are the names that customers know fields of an Endpoint by.
+var jsonFields = map[string]string{
+	"Endpoint.URL": "url", "Endpoint.Events": "events", "Endpoint.Description": "description", "Endpoint.State": "state",
+	"Endpoint.Channel": "channel", "Endpoint.Profile": "profile", "Endpoint.Metadata": "metadata", "Endpoint.Header": "headers",
+	"Endpoint.Timeout": "timeout_ms", "Endpoint.MaxInFlight": "max_in_flight",
+}
+
+// fieldRefusal returns the answer to input that was refused, and nil if it was not the client's.
+func (c *call) fieldRefusal(e *webhook.FieldError) error {
+	switch e.Field {
+	case "Query.Cursor":
+		return refuse(http.StatusBadRequest, codeInvalidCursor, "cursor", "cursor is not one that this list gave",
+			"use next_cursor of the page before as it is, or leave it out")
+	case "tenant", "Query.Tenant": // one that there cannot be has nothing
+		return notFound(c.route.path)
+	}
+	name, rest := e.Field, ""
+	if i := strings.IndexByte(name, '['); i >= 0 {
+		name, rest = name[:i], name[i:]
+	}
+	field, known := jsonFields[name]
+	if !known || field == "profile" && !c.given[field] {
+		return nil
+	}
+	cure := customersCure(e.Cure)
+	switch field {
+	case "profile":
+		cure = "leave it out, or ask which there are"
+	case "timeout_ms":
+		cure += "; it is a number of milliseconds"
+	}
+	return refuse(http.StatusBadRequest, codeInvalidField, field+rest, field+rest+" "+e.Problem, cure)
+}
+
+// customersCure leaves out of a cure what only the application can do.
+func customersCure(cure string) string {
+	cure, _, _ = strings.Cut(cure, ", or allow ")
+	if strings.Contains(cure, "Config.") || strings.Contains(cure, "Network.") {
+		return ""
+	}
+	return cure
+}

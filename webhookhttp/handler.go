@@ -1,0 +1,227 @@
+package webhookhttp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/gowebhook/webhook"
+)
+
+// A Handler serves the API. It is safe for concurrent use, and starts nothing.
+type Handler struct {
+	d       *webhook.Dispatcher
+	config  Config // complete
+	mux     *http.ServeMux
+	origins *http.CrossOriginProtection
+}
+
+// New returns a Handler for the endpoints of d. It refuses a nil Dispatcher and a Config that cannot work, with a
+// [webhook.FieldError].
+func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
+	if d == nil {
+		return nil, &webhook.FieldError{Field: "dispatcher", Problem: "is nil", Cure: "pass what webhook.New returned"}
+	}
+	c, err := config.complete()
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{d: d, config: c, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection()}
+	for i, origin := range c.TrustedOrigins {
+		if err := h.origins.AddTrustedOrigin(origin); err != nil {
+			return nil, &webhook.FieldError{
+				Field: fmt.Sprintf("Config.TrustedOrigins[%d]", i), Problem: "is not an origin: " + err.Error(),
+				Cure: `write it as "https://app.example.com"`,
+			}
+		}
+	}
+	if err := h.register(); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// A route is what is served under a method and a path below the prefix.
+type route struct {
+	method     string
+	path       string
+	permission Permission // empty: Authorize is not asked
+	serve      func(*call) error
+}
+
+var routes = []route{
+	{http.MethodGet, "/webhooks", PermissionRead, (*call).listEndpoints},
+	{http.MethodPost, "/webhooks", PermissionWrite, (*call).createEndpoint},
+	{http.MethodGet, "/webhooks/{webhook_id}", PermissionRead, (*call).getEndpoint},
+	{http.MethodPatch, "/webhooks/{webhook_id}", PermissionWrite, (*call).updateEndpoint},
+	{http.MethodDelete, "/webhooks/{webhook_id}", PermissionWrite, (*call).deleteEndpoint},
+	{http.MethodPost, "/webhooks/{webhook_id}/test", PermissionTest, (*call).testEndpoint},
+	{http.MethodGet, "/webhooks/{webhook_id}/logs", PermissionDeliveries, (*call).listLogs},
+	{http.MethodPost, "/webhooks/{webhook_id}/secret/rotate", PermissionSecrets, (*call).rotateSecret},
+	{http.MethodGet, "/deliveries", PermissionDeliveries, (*call).listDeliveries},
+	{http.MethodGet, "/deliveries/{delivery_id}", PermissionDeliveries, (*call).getDelivery},
+	{http.MethodPost, "/deliveries/{delivery_id}/retry", PermissionRetry, (*call).retryDelivery},
+	{http.MethodGet, "/events", PermissionDeliveries, (*call).listEvents},
+	{http.MethodGet, "/events/{event_id}", PermissionDeliveries, (*call).getEvent},
+	{http.MethodGet, "/event-types", PermissionRead, (*call).listEventTypes},
+	{http.MethodGet, "/openapi.yaml", "", (*call).getDocument},
+}
+
+// register fills the mux. ServeMux panics on a pattern that it cannot use, and only Prefix can make it one.
+func (h *Handler) register() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &webhook.FieldError{
+				Field: "Config.Prefix", Problem: fmt.Sprintf("is no pattern: %v", p),
+				Cure: `write it as "/v1/communities/{community_id}"; the names webhook_id, delivery_id and event_id are taken`,
+			}
+		}
+	}()
+	for i := range routes {
+		rt := &routes[i]
+		h.mux.Handle(rt.method+" "+h.config.Prefix+rt.path, h.handle(rt))
+	}
+	for pattern, methods := range allowed() {
+		h.mux.Handle(h.config.Prefix+pattern, h.handle(&route{path: pattern, serve: func(c *call) error {
+			c.w.Header().Set("Allow", methods)
+			return refuse(http.StatusMethodNotAllowed, codeMethodNotAllowed, "",
+				fmt.Sprintf("%s is not among the methods of this path", method(c.r)), "use "+methods)
+		}}))
+	}
+	h.mux.Handle("/", h.handle(&route{path: "/", serve: noRoute}))
+	return nil
+}
+
+// allowed returns the methods of each path, as Allow lists them.
+func allowed() map[string]string {
+	methods := make(map[string][]string)
+	for _, rt := range routes {
+		methods[rt.path] = append(methods[rt.path], rt.method)
+		if rt.method == http.MethodGet {
+			methods[rt.path] = append(methods[rt.path], http.MethodHead)
+		}
+	}
+	list := make(map[string]string, len(methods))
+	for pattern, m := range methods {
+		slices.Sort(m)
+		list[pattern] = strings.Join(m, ", ")
+	}
+	return list
+}
+
+// method is what the request's method may be called in an answer.
+func method(r *http.Request) string {
+	const longest = 20
+	if len(r.Method) > longest {
+		return "this method"
+	}
+	return r.Method
+}
+
+func noRoute(*call) error {
+	return refuse(http.StatusNotFound, codeNotFound, "", "nothing is served under this path", "look at openapi.yaml for what there is")
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The mux sets the pattern and the path values of its request. Those of a mux around it stay as they are.
+	inner := r.WithContext(context.WithValue(r.Context(), outerKey{}, r))
+	if err := h.origins.Check(r); err != nil {
+		refused := h.handle(&route{serve: func(*call) error {
+			return refuse(http.StatusForbidden, codeCrossOrigin, "", "the request comes from a page of another origin",
+				"send it from the application's own pages, or from a server")
+		}})
+		refused(w, inner)
+		return
+	}
+	// The mux would redirect to the clean path, without knowing what was stripped from it.
+	if p := r.URL.EscapedPath(); p == "" || p[0] != '/' || path.Clean(p) != p {
+		h.handle(&route{serve: noRoute})(w, inner)
+		return
+	}
+	h.mux.ServeHTTP(w, inner)
+}
+
+// outerKey is the key of the request as it came, among the values of a context.
+type outerKey struct{}
+
+// A call is one request being served.
+type call struct {
+	h      *Handler
+	w      http.ResponseWriter
+	r      *http.Request
+	route  *route
+	tenant string          // set if the route has a permission
+	given  map[string]bool // members of the body
+}
+
+func (h *Handler) handle(rt *route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c := &call{h: h, w: w, r: r, route: rt}
+		if err := c.serve(); err != nil {
+			h.config.RenderError(w, r, c.problem(err))
+		}
+	}
+}
+
+func (c *call) serve() (err error) {
+	if c.route.permission != "" {
+		c.keepPathValues()
+		if c.tenant, err = c.authorize(c.route.permission); err != nil {
+			return err
+		}
+	}
+	return c.route.serve(c)
+}
+
+// keepPathValues adds the path values of a pattern around the Handler's own.
+func (c *call) keepPathValues() {
+	outer, ok := c.r.Context().Value(outerKey{}).(*http.Request)
+	if !ok {
+		return
+	}
+	rest := outer.Pattern
+	for {
+		_, after, found := strings.Cut(rest, "{")
+		if !found {
+			return
+		}
+		name, end, _ := strings.Cut(after, "}")
+		rest = end
+		if name = strings.TrimSuffix(name, "..."); c.r.PathValue(name) == "" {
+			c.r.SetPathValue(name, outer.PathValue(name))
+		}
+	}
+}
+
+// answer writes v as JSON.
+func (c *call) answer(status int, v any) error {
+	body, err := marshal(v)
+	if err != nil {
+		return c.broken(fmt.Errorf("encoding: %w", err))
+	}
+	header := c.w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if header.Get("Cache-Control") == "" {
+		header.Set("Cache-Control", "private, no-cache")
+	}
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(body) // the client may be gone
+	return nil
+}
+
+// marshal encodes without HTML escaping: what is shown is the text that was stored.
+func marshal(v any) ([]byte, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return []byte(b.String()), nil
+}

@@ -1,0 +1,134 @@
+package webhookhttp
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// Fields of an endpoint that a request may set, and those that it may not.
+var (
+	writable = []string{
+		"url", "events", "is_active", "state", "description", "channel", "profile", "metadata", "headers", "timeout_ms", "max_in_flight",
+	}
+	readOnly = []string{"id", "disabled_reason", "health", "secret", "secrets", "version", "created_at", "updated_at"}
+)
+
+// set changes an endpoint as the members of a body say. What is not among them stays.
+func (c *call) set(e *webhook.Endpoint, members []member) error {
+	var active *bool
+	var state *webhook.EndpointState
+	for _, m := range members {
+		if err := c.checkName(m.name); err != nil {
+			return err
+		}
+		var err error
+		switch m.name {
+		case "is_active":
+			var b bool
+			b, err = decodeBool(m.field, m.value)
+			active = &b
+		case "state":
+			var s string
+			s, err = decodeString(m.field, m.value)
+			st := webhook.EndpointState(s)
+			state = &st
+		default:
+			err = setField(e, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return setState(e, active, state)
+}
+
+// checkName refuses a field that there is not, or that cannot be set.
+func (c *call) checkName(name string) error {
+	switch {
+	case slices.Contains(readOnly, name), slices.Contains(c.h.config.ReadOnly, name):
+		return refuse(http.StatusBadRequest, codeReadOnly, name, name+" cannot be set", "leave it out")
+	case slices.Contains(writable, name):
+		return nil
+	}
+	return unknownField(name, writable)
+}
+
+// unknownField is the answer to a member that is none of those known.
+func unknownField(name string, known []string) error {
+	cure := "use " + strings.Join(known, ", ")
+	for _, k := range known {
+		if strings.EqualFold(strings.ReplaceAll(k, "_", ""), strings.ReplaceAll(name, "_", "")) {
+			cure = "write it " + k
+		}
+	}
+	name = clip(name)
+	return refuse(http.StatusBadRequest, codeUnknownField, name, name+" is not a field", cure)
+}
+
+// setField sets a field to the value of a member. Null stands for the default, where there is one.
+func setField(e *webhook.Endpoint, m member) (err error) {
+	null := isNull(m.value)
+	switch m.name {
+	case "url":
+		e.URL, err = decodeString(m.field, m.value)
+	case "events":
+		e.Events, err = decodeStrings(m.field, m.value)
+	case "profile":
+		if e.Profile, err = decodeString(m.field, m.value); err == nil && e.Profile == "" {
+			err = invalidField("profile", "is empty", "leave it out, or ask which there are")
+		}
+	case "description":
+		if e.Description = ""; !null {
+			e.Description, err = decodeString(m.field, m.value)
+		}
+	case "channel":
+		if e.Channel = ""; !null {
+			e.Channel, err = decodeString(m.field, m.value)
+		}
+	case "metadata":
+		if e.Metadata = nil; !null {
+			e.Metadata, err = decodeMap[string](m.field, m.value)
+		}
+	case "headers":
+		if e.Header = nil; !null {
+			e.Header, err = decodeMap[webhook.Secret](m.field, m.value)
+		}
+	case "timeout_ms":
+		var ms int64
+		if !null {
+			ms, err = decodeInt(m.field, m.value, 1, int64(10*time.Minute/time.Millisecond))
+		}
+		e.Timeout = time.Duration(ms) * time.Millisecond
+	case "max_in_flight":
+		var n int64
+		if !null {
+			n, err = decodeInt(m.field, m.value, 1, 1000)
+		}
+		e.MaxInFlight = int(n)
+	}
+	return err
+}
+
+// setState brings is_active and state together. That is_active is false says nothing new of an endpoint that is paused.
+func setState(e *webhook.Endpoint, active *bool, state *webhook.EndpointState) error {
+	switch {
+	case state != nil:
+		if *state == "" { // which would be the default of a new one
+			return invalidField("state", "is empty", "use active, paused or disabled")
+		}
+		if active != nil && *active != (*state == webhook.EndpointActive) {
+			return invalidField("is_active", "contradicts state", "send one of the two")
+		}
+		e.State = *state
+	case active == nil:
+	case *active:
+		e.State = webhook.EndpointActive
+	case e.State == webhook.EndpointActive:
+		e.State = webhook.EndpointDisabled
+	}
+	return nil
+}

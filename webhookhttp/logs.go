@@ -1,0 +1,64 @@
+package webhookhttp
+
+import (
+	"math"
+	"net/http"
+
+	"github.com/gowebhook/webhook"
+)
+
+func (c *call) listLogs() error {
+	p, err := c.paging()
+	if err != nil {
+		return err
+	}
+	if err := p.pageNumber(); err != nil {
+		return err
+	}
+	q := p.query()
+	if q.EventID, err = p.id("event_id"); err != nil {
+		return err
+	}
+	if q.Status, err = p.number("status_code", 100, 999); err != nil {
+		return err
+	}
+	if err := p.between(&q); err != nil {
+		return err
+	}
+	e, err := c.scope().Endpoint(c.r.Context(), c.r.PathValue("webhook_id"))
+	if err != nil {
+		return err
+	}
+	q.EndpointID = e.ID
+	fetch := func(q webhook.Query) (webhook.Page[webhook.Attempt], error) {
+		return c.scope().Attempts(c.r.Context(), q)
+	}
+	var page webhook.Page[webhook.Attempt]
+	if p.page > 0 {
+		page, err = skip(q, p.page, fetch)
+	} else {
+		page, err = fill(q, fetch)
+	}
+	if err != nil {
+		return err
+	}
+	entries := make([]logJSON, len(page.Items))
+	for i := range page.Items {
+		entries[i] = logOf(&page.Items[i])
+	}
+	return c.answer(http.StatusOK, list[logJSON]{entries, optionalOf(page.Next)})
+}
+
+// pageNumber reads the parameter page.
+func (p *paging) pageNumber() (err error) {
+	if p.page, err = p.number("page", 1, math.MaxInt); err != nil {
+		return err
+	}
+	switch {
+	case p.page != 0 && p.cursor != "":
+		return invalidParameter("page", "is there beside cursor", "send one of the two")
+	case p.page > maxPaged/p.perPage:
+		return useCursor()
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package webhookhttp
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// How long the old secrets stay valid when a new one is made.
+const (
+	defaultOverlap = 24 * time.Hour
+	maxOverlap     = 30 * 24 * time.Hour
+)
+
+func (c *call) rotateSecret() error {
+	members, err := c.body(false)
+	if err != nil {
+		return err
+	}
+	overlap := defaultOverlap
+	for _, m := range members {
+		if m.name != "overlap_seconds" {
+			return unknownField(m.name, []string{"overlap_seconds"})
+		}
+		if isNull(m.value) {
+			continue
+		}
+		seconds, err := decodeInt(m.field, m.value, 0, int64(maxOverlap/time.Second))
+		if err != nil {
+			return err
+		}
+		overlap = time.Duration(seconds) * time.Second
+	}
+	e, err := c.scope().RotateSecret(c.r.Context(), c.r.PathValue("webhook_id"), overlap)
+	if field, ok := errors.AsType[*webhook.FieldError](err); ok && field.Field == "Endpoint.Secrets" {
+		return refuse(http.StatusConflict, codeSecretLimit, "", "there are as many live secrets as there may be",
+			"wait until one has expired, or end all of them now with an overlap_seconds of 0")
+	}
+	if err != nil {
+		return err
+	}
+	return c.answerNewSecret(http.StatusOK, &e)
+}
