@@ -255,7 +255,6 @@ func TestAnAtomicPublishMayHaveManyRows(t *testing.T) {
 }
 
 func TestFiftyWriteToAnSQLiteFileAtOnceBesideReaders(t *testing.T) {
-	t.Parallel()
 	for _, processes := range []int{1, 2} {
 		t.Run(fmt.Sprint(processes), func(t *testing.T) {
 			dsn := sqlite.dsn(t)
