@@ -89,7 +89,7 @@ func newHTTPTransportResolver(n Network, maxInFlight int, resolver *net.Resolver
 // idleLimits returns how many connections are kept without a request, in total and for one host.
 func idleLimits(maxInFlight int) (total, perHost int) {
 	total = min(max(maxInFlight, 32), 1024)
-	return total, min(max(total/8, 32), 128)
+	return total, max(total/2, 32)
 }
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)

@@ -460,7 +460,7 @@ func netGoroutines() string {
 }
 
 func TestIdleConnectionsAreBounded(t *testing.T) {
-	for inFlight, want := range map[int][2]int{-1: {32, 32}, 0: {32, 32}, 1: {32, 32}, 64: {64, 32}, 1024: {1024, 128}, 1 << 20: {1024, 128}} {
+	for inFlight, want := range map[int][2]int{-1: {32, 32}, 0: {32, 32}, 1: {32, 32}, 64: {64, 32}, 1024: {1024, 512}, 1 << 20: {1024, 512}} {
 		total, perHost := idleLimits(inFlight)
 		assert.Equal(t, want, [2]int{total, perHost}, strconv.Itoa(inFlight))
 	}
