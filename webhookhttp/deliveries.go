@@ -145,7 +145,8 @@ func (c *call) retryDelivery() error {
 		return err
 	}
 	if _, err := c.scope().Retry(c.r.Context(), q); errors.Is(err, webhook.ErrConflict) {
-		return refuse(http.StatusConflict, codeEndpointDisabled, "", "the endpoint of this delivery is disabled", "set is_active of the endpoint to true first")
+		return refuse(http.StatusConflict, codeEndpointDisabled, "", "the endpoint of this delivery is disabled",
+			"set is_active of the endpoint to true first")
 	} else if err != nil {
 		return err
 	}

@@ -40,7 +40,8 @@ func (c *call) condition(name string) (*condition, error) {
 	if rest == "*" {
 		return &condition{any: true}, nil
 	}
-	malformed := refuse(http.StatusBadRequest, codeInvalidHeader, name, name+" is malformed", "send the ETag of an answer as it came, with its quotes")
+	malformed := refuse(http.StatusBadRequest, codeInvalidHeader, name, name+" is malformed",
+		"send the ETag of an answer as it came, with its quotes")
 	cond := &condition{}
 	for {
 		rest = strings.TrimLeft(rest, " \t,")
@@ -105,5 +106,6 @@ func (c *call) ifMatch(e *webhook.Endpoint) error {
 		return err
 	}
 	return refuse(http.StatusPreconditionFailed, codePreconditionFailed, "If-Match",
-		fmt.Sprintf("the endpoint was changed meanwhile; its version is %d", e.Version), "read it again, and repeat the change if it is still right")
+		fmt.Sprintf("the endpoint was changed meanwhile; its version is %d", e.Version),
+		"read it again, and repeat the change if it is still right")
 }

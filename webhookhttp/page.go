@@ -47,7 +47,8 @@ func invalidParameter(name, problem, cure string) error {
 func (c *call) paging() (*paging, error) {
 	values, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, codeInvalidParameter, "", "the query is malformed", "percent-encode its values, and separate them by &")
+		return nil, refuse(http.StatusBadRequest, codeInvalidParameter, "", "the query is malformed",
+			"percent-encode its values, and separate them by &")
 	}
 	p := &paging{params: values, perPage: defaultPerPage}
 	if _, given := values["per_page"]; given {

@@ -1,0 +1,188 @@
+package apicases
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gowebhook/webhook/webhookhttp"
+)
+
+// A Case is a request, and what must come back.
+type Case struct {
+	Name   string // the rule that it tests
+	Method string // GET if empty
+	Path   string // below Base, unless it begins with Prefix's first segment
+	Token  string
+	Header map[string]string // application/json is the Content-Type of a Body if there is none here
+	Body   string
+
+	// Prepare changes the World first.
+	Prepare func(*testing.T, *World)
+
+	Status int
+	Code   string // of a problem
+	Field  string // of a problem; none if empty
+
+	// Want is JSON that the answer must have in it: objects may have more members, arrays must have as many elements. "<any>" is
+	// any value but null, "<absent>" a member that there is not, "/re/" a string that matches.
+	Want string
+
+	// WantHeader are regular expressions for headers; an empty one means that there is none.
+	WantHeader map[string]string
+
+	// Permission is what Authorize must have been asked for, first.
+	Permission webhookhttp.Permission
+
+	// Invalid says that the document must refuse the request, too.
+	Invalid bool
+
+	// After looks at what became of the World.
+	After func(*testing.T, *World)
+}
+
+// An Exchange is a case that was played.
+type Exchange struct {
+	Case     *Case
+	Request  *http.Request // with its body unread
+	Response *http.Response
+	Body     []byte // of the response
+}
+
+// NewRequest returns the request of a case.
+func (c *Case) NewRequest() *http.Request {
+	method := c.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	target := c.Path
+	if !strings.HasPrefix(target, "/v1/") {
+		target = Base + c.Path
+	}
+	r := httptest.NewRequest(method, target, strings.NewReader(c.Body))
+	if c.Token != tokenNone {
+		r.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	if c.Body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range c.Header {
+		r.Header.Set(name, value)
+		if value == "" {
+			r.Header.Del(name)
+		}
+	}
+	return r
+}
+
+// Run plays every case, each in a World of its own. mount puts the handler in a router; look sees what was exchanged. Both may
+// be nil.
+func Run(t *testing.T, mount func(http.Handler) http.Handler, look func(*testing.T, *Exchange)) {
+	t.Helper()
+	for _, c := range All() {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			w := NewWorld(t, nil)
+			var h http.Handler = w.Handler
+			if mount != nil {
+				h = mount(h)
+			}
+			c.play(t, w, h, look)
+		})
+	}
+}
+
+func (c *Case) play(t *testing.T, w *World, h http.Handler, look func(*testing.T, *Exchange)) {
+	t.Helper()
+	if c.Prepare != nil {
+		c.Prepare(t, w)
+	}
+	recorder := httptest.NewRecorder()
+	h.ServeHTTP(recorder, c.NewRequest())
+	e := &Exchange{Case: c, Request: c.NewRequest(), Response: recorder.Result()}
+	body, err := io.ReadAll(e.Response.Body)
+	check(t, err)
+	e.Body = body
+	c.checkAnswer(t, e)
+	if c.Permission != "" && (len(w.Asked) == 0 || w.Asked[0] != c.Permission) {
+		t.Errorf("Authorize was asked for %v, not for %s", w.Asked, c.Permission)
+	}
+	for _, secret := range w.secrets {
+		if bytes.Contains(body, []byte(secret)) {
+			t.Error("the answer has a secret in it that was shown before")
+		}
+	}
+	if bytes.Contains(body, []byte(Canary)) || strings.Contains(fmt.Sprint(e.Response.Header), Canary) {
+		t.Errorf("the answer shows what it must not: %s", body)
+	}
+	if strings.Contains(w.Log.String(), Canary) {
+		t.Errorf("the log shows what it must not: %s", w.Log)
+	}
+	if (e.Response.StatusCode >= http.StatusInternalServerError) != (w.Log.Len() > 0) {
+		t.Errorf("failures are logged, and nothing else is: %s", w.Log)
+	}
+	if c.After != nil {
+		c.After(t, w)
+	}
+	if look != nil {
+		look(t, e)
+	}
+}
+
+func (c *Case) checkAnswer(t *testing.T, e *Exchange) {
+	t.Helper()
+	if e.Response.StatusCode != c.Status {
+		t.Fatalf("the status is %d, not %d: %s", e.Response.StatusCode, c.Status, e.Body)
+	}
+	for name, want := range c.WantHeader {
+		got := e.Response.Header.Get(name)
+		if want == "" && got != "" || !regexp.MustCompile("^(?:"+want+")$").MatchString(got) {
+			t.Errorf("%s is %q, not %q", name, got, want)
+		}
+	}
+	if c.Status >= http.StatusBadRequest && c.Method != http.MethodHead {
+		c.checkProblem(t, e)
+	}
+	if c.Want != "" {
+		contains(t, c.Want, e.Body)
+	}
+}
+
+// checkProblem expects a problem that helps.
+func (c *Case) checkProblem(t *testing.T, e *Exchange) {
+	t.Helper()
+	if got := e.Response.Header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Content-Type is %q", got)
+	}
+	field := `"` + strings.ReplaceAll(c.Field, `"`, `\"`) + `"`
+	if c.Field == "" {
+		field = `"<absent>"`
+	}
+	contains(t, fmt.Sprintf(`{"type": "about:blank", "title": %q, "status": %d, "code": %q, "field": %s, "detail": "/./", "cure": "/./"}`,
+		http.StatusText(c.Status), c.Status, c.Code, field), e.Body)
+	for _, option := range []string{"Config.", "Network.", "Dispatcher", "Scope", "Endpoint."} {
+		if bytes.Contains(e.Body, []byte(option)) {
+			t.Errorf("a customer can do nothing about %q: %s", option, e.Body)
+		}
+	}
+}
+
+// All returns the table.
+func All() []*Case {
+	var all []*Case
+	for _, part := range [][]Case{
+		endpointCases, stateCases, secretCases, conditionCases, deliveryCases, logCases, listCases, bodyCases, fieldCases, routeCases, authCases,
+	} {
+		for i := range part {
+			all = append(all, &part[i])
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *Case) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
