@@ -11,6 +11,9 @@ const (
 	// storeTimeout bounds every call to the Store that no caller's context bounds.
 	storeTimeout = 10 * time.Second
 
+	// slowBatch is how long a call to the Store takes until a further one is made beside it, though it may not be full.
+	slowBatch = 50 * time.Millisecond
+
 	// maxFanout is how many endpoints an event may have for its deliveries to be made at once; beyond, the Store expands it.
 	maxFanout = 1000
 

@@ -308,11 +308,16 @@ func (s *session) worker(j job) {
 }
 
 // do makes one attempt and settles it. The lane goes on as soon as the request is over, in another worker's hands; the result
-// counts against MaxInFlight until it is stored, so that a slow Store slows everything down and piles nothing up.
+// counts against MaxInFlight until it is stored, so that a slow Store slows everything down and piles nothing up. A receiver that
+// wants nothing more for now is heeded before its lane goes on.
 func (s *session) do(j job) {
 	a := s.d.attempt(s.requests, j.work)
 	if a.cut {
 		s.cutOff.Add(1)
+	}
+	stop := a.settlement.Disable != "" || !a.settlement.BlockUntil.IsZero()
+	if stop {
+		s.settle(a.settlement)
 	}
 	if s.lanes.Done(j.ticket, a.outcome, a.took) {
 		s.wake()
@@ -321,7 +326,9 @@ func (s *session) do(j job) {
 	if a.hold {
 		s.hold(j.work.key)
 	}
-	s.settle(a.settlement)
+	if !stop {
+		s.settle(a.settlement)
+	}
 	s.lanes.Free()
 	if a.settlement.State == DeliveryPending {
 		s.wakeAt(a.settlement.DueAt)

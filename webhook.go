@@ -56,8 +56,8 @@ func New(store Store, config Config) (*Dispatcher, error) {
 		p = p.complete()
 		d.profiles[name] = &p
 	}
-	d.publishes = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20}, (*EventRecord).size, d.publish)
-	d.settles = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20}, settlementSize, d.settleBatch)
+	d.publishes = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20, Slow: slowBatch}, (*EventRecord).size, d.publish)
+	d.settles = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20, Slow: slowBatch}, settlementSize, d.settleBatch)
 	d.settings = newSettings(d.refresh)
 	d.time.local = c.Now
 	d.time.clock, _ = store.(Clock)

@@ -1,18 +1,24 @@
-// Package batch groups concurrent calls into one. It has no timers and no goroutines: a batch is whatever gathered while
-// the batches before it were running, and one of its callers runs it. A lone caller is never delayed.
+// Package batch groups concurrent calls into one. It has no goroutines: a batch is whatever gathered while the one before it was
+// running, and one of its callers runs it. A lone caller is never delayed, and nobody waits for a batch that is slow.
 package batch
 
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"time"
 )
 
-// Limits bound a batch. All must be positive.
+// Limits bound a batch. All but Slow must be positive.
 type Limits struct {
 	Running int // batches at once
 	Items   int // of one batch
 	Bytes   int // of one batch, as Size says; a single item may be larger
+
+	// Slow is how long a batch runs until others begin beside it. Until then calls gather, because two small batches cost nearly
+	// twice as much as a large one; but a batch begins as soon as Items calls wait.
+	Slow time.Duration
 }
 
 // errPanicked is what the other members of a batch get when running it panicked.
@@ -25,9 +31,12 @@ type Group[T, R any] struct {
 	run    func([]T) ([]R, error)
 
 	mu      sync.Mutex
-	queue   []*call[T, R] // waits only while limits.Running batches run
-	running int
+	queue   []*call[T, R] // waits only while it may not begin
+	running []*turn
 }
+
+// A turn is a batch that runs.
+type turn struct{ began time.Time }
 
 // New returns a group. run gets the items in the order of the calls and returns a result for each, or an error for all of
 // them; it must not keep the slice.
@@ -49,7 +58,7 @@ const (
 type call[T, R any] struct {
 	item   T
 	state  state
-	news   chan []*call[T, R] // a batch to lead, or nil when the result is there
+	news   chan *led[T, R] // a batch to lead, or nil when the result is there
 	result R
 	err    error
 }
@@ -65,25 +74,89 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 		return none, err
 	}
 	g.mu.Lock()
-	if g.running < g.limits.Running {
-		g.running++
+	if len(g.queue) == 0 && g.mayBegin(1) {
+		t := g.begin()
 		g.mu.Unlock()
-		return g.alone(item)
+		return g.alone(t, item)
 	}
-	c := &call[T, R]{item: item, news: make(chan []*call[T, R], 1)}
+	c := &call[T, R]{item: item, news: make(chan *led[T, R], 1)}
 	g.queue = append(g.queue, c)
+	next := g.beginNext()
 	g.mu.Unlock()
+	next.tell()
+	return g.wait(ctx, c)
+}
 
-	select {
-	case batch := <-c.news:
-		return g.heed(c, batch)
-	case <-ctx.Done():
-		return g.leave(c, ctx.Err())
+// wait waits for c's batch, and begins the next one if the one that runs is slow.
+func (g *Group[T, R]) wait(ctx context.Context, c *call[T, R]) (R, error) {
+	var slow <-chan time.Time
+	if g.limits.Slow > 0 && g.limits.Running > 1 {
+		ticker := time.NewTicker(g.limits.Slow)
+		defer ticker.Stop()
+		slow = ticker.C
+	}
+	for {
+		select {
+		case batch := <-c.news:
+			return g.heed(c, batch)
+		case <-ctx.Done():
+			return g.leave(c, ctx.Err())
+		case <-slow:
+			g.mu.Lock()
+			next := g.beginNext()
+			g.mu.Unlock()
+			next.tell()
+		}
+	}
+}
+
+// mayBegin reports whether a batch may begin for which so many calls are there.
+func (g *Group[T, R]) mayBegin(calls int) bool {
+	switch {
+	case len(g.running) == 0:
+		return true
+	case len(g.running) == g.limits.Running:
+		return false
+	case calls >= g.limits.Items:
+		return true
+	}
+	now := time.Now()
+	return !slices.ContainsFunc(g.running, func(t *turn) bool { return now.Sub(t.began) < g.limits.Slow })
+}
+
+func (g *Group[T, R]) begin() *turn {
+	t := &turn{began: time.Now()}
+	g.running = append(g.running, t)
+	return t
+}
+
+// beginNext begins a batch of what waits, if that may be; else it returns nil.
+func (g *Group[T, R]) beginNext() *led[T, R] {
+	if len(g.queue) == 0 || !g.mayBegin(len(g.queue)) {
+		return nil
+	}
+	calls := g.take()
+	if calls == nil {
+		return nil
+	}
+	return &led[T, R]{calls: calls, turn: g.begin()}
+}
+
+// A led is a batch that one of its callers is to run.
+type led[T, R any] struct {
+	calls []*call[T, R]
+	turn  *turn
+}
+
+// tell makes the first of the batch's callers its leader.
+func (l *led[T, R]) tell() {
+	if l != nil {
+		l.calls[0].news <- l
 	}
 }
 
 // heed leads the batch that c was sent, if it was, and returns c's result.
-func (g *Group[T, R]) heed(c *call[T, R], batch []*call[T, R]) (R, error) {
+func (g *Group[T, R]) heed(c *call[T, R], batch *led[T, R]) (R, error) {
 	if batch != nil {
 		g.lead(batch)
 	}
@@ -119,8 +192,8 @@ func (g *Group[T, R]) abandon(c *call[T, R]) state {
 }
 
 // alone runs a single item.
-func (g *Group[T, R]) alone(item T) (R, error) {
-	defer g.next()
+func (g *Group[T, R]) alone(t *turn, item T) (R, error) {
+	defer g.next(t)
 	results, err := g.runAll([]T{item})
 	if err != nil {
 		var none R
@@ -130,14 +203,14 @@ func (g *Group[T, R]) alone(item T) (R, error) {
 }
 
 // lead runs a batch, hands out its results, and passes the turn on.
-func (g *Group[T, R]) lead(batch []*call[T, R]) {
-	items := make([]T, len(batch))
-	for i, c := range batch {
+func (g *Group[T, R]) lead(batch *led[T, R]) {
+	items := make([]T, len(batch.calls))
+	for i, c := range batch.calls {
 		items[i] = c.item
 	}
 	results, err := []R(nil), errPanicked
 	defer func() {
-		for i, c := range batch {
+		for i, c := range batch.calls {
 			c.err = err
 			if err == nil {
 				c.result = results[i]
@@ -146,7 +219,7 @@ func (g *Group[T, R]) lead(batch []*call[T, R]) {
 				c.news <- nil
 			}
 		}
-		g.next()
+		g.next(batch.turn)
 	}()
 	results, err = g.runAll(items)
 }
@@ -159,17 +232,13 @@ func (g *Group[T, R]) runAll(items []T) ([]R, error) {
 	return results, err
 }
 
-// next makes the first waiting caller the leader of the next batch, or ends this turn.
-func (g *Group[T, R]) next() {
+// next ends a turn, and makes the first waiting caller the leader of the next batch, unless the batches that run beside will do so.
+func (g *Group[T, R]) next(t *turn) {
 	g.mu.Lock()
-	batch := g.take()
-	if batch == nil {
-		g.running--
-	}
+	g.running = slices.DeleteFunc(g.running, func(other *turn) bool { return other == t })
+	next := g.beginNext()
 	g.mu.Unlock()
-	if batch != nil {
-		batch[0].news <- batch
-	}
+	next.tell()
 }
 
 // take removes the next batch from the queue; nil if nobody waits.

@@ -112,7 +112,7 @@ func (b *bench) drain() {
 		case b.end <- twice:
 		case <-done:
 			b.begun()
-			assert.Zero(b.t, b.running, "turns that were never given back")
+			assert.Empty(b.t, b.running, "turns that were never given back")
 			assert.Empty(b.t, b.queue, "callers that were forgotten")
 			return
 		}
@@ -146,7 +146,7 @@ func TestLoneCallerIsNotDelayedAndRunsItsOwnBatch(t *testing.T) {
 			assert.Equal(t, 2*i, result)
 			assert.Contains(t, stack, t.Name(), "the caller's goroutine")
 		}
-		assert.Zero(t, time.Since(began), "there are no timers")
+		assert.Zero(t, time.Since(began))
 	})
 }
 

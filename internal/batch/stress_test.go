@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,7 @@ type order struct{ ran atomic.Int32 }
 func TestUnderStressNoCallIsForgottenAndNoItemIsRunTwice(t *testing.T) {
 	for _, limits := range []Limits{
 		{Running: 1, Items: 1, Bytes: 1}, {Running: 1, Items: 7, Bytes: 100}, {Running: 2, Items: 100, Bytes: 20}, {Running: 5, Items: 3, Bytes: 1000},
+		{Running: 2, Items: 10, Bytes: 100, Slow: time.Microsecond}, {Running: 3, Items: 10, Bytes: 100, Slow: time.Second},
 	} {
 		var g *Group[*order, *order]
 		var most, running, batches atomic.Int32
@@ -89,7 +91,7 @@ func TestUnderStressNoCallIsForgottenAndNoItemIsRunTwice(t *testing.T) {
 		callers.Wait()
 		assert.LessOrEqual(t, most.Load(), int32(limits.Running))
 		assert.Positive(t, batches.Load())
-		assert.Zero(t, g.running, "turns that were never given back")
+		assert.Empty(t, g.running, "turns that were never given back")
 		assert.Empty(t, g.queue)
 	}
 }
@@ -113,7 +115,7 @@ func TestUnderStressNoItemIsRunWhoseCallerLeftTheQueue(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				for range 10 {
 					item++
-					if full := b.Group.running == limits.Running; full && rand.IntN(2) == 0 {
+					if full := len(b.Group.running) == limits.Running; full && rand.IntN(2) == 0 {
 						leave = append(leave, b.call(ctx, item)...)
 						continue
 					}
@@ -124,7 +126,7 @@ func TestUnderStressNoItemIsRunWhoseCallerLeftTheQueue(t *testing.T) {
 				synctest.Wait()
 				b.finish(count)
 			}
-			for b.Group.running > 0 {
+			for len(b.Group.running) > 0 {
 				b.finish(count)
 			}
 			for _, a := range b.values(stay) {
