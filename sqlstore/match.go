@@ -100,16 +100,7 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 			}
 		}
 	}
-	err := t.query(match, rows, func(r *sql.Rows) error {
-		var (
-			req int
-			s   status
-		)
-		err := s.scan(r, &req)
-		matched[req] = append(matched[req], s.EndpointStatus)
-		return err
-	}, num(most))
-	if err != nil {
+	if err := t.matchRows(rows, most, matched); err != nil {
 		return nil, err
 	}
 	for i, list := range matched {
@@ -118,6 +109,32 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 		matched[i] = list[:min(len(list), max(reqs[i].Limit, 0))]
 	}
 	return matched, nil
+}
+
+// fewMatches is how many rows matchFew reads at most.
+const fewMatches = 1000
+
+// matchRows reads up to most endpoints for each row. Where that takes a SELECT for each, which is much to compile, one for all is tried
+// before.
+func (t *tx) matchRows(rows *table, most int, matched [][]webhook.EndpointStatus) error {
+	found := 0
+	read := func(r *sql.Rows) error {
+		var (
+			req int
+			s   status
+		)
+		err := s.scan(r, &req)
+		matched[req] = append(matched[req], s.EndpointStatus)
+		found++
+		return err
+	}
+	if t.store.ops[matchFew] != nil && rows.fits() {
+		if err := t.query(matchFew, rows, read, num(fewMatches)); err != nil || found < fewMatches {
+			return err
+		}
+		clear(matched)
+	}
+	return t.query(match, rows, read, num(most))
 }
 
 func byRef(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }

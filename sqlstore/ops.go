@@ -15,6 +15,7 @@ const (
 	insertAttempts
 	insertBodies
 	match
+	matchFew // the same, if there are not more rows than it is told; SQLite only
 
 	// In the caller's transaction.
 	insertEvent // with its outbox row; MySQL and SQLite: without

@@ -55,3 +55,27 @@ func TestIDsThatNoTextMayHaveAreNotFound(t *testing.T) {
 		}
 	})
 }
+
+func TestAMatchOfManyIsComplete(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := newScene(t, d.migrated(t))
+		s.endpoint("small", "ep")
+		ids := func(tenant string, most int) webhook.MatchRequest {
+			return webhook.MatchRequest{Tenant: tenant, Patterns: []string{"member.joined", "*"}, Limit: most}
+		}
+		made := 0
+		for _, n := range []int{998, 999, 1000, 1001} {
+			for ; made < n; made++ {
+				s.endpoint("large", fmt.Sprintf("ep%04d", made))
+			}
+			matched, err := s.store.Match(t.Context(), []webhook.MatchRequest{ids("large", 1001), ids("small", 1001), ids("large", 2)})
+			require.NoError(t, err)
+			require.Len(t, matched, 3)
+			require.Len(t, matched[0], n)
+			assert.Equal(t, "ep0000", matched[0][0].Key.ID)
+			assert.Equal(t, fmt.Sprintf("ep%04d", n-1), matched[0][n-1].Key.ID)
+			assert.Len(t, matched[1], 1)
+			assert.Len(t, matched[2], 2)
+		}
+	})
+}
