@@ -80,8 +80,8 @@ func deadURL(at addresses) string { return at.Dead + "/" + dead + "/0" }
 var text = strings.Repeat("0123456789abcdef", bodySize/16)[:bodySize-114]
 
 // eventData is the data of an event. It says when it was emitted.
-func eventData(n int, text string) []byte {
-	return fmt.Appendf(nil, `{"at":%d,"n":%d,"text":%q}`, time.Now().UnixNano(), n, text)
+func eventData(n int, text string) []byte { // text needs no escapes
+	return fmt.Appendf(nil, `{"at":%d,"n":%d,"text":"%s"}`, time.Now().UnixNano(), n, text)
 }
 
 var atKey = []byte(`"at":`)
