@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -79,6 +80,28 @@ func pooled(db *sql.DB, dialect sqlstore.Dialect, o sqlstore.Options) (*sqlstore
 		return nil, nil, err
 	}
 	return store, func() { _ = db.Close() }, nil
+}
+
+// Redacted is a name as it may be logged: without the password.
+func Redacted(name string) string {
+	if !strings.Contains(name, "://") {
+		return name
+	}
+	u, err := url.Parse(name)
+	if err != nil {
+		return "(not a URL)"
+	}
+	return u.Redacted()
+}
+
+var parameter = regexp.MustCompile(`\$\d+`)
+
+// Bind writes the parameters $1, $2 and so on of a query, which it has in this order, as the database wants them.
+func Bind(name, query string) string {
+	if strings.HasPrefix(name, "postgres") {
+		return query
+	}
+	return parameter.ReplaceAllString(query, "?")
 }
 
 // listen lets processes on one PostgreSQL wake each other, on a connection of its own.

@@ -1,0 +1,109 @@
+// Server is an application that sends webhooks: communities have members, and customers register endpoints that are told of them.
+// It is what an application of yours would have, and no more: a Dispatcher on the application's own database, the customers' API
+// of webhookhttp behind the application's authentication, and two handlers that emit, one of them within a transaction.
+//
+//	go run ./examples/server -allow-private
+//
+// Its flags, each of which an environment variable may set instead, are printed by -help.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/examples/internal/database"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	o, err := parse(os.Args[1:], os.Getenv, os.Stderr)
+	if err == nil {
+		err = run(ctx, o, os.Stderr)
+	}
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
+	}
+}
+
+// Limits of the server's own HTTP.
+const (
+	headerTimeout = 5 * time.Second
+	requestTime   = 60 * time.Second // a test send may take as long as webhook.Config.MaxTimeout
+	idleTimeout   = 2 * time.Minute
+	shutdownTime  = 10 * time.Second
+)
+
+// run serves until ctx ends, and then drains: first the requests to the API end, then the deliveries in flight.
+func run(ctx context.Context, o options, out io.Writer) error {
+	logger := slog.New(slog.NewTextHandler(out, nil))
+	store, closeStore, err := database.Open(ctx, o.Database)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	members, err := newMembers(ctx, store, o.Database)
+	if err != nil {
+		return err
+	}
+	d, err := webhook.New(store, webhook.Config{
+		EventTypes:  catalogue,
+		Network:     webhook.Network{AllowHTTP: o.AllowPrivate, AllowPrivate: o.AllowPrivate},
+		Profiles:    map[string]webhook.Profile{"server": {Retry: webhook.Schedule(o.Retries...)}},
+		Profile:     "server",
+		MaxInFlight: o.Workers,
+		Logger:      logger,
+	})
+	if err != nil {
+		return err
+	}
+	api, err := newAPI(d, members, o.Token, logger)
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Addr)
+	if err != nil {
+		return err
+	}
+
+	// The Dispatcher stops after the last request that may emit has been answered, so its context is not that of the signal.
+	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDelivering()
+	delivered := make(chan error, 1)
+	go func() { delivered <- d.Run(delivering) }()
+
+	server := &http.Server{
+		Handler: api, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTime, WriteTimeout: requestTime, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	logger.InfoContext(ctx, "listening", "url", "http://"+listener.Addr().String(), "token", o.Token, "database", database.Redacted(o.Database))
+	if o.AllowPrivate {
+		logger.WarnContext(ctx, "endpoints may have http:// URLs and private addresses: for development only")
+	}
+
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		logger.InfoContext(ctx, "draining")
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+		defer cancel()
+		err = server.Shutdown(bounded)
+	}
+	stopDelivering()
+	return cmp.Or(err, <-delivered)
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gowebhook/webhook/examples/internal/database"
+)
+
+// options are what the flags say.
+type options struct {
+	Addr         string
+	Database     string
+	Token        string
+	AllowPrivate bool
+	Retries      []time.Duration
+	Workers      int
+}
+
+// parse reads the flags. One that is not given is what the environment says, or else its default.
+func parse(args []string, getenv func(string) string, out io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(out)
+	// The environment's values pass the same checks as those of flags.
+	fromEnv := func(name string) {
+		key := "WEBHOOK_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		f := flags.Lookup(name)
+		f.Usage += " [$" + key + "]"
+		if value := getenv(key); value != "" {
+			if e := f.Value.Set(value); e != nil {
+				err = cmp.Or(err, fmt.Errorf("invalid value %q of %s: %w", value, key, e))
+			}
+		}
+	}
+	o.Retries = []time.Duration{time.Second, time.Second, 2 * time.Second}
+	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "where to listen, `host:port`")
+	flags.StringVar(&o.Database, "database", "webhook.db", database.Usage)
+	flags.StringVar(&o.Token, "token", "dev-token", "the bearer token that requests must have")
+	flags.BoolVar(&o.AllowPrivate, "allow-private", false, "development: allow endpoints with http:// and private addresses, such as 127.0.0.1")
+	flags.Var((*schedule)(&o.Retries), "retry-schedule", "the `waits` before each retry")
+	flags.IntVar(&o.Workers, "workers", 1024, "requests to endpoints at once, at most")
+	for _, name := range []string{"addr", "database", "token", "allow-private", "retry-schedule", "workers"} {
+		fromEnv(name)
+	}
+	if err != nil {
+		return o, err
+	}
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("unknown argument %q: see -help", flags.Arg(0))
+	case o.Token == "":
+		return o, errors.New("-token is empty: without one everybody may do everything")
+	case o.Workers < 1:
+		return o, fmt.Errorf("-workers %d: use 1 or more", o.Workers)
+	}
+	return o, nil
+}
+
+// A schedule is a flag of durations that are separated by commas.
+type schedule []time.Duration
+
+func (s *schedule) String() string {
+	list := make([]string, len(*s))
+	for i, wait := range *s {
+		list[i] = wait.String()
+	}
+	return strings.Join(list, ",")
+}
+
+func (s *schedule) Set(value string) error {
+	var waits []time.Duration
+	for one := range strings.SplitSeq(value, ",") {
+		wait, err := time.ParseDuration(strings.TrimSpace(one))
+		if err != nil || wait < 0 {
+			return errors.New(strconv.Quote(one) + ": use durations such as 1s,1m,2h")
+		}
+		waits = append(waits, wait)
+	}
+	*s = waits
+	return nil
+}
