@@ -1,6 +1,7 @@
 package webhookhttp
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -94,12 +95,12 @@ func (c *call) views(endpoints ...webhook.Endpoint) ([]*endpointJSON, error) {
 }
 
 // answerEndpoint writes one endpoint as who asks may see it.
-func (c *call) answerEndpoint(status int, e *webhook.Endpoint) error {
+func (c *call) answerEndpoint(e *webhook.Endpoint) error {
 	views, err := c.views(*e)
 	if err != nil {
 		return err
 	}
-	return c.answerView(status, views[0])
+	return c.answerView(http.StatusOK, views[0])
 }
 
 // answerNewSecret writes an endpoint with the secret that was just made.

@@ -69,14 +69,14 @@ func (c *call) getEndpoint() error {
 		return err
 	}
 	if cond == nil || e.Secret != "" {
-		return c.answerEndpoint(http.StatusOK, &e)
+		return c.answerEndpoint(&e)
 	}
 	tag, err := viewOf(&e).etag()
 	if err != nil {
 		return c.broken(err)
 	}
 	if !cond.isSame(tag) {
-		return c.answerEndpoint(http.StatusOK, &e)
+		return c.answerEndpoint(&e)
 	}
 	header := c.w.Header()
 	header.Set("ETag", tag)
@@ -99,14 +99,14 @@ func (c *call) updateEndpoint() error {
 			return err
 		}
 		if len(members) == 0 {
-			return c.answerEndpoint(http.StatusOK, &e)
+			return c.answerEndpoint(&e)
 		}
 		if err := c.set(&e, members); err != nil {
 			return err
 		}
 		e, err = c.scope().UpdateEndpoint(c.r.Context(), e)
 		if err == nil {
-			return c.answerEndpoint(http.StatusOK, &e)
+			return c.answerEndpoint(&e)
 		}
 		if !errors.Is(err, webhook.ErrConflict) || try == updates {
 			return err

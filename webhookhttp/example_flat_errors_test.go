@@ -52,7 +52,7 @@ func Example_flatErrors() {
 		panic(err)
 	}
 	for _, client := range []string{"", "wh_8aF3kL2pNxRqYv9c"} {
-		r := httptest.NewRequest("POST", "/webhooks", strings.NewReader(`{"events": ["*"]}`))
+		r := httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(`{"events": ["*"]}`))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("X-Client-Id", client)
 		w := httptest.NewRecorder()

@@ -39,7 +39,7 @@ func Example() {
 
 	create := func(authorization string) {
 		body := strings.NewReader(`{"url": "https://acme.example/hooks", "events": ["member.*"]}`)
-		r := httptest.NewRequest("POST", "/v1/communities/c1/webhooks", body)
+		r := httptest.NewRequest(http.MethodPost, "/v1/communities/c1/webhooks", body)
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", authorization)
 		w := httptest.NewRecorder()

@@ -50,7 +50,7 @@ func Example_errorsInAnObject() {
 	}
 	for _, target := range []string{"/webhooks/nothing", "/webhooks?per_page=51"} {
 		w := httptest.NewRecorder()
-		api.ServeHTTP(w, httptest.NewRequest("GET", target, nil))
+		api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
 		fmt.Print(w.Code, " ", w.Body)
 	}
 	// Output:

@@ -2,6 +2,7 @@ package apicases
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -65,7 +66,7 @@ func (c *Case) NewRequest() *http.Request {
 	if !strings.HasPrefix(target, "/v1/") {
 		target = Base + c.Path
 	}
-	r := httptest.NewRequest(method, target, strings.NewReader(c.Body))
+	r := httptest.NewRequestWithContext(context.Background(), method, target, strings.NewReader(c.Body))
 	if c.Token != tokenNone {
 		r.Header.Set("Authorization", "Bearer "+c.Token)
 	}

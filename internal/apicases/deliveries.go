@@ -62,7 +62,7 @@ var deliveryCases = []Case{
 		Name: "a delivery has its attempts and what was answered", Path: "/deliveries/evt-joined.active", Status: 200,
 		Permission: webhookhttp.PermissionDeliveries,
 		Want: `{"id": "evt-joined.active", "state": "succeeded", "attempts": [{"id": "evt-joined.active.1", "event": "member.joined",
-			"event_id": "evt-joined", "delivery_id": "evt-joined.active", "attempt": 1, "status_code": 200, "response_time_ms": 0, "class": null,
+			"event_id": "evt-joined", "delivery_id": "evt-joined.active", "attempt": 1, "status_code": 200, "response_time_ms": "<any>", "class": null,
 			"test": false, "created_at": ` + rfc3339 + `, "next_attempt_at": null, "response_body": "ok", "response_body_encoding": "utf-8",
 			"response_truncated": false}]}`,
 	},
@@ -171,7 +171,7 @@ var logCases = []Case{
 		Name: "a test says what the endpoint answered", Method: http.MethodPost, Path: "/webhooks/active/test", Status: 200,
 		Permission: webhookhttp.PermissionTest,
 		Want: `{"id": "<any>", "event": "test.ping", "event_id": "<any>", "delivery_id": "/\\.active$/", "attempt": 1, "status_code": 200,
-			"response_time_ms": 0, "class": null, "test": true, "next_attempt_at": null, "response_body": "ok"}`,
+			"response_time_ms": "<any>", "class": null, "test": true, "next_attempt_at": null, "response_body": "ok"}`,
 	},
 	{
 		Name: "a test of an endpoint that fails is no error", Method: http.MethodPost, Path: "/webhooks/failing/test", Status: 200,
@@ -197,7 +197,7 @@ var logCases = []Case{
 	},
 	{
 		Name: "an endpoint that is too slow is a timeout", Method: http.MethodPost, Path: "/webhooks/down/test", Status: 200,
-		Want: `{"status_code": null, "response_time_ms": 0, "class": "timeout"}`, Prepare: at("down", "https://slow.example"),
+		Want: `{"status_code": null, "response_time_ms": "<any>", "class": "timeout"}`, Prepare: at("down", "https://slow.example"),
 	},
 	{
 		Name: "one test of an endpoint runs at a time", Method: http.MethodPost, Path: "/webhooks/hanging/test", Status: 429,
@@ -213,7 +213,7 @@ var logCases = []Case{
 		Name: "the log has an entry for each attempt, the latest first", Path: "/webhooks/active/logs", Status: 200,
 		Permission: webhookhttp.PermissionDeliveries,
 		Want: `{"data": [{"event": "file.changed"}, {"event": "member.left"}, {"id": "evt-joined.active.1", "event": "member.joined",
-			"event_id": "evt-joined", "delivery_id": "evt-joined.active", "attempt": 1, "status_code": 200, "response_time_ms": 0, "class": null,
+			"event_id": "evt-joined", "delivery_id": "evt-joined.active", "attempt": 1, "status_code": 200, "response_time_ms": "<any>", "class": null,
 			"test": false, "created_at": ` + rfc3339 + `, "next_attempt_at": null, "response_body": "<absent>"}], "next_cursor": null}`,
 	},
 	{

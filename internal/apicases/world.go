@@ -62,10 +62,10 @@ type World struct {
 }
 
 // NewWorld returns a World in which some events have been delivered. configure may change what it is made of.
-func NewWorld(t testing.TB, configure func(*webhook.Config, *webhookhttp.Config)) *World {
-	t.Helper()
+func NewWorld(tb testing.TB, configure func(*webhook.Config, *webhookhttp.Config)) *World {
+	tb.Helper()
 	w := &World{Log: &strings.Builder{}, hang: make(chan struct{})}
-	t.Cleanup(func() { close(w.hang) })
+	tb.Cleanup(func() { close(w.hang) })
 	w.Transport = &webhooktest.Transport{Answer: w.answer}
 	types := map[string]string{
 		"member.joined": "Somebody became a member.", "member.left": "Somebody is no member any more.",
@@ -84,24 +84,24 @@ func NewWorld(t testing.TB, configure func(*webhook.Config, *webhookhttp.Config)
 	}
 	var err error
 	w.Dispatcher, err = webhook.New(&store{memstore.New(memstore.Options{}), &w.down}, dc)
-	check(t, err)
+	check(tb, err)
 	w.Handler, err = webhookhttp.New(w.Dispatcher, hc)
-	check(t, err)
-	w.populate(t)
+	check(tb, err)
+	w.populate(tb)
 	return w
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
+func check(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // populate registers endpoints and lets some events happen.
-func (w *World) populate(t testing.TB) {
-	t.Helper()
-	ctx := t.Context()
+func (w *World) populate(tb testing.TB) {
+	tb.Helper()
+	ctx := tb.Context()
 	header := map[string]webhook.Secret{"X-Key": Canary + "-header"}
 	for _, e := range []webhook.Endpoint{
 		{
@@ -119,13 +119,13 @@ func (w *World) populate(t testing.TB) {
 		host, _, _ := strings.Cut(e.ID, "/")
 		e.URL = "https://" + host + ".example/hooks"
 		created, err := w.Dispatcher.Tenant(Ours).CreateEndpoint(ctx, e)
-		check(t, err)
+		check(tb, err)
 		w.secrets = append(w.secrets, created.Secret)
 	}
 	theirs, err := w.Dispatcher.Tenant(Theirs).CreateEndpoint(ctx, webhook.Endpoint{
 		ID: "theirs", URL: "https://active.example/" + Canary, Description: Canary, Events: []string{"*"},
 	})
-	check(t, err)
+	check(tb, err)
 	w.secrets = append(w.secrets, theirs.Secret)
 	at := time.Date(2026, 1, 20, 10, 0, 0, 0, time.UTC)
 	for _, e := range []webhook.Event{
@@ -135,9 +135,9 @@ func (w *World) populate(t testing.TB) {
 		{ID: "evt-theirs", Tenant: Theirs, Type: "member.joined", Time: at, Data: Canary},
 	} {
 		_, err := w.Dispatcher.Emit(ctx, e)
-		check(t, err)
+		check(tb, err)
+		check(tb, webhooktest.Drain(ctx, w.Dispatcher)) // so that the attempts have an order
 	}
-	check(t, webhooktest.Drain(ctx, w.Dispatcher))
 }
 
 // answer is the network: hosts answer as they are called.
@@ -191,7 +191,7 @@ func (w *World) authorize(r *http.Request, p webhookhttp.Permission) (string, er
 // hangOn lets an endpoint hang in the middle of a delivery.
 func (w *World) hangOn(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -209,7 +209,7 @@ func (w *World) hangOn(t *testing.T) {
 // testHanging lets a test of an endpoint hang.
 func (w *World) testHanging(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

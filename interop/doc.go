@@ -1,0 +1,2 @@
+// Package interop has the tests that need other people's code.
+package interop
