@@ -51,7 +51,7 @@ var (
 	databases = []database{postgres, mysql, sqlite}
 )
 
-// each runs a test on every database, in parallel, and in parallel with other tests.
+// each runs a test on every database, in parallel, and in parallel with other tests. Those that measure do so alone.
 func each(t *testing.T, test func(t *testing.T, d database)) {
 	t.Helper()
 	eachOf(t, databases, test)
@@ -59,10 +59,15 @@ func each(t *testing.T, test func(t *testing.T, d database)) {
 
 func eachOf(t *testing.T, on []database, test func(t *testing.T, d database)) {
 	t.Helper()
-	t.Parallel()
+	parallel := func(t *testing.T) {
+		if !soaking() {
+			t.Parallel()
+		}
+	}
+	parallel(t)
 	for _, d := range on {
 		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
+			parallel(t)
 			test(t, d)
 		})
 	}
