@@ -114,8 +114,8 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 // fewMatches is how many rows matchFew reads at most.
 const fewMatches = 1000
 
-// matchRows reads up to most endpoints for each row. Where that takes a SELECT for each, which is much to compile, one for all is tried
-// before.
+// matchRows reads up to most endpoints for each row. The statement that has a limit for each row costs several times as much as the one
+// with a limit for all, which nearly always is enough.
 func (t *tx) matchRows(rows *table, most int, matched [][]webhook.EndpointStatus) error {
 	found := 0
 	read := func(r *sql.Rows) error {

@@ -15,7 +15,7 @@ const (
 	insertAttempts
 	insertBodies
 	match
-	matchFew // the same, if there are not more rows than it is told; SQLite only
+	matchFew // the same, if there are fewer rows than it is told; not MySQL
 
 	// In the caller's transaction.
 	insertEvent // with its outbox row; MySQL and SQLite: without

@@ -52,6 +52,9 @@ var postgres = dialect{
 			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after
 				AND s.state <> 'disabled'
 			ORDER BY p.endpoint_id LIMIT $1) x`,
+		matchFew: `SELECT v.req, ` + statusColumns + ` FROM {v req int, tenant text, pattern text, channel text, after text}
+			JOIN {subscriptions} p ON p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after
+			JOIN {status} s ON s.ref = p.ref WHERE s.state <> 'disabled' LIMIT $1`,
 
 		insertEvent: `WITH e AS (
 			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
