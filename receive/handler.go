@@ -1,0 +1,214 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// DefaultMaxBody is how many bytes a body may have unless Config.MaxBody says otherwise.
+const DefaultMaxBody = 1 << 20
+
+const (
+	retryAfter = "5" // seconds; what a sender waits that must come again
+
+	// endTimeout is how long a claim may take to end, whatever has become of the request.
+	endTimeout = 10 * time.Second
+)
+
+// Config says how a [Handler] works.
+type Config struct {
+	// Verify checks each request. Required.
+	Verify Verifier
+
+	// Handle is called with each event that has been verified, concurrently. nil means that the event is safe: the sender gets
+	// 204 and will not send it again. After an error the sender gets 500 and repeats the request, unless the error wraps ErrDrop or
+	// ErrGone. ctx is the request's: it ends when the sender hangs up, which many do after 10 s or so. Required.
+	Handle func(ctx context.Context, event Event) error
+
+	// MaxBody is how many bytes a body may have. Negative is refused. Defaults to DefaultMaxBody.
+	MaxBody int64
+
+	// Dedupe keeps repeats of an event from Handle. Nil means that Handle gets them too, also while it works on the first one.
+	Dedupe Dedupe
+
+	// Identify returns what Dedupe tells events apart by. An event for which it returns "" is handled whatever came before. Nil means
+	// Event.ID.
+	Identify func(event Event) string
+
+	// Observe is called once for each request, when it has been answered, concurrently. Nil logs what failed with
+	// slog.Default: refused and dropped events as warnings, answers of 500 and above as errors, repeats for debugging.
+	Observe func(ctx context.Context, result Result)
+}
+
+// A Result is what became of a request.
+type Result struct {
+	// Status is what the sender got; 0 if Handle panicked.
+	Status int
+
+	// EventID is Event.ID, or what Config.Identify returned; "" if the request was not verified.
+	EventID string
+
+	// Err is nil if the event was handled. Else it is the Verifier's error, Handle's, or Dedupe's ([ErrDuplicate] with 204 or
+	// [ErrInProgress] with 503, among others). With 204 it is also the error of a claim that could not be committed.
+	Err error
+}
+
+// A Handler receives webhooks over HTTP. It reads the body, verifies the request, claims the event and lets the application handle
+// it. It is safe for concurrent use. It answers:
+//
+//	204  the event has been handled, now or before, or is dropped
+//	400  the body did not arrive
+//	401  the request is not verified; only Config.Observe learns why
+//	405  the method is not POST
+//	410  Handle returned ErrGone
+//	413  the body is longer than Config.MaxBody
+//	500  Handle returned another error
+//	503  the event is being handled, or could not be claimed; with Retry-After
+//
+// If Handle panics, the claim is released and the panic goes on, to net/http, which logs it and closes the connection.
+type Handler struct {
+	config Config
+}
+
+// NewHandler returns a Handler. The error says which field of c is wrong.
+func NewHandler(c Config) (*Handler, error) {
+	switch {
+	case c.Verify == nil:
+		return nil, errors.New("receive: Config.Verify is nil; set what Standard, or another constructor, returns")
+	case c.Handle == nil:
+		return nil, errors.New("receive: Config.Handle is nil; set the function that handles events")
+	case c.MaxBody < 0:
+		return nil, fmt.Errorf("receive: Config.MaxBody is %d; set a number of bytes, or 0 for %d", c.MaxBody, DefaultMaxBody)
+	case c.MaxBody == 0:
+		c.MaxBody = DefaultMaxBody
+	}
+	if c.Identify == nil {
+		c.Identify = func(event Event) string { return event.ID }
+	}
+	if c.Observe == nil {
+		c.Observe = logResult
+	}
+	return &Handler{config: c}, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	result := Result{Err: errPanic}
+	defer func() { h.config.Observe(ctx, result) }()
+
+	event, status, err := h.receive(w, r)
+	if status == 0 {
+		key := h.config.Identify(event)
+		result.EventID = key
+		status, err = h.once(ctx, key, event)
+	}
+	answer(w, status)
+	result.Status, result.Err = status, err
+}
+
+var errPanic = errors.New("receive: Config.Handle panicked")
+
+// receive returns the verified event, or the status to refuse the request with.
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (Event, int, error) {
+	if r.Method != http.MethodPost {
+		return Event{}, http.StatusMethodNotAllowed, errors.New("receive: the method is not POST")
+	}
+	if r.ContentLength > h.config.MaxBody {
+		return Event{}, http.StatusRequestEntityTooLarge, &http.MaxBytesError{Limit: h.config.MaxBody}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.config.MaxBody))
+	if err != nil {
+		status := http.StatusBadRequest
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		return Event{}, status, fmt.Errorf("receive: the body: %w", err)
+	}
+	event, err := h.config.Verify(r, body)
+	if err != nil {
+		return Event{}, http.StatusUnauthorized, err
+	}
+	return event, 0, nil
+}
+
+// once handles an event unless it has been handled, and returns the status to answer with.
+func (h *Handler) once(ctx context.Context, key string, event Event) (status int, err error) {
+	if h.config.Dedupe == nil || key == "" {
+		return h.handle(ctx, event)
+	}
+	claim, err := h.config.Dedupe.Claim(ctx, key)
+	switch {
+	case errors.Is(err, ErrDuplicate):
+		return http.StatusNoContent, err
+	case err != nil:
+		return http.StatusServiceUnavailable, fmt.Errorf("receive: claim: %w", err)
+	}
+	end := claim.Release // also if Handle panics
+	defer func() {
+		if failed := endClaim(ctx, end); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}()
+	if status, err = h.handle(ctx, event); status == http.StatusNoContent {
+		end = claim.Commit
+	}
+	return status, err
+}
+
+// endClaim ends a claim also when the sender has hung up.
+func endClaim(ctx context.Context, end func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if err := end(ctx); err != nil {
+		return fmt.Errorf("receive: the end of a claim: %w", err)
+	}
+	return nil
+}
+
+// handle lets the application handle an event, and returns the status to answer with.
+func (h *Handler) handle(ctx context.Context, event Event) (int, error) {
+	err := h.config.Handle(ctx, event)
+	switch {
+	case err == nil, errors.Is(err, ErrDrop):
+		return http.StatusNoContent, err
+	case errors.Is(err, ErrGone):
+		return http.StatusGone, err
+	default:
+		return http.StatusInternalServerError, err
+	}
+}
+
+// answer says no more than the status does: what failed is not for the sender.
+func answer(w http.ResponseWriter, status int) {
+	switch status {
+	case http.StatusNoContent:
+		w.WriteHeader(status)
+		return
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodPost)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	http.Error(w, http.StatusText(status), status)
+}
+
+// logResult is what a Handler observes with if nobody else does.
+func logResult(ctx context.Context, result Result) {
+	level := slog.LevelWarn
+	switch {
+	case result.Err == nil:
+		return
+	case errors.Is(result.Err, ErrDuplicate), errors.Is(result.Err, ErrInProgress):
+		level = slog.LevelDebug
+	case result.Status == 0, result.Status >= http.StatusInternalServerError:
+		level = slog.LevelError
+	}
+	slog.Default().LogAttrs(ctx, level, "webhook",
+		slog.Int("status", result.Status), slog.String("event", result.EventID), slog.Any("error", result.Err))
+}

@@ -1,0 +1,136 @@
+package receive
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync"
+	"time"
+)
+
+// Defaults of a [Memory].
+const (
+	DefaultMaxEntries = 100_000
+	DefaultMaxAge     = 72 * time.Hour
+)
+
+// A Memory is a [Dedupe] within one process. What it remembers ends with the process, so a repeat that comes after a restart, or
+// to another process, is handled again. It starts no goroutine. Its zero value is ready; change no field after its first use.
+//
+// Give each Handler its own, unless ids of several providers cannot meet.
+type Memory struct {
+	// MaxEntries bounds how many keys it holds, at 150 bytes or so each, whatever their length. When it is full it
+	// forgets the one that was handled first; when all are being handled, Claim returns ErrFull. Defaults to DefaultMaxEntries,
+	// also if negative.
+	MaxEntries int
+
+	// MaxAge is how long it remembers an event that was handled. It should be as long as the provider retries. Defaults to
+	// DefaultMaxAge, also if negative.
+	MaxAge time.Duration
+
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+
+	mu      sync.Mutex
+	entries map[memoryKey]entryState
+	handled []memoryRecord // those of entries that are handled, the first handled first
+}
+
+// A memoryKey is the SHA-256 of a key, so that long ids take no more room than short ones.
+type memoryKey [sha256.Size]byte
+
+type entryState bool
+
+const (
+	inProgress entryState = false
+	isHandled  entryState = true
+)
+
+type memoryRecord struct {
+	key memoryKey
+	at  time.Time
+}
+
+var _ Dedupe = (*Memory)(nil)
+
+// Claim implements [Dedupe]. It never waits.
+func (m *Memory) Claim(_ context.Context, key string) (Claim, error) {
+	k := memoryKey(sha256.Sum256([]byte(key)))
+	now := m.now()
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.handled) > 0 && now.Sub(m.handled[0].at) >= m.maxAge() {
+		m.forgetFirst()
+	}
+	if state, known := m.entries[k]; known {
+		if state == isHandled {
+			return nil, ErrDuplicate
+		}
+		return nil, ErrInProgress
+	}
+	if len(m.entries) >= m.maxEntries() {
+		if len(m.handled) == 0 {
+			return nil, ErrFull
+		}
+		m.forgetFirst()
+	}
+	if m.entries == nil {
+		m.entries = make(map[memoryKey]entryState)
+	}
+	m.entries[k] = inProgress
+	return &memoryClaim{memory: m, key: k}, nil
+}
+
+func (m *Memory) forgetFirst() {
+	delete(m.entries, m.handled[0].key)
+	m.handled = m.handled[1:]
+}
+
+func (m *Memory) now() time.Time {
+	if m.Now != nil {
+		return m.Now()
+	}
+	return time.Now()
+}
+
+func (m *Memory) maxAge() time.Duration {
+	if m.MaxAge > 0 {
+		return m.MaxAge
+	}
+	return DefaultMaxAge
+}
+
+func (m *Memory) maxEntries() int {
+	if m.MaxEntries > 0 {
+		return m.MaxEntries
+	}
+	return DefaultMaxEntries
+}
+
+type memoryClaim struct {
+	memory *Memory
+	key    memoryKey
+	ended  bool // guarded by memory.mu
+}
+
+func (c *memoryClaim) Commit(context.Context) error {
+	at := c.memory.now()
+	c.memory.mu.Lock()
+	defer c.memory.mu.Unlock()
+	if !c.ended {
+		c.ended = true
+		c.memory.entries[c.key] = isHandled
+		c.memory.handled = append(c.memory.handled, memoryRecord{c.key, at})
+	}
+	return nil
+}
+
+func (c *memoryClaim) Release(context.Context) error {
+	c.memory.mu.Lock()
+	defer c.memory.mu.Unlock()
+	if !c.ended {
+		c.ended = true
+		delete(c.memory.entries, c.key)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package receive
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/gowebhook/webhook/internal/signature"
+)
+
+// Standard returns a verifier of Standard Webhooks 1.0.0. A secret is either symmetric, "whsec_" and the base64 of 24 to 64 bytes,
+// for v1 signatures (HMAC-SHA256), or a public key, "whpk_" and the base64 of 32 bytes, for v1a signatures (Ed25519). Without a
+// prefix it is symmetric. The headers are webhook-id, webhook-timestamp and webhook-signature; one signature that matches one
+// secret is enough, and those of other versions are skipped.
+//
+// Event.ID is webhook-id, which is signed and the same in every repeat of an event. Event.Time is webhook-timestamp, which is signed
+// and new in every attempt. An id with a dot, which the specification forbids, is refused: the dot would let the parts of what is
+// signed be cut elsewhere.
+//
+// Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+func Standard(window Window, secrets ...string) (Verifier, error) {
+	keys, err := standardKeysOf(secrets)
+	if err != nil {
+		return nil, err
+	}
+	return func(r *http.Request, body []byte) (Event, error) {
+		return keys.verify(window, "Webhook-", r.Header, body)
+	}, nil
+}
+
+// Svix returns a verifier of requests that Svix sends for a provider: [Standard] with the headers svix-id, svix-timestamp and
+// svix-signature, or, if there is no svix-signature, with those of the standard.
+//
+// Source: https://docs.svix.com/receiving/verifying-payloads/how-manual
+func Svix(window Window, secrets ...string) (Verifier, error) {
+	keys, err := standardKeysOf(secrets)
+	if err != nil {
+		return nil, err
+	}
+	return func(r *http.Request, body []byte) (Event, error) {
+		if len(r.Header.Values("Svix-Signature")) == 0 {
+			return keys.verify(window, "Webhook-", r.Header, body)
+		}
+		return keys.verify(window, "Svix-", r.Header, body)
+	}, nil
+}
+
+// standardKeys are the keys of a Standard Webhooks verifier.
+type standardKeys struct {
+	symmetric [][]byte
+	public    []ed25519.PublicKey
+}
+
+const (
+	publicPrefix  = "whpk_"
+	privatePrefix = "whsk_"
+)
+
+func standardKeysOf(secrets []string) (standardKeys, error) {
+	var keys standardKeys
+	if len(secrets) == 0 {
+		return keys, noSecrets()
+	}
+	for i, secret := range secrets {
+		switch {
+		case strings.HasPrefix(secret, privatePrefix):
+			return keys, badSecret(i, `begins with "whsk_": that is the sender's private key; use the public one, "whpk_…"`)
+		case strings.HasPrefix(secret, publicPrefix):
+			key, err := base64.StdEncoding.Strict().DecodeString(secret[len(publicPrefix):])
+			if err != nil || len(key) != ed25519.PublicKeySize {
+				return keys, badSecret(i, `is not "whpk_" and the standard base64 of 32 bytes; copy it again`)
+			}
+			keys.public = append(keys.public, key)
+		default:
+			if err := checkPlain(i, secret); err != nil {
+				return keys, err
+			}
+			key, err := signature.AppendKey(nil, secret)
+			if err != nil {
+				return keys, badSecret(i, "is not usable: "+err.Error()+`; copy it again, with "whsec_"`)
+			}
+			keys.symmetric = append(keys.symmetric, key)
+		}
+	}
+	return keys, nil
+}
+
+func (k standardKeys) verify(window Window, prefix string, h http.Header, body []byte) (Event, error) {
+	var values [3]string
+	for i, name := range []string{"Id", "Timestamp", "Signature"} {
+		var err error
+		if values[i], err = header(h, prefix+name); err != nil {
+			return Event{}, err
+		}
+	}
+	id, timestamp, list := values[0], values[1], values[2]
+	if strings.Contains(id, ".") {
+		return Event{}, fmt.Errorf("%w: %sId has a dot", ErrMalformed, prefix)
+	}
+	if strings.Count(list, " ") >= maxSignatures {
+		return Event{}, fmt.Errorf("%w: %sSignature has more than %d signatures", ErrMalformed, prefix, maxSignatures)
+	}
+	at, err := window.judgeUnix(prefix+"Timestamp", timestamp)
+	if err != nil {
+		return Event{}, err
+	}
+	signatures := strings.Split(list, " ")
+	if !k.matchSymmetric(signatures, id, at.Unix(), body) && !k.matchPublic(signatures, id, timestamp, body) {
+		return Event{}, ErrNoMatch
+	}
+	return Event{ID: id, Time: at, Body: body, Header: h}, nil
+}
+
+func (k standardKeys) matchSymmetric(signatures []string, id string, timestamp int64, body []byte) bool {
+	s := signature.GetScratch()
+	defer signature.PutScratch(s)
+	for _, key := range k.symmetric {
+		s.Text = s.AppendStandard(s.Text[:0], key, id, timestamp, body)
+		if anyEqual(signatures, s.Text) {
+			return true
+		}
+	}
+	return false
+}
+
+func (k standardKeys) matchPublic(signatures []string, id, timestamp string, body []byte) bool {
+	if len(k.public) == 0 {
+		return false
+	}
+	var message []byte
+	for _, one := range signatures {
+		encoded, isV1a := strings.CutPrefix(one, "v1a,")
+		if !isV1a || len(encoded) != base64.StdEncoding.EncodedLen(ed25519.SignatureSize) {
+			continue
+		}
+		code, err := base64.StdEncoding.Strict().DecodeString(encoded)
+		if err != nil {
+			continue
+		}
+		if message == nil {
+			message = append([]byte(id+"."+timestamp+"."), body...)
+		}
+		for _, key := range k.public {
+			if ed25519.Verify(key, message, code) {
+				return true
+			}
+		}
+	}
+	return false
+}
