@@ -19,20 +19,20 @@ import (
 func init() { chi.RegisterMethod(apicases.UnknownMethod) }
 
 func TestEveryCaseBehindChiMount(t *testing.T) {
-	apicases.Run(t, func(h http.Handler) http.Handler {
+	apicases.Run(t, apicases.Options{Mount: func(h http.Handler) http.Handler {
 		router := chi.NewRouter()
 		router.Mount(apicases.Prefix, h)
 		return router
-	}, nil)
+	}})
 }
 
 func TestEveryCaseBehindChiHandle(t *testing.T) {
-	apicases.Run(t, func(h http.Handler) http.Handler {
+	apicases.Run(t, apicases.Options{Mount: func(h http.Handler) http.Handler {
 		router := chi.NewRouter()
 		router.Handle(apicases.Prefix, h)
 		router.Handle(apicases.Prefix+"/*", h)
 		return router
-	}, nil)
+	}})
 }
 
 func TestTheWildcardsOfAChiRouteReachAuthorizeBehindStripPrefix(t *testing.T) {

@@ -19,10 +19,7 @@ import (
 
 func TestEveryRequestAndAnswerIsAsTheDocumentSays(t *testing.T) {
 	api := load(t)
-	apicases.Run(t, nil, func(t *testing.T, e *apicases.Exchange) {
-		t.Helper()
-		api.check(t, e)
-	})
+	apicases.Run(t, apicases.Options{Look: api.check})
 }
 
 func (api *described) check(t *testing.T, e *apicases.Exchange) {

@@ -13,12 +13,12 @@ import (
 )
 
 func TestEveryCaseBehindAServeMux(t *testing.T) {
-	apicases.Run(t, func(h http.Handler) http.Handler {
+	apicases.Run(t, apicases.Options{Mount: func(h http.Handler) http.Handler {
 		mux := http.NewServeMux()
 		mux.Handle("/v1/communities/{community_id}/", h)
 		mux.Handle("/v1/communities/{community_id}", h)
 		return mux
-	}, nil)
+	}})
 }
 
 func TestEveryRouteHasACaseThatSucceedsAndOneForItsPermission(t *testing.T) {

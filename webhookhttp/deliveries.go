@@ -91,7 +91,7 @@ func isDeliveryState(s string) bool {
 	}
 }
 
-// delivery is the query for the delivery of the path.
+// delivery is the query for the delivery of the path. Half an id would be one for many deliveries.
 func (c *call) delivery() (webhook.Query, error) {
 	event, endpoint, _ := strings.Cut(c.r.PathValue("delivery_id"), ".")
 	if !isID(event) || !isID(endpoint) {

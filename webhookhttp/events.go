@@ -50,9 +50,6 @@ func (c *call) events(q webhook.Query) (webhook.Page[webhook.Event], error) {
 
 func (c *call) getEvent() error {
 	id := c.r.PathValue("event_id")
-	if !isID(id) {
-		return notFound(c.route.path)
-	}
 	page, err := c.events(webhook.Query{EventID: id})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
@@ -82,19 +83,29 @@ func (c *Case) NewRequest() *http.Request {
 	return r
 }
 
-// Run plays every case, each in a World of its own. mount puts the handler in a router; look sees what was exchanged. Both may
-// be nil.
-func Run(t *testing.T, mount func(http.Handler) http.Handler, look func(*testing.T, *Exchange)) {
+// Options say how to play the cases.
+type Options struct {
+	Store func(*testing.T) webhook.Store         // returns an empty one; memstore if nil
+	Mount func(http.Handler) http.Handler        // puts the handler in a router; nil for none
+	Look  func(t *testing.T, exchange *Exchange) // sees what was exchanged; may be nil
+}
+
+// Run plays every case, each in a World of its own.
+func Run(t *testing.T, o Options) {
 	t.Helper()
 	for _, c := range All() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			w := NewWorld(t, nil)
-			var h http.Handler = w.Handler
-			if mount != nil {
-				h = mount(h)
+			var s webhook.Store
+			if o.Store != nil {
+				s = o.Store(t)
 			}
-			c.play(t, w, h, look)
+			w := NewWorld(t, s)
+			var h http.Handler = w.Handler
+			if o.Mount != nil {
+				h = o.Mount(h)
+			}
+			c.play(t, w, h, o.Look)
 		})
 	}
 }
@@ -160,6 +171,9 @@ func (c *Case) checkProblem(t *testing.T, e *Exchange) {
 	t.Helper()
 	if got := e.Response.Header.Get("Content-Type"); got != "application/problem+json" {
 		t.Errorf("Content-Type is %q", got)
+	}
+	if got := e.Response.Header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("Cache-Control is %q", got)
 	}
 	field := `"` + strings.ReplaceAll(c.Field, `"`, `\"`) + `"`
 	if c.Field == "" {

@@ -115,6 +115,17 @@ var deliveryCases = []Case{
 		Prepare: func(t *testing.T, w *World) { t.Helper(); w.hangOn(t) },
 	},
 	{
+		Name: "half an id retries nothing", Method: http.MethodPost, Path: "/deliveries/evt-joined./retry", Status: 404, Code: "not_found",
+		After: nothingSent,
+	},
+	{
+		Name: "the other half of an id retries nothing", Method: http.MethodPost, Path: "/deliveries/.active/retry", Status: 404,
+		Code: "not_found", After: nothingSent,
+	},
+	{
+		Name: "no id retries nothing", Method: http.MethodPost, Path: "/deliveries/%2e/retry", Status: 404, Code: "not_found", After: nothingSent,
+	},
+	{
 		Name: "another tenant's delivery is not retried", Method: http.MethodPost, Path: "/deliveries/evt-theirs.theirs/retry", Status: 404,
 		Code: "not_found",
 	},
@@ -150,6 +161,16 @@ var deliveryCases = []Case{
 		Want: `{"data": [{"name": "file.changed", "description": "A file was changed."}, {"name": "hang.on", "description": ""},
 			{"name": "member.joined"}, {"name": "member.left"}], "next_cursor": null}`,
 	},
+}
+
+// nothingSent expects that no delivery is due.
+func nothingSent(t *testing.T, w *World) {
+	t.Helper()
+	stats, err := w.Dispatcher.Stats(t.Context())
+	check(t, err)
+	if stats.Due != 0 {
+		t.Errorf("%d deliveries are due", stats.Due)
+	}
 }
 
 // unreachable is what a test of an endpoint answers that cannot be reached, whatever the reason.

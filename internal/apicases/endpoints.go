@@ -318,6 +318,10 @@ var conditionCases = []Case{
 		Header: map[string]string{"If-Match": `1-0000`}, Status: 400, Code: "invalid_header", Field: "If-Match",
 	},
 	{
+		Name: "an If-Match of one quote is refused", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"description": "d"}`,
+		Header: map[string]string{"If-Match": `"`}, Status: 400, Code: "invalid_header", Field: "If-Match",
+	},
+	{
 		Name: "an If-Match that does not end is refused", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"description": "d"}`,
 		Header: map[string]string{"If-Match": `"1-0000`}, Status: 400, Code: "invalid_header", Field: "If-Match",
 	},

@@ -61,8 +61,8 @@ type World struct {
 	hang    chan struct{}    // closed at the end
 }
 
-// NewWorld returns a World in which some events have been delivered. configure may change what it is made of.
-func NewWorld(tb testing.TB, configure func(*webhook.Config, *webhookhttp.Config)) *World {
+// NewWorld returns a World in which some events have been delivered, on an empty store, or in memory if that is nil.
+func NewWorld(tb testing.TB, s webhook.Store) *World {
 	tb.Helper()
 	w := &World{Log: &strings.Builder{}, hang: make(chan struct{})}
 	tb.Cleanup(func() { close(w.hang) })
@@ -79,11 +79,11 @@ func NewWorld(tb testing.TB, configure func(*webhook.Config, *webhookhttp.Config
 		Prefix: Prefix, Authorize: w.authorize, EventTypes: types, ReadOnly: []string{"metadata"},
 		TrustedOrigins: []string{"https://trusted.example"}, Logger: slog.New(slog.NewTextHandler(w.Log, nil)),
 	}
-	if configure != nil {
-		configure(&dc, &hc)
+	if s == nil {
+		s = memstore.New(memstore.Options{})
 	}
 	var err error
-	w.Dispatcher, err = webhook.New(&store{memstore.New(memstore.Options{}), &w.down}, dc)
+	w.Dispatcher, err = webhook.New(&store{s, &w.down}, dc)
 	check(tb, err)
 	w.Handler, err = webhookhttp.New(w.Dispatcher, hc)
 	check(tb, err)
