@@ -47,21 +47,22 @@ func Stripe(window Window, secrets ...string) (Verifier, error) {
 
 // parseStripe returns the timestamp and the v1 signatures of a Stripe-Signature.
 func parseStripe(value string) (timestamp string, codes []string, err error) {
+	timed := false
 	for element := range strings.SplitSeq(value, ",") {
 		name, text, isPair := strings.Cut(element, "=")
 		switch {
 		case !isPair || strings.Contains(text, "="):
 			return "", nil, fmt.Errorf("%w: an element of %s is not name=value", ErrMalformed, stripeName)
-		case name == "t" && timestamp != "":
+		case name == "t" && timed:
 			return "", nil, fmt.Errorf("%w: %s has two times", ErrMalformed, stripeName)
 		case name == "t":
-			timestamp = text
+			timestamp, timed = text, true
 		case name == "v1":
 			codes = append(codes, text)
 		}
 	}
 	switch {
-	case timestamp == "":
+	case !timed:
 		return "", nil, fmt.Errorf("%w: %s has no time", ErrMalformed, stripeName)
 	case len(codes) > maxSignatures:
 		return "", nil, fmt.Errorf("%w: %s has more than %d signatures", ErrMalformed, stripeName, maxSignatures)
