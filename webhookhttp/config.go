@@ -20,7 +20,7 @@ type Config struct {
 	Prefix string
 
 	// Authorize says whose webhooks a request is about, if it may do what the permission stands for. It is required, and called
-	// once for each request before anything else is done with it; with Config.RevealSecrets of the Dispatcher, a second time
+	// once for each request, before its body is read or its id looked up; with Config.RevealSecrets of the Dispatcher, a second time
 	// with PermissionSecrets where a secret might be shown. The wildcards of Prefix are path values of the request.
 	//
 	// ErrUnauthenticated answers 401 and ErrForbidden 403, also when wrapped. Any other error, and an empty tenant without one,

@@ -9,7 +9,8 @@ import (
 
 const theDelivery = `{
 	"id": "evt-joined.active", "event": "member.joined", "event_id": "evt-joined", "endpoint_id": "active", "state": "succeeded",
-	"reason": null, "attempt_count": 1, "in_flight": false, "next_attempt_at": null, "created_at": ` + rfc3339 + `, "finished_at": ` + rfc3339 + `}`
+	"reason": null, "attempt_count": 1, "in_flight": false, "next_attempt_at": null,
+	"created_at": ` + rfc3339 + `, "finished_at": ` + rfc3339 + `}`
 
 var deliveryCases = []Case{
 	{
@@ -62,9 +63,9 @@ var deliveryCases = []Case{
 		Name: "a delivery has its attempts and what was answered", Path: "/deliveries/evt-joined.active", Status: 200,
 		Permission: webhookhttp.PermissionDeliveries,
 		Want: `{"id": "evt-joined.active", "state": "succeeded", "attempts": [{"id": "evt-joined.active.1", "event": "member.joined",
-			"event_id": "evt-joined", "delivery_id": "evt-joined.active", "attempt": 1, "status_code": 200, "response_time_ms": "<any>", "class": null,
-			"test": false, "created_at": ` + rfc3339 + `, "next_attempt_at": null, "response_body": "ok", "response_body_encoding": "utf-8",
-			"response_truncated": false}]}`,
+			"event_id": "evt-joined", "delivery_id": "evt-joined.active", "attempt": 1, "status_code": 200, "response_time_ms": "<any>",
+			"class": null, "test": false, "created_at": ` + rfc3339 + `, "next_attempt_at": null, "response_body": "ok",
+			"response_body_encoding": "utf-8", "response_truncated": false}]}`,
 	},
 	{
 		Name: "an answer that is no text is shown in base64", Path: "/deliveries/evt-file.active", Status: 200,
@@ -234,8 +235,9 @@ var logCases = []Case{
 		Name: "the log has an entry for each attempt, the latest first", Path: "/webhooks/active/logs", Status: 200,
 		Permission: webhookhttp.PermissionDeliveries,
 		Want: `{"data": [{"event": "file.changed"}, {"event": "member.left"}, {"id": "evt-joined.active.1", "event": "member.joined",
-			"event_id": "evt-joined", "delivery_id": "evt-joined.active", "attempt": 1, "status_code": 200, "response_time_ms": "<any>", "class": null,
-			"test": false, "created_at": ` + rfc3339 + `, "next_attempt_at": null, "response_body": "<absent>"}], "next_cursor": null}`,
+			"event_id": "evt-joined", "delivery_id": "evt-joined.active", "attempt": 1, "status_code": 200, "response_time_ms": "<any>",
+			"class": null, "test": false, "created_at": ` + rfc3339 + `, "next_attempt_at": null,
+			"response_body": "<absent>"}], "next_cursor": null}`,
 	},
 	{
 		Name: "the log says that an endpoint is unreachable", Path: "/webhooks/down/logs", Status: 200,

@@ -158,7 +158,7 @@ var fieldCases = []Case{
 		return c
 	}(),
 	also(
-		create("a field in another case is refused, with the right name", `{"URL": "https://a.example", "events": ["*"]}`, "unknown_field", "URL"),
+		create("a field in capitals is refused, with the right name", `{"URL": "https://a.example", "events": ["*"]}`, "unknown_field", "URL"),
 		`{"cure": "write it url"}`,
 	),
 	also(
