@@ -38,7 +38,11 @@ func TestACodeHasOneSpelling(t *testing.T) {
 			}
 			r.Header.Set(header[len(header)-1], changed)
 			_, err := v.verifier(t, 0)(r, []byte(v.Body))
-			assert.ErrorIs(t, err, ErrMalformed, "%s: %q", name, changed)
+			want := ErrMalformed
+			if name == "shopify" && changed == strings.ToUpper(value) {
+				want = ErrNoMatch // it is base64 of other bytes
+			}
+			assert.ErrorIs(t, err, want, "%s: %q", name, changed)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func ExampleVerifier() {
 		return
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, receive.DefaultMaxBody))
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 		if err != nil {
 			http.Error(w, "Bad Request", http.StatusBadRequest)
 			return

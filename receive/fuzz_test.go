@@ -3,7 +3,7 @@ package receive
 import (
 	"crypto/ed25519"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // GitHub's old header
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -104,7 +104,7 @@ func FuzzStripe(f *testing.F) {
 
 func stripeSigned(value, body string) bool {
 	var times, codes []string
-	for _, element := range strings.Split(value, ",") {
+	for element := range strings.SplitSeq(value, ",") {
 		pair := strings.Split(element, "=")
 		if len(pair) != 2 {
 			return false

@@ -10,10 +10,9 @@ import (
 	"time"
 )
 
-// DefaultMaxBody is how many bytes a body may have unless Config.MaxBody says otherwise.
-const DefaultMaxBody = 1 << 20
-
 const (
+	defaultMaxBody = 1 << 20
+
 	retryAfter = "5" // seconds; what a sender waits that must come again
 
 	// endTimeout is how long a claim may take to end, whatever has become of the request.
@@ -30,7 +29,7 @@ type Config struct {
 	// ErrGone. ctx is the request's: it ends when the sender hangs up, which many do after 10 s or so. Required.
 	Handle func(ctx context.Context, event Event) error
 
-	// MaxBody is how many bytes a body may have. Negative is refused. Defaults to DefaultMaxBody.
+	// MaxBody is how many bytes a body may have. Negative is refused. Defaults to 1 MiB.
 	MaxBody int64
 
 	// Dedupe keeps repeats of an event from Handle. Nil means that Handle gets them too, also while it works on the first one.
@@ -83,9 +82,9 @@ func NewHandler(c Config) (*Handler, error) {
 	case c.Handle == nil:
 		return nil, errors.New("receive: Config.Handle is nil; set the function that handles events")
 	case c.MaxBody < 0:
-		return nil, fmt.Errorf("receive: Config.MaxBody is %d; set a number of bytes, or 0 for %d", c.MaxBody, DefaultMaxBody)
+		return nil, fmt.Errorf("receive: Config.MaxBody is %d; set a number of bytes, or 0 for %d", c.MaxBody, defaultMaxBody)
 	case c.MaxBody == 0:
-		c.MaxBody = DefaultMaxBody
+		c.MaxBody = defaultMaxBody
 	}
 	if c.Identify == nil {
 		c.Identify = func(event Event) string { return event.ID }

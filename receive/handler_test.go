@@ -119,8 +119,8 @@ func TestABodyThatIsTooLongIsRefusedBeforeItIsVerified(t *testing.T) {
 		limit, size int64
 		want        int
 	}{
-		{0, DefaultMaxBody, http.StatusNoContent},
-		{0, DefaultMaxBody + 1, http.StatusRequestEntityTooLarge},
+		{0, defaultMaxBody, http.StatusNoContent},
+		{0, defaultMaxBody + 1, http.StatusRequestEntityTooLarge},
 		{10, 10, http.StatusNoContent},
 		{10, 11, http.StatusRequestEntityTooLarge},
 		{10, 1 << 40, http.StatusRequestEntityTooLarge},
@@ -142,7 +142,7 @@ func TestABodyThatIsTooLongIsRefusedBeforeItIsVerified(t *testing.T) {
 				if declared {
 					assert.Zero(t, source.read, "nothing is read of it")
 				}
-				assert.LessOrEqual(t, source.read, max(tt.limit, DefaultMaxBody)+1)
+				assert.LessOrEqual(t, source.read, max(tt.limit, defaultMaxBody)+1)
 			}
 		}
 	}

@@ -7,10 +7,9 @@ import (
 	"time"
 )
 
-// Defaults of a [Memory].
 const (
-	DefaultMaxEntries = 100_000
-	DefaultMaxAge     = 72 * time.Hour
+	defaultMaxEntries = 100_000
+	defaultMaxAge     = 72 * time.Hour
 )
 
 // A Memory is a [Dedupe] within one process. What it remembers ends with the process, so a repeat that comes after a restart, or
@@ -19,12 +18,12 @@ const (
 // Give each Handler its own, unless ids of several providers cannot meet.
 type Memory struct {
 	// MaxEntries bounds how many keys it holds, at 150 bytes or so each, whatever their length. When it is full it
-	// forgets the one that was handled first; when all are being handled, Claim returns ErrFull. Defaults to DefaultMaxEntries,
-	// also if negative.
+	// forgets the one that was handled first; when all are being handled, Claim returns ErrFull. Defaults to
+	// 100,000, also if negative.
 	MaxEntries int
 
 	// MaxAge is how long it remembers an event that was handled. It should be as long as the provider retries. Defaults to
-	// DefaultMaxAge, also if negative.
+	// 72 hours, also if negative.
 	MaxAge time.Duration
 
 	// Now is the clock. Defaults to time.Now.
@@ -97,14 +96,14 @@ func (m *Memory) maxAge() time.Duration {
 	if m.MaxAge > 0 {
 		return m.MaxAge
 	}
-	return DefaultMaxAge
+	return defaultMaxAge
 }
 
 func (m *Memory) maxEntries() int {
 	if m.MaxEntries > 0 {
 		return m.MaxEntries
 	}
-	return DefaultMaxEntries
+	return defaultMaxEntries
 }
 
 type memoryClaim struct {

@@ -10,8 +10,8 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// Standard returns a verifier of Standard Webhooks 1.0.0. A secret is either symmetric, "whsec_" and the base64 of 24 to 64 bytes,
-// for v1 signatures (HMAC-SHA256), or a public key, "whpk_" and the base64 of 32 bytes, for v1a signatures (Ed25519). Without a
+// Standard returns a verifier of Standard Webhooks 1.0.0. A secret is either symmetric, "whsec_" and the base64 of at least 16 bytes, for
+// v1 signatures (HMAC-SHA256), or a public key, "whpk_" and the base64 of 32 bytes, for v1a signatures (Ed25519). Without a
 // prefix it is symmetric. The headers are webhook-id, webhook-timestamp and webhook-signature; one signature that matches one
 // secret is enough, and those of other versions are skipped.
 //
@@ -56,6 +56,10 @@ type standardKeys struct {
 const (
 	publicPrefix  = "whpk_"
 	privatePrefix = "whsk_"
+
+	// minStandardKey is less than what the specification asks of senders, because not all of them keep to it, Svix among them, and
+	// the receiver cannot choose. Less than 128 bits is a mistake.
+	minStandardKey = 16
 )
 
 func standardKeysOf(secrets []string) (standardKeys, error) {
@@ -77,9 +81,13 @@ func standardKeysOf(secrets []string) (standardKeys, error) {
 			if err := checkPlain(i, secret); err != nil {
 				return keys, err
 			}
-			key, err := signature.AppendKey(nil, secret)
-			if err != nil {
-				return keys, badSecret(i, "is not usable: "+err.Error()+`; copy it again, with "whsec_"`)
+			encoded := strings.TrimPrefix(secret, signature.SecretPrefix)
+			key, err := base64.StdEncoding.DecodeString(encoded)
+			switch {
+			case err != nil || strings.ContainsAny(encoded, "\r\n"): // which encoding/base64 skips
+				return keys, badSecret(i, `is not "whsec_" and standard base64; copy it again`)
+			case len(key) < minStandardKey:
+				return keys, badSecret(i, fmt.Sprintf("has a key of %d bytes, and needs %d; copy all of it", len(key), minStandardKey))
 			}
 			keys.symmetric = append(keys.symmetric, key)
 		}

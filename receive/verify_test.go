@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -70,19 +71,23 @@ func TestASignedHeaderThatWasChangedAnywhereIsRefused(t *testing.T) {
 	})
 }
 
-// harmless reports changes that touch no signature that counts: the vectors with several signatures, Keygen's key id and the
-// spaces between its parameters, Stripe's unknown elements, and how a day of the week is spelt.
+// harmless reports changes that touch no signature that counts: in the vectors with several, in Keygen's key id, and in the spaces
+// between the parts of a list.
 func harmless(vectorName, header, changed, value string) bool {
-	switch {
-	case strings.HasPrefix(vectorName, "sw-rotation"), vectorName == "sw-multi-sig":
-		return header == "Webhook-Signature" && strings.Contains(" "+changed+" ", " v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= ")
-	case header == "Keygen-Signature":
-		_, want, _ := strings.Cut(value, `, algorithm`)
-		_, got, _ := strings.Cut(changed, `algorithm`)
-		return want == got || strings.ReplaceAll(changed, ",  ", ", ") == value || strings.ReplaceAll(changed, `",`, `", `) == value
+	switch header {
+	case "Keygen-Signature":
+		_, want, _ := strings.Cut(value, ", ")
+		_, got, _ := strings.Cut(spaces.ReplaceAllString(changed, `", `), ", ")
+		return want == got
+	case "Webhook-Signature", "Svix-Signature":
+		several := strings.HasPrefix(vectorName, "sw-rotation") || vectorName == "sw-multi-sig"
+		return strings.TrimSpace(changed) == value ||
+			several && strings.Contains(" "+changed+" ", " v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= ")
 	}
 	return false
 }
+
+var spaces = regexp.MustCompile(`", *`)
 
 func TestARequestWithoutOneOfItsHeadersIsRefused(t *testing.T) {
 	eachGood(t, func(t *testing.T, v vector) {
@@ -134,16 +139,16 @@ func TestOnlyTimestampsWithinTheToleranceAreAccepted(t *testing.T) {
 		}
 		for after, want := range map[time.Duration]error{
 			0:                                 nil,
-			DefaultTolerance:                  nil,
-			DefaultTolerance + 1:              ErrTooOld,
-			-DefaultTolerance:                 nil,
-			-DefaultTolerance - 1:             ErrTooNew,
+			defaultTolerance:                  nil,
+			defaultTolerance + 1:              ErrTooOld,
+			-defaultTolerance:                 nil,
+			-defaultTolerance - 1:             ErrTooNew,
 			100 * 365 * 24 * time.Hour:        ErrTooOld,
 			-100 * 365 * 24 * time.Hour:       ErrTooNew,
-			DefaultTolerance - time.Second:    nil,
-			time.Second - DefaultTolerance:    nil,
-			DefaultTolerance + 24*time.Hour:   ErrTooOld,
-			-(DefaultTolerance + time.Second): ErrTooNew,
+			defaultTolerance - time.Second:    nil,
+			time.Second - defaultTolerance:    nil,
+			defaultTolerance + 24*time.Hour:   ErrTooOld,
+			-(defaultTolerance + time.Second): ErrTooNew,
 		} {
 			_, err := v.verifier(t, after)(v.request(t), []byte(v.Body))
 			assert.ErrorIs(t, err, want, "%v later", after)
@@ -251,7 +256,7 @@ func TestAnyHeaderGetsAVerdict(t *testing.T) {
 }
 
 // verdict fails unless err is one that a verifier may return.
-func verdict(t testing.TB, err error) {
+func verdict(t *testing.T, err error) {
 	t.Helper()
 	for _, sentinel := range []error{ErrMissingHeader, ErrMalformed, ErrTooOld, ErrTooNew, ErrNoMatch} {
 		if strings.HasPrefix(fmt.Sprint(err), sentinel.Error()) {
@@ -310,9 +315,9 @@ func TestSecretsThatCannotBeMeantAreRefusedWithTheCure(t *testing.T) {
 		"private key":          {Standard, "whsk_" + canary, "use the public one"},
 		"short public key":     {Standard, "whpk_" + canary, "copy it again"},
 		"public key in URL64":  {Standard, "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir-=", "copy it again"},
-		"short secret":         {Standard, "whsec_Q2FuYXJ5", "must have 24 to 64"},
-		"prefix alone":         {Standard, "whsec_", "the secret is empty"},
-		"secret in URL64":      {Svix, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS_", "use + and /"},
+		"short secret":         {Standard, "whsec_Q2FuYXJ5", "has a key of 6 bytes, and needs 16"},
+		"prefix alone":         {Standard, "whsec_", "has a key of 0 bytes"},
+		"secret in URL64":      {Svix, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS_", "standard base64"},
 		"Key's client id":      {timeless(Key), "wh_8aF3kL2pNxRqYv9c", "use the client secret"},
 		"Keygen's account":     {Keygen, "1fddcec8-8dd3-4d8d-9b16-215cac0f9b52", "copy the account's public key"},
 		"Keygen, half a PEM":   {Keygen, "-----BEGIN PUBLIC KEY-----\nMFkw", "with its first and last line"},
@@ -324,7 +329,7 @@ func TestSecretsThatCannotBeMeantAreRefusedWithTheCure(t *testing.T) {
 		_, err := tt.make(Window{}, tt.secret)
 		assert.ErrorIs(t, err, ErrSecret, name)
 		assert.ErrorContains(t, err, tt.cure, name)
-		if tt.secret != "" {
+		if len(tt.secret) > len("whsec_") {
 			assert.NotContains(t, err.Error(), tt.secret, name)
 		}
 	}

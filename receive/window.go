@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// DefaultTolerance is how far a timestamp may be from the clock, either way, unless a [Window] says otherwise. It is what the
-// libraries of Standard Webhooks, and what Slack, Stripe and Keygen say.
-const DefaultTolerance = 5 * time.Minute
+// defaultTolerance is what the libraries of Standard Webhooks, Stripe and Keygen say, and Slack's instructions.
+const defaultTolerance = 5 * time.Minute
 
 // latest is the last second of the year 9999; timestamps after it are no dates.
 const latest = 253402300799
@@ -16,7 +15,7 @@ const latest = 253402300799
 // A Window says which timestamps a verifier accepts. Its zero value is ready.
 type Window struct {
 	// Tolerance is how far a timestamp may be from the clock, either way. Negative means that timestamps are not judged:
-	// a request that somebody has recorded is then valid for ever. Defaults to DefaultTolerance.
+	// a request that somebody has recorded is then valid for ever. Defaults to 5 minutes.
 	Tolerance time.Duration
 
 	// Now is the clock. It may be called concurrently. Defaults to time.Now.
@@ -30,7 +29,7 @@ func (w Window) judge(at time.Time) error {
 	}
 	tolerance := w.Tolerance
 	if tolerance == 0 {
-		tolerance = DefaultTolerance
+		tolerance = defaultTolerance
 	}
 	now := time.Now
 	if w.Now != nil {
