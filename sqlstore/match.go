@@ -115,7 +115,7 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 const fewMatches = 1000
 
 // matchRows reads up to most endpoints for each row. The statement that has a limit for each row costs several times as much as the one
-// with a limit for all, which nearly always is enough.
+// with a limit for all, which nearly always is enough; the latter also finds disabled endpoints.
 func (t *tx) matchRows(rows *table, most int, matched [][]webhook.EndpointStatus) error {
 	found := 0
 	read := func(r *sql.Rows) error {
@@ -124,7 +124,9 @@ func (t *tx) matchRows(rows *table, most int, matched [][]webhook.EndpointStatus
 			s   status
 		)
 		err := s.scan(r, &req)
-		matched[req] = append(matched[req], s.EndpointStatus)
+		if s.State != webhook.EndpointDisabled {
+			matched[req] = append(matched[req], s.EndpointStatus)
+		}
 		found++
 		return err
 	}

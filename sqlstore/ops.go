@@ -15,7 +15,7 @@ const (
 	insertAttempts
 	insertBodies
 	match
-	matchFew // the same, if there are fewer rows than it is told; not MySQL
+	matchFew // the same and disabled endpoints, if there are fewer than it is told; not MySQL
 
 	// In the caller's transaction.
 	insertEvent // with its outbox row; MySQL and SQLite: without

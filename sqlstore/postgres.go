@@ -52,9 +52,10 @@ var postgres = dialect{
 			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after
 				AND s.state <> 'disabled'
 			ORDER BY p.endpoint_id LIMIT $1) x`,
-		matchFew: `SELECT v.req, ` + statusColumns + ` FROM {v req int, tenant text, pattern text, channel text, after text}
-			JOIN {subscriptions} p ON p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after
-			JOIN {status} s ON s.ref = p.ref WHERE s.state <> 'disabled' LIMIT $1`,
+		matchFew: `SELECT v.req, y.* FROM {v req int, tenant text, pattern text, channel text, after text} CROSS JOIN LATERAL (
+			SELECT p.ref FROM {subscriptions} p
+			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after LIMIT $1) x
+			CROSS JOIN LATERAL (SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref = x.ref LIMIT 1) y LIMIT $1`,
 
 		insertEvent: `WITH e AS (
 			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)

@@ -25,8 +25,7 @@ var sqlite = dialect{
 			ORDER BY p.endpoint_id LIMIT $1){end}`,
 		matchFew: `WITH v (req, tenant, pattern, channel, after) AS (VALUES {tuples})
 			SELECT v.req, ` + statusColumns + ` FROM v CROSS JOIN {subscriptions} p CROSS JOIN {status} s ON s.ref = p.ref
-			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after
-				AND s.state <> 'disabled' LIMIT $1`,
+			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after LIMIT $1`,
 
 		insertNew: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples}`,
