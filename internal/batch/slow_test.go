@@ -11,19 +11,21 @@ import (
 
 const slow = 50 * time.Millisecond
 
+func pass(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only where the clock is fake
+
 func TestCallsGatherBesideABatchUntilItIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Limits{Running: 2, Items: 10, Bytes: 100, Slow: slow})
 		b.call(t.Context(), 1, 2)
-		time.Sleep(slow / 2)
+		pass(slow / 2)
 		b.call(t.Context(), 3)
 		assert.Equal(t, [][]int{{1}}, b.begun())
-		time.Sleep(slow/2 - 1)
+		pass(slow/2 - time.Nanosecond)
 		assert.Empty(t, b.begun(), "it is not slow yet")
-		time.Sleep(1)
+		pass(time.Nanosecond)
 		assert.Equal(t, [][]int{{2, 3}}, b.begun(), "nobody has to call for that")
 		b.call(t.Context(), 4)
-		time.Sleep(slow)
+		pass(slow)
 		assert.Empty(t, b.begun(), "there are as many as may be")
 		b.drain()
 	})
@@ -39,7 +41,7 @@ func TestACallBeginsAtOnceBesideABatchThatHangs(t *testing.T) {
 			return twice(items)
 		})
 		go func() { _, _ = g.Do(t.Context(), 0) }()
-		time.Sleep(slow)
+		pass(slow)
 		for item := 1; item < 10; item++ {
 			began := time.Now()
 			result, err := g.Do(t.Context(), item)
@@ -82,7 +84,7 @@ func TestACallerWhoseContextEndsBesideASlowBatchIsNotRun(t *testing.T) {
 		b.begun()
 		b.call(ctx, 2)
 		cancel()
-		time.Sleep(2 * slow)
+		pass(2 * slow)
 		assert.Empty(t, b.begun())
 		b.drain()
 	})

@@ -20,8 +20,12 @@ type order struct{ ran atomic.Int32 }
 
 func TestUnderStressNoCallIsForgottenAndNoItemIsRunTwice(t *testing.T) {
 	for _, limits := range []Limits{
-		{Running: 1, Items: 1, Bytes: 1}, {Running: 1, Items: 7, Bytes: 100}, {Running: 2, Items: 100, Bytes: 20}, {Running: 5, Items: 3, Bytes: 1000},
-		{Running: 2, Items: 10, Bytes: 100, Slow: time.Microsecond}, {Running: 3, Items: 10, Bytes: 100, Slow: time.Second},
+		{Running: 1, Items: 1, Bytes: 1},
+		{Running: 1, Items: 7, Bytes: 100},
+		{Running: 2, Items: 100, Bytes: 20},
+		{Running: 5, Items: 3, Bytes: 1000},
+		{Running: 2, Items: 10, Bytes: 100, Slow: time.Microsecond},
+		{Running: 3, Items: 10, Bytes: 100, Slow: time.Second},
 	} {
 		var g *Group[*order, *order]
 		var most, running, batches atomic.Int32
