@@ -29,7 +29,7 @@ func mayImport(path string) bool {
 }
 
 func TestThePublishedPackagesImportOnlyWhatIsPromised(t *testing.T) {
-	dirs := []string{".", "memstore", "sqlstore", "webhookhttp"}
+	dirs := []string{".", "memstore", "receive", "sqlstore", "webhookhttp"}
 	require.NoError(t, filepath.WalkDir("internal", func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() {
 			if entry.Name() == "testdata" {
@@ -50,6 +50,8 @@ func TestThePublishedPackagesImportOnlyWhatIsPromised(t *testing.T) {
 				path, err := strconv.Unquote(spec.Path.Value)
 				require.NoError(t, err)
 				assert.True(t, mayImport(path), "%s imports %s", file, path)
+				sender := path == "github.com/gowebhook/webhook" || strings.HasPrefix(path, "database/")
+				assert.False(t, dir == "receive" && sender, "%s imports %s: who receives does not send", file, path)
 				seen[path] = true
 			}
 		}
