@@ -100,7 +100,8 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 			}
 		}
 	}
-	if err := t.matchRows(rows, most, matched); err != nil {
+	more := slices.ContainsFunc(after, func(id string) bool { return id != "" })
+	if err := t.matchRows(rows, most, more, matched); err != nil {
 		return nil, err
 	}
 	for i, list := range matched {
@@ -115,8 +116,9 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 const fewMatches = 1000
 
 // matchRows reads up to most endpoints for each row. The statement that has a limit for each row costs several times as much as the one
-// with a limit for all, which nearly always is enough; the latter also finds disabled endpoints.
-func (t *tx) matchRows(rows *table, most int, matched [][]webhook.EndpointStatus) error {
+// with a limit for all, which nearly always is enough, unless this goes on with a large fan-out; the latter also finds disabled
+// endpoints.
+func (t *tx) matchRows(rows *table, most int, more bool, matched [][]webhook.EndpointStatus) error {
 	found := 0
 	read := func(r *sql.Rows) error {
 		var (
@@ -130,7 +132,7 @@ func (t *tx) matchRows(rows *table, most int, matched [][]webhook.EndpointStatus
 		found++
 		return err
 	}
-	if t.store.ops[matchFew] != nil && rows.fits() {
+	if t.store.ops[matchFew] != nil && !more && rows.fits() {
 		if err := t.query(matchFew, rows, read, num(fewMatches)); err != nil || found < fewMatches {
 			return err
 		}

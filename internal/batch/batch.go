@@ -1,4 +1,4 @@
-// Package batch groups concurrent calls into one. It has no goroutines: a batch is whatever gathered while the one before it was
+// Package batch groups concurrent calls into one. It has no goroutines of its own: a batch is whatever gathered while the one before it was
 // running, and one of its callers runs it. A lone caller is never delayed, and nobody waits for a batch that is slow.
 package batch
 
@@ -36,7 +36,10 @@ type Group[T, R any] struct {
 }
 
 // A turn is a batch that runs.
-type turn struct{ began time.Time }
+type turn struct {
+	began time.Time
+	timer *time.Timer // fires when it is slow
+}
 
 // New returns a group. run gets the items in the order of the calls and returns a result for each, or an error for all of
 // them; it must not keep the slice.
@@ -84,29 +87,11 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	next := g.beginNext()
 	g.mu.Unlock()
 	next.tell()
-	return g.wait(ctx, c)
-}
-
-// wait waits for c's batch, and begins the next one if the one that runs is slow.
-func (g *Group[T, R]) wait(ctx context.Context, c *call[T, R]) (R, error) {
-	var slow <-chan time.Time
-	if g.limits.Slow > 0 && g.limits.Running > 1 {
-		ticker := time.NewTicker(g.limits.Slow)
-		defer ticker.Stop()
-		slow = ticker.C
-	}
-	for {
-		select {
-		case batch := <-c.news:
-			return g.heed(c, batch)
-		case <-ctx.Done():
-			return g.leave(c, ctx.Err())
-		case <-slow:
-			g.mu.Lock()
-			next := g.beginNext()
-			g.mu.Unlock()
-			next.tell()
-		}
+	select {
+	case batch := <-c.news:
+		return g.heed(c, batch)
+	case <-ctx.Done():
+		return g.leave(c, ctx.Err())
 	}
 }
 
@@ -126,8 +111,19 @@ func (g *Group[T, R]) mayBegin(calls int) bool {
 
 func (g *Group[T, R]) begin() *turn {
 	t := &turn{began: time.Now()}
+	if g.limits.Slow > 0 && g.limits.Running > 1 {
+		t.timer = time.AfterFunc(g.limits.Slow, g.passBy)
+	}
 	g.running = append(g.running, t)
 	return t
+}
+
+// passBy begins a batch of those that wait for one that is slow.
+func (g *Group[T, R]) passBy() {
+	g.mu.Lock()
+	next := g.beginNext()
+	g.mu.Unlock()
+	next.tell()
 }
 
 // beginNext begins a batch of what waits, if that may be; else it returns nil.
@@ -234,6 +230,9 @@ func (g *Group[T, R]) runAll(items []T) ([]R, error) {
 
 // next ends a turn, and makes the first waiting caller the leader of the next batch, unless the batches that run beside will do so.
 func (g *Group[T, R]) next(t *turn) {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
 	g.mu.Lock()
 	g.running = slices.DeleteFunc(g.running, func(other *turn) bool { return other == t })
 	next := g.beginNext()

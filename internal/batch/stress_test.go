@@ -24,7 +24,7 @@ func TestUnderStressNoCallIsForgottenAndNoItemIsRunTwice(t *testing.T) {
 		{Running: 1, Items: 7, Bytes: 100},
 		{Running: 2, Items: 100, Bytes: 20},
 		{Running: 5, Items: 3, Bytes: 1000},
-		{Running: 2, Items: 10, Bytes: 100, Slow: time.Microsecond},
+		{Running: 2, Items: 10, Bytes: 100, Slow: 100 * time.Microsecond},
 		{Running: 3, Items: 10, Bytes: 100, Slow: time.Second},
 	} {
 		var g *Group[*order, *order]
