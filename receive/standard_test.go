@@ -64,6 +64,17 @@ func TestUpTo64SignaturesAreRead(t *testing.T) {
 	}
 }
 
+func TestHeadersOfUpTo8KiBAreRead(t *testing.T) {
+	v := one(t, "standard")
+	own := v.Header["webhook-signature"]
+	for n, want := range map[int]error{8192: nil, 8193: ErrMalformed} {
+		r := v.request(t)
+		r.Header.Set("Webhook-Signature", strings.Repeat("x", n-1-len(own))+" "+own)
+		_, err := v.verifier(t, 0)(r, []byte(v.Body))
+		assert.ErrorIs(t, err, want, "%d bytes", n)
+	}
+}
+
 // The longest header that a sender can have reason to send is within the bound.
 func TestUpTo64PublicKeySignaturesAreRead(t *testing.T) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))

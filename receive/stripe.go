@@ -61,10 +61,7 @@ func parseStripe(value string) (timestamp string, codes []string, err error) {
 			codes = append(codes, text)
 		}
 	}
-	switch {
-	case !timed:
-		return "", nil, fmt.Errorf("%w: %s has no time", ErrMalformed, stripeName)
-	case len(codes) > maxSignatures:
+	if len(codes) > maxSignatures {
 		return "", nil, fmt.Errorf("%w: %s has more than %d signatures", ErrMalformed, stripeName, maxSignatures)
 	}
 	return timestamp, codes, nil

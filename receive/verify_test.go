@@ -318,6 +318,7 @@ func TestSecretsThatCannotBeMeantAreRefusedWithTheCure(t *testing.T) {
 		"short secret":         {Standard, "whsec_Q2FuYXJ5", "has a key of 6 bytes, and needs 16"},
 		"prefix alone":         {Standard, "whsec_", "has a key of 0 bytes"},
 		"secret in URL64":      {Svix, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS_", "standard base64"},
+		"newline inside":       {Standard, "whsec_MfKQ9r8GKYqrTwjU\nPD8ILPZIo2LaLaSw", "standard base64"},
 		"Key's client id":      {timeless(Key), "wh_8aF3kL2pNxRqYv9c", "use the client secret"},
 		"Keygen's account":     {Keygen, "1fddcec8-8dd3-4d8d-9b16-215cac0f9b52", "copy the account's public key"},
 		"Keygen, half a PEM":   {Keygen, "-----BEGIN PUBLIC KEY-----\nMFkw", "with its first and last line"},

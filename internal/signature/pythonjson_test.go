@@ -83,7 +83,8 @@ func TestAppendPythonJSONRefusesWhatPythonRefuses(t *testing.T) {
 		assert.Equal(t, "before", string(got), "%.40q", text)
 	}
 	for _, text := range []string{
-		strings.Repeat("[", 1000) + strings.Repeat("]", 1000), strings.Repeat("9", 4300), `[{"a":1},{"a":1}]`, `{"a":{"a":1},"b":{"a":1}}`,
+		strings.Repeat("[", 1000) + strings.Repeat("]", 1000), strings.Repeat("9", 4300), "[" + strings.Repeat("[],{},", 1000) + "0]",
+		`[{"a":1},{"a":1}]`, `{"a":{"a":1},"b":{"a":1}}`,
 	} {
 		_, err := AppendPythonJSON(nil, []byte(text))
 		assert.NoError(t, err, "%.40q", text)
