@@ -71,9 +71,9 @@ func TestAppendPythonJSONWritesWhatPythonWrites(t *testing.T) {
 func TestAppendPythonJSONRefusesWhatPythonRefuses(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "{", "[", "}", `{"a"}`, `{"a":}`, `{"a":1,}`, `{,}`, `{1:2}`, `{"a" 1}`, `{"a":1 "b":2}`, `[1,]`, `[,1]`, `[1 2]`, `[1}`,
-		`{"a":1]`, `1 2`, `{}x`, "{}\x00", "\xef\xbb\xbf{}", `tru`, `nulll`, `True`, `NaN`, `Infinity`, `-Infinity`, `-`, `+1`, `01`, `-01`, `1.`, `.5`,
-		`1.e5`, `1e`, `1e+`, `0x10`, `1_000`, `"`, `"a`, `"\`, `"\"`, `"\x"`, `"\u12"`, `"\u12g4"`, `"\u123`, "\"\n\"", "\"\x00\"", "\"\x1f\"",
-		"\"\xff\"", "\"\xc3\"", "\"\xed\xa0\x80\"", `'a'`, `//x`, "\u00a0[]",
+		`{"a":1]`, `1 2`, `{}x`, "{}\x00", "\xef\xbb\xbf{}", `tru`, `nulll`, `True`, `NaN`, `Infinity`, `-Infinity`, `-`, `+1`, `01`, `-01`,
+		`1.`, `.5`, `1.e5`, `1e`, `1e+`, `0x10`, `1_000`, `"`, `"a`, `"\`, `"\"`, `"\x"`, `"\u12"`, `"\u12g4"`, `"\u123`, "\"\n\"",
+		"\"\x00\"", "\"\x1f\"", "\"\xff\"", "\"\xc3\"", "\"\xed\xa0\x80\"", `'a'`, `//x`, "\u00a0[]",
 		`{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{"é":1,"\u00e9":1}`,
 		strings.Repeat("[", 1001) + strings.Repeat("]", 1001), strings.Repeat("[", 1<<20), strings.Repeat(`{"a":`, 1<<18),
 		strings.Repeat("9", 4301),
