@@ -17,7 +17,7 @@ const (
 //
 // Give each Handler its own, unless ids of several providers cannot meet.
 type Memory struct {
-	// MaxEntries bounds how many keys it holds, at 150 bytes or so each, whatever their length. When it is full it
+	// MaxEntries bounds how many keys it holds, at 180 bytes or so each, whatever their length. When it is full it
 	// forgets the one that was handled first; when all are being handled, Claim returns ErrFull. Defaults to
 	// 100,000, also if negative.
 	MaxEntries int

@@ -130,9 +130,10 @@ func TestConcurrentClaimsOfAKeyNeverOverlap(t *testing.T) {
 	m := &Memory{}
 	var inside, commits atomic.Int32
 	var wg sync.WaitGroup
+	deadline := time.Now().Add(30 * time.Second)
 	for i := range 64 {
 		wg.Go(func() {
-			for {
+			for assert.True(t, time.Now().Before(deadline), "the key is neither free nor handled") {
 				c, err := m.Claim(t.Context(), "key")
 				switch {
 				case err == nil:

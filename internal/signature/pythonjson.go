@@ -18,7 +18,7 @@ const (
 var ErrPythonJSON = errors.New("the text is not JSON as Python reads it, with each key once")
 
 // AppendPythonJSON appends what Python's json.dumps(json.loads(text)) returns, both with their default arguments: ", " and ": "
-// between items, keys in their order, all but ASCII as lowercase \u escapes, floats as repr prints them. If it returns an error,
+// between items, keys in their order, all but printable ASCII as lowercase \u escapes, floats as repr prints them. If it returns an error,
 // dst is as it was.
 func AppendPythonJSON(dst, text []byte) ([]byte, error) {
 	p := pythonJSON{in: text, out: dst}
@@ -147,7 +147,7 @@ func (p *pythonJSON) text() {
 		case c < ' ':
 			p.fail()
 		case c < utf8.RuneSelf:
-			p.out = append(p.out, c)
+			p.unit(rune(c))
 			p.pos++
 		default:
 			r, size := utf8.DecodeRune(p.in[p.pos:])
@@ -218,7 +218,7 @@ func (p *pythonJSON) unit(u rune) {
 	switch {
 	case u == '"', u == '\\':
 		p.out = append(p.out, '\\', byte(u))
-	case u >= ' ' && u < utf8.RuneSelf:
+	case u >= ' ' && u <= '~':
 		p.out = append(p.out, byte(u))
 	case u == '\b':
 		p.out = append(p.out, `\b`...)
