@@ -32,11 +32,12 @@ type Group[T, R any] struct {
 
 	mu      sync.Mutex
 	queue   []*call[T, R] // waits only while it may not begin
-	running []*turn
+	running []*turn[T, R]
 }
 
-// A turn is a batch that runs.
-type turn struct {
+// A turn is a batch that runs, or that one of its callers is about to run.
+type turn[T, R any] struct {
+	calls []*call[T, R] // the first leads; none if a caller runs its item alone
 	began time.Time
 	timer *time.Timer // fires when it is slow
 }
@@ -61,7 +62,7 @@ const (
 type call[T, R any] struct {
 	item   T
 	state  state
-	news   chan *led[T, R] // a batch to lead, or nil when the result is there
+	news   chan *turn[T, R] // a batch to lead, or nil when the result is there
 	result R
 	err    error
 }
@@ -78,11 +79,11 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	}
 	g.mu.Lock()
 	if len(g.queue) == 0 && g.mayBegin(1) {
-		t := g.begin()
+		t := g.begin(nil)
 		g.mu.Unlock()
 		return g.alone(t, item)
 	}
-	c := &call[T, R]{item: item, news: make(chan *led[T, R], 1)}
+	c := &call[T, R]{item: item, news: make(chan *turn[T, R], 1)}
 	g.queue = append(g.queue, c)
 	next := g.beginNext()
 	g.mu.Unlock()
@@ -106,11 +107,11 @@ func (g *Group[T, R]) mayBegin(calls int) bool {
 		return true
 	}
 	now := time.Now()
-	return !slices.ContainsFunc(g.running, func(t *turn) bool { return now.Sub(t.began) < g.limits.Slow })
+	return !slices.ContainsFunc(g.running, func(t *turn[T, R]) bool { return now.Sub(t.began) < g.limits.Slow })
 }
 
-func (g *Group[T, R]) begin() *turn {
-	t := &turn{began: time.Now()}
+func (g *Group[T, R]) begin(calls []*call[T, R]) *turn[T, R] {
+	t := &turn[T, R]{calls: calls, began: time.Now()}
 	if g.limits.Slow > 0 && g.limits.Running > 1 {
 		t.timer = time.AfterFunc(g.limits.Slow, g.passBy)
 	}
@@ -127,7 +128,7 @@ func (g *Group[T, R]) passBy() {
 }
 
 // beginNext begins a batch of what waits, if that may be; else it returns nil.
-func (g *Group[T, R]) beginNext() *led[T, R] {
+func (g *Group[T, R]) beginNext() *turn[T, R] {
 	if len(g.queue) == 0 || !g.mayBegin(len(g.queue)) {
 		return nil
 	}
@@ -135,24 +136,18 @@ func (g *Group[T, R]) beginNext() *led[T, R] {
 	if calls == nil {
 		return nil
 	}
-	return &led[T, R]{calls: calls, turn: g.begin()}
-}
-
-// A led is a batch that one of its callers is to run.
-type led[T, R any] struct {
-	calls []*call[T, R]
-	turn  *turn
+	return g.begin(calls)
 }
 
 // tell makes the first of the batch's callers its leader.
-func (l *led[T, R]) tell() {
-	if l != nil {
-		l.calls[0].news <- l
+func (t *turn[T, R]) tell() {
+	if t != nil {
+		t.calls[0].news <- t
 	}
 }
 
 // heed leads the batch that c was sent, if it was, and returns c's result.
-func (g *Group[T, R]) heed(c *call[T, R], batch *led[T, R]) (R, error) {
+func (g *Group[T, R]) heed(c *call[T, R], batch *turn[T, R]) (R, error) {
 	if batch != nil {
 		g.lead(batch)
 	}
@@ -188,7 +183,7 @@ func (g *Group[T, R]) abandon(c *call[T, R]) state {
 }
 
 // alone runs a single item.
-func (g *Group[T, R]) alone(t *turn, item T) (R, error) {
+func (g *Group[T, R]) alone(t *turn[T, R], item T) (R, error) {
 	defer g.next(t)
 	results, err := g.runAll([]T{item})
 	if err != nil {
@@ -199,7 +194,7 @@ func (g *Group[T, R]) alone(t *turn, item T) (R, error) {
 }
 
 // lead runs a batch, hands out its results, and passes the turn on.
-func (g *Group[T, R]) lead(batch *led[T, R]) {
+func (g *Group[T, R]) lead(batch *turn[T, R]) {
 	items := make([]T, len(batch.calls))
 	for i, c := range batch.calls {
 		items[i] = c.item
@@ -215,7 +210,7 @@ func (g *Group[T, R]) lead(batch *led[T, R]) {
 				c.news <- nil
 			}
 		}
-		g.next(batch.turn)
+		g.next(batch)
 	}()
 	results, err = g.runAll(items)
 }
@@ -229,12 +224,12 @@ func (g *Group[T, R]) runAll(items []T) ([]R, error) {
 }
 
 // next ends a turn, and makes the first waiting caller the leader of the next batch, unless the batches that run beside will do so.
-func (g *Group[T, R]) next(t *turn) {
+func (g *Group[T, R]) next(t *turn[T, R]) {
 	if t.timer != nil {
 		t.timer.Stop()
 	}
 	g.mu.Lock()
-	g.running = slices.DeleteFunc(g.running, func(other *turn) bool { return other == t })
+	g.running = slices.DeleteFunc(g.running, func(other *turn[T, R]) bool { return other == t })
 	next := g.beginNext()
 	g.mu.Unlock()
 	next.tell()

@@ -98,7 +98,7 @@ var served = []service{
 	serve("update status", `^UPDATE .*circuit = v\.circuit`, "status.primary(ref)"),
 
 	// Without the settings of a transaction PostgreSQL may sort what it has found: of a tenant's subscriptions nearly all are wanted.
-	serve("match", `(FROM|JOIN) subscriptions p .*JOIN status`, "subscriptions.primary(tenant,pattern,channel", "status.primary(ref)"),
+	serve("match", `(FROM|JOIN) subscriptions p .*(FROM|JOIN) status`, "subscriptions.primary(tenant,pattern,channel", "status.primary(ref)"),
 	serve("duplicates", `e\.content_hash, e\.dup FROM`, "events.tenant_id(tenant,id)"),
 	serve("the event of a duplicate", `^UPDATE events .*SET dup`, "events.tenant_id(tenant,id)"),
 	serve("create endpoint", `^SELECT EXISTS \(SELECT 1 FROM queue WHERE ref`, "queue.ref_event(ref", "deliveries.ref_event(ref"),
