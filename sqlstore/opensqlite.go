@@ -118,12 +118,24 @@ func (s *Store) beginSQLite(ctx context.Context, conn *sql.Conn) error {
 		if err == nil || codesOf(err).sqlite != sqliteBusy || ctx.Err() != nil || time.Since(began) > sqliteWait {
 			return err
 		}
-		timer := time.NewTimer(rand.N(sqlitePause)) //nolint:gosec // it spreads tries, nothing has to be unpredictable
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		pause(ctx, rand.N(sqlitePause)) //nolint:gosec // it spreads tries, nothing has to be unpredictable
+	}
+}
+
+// yield leaves an SQLite file alone for as long as other processes may pause between two tries, so that housekeeping, which begins
+// one transaction after the other, does not keep them waiting until it ends.
+func (s *Store) yield(ctx context.Context) {
+	if s.dialect == &sqlite {
+		pause(ctx, sqlitePause)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 

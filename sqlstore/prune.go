@@ -67,6 +67,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	}
 	s.mu.Unlock()
 	before := swept
+	s.yield(ctx)
 	err = s.write(ctx, "prune", writing{}, func(t *tx) error {
 		p := pruning{tx: t, now: now, pass: pass, swept: before}
 		free := false

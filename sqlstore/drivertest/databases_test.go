@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	parallel := "8" // they wait for servers and leases, most of the time
 	if raceDetector {
-		parallel = "3" // SQLite, which is Go code here, keeps the cores busy
+		parallel = "6" // it keeps the cores busy
 	}
 	if err := flag.Set("test.parallel", parallel); err != nil {
 		panic(err)

@@ -2,7 +2,9 @@ package drivertest
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,6 +174,37 @@ func TestSeveralPruneAtOnce(t *testing.T) {
 		s.prune(webhook.Retention{})
 		assert.Empty(t, s.rows())
 	})
+}
+
+// One process that has much to prune begins its next transaction as soon as it has ended the last.
+func TestOthersGetTheFileBetweenTwoPrunes(t *testing.T) {
+	dsn := sqlite.dsn(t)
+	s := newScene(t, sqlite.store(t, dsn, sqlstore.Options{}))
+	require.NoError(t, s.store.Migrate(t.Context()))
+	s.endpoint("acme", "ep1")
+	s.backlog("acme", "ep1", 8000)
+	require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now))
+	later := s.now.Add(100 * aDay)
+	var prunes atomic.Int64
+	var pruner sync.WaitGroup
+	pruner.Go(func() {
+		for more := true; more; prunes.Add(1) {
+			var err error
+			more, err = s.store.Prune(t.Context(), later, webhook.Retention{})
+			assert.NoError(t, err)
+		}
+	})
+	other := *s
+	other.store = sqlite.store(t, dsn, sqlstore.Options{})
+	for prunes.Load() == 0 {
+		runtime.Gosched()
+	}
+	before := prunes.Load()
+	other.publish(other.event("acme", "evt1"))
+	waited := prunes.Load() - before
+	pruner.Wait()
+	require.Greater(t, prunes.Load(), before+6, "there was not enough to prune")
+	assert.LessOrEqual(t, waited, int64(5), "of %d", prunes.Load())
 }
 
 // backlog publishes n events that are due now.
