@@ -41,6 +41,8 @@ var ipv4Blocks = []block{
 	row("0.0.0.0/32", "RFC 1122", "this host", named), // Linux connects it to loopback
 	row("10.0.0.0/8", "RFC 1918", "private-use", private),
 	row("100.64.0.0/10", "RFC 6598", "shared address space", private),
+	row("100.80.80.80/32", "UCloud", "metadata service", named),
+	row("100.96.0.96/32", "Volcano Engine", "metadata service", named),
 	row("100.100.100.200/32", "Alibaba Cloud", "metadata service", named),
 	row("127.0.0.0/8", "RFC 1122", "loopback", private),
 	row("168.63.129.16/32", "Azure", "platform service", named), // globally routable, but a host agent inside Azure

@@ -24,6 +24,8 @@ var boundaries = []struct{ prefix, before, first, last, after string }{
 	{"0.0.0.0/32", none, "RFC 1122 this host", "RFC 1122 this host", "RFC 791 this network"},
 	{"10.0.0.0/8", allowed, "RFC 1918 private-use", "RFC 1918 private-use", allowed},
 	{"100.64.0.0/10", allowed, "RFC 6598 shared address space", "RFC 6598 shared address space", allowed},
+	{"100.80.80.80/32", "RFC 6598 shared address space", "UCloud metadata service", "UCloud metadata service", "RFC 6598 shared address space"},
+	{"100.96.0.96/32", "RFC 6598 shared address space", "Volcano Engine metadata service", "Volcano Engine metadata service", "RFC 6598 shared address space"},
 	{"100.100.100.200/32", "RFC 6598 shared address space", "Alibaba Cloud metadata service", "Alibaba Cloud metadata service", "RFC 6598 shared address space"},
 	{"127.0.0.0/8", allowed, "RFC 1122 loopback", "RFC 1122 loopback", allowed},
 	{"168.63.129.16/32", allowed, "Azure platform service", "Azure platform service", allowed},

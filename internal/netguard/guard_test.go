@@ -33,7 +33,7 @@ func covered(ps []netip.Prefix, addr netip.Addr) bool {
 func TestAllowPrivateOpensExactlyThePrivateTier(t *testing.T) {
 	opened := prefixes("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 	metadata := prefixes(
-		"100.100.100.200/32", "fd00:ec2::254/128", "fd20:ce::254/128",
+		"100.80.80.80/32", "100.96.0.96/32", "100.100.100.200/32", "fd00:ec2::254/128", "fd20:ce::254/128",
 		"fd00:42::42/128", "fd00:c1::a9fe:a9fe/128", "fd00:ec2::23/128", "fd00:100::100:200/128", "fd00:a9fe:a9fe::1/128",
 	)
 	var addrs []netip.Addr
