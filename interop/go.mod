@@ -3,6 +3,7 @@ module github.com/gowebhook/webhook/interop
 go 1.26.0
 
 require (
+	code.dny.dev/ssrf v0.3.0
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/gowebhook/webhook v0.0.0
