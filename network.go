@@ -52,8 +52,9 @@ type Network struct {
 	Wrap func(http.RoundTripper) http.RoundTripper
 
 	// TLS has certificate authorities of one's own, client certificates (any receiver that asks gets to see them) and the
-	// like. It is cloned. ServerName must be empty and MinVersion at least TLS 1.2; InsecureSkipVerify is obeyed, and then
-	// anyone on the way can read and change what is sent. Defaults to nil: the system's authorities, TLS 1.2 or later.
+	// like. It is cloned. ServerName and EncryptedClientHelloConfigList must be empty and MinVersion at least TLS 1.2;
+	// InsecureSkipVerify is obeyed, and then anyone on the way can read and change what is sent. Defaults to nil: the
+	// system's authorities, TLS 1.2 or later.
 	TLS *tls.Config
 }
 
@@ -76,6 +77,11 @@ func (n Network) validate() error {
 			return &FieldError{
 				"Config.Network.TLS.ServerName", "would stand for the host of every endpoint",
 				"leave it empty: each certificate is verified for the host of its URL",
+			}
+		case n.TLS.EncryptedClientHelloConfigList != nil:
+			return &FieldError{
+				"Config.Network.TLS.EncryptedClientHelloConfigList", "is of one receiver, and no other would accept it",
+				"leave it nil",
 			}
 		case n.TLS.MinVersion != 0 && n.TLS.MinVersion < tls.VersionTLS12:
 			return &FieldError{"Config.Network.TLS.MinVersion", "is below TLS 1.2", "leave it zero, or use tls.VersionTLS12 or later"}
@@ -135,10 +141,14 @@ func (n Network) checkURL(field, raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		problem := "is not a valid URL"
-		if isA[url.EscapeError](err) {
+		cure := "write it as https://host/path"
+		switch escape := isA[url.EscapeError](err); {
+		case escape && strings.Contains(raw[:hostEnd(raw)], "%"):
+			problem, cure = "has a percent sign in its host", "write the host's own letters and digits"
+		case escape:
 			problem = "has a percent sign without two hexadecimal digits after it"
 		}
-		return nil, &FieldError{field, problem, "write it as https://host/path"}
+		return nil, &FieldError{field, problem, cure}
 	}
 	switch {
 	case u.Scheme == "http" && !n.AllowHTTP:
@@ -172,6 +182,8 @@ func checkURLBytes(field, raw string) error {
 				cure = "use the xn-- form of an internationalized name"
 			}
 			return &FieldError{field, "has a character in it that is not ASCII", cure}
+		case c == '\\' && i < hostEnd(raw): // the end of the host to some parsers, a part of it to others
+			return &FieldError{field, "has a backslash in its host", "write it as https://host/path"}
 		}
 	}
 	return nil
