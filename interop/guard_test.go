@@ -123,7 +123,6 @@ type judges struct {
 
 // compare fails the test if the guards disagree about addr and no departure says why.
 func (j *judges) compare(t *testing.T, addr netip.Addr) {
-	t.Helper()
 	ours, theirs := j.ours.Check(addr), j.theirs.SafeAddr(addr)
 	if (ours == nil) == (theirs == nil) {
 		return
