@@ -74,7 +74,10 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
 	}
 	timeout := d.timeout(endpoint)
-	secrets, err := profile.keys(ctx, endpoint, now, timeout)
+	var secrets []Secret
+	if endpoint, err = d.openSetting(ctx, setting, now, timeout); err == nil {
+		secrets, err = profile.keys(ctx, endpoint, now, timeout)
+	}
 	if err != nil {
 		d.report(fmt.Errorf("keys of endpoint %q: %w", w.key.ID, err))
 		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}

@@ -36,6 +36,12 @@ type Config struct {
 	// Transport sends the requests. One of your own is trusted to judge addresses by itself. Defaults to net/http with Network.
 	Transport Transport
 
+	// Cipher seals signing secrets and the values of endpoints' headers before they are stored; NewCipher makes one. What was stored
+	// before stays readable, and is sealed when its endpoint is next changed. Events, with their headers, and response bodies are
+	// stored in clear. Defaults to nil: secrets are stored in clear too, and Run logs one warning about it, unless the Store has
+	// a method Volatile() bool that returns true, as memstore's does.
+	Cipher Cipher
+
 	// MaxInFlight bounds the requests in flight, until their results are stored, 1 to 100,000. So that no receivers, however many
 	// hang, keep the others waiting, those that take a second or more to answer, or have not answered yet, share half of it (three
 	// quarters for the first request to each), and an endpoint with requests in flight gets at most half of what is free.

@@ -74,6 +74,10 @@ type EndpointSecret struct {
 	Value     Secret
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero for the newest, which does not expire
+
+	// PublicKey is what receivers verify signatures with, "whpk_" and base64, if the secret is an Ed25519 private key. Scope sets it,
+	// and never returns such a secret itself, not even at creation.
+	PublicKey string
 }
 
 // Health is what the library has seen of an endpoint over all processes. Only failures and recoveries are recorded: an

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/signature"
 )
 
 // Limits of rotation.
@@ -36,7 +38,10 @@ func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 		return Endpoint{}, err
 	}
 	limit := max(d.config.MaxEndpoints, 0)
-	stored := e
+	stored, err := d.sealer.seal(ctx, e)
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("webhook: create endpoint: %w", err)
+	}
 	stored.Secret = ""
 	switch err := d.store.CreateEndpoint(ctx, stored, limit); {
 	case errors.Is(err, ErrFull):
@@ -47,7 +52,7 @@ func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	case err != nil:
 		return Endpoint{}, fmt.Errorf("webhook: create endpoint: %w", err)
 	}
-	return d.shown(e, true), nil
+	return d.shown(ctx, e, true), nil
 }
 
 // newEndpoint checks what a new endpoint is given, and fills in the rest.
@@ -106,6 +111,9 @@ func (p *Profile) issue(e *Endpoint) (err error) {
 // checkSecret signs a sample with the endpoint's new secret, so that one which cannot sign is refused now.
 func (d *Dispatcher) checkSecret(p *Profile, e *Endpoint, secret Secret) (err error) {
 	const field = "Endpoint.Secret"
+	if err := checkNotSealed(field, secret); err != nil {
+		return err
+	}
 	if len(secret) > maxSecret {
 		return &FieldError{field, fmt.Sprintf("has %d bytes, more than %d", len(secret), maxSecret), "use a shorter one"}
 	}
@@ -179,6 +187,9 @@ func (e *Endpoint) checkHeader(old *Endpoint) error {
 	}
 	for name, value := range header {
 		if value != "" {
+			if err := checkNotSealed(fmt.Sprintf("Endpoint.Header[%q]", name), value); err != nil {
+				return err
+			}
 			continue
 		}
 		if old == nil || old.Header[name] == "" {
@@ -196,10 +207,10 @@ func (s Scope) Endpoint(ctx context.Context, id string) (Endpoint, error) {
 	if err != nil {
 		return e, err
 	}
-	return s.d.shown(e, false), nil
+	return s.d.shown(ctx, e, false), nil
 }
 
-// stored returns an endpoint with its secrets.
+// stored returns an endpoint with its secrets, sealed as they are stored.
 func (s Scope) stored(ctx context.Context, id string) (Endpoint, error) {
 	if err := s.one(); err != nil {
 		return Endpoint{}, err
@@ -214,6 +225,18 @@ func (s Scope) stored(ctx context.Context, id string) (Endpoint, error) {
 	return found[0], nil
 }
 
+// opened returns an endpoint with its secrets, and an error if one of them cannot be opened.
+func (s Scope) opened(ctx context.Context, id string) (Endpoint, error) {
+	e, err := s.stored(ctx, id)
+	if err != nil {
+		return e, err
+	}
+	if e, err = s.d.sealer.open(ctx, e, s.d.now()); err != nil {
+		return e, fmt.Errorf("webhook: endpoint %q: %w", id, err)
+	}
+	return e, nil
+}
+
 // Endpoints returns endpoints in the order of their ids. It honours EndpointID, Limit and Cursor.
 func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 	q, err := s.query(q, "EndpointID")
@@ -225,7 +248,7 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 		return Page[Endpoint]{}, fmt.Errorf("webhook: endpoints: %w", err)
 	}
 	for i := range page.Items {
-		page.Items[i] = s.d.shown(page.Items[i], false)
+		page.Items[i] = s.d.shown(ctx, page.Items[i], false)
 	}
 	return page, nil
 }
@@ -247,6 +270,7 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	if err != nil {
 		return Endpoint{}, err
 	}
+	old, closed := s.d.sealer.open(ctx, old, s.d.now())
 	if old.Version != e.Version {
 		return Endpoint{}, fmt.Errorf("webhook: update endpoint: version %d is now %d: %w", e.Version, old.Version, ErrConflict)
 	}
@@ -263,19 +287,27 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 		}
 	}
 	if e.Profile != old.Profile {
+		if closed != nil {
+			return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", closed)
+		}
 		if err := s.d.checkSecret(s.d.profiles[e.Profile], &e, e.Secrets[0].Value); err != nil {
 			return Endpoint{}, err
 		}
 	}
-	return s.update(ctx, e)
+	return s.update(ctx, e, false)
 }
 
-// update stores a change and lets it act in this process.
-func (s Scope) update(ctx context.Context, e Endpoint) (Endpoint, error) {
+// update stores a change, lets it act in this process, and returns the endpoint as its owner may see it, with its newest secret if
+// that is new.
+func (s Scope) update(ctx context.Context, e Endpoint, newSecret bool) (Endpoint, error) {
 	d := s.d
+	e, err := d.sealer.seal(ctx, e)
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
+	}
 	e.UpdatedAt = d.now()
 	asOf := d.settings.clock()
-	e, err := d.store.UpdateEndpoint(ctx, e)
+	e, err = d.store.UpdateEndpoint(ctx, e)
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
 	}
@@ -286,7 +318,7 @@ func (s Scope) update(ctx context.Context, e Endpoint) (Endpoint, error) {
 		d.emptyLane(e.key())
 		d.pruneSoon()
 	}
-	return d.shown(e, false), nil
+	return d.shown(ctx, e, newSecret), nil
 }
 
 // DeleteEndpoint removes an endpoint for good, at once. Pending deliveries are canceled; what was delivered stays in the log
@@ -311,7 +343,7 @@ func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duratio
 	if err := checkRange("overlap", overlap, 0, maxOverlap); err != nil {
 		return Endpoint{}, err
 	}
-	return s.changeSecrets(ctx, id, func(e *Endpoint, now time.Time) error {
+	return s.changeSecrets(ctx, id, true, func(e *Endpoint, now time.Time) error {
 		live := liveUntil(e.Secrets, now, now.Add(overlap))
 		if len(live) >= maxSecrets {
 			return &FieldError{"Endpoint.Secrets", fmt.Sprintf("are %d, the most there may be", len(live)), "retire the old ones first"}
@@ -335,11 +367,10 @@ func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duratio
 
 // RetireSecrets ends the overlap of a rotation: only the newest secret stays. The answer carries no secret.
 func (s Scope) RetireSecrets(ctx context.Context, id string) (Endpoint, error) {
-	e, err := s.changeSecrets(ctx, id, func(e *Endpoint, _ time.Time) error {
+	return s.changeSecrets(ctx, id, false, func(e *Endpoint, _ time.Time) error {
 		e.Secrets = e.Secrets[:1:1]
 		return nil
 	})
-	return s.d.shown(e, false), err
 }
 
 // liveUntil returns the secrets that have not expired at now, with their expiry at the latest at end.
@@ -356,21 +387,20 @@ func liveUntil(secrets []EndpointSecret, now, end time.Time) []EndpointSecret {
 	return live
 }
 
-// changeSecrets applies a change that does not depend on what else changes meanwhile, and returns the endpoint with its newest
-// secret.
-func (s Scope) changeSecrets(ctx context.Context, id string, change func(*Endpoint, time.Time) error) (Endpoint, error) {
+// changeSecrets applies a change that does not depend on what else changes meanwhile. Secrets that cannot be opened do not stand in its
+// way: rotating is how an endpoint recovers from a lost key.
+func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change func(*Endpoint, time.Time) error) (Endpoint, error) {
 	for try := 1; ; try++ {
 		e, err := s.stored(ctx, id)
 		if err != nil {
 			return Endpoint{}, err
 		}
+		e, _ = s.d.sealer.open(ctx, e, s.d.now())
 		if err := change(&e, s.d.now()); err != nil {
 			return Endpoint{}, err
 		}
-		secret := e.Secrets[0].Value
-		updated, err := s.update(ctx, e)
+		updated, err := s.update(ctx, e, isNew)
 		if err == nil {
-			updated.Secret = secret
 			return updated, nil
 		}
 		if !errors.Is(err, ErrConflict) || try == updateAttempts {
@@ -380,20 +410,32 @@ func (s Scope) changeSecrets(ctx context.Context, id string, change func(*Endpoi
 }
 
 // shown returns an endpoint as its owner may see it.
-func (d *Dispatcher) shown(e Endpoint, isNew bool) Endpoint {
+func (d *Dispatcher) shown(ctx context.Context, e Endpoint, isNew bool) Endpoint {
 	e.Header = withoutValues(e.Header)
-	e.Secrets = slices.Clone(e.Secrets)
-	if d.config.RevealSecrets {
-		if len(e.Secrets) > 0 {
-			e.Secret = e.Secrets[0].Value
-		}
-		return e
+	e, err := d.sealer.open(ctx, e, d.now())
+	if err != nil {
+		d.report(fmt.Errorf("endpoint %q: %w", e.ID, err))
 	}
+	newest := Secret("")
 	for i := range e.Secrets {
-		e.Secrets[i].Value = ""
+		s := &e.Secrets[i]
+		switch {
+		case isSealed(s.Value): // and cannot be read here
+			s.Value = ""
+		case isPrivateKey(s.Value):
+			s.PublicKey, _ = signature.PublicKey(string(s.Value)) // it was checked when it was given
+			s.Value = ""
+		}
+		if i == 0 {
+			newest = s.Value
+		}
+		if !d.config.RevealSecrets {
+			s.Value = ""
+		}
 	}
-	if !isNew {
-		e.Secret = ""
+	e.Secret = ""
+	if isNew || d.config.RevealSecrets {
+		e.Secret = newest
 	}
 	return e
 }

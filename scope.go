@@ -220,7 +220,11 @@ func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secre
 	}
 	var live []Secret
 	if len(found) == 1 {
-		live = liveSecrets(&found[0], s.d.now())
+		e, err := s.d.sealer.open(ctx, found[0], s.d.now())
+		if err != nil {
+			return false, fmt.Errorf("webhook: verify secret: %w", err)
+		}
+		live = liveSecrets(&e, s.d.now())
 	}
 	// Always as many comparisons, of digests of one length.
 	given := sha256.Sum256([]byte(secret))

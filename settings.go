@@ -24,11 +24,12 @@ type settings struct {
 	of map[EndpointKey]*setting
 }
 
-// A setting is one endpoint as of one version. Only the atomics change. One that is gone has no endpoint: it outlives the
+// A setting is one endpoint as of one version, sealed as it is stored. Only the atomics change. One that is gone has no endpoint: it outlives the
 // deletion for a while, because an older answer may still be on its way.
 type setting struct {
 	endpoint *Endpoint
-	snapshot *Endpoint // see Message.Endpoint
+	snapshot *Endpoint                // see Message.Endpoint
+	opened   atomic.Pointer[Endpoint] // endpoint with its secrets; nil until they are needed
 	health   atomic.Pointer[Health]
 	seen     atomic.Int64 // when the Store was last asked, since settings.start
 }
@@ -58,8 +59,13 @@ func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
 	n.seen.Store(int64(asOf))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.of[e.key()]; old != nil && old.isNewer(e.Version, asOf) {
-		return old // the answer was overtaken by a newer one
+	if old := s.of[e.key()]; old != nil {
+		if old.isNewer(e.Version, asOf) {
+			return old // the answer was overtaken by a newer one
+		}
+		if !old.isGone() && old.endpoint.Version == e.Version {
+			n.opened.Store(old.opened.Load())
+		}
 	}
 	s.keep(e.key(), n)
 	return n

@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/gowebhook/webhook/internal/signature"
 )
@@ -21,6 +22,10 @@ var errNoSecret = errors.New("there is no secret to sign with")
 // SignStandard signs as Standard Webhooks 1.0.0 says: it sets webhook-id to the event's id, webhook-timestamp to the
 // attempt's time in Unix seconds, and webhook-signature to one "v1,"-signature for each secret, HMAC-SHA256 over
 // "{id}.{timestamp}.{body}". Secrets are base64 of 24 to 64 bytes, with or without "whsec_".
+//
+// A secret that begins with "whsk_" is an Ed25519 private key, and gives a "v1a,"-signature instead: receivers verify it with the
+// public key, and nobody can sign with what they store. See [IssueEd25519]. An endpoint that has secrets of both kinds, while a
+// rotation overlaps, gets both signatures.
 func SignStandard(req *Request, secrets []Secret) error {
 	if len(secrets) == 0 {
 		return errNoSecret
@@ -33,12 +38,20 @@ func SignStandard(req *Request, secrets []Secret) error {
 	s.Text = strconv.AppendInt(s.Text, timestamp, 10)
 	digits := len(s.Text)
 	for i, secret := range secrets {
+		if i > 0 {
+			s.Text = append(s.Text, ' ')
+		}
+		if strings.HasPrefix(string(secret), signature.PrivatePrefix) {
+			key, err := signature.ParsePrivateKey(string(secret))
+			if err != nil {
+				return err
+			}
+			s.Text = s.AppendStandardEd25519(s.Text, key, req.Event.ID, timestamp, req.Body)
+			continue
+		}
 		var err error
 		if s.Key, err = signature.AppendKey(s.Key[:0], string(secret)); err != nil {
 			return err
-		}
-		if i > 0 {
-			s.Text = append(s.Text, ' ')
 		}
 		s.Text = s.AppendStandard(s.Text, s.Key, req.Event.ID, timestamp, req.Body)
 	}

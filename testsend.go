@@ -55,7 +55,7 @@ func (s Scope) Test(ctx context.Context, endpointID string) (Attempt, error) {
 
 func (s Scope) test(ctx context.Context, endpointID string) (Attempt, error) {
 	d := s.d
-	endpoint, err := s.stored(ctx, endpointID)
+	endpoint, err := s.opened(ctx, endpointID)
 	if err != nil {
 		return Attempt{}, err
 	}

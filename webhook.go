@@ -24,6 +24,7 @@ type Dispatcher struct {
 	publishes *batch.Group[*EventRecord, emitted]
 	settles   *batch.Group[Settlement, struct{}]
 	settings  *settings
+	sealer    sealer
 	tests     tests
 
 	session atomic.Pointer[session] // nil while Run does not run
@@ -44,7 +45,7 @@ func New(store Store, config Config) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dispatcher{config: c, store: store, transport: c.Transport, idle: func() {}}
+	d := &Dispatcher{config: c, store: store, transport: c.Transport, idle: func() {}, sealer: sealer{c.Cipher}}
 	if d.transport == nil {
 		t := newHTTPTransport(c.Network, c.MaxInFlight)
 		d.transport, d.idle = t, t.closeIdle
@@ -81,6 +82,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		return errors.New("webhook: Run is running already")
 	}
 	defer d.running.Unlock()
+	d.warnOfSecretsInClear()
 	s := newSession(d)
 	d.session.Store(s)
 	defer d.session.Store(nil)

@@ -107,6 +107,9 @@ func New(o Options) *Store {
 	}
 }
 
+// Volatile reports that nothing of what is stored outlives the process, secrets included.
+func (s *Store) Volatile() bool { return true }
+
 // micros is how times are kept; the zero time stays what it is.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 

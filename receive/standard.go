@@ -54,9 +54,6 @@ type standardKeys struct {
 }
 
 const (
-	publicPrefix  = "whpk_"
-	privatePrefix = "whsk_"
-
 	// minStandardKey is less than what the specification asks of senders, because not all of them keep to it, Svix among them, and
 	// the receiver cannot choose. Less than 128 bits is a mistake.
 	minStandardKey = 16
@@ -69,10 +66,10 @@ func standardKeysOf(secrets []string) (standardKeys, error) {
 	}
 	for i, secret := range secrets {
 		switch {
-		case strings.HasPrefix(secret, privatePrefix):
+		case strings.HasPrefix(secret, signature.PrivatePrefix):
 			return keys, badSecret(i, `begins with "whsk_": that is the sender's private key; use the public one, "whpk_…"`)
-		case strings.HasPrefix(secret, publicPrefix):
-			key, err := base64.StdEncoding.Strict().DecodeString(secret[len(publicPrefix):])
+		case strings.HasPrefix(secret, signature.PublicPrefix):
+			key, err := base64.StdEncoding.Strict().DecodeString(secret[len(signature.PublicPrefix):])
 			if err != nil || len(key) != ed25519.PublicKeySize {
 				return keys, badSecret(i, `is not "whpk_" and the standard base64 of 32 bytes; copy it again`)
 			}

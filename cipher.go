@@ -1,0 +1,121 @@
+package webhook
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A Cipher seals signing secrets and header values before they are stored: see Config.Cipher. [NewCipher] makes one with keys that the
+// application holds; one of your own may leave the keys to a key management service. It must be safe for concurrent use, and its
+// errors must not quote what was to be sealed.
+type Cipher interface {
+	// Seal returns plain encrypted and authenticated, as visible ASCII of at most 2 × len(plain) + 512 bytes. Open must refuse it
+	// under any other bound, which names the tenant, the endpoint and the field: so rows cannot be swapped.
+	Seal(ctx context.Context, plain []byte, bound string) (sealed string, err error)
+
+	// Open returns what was sealed under the same bound, now or in the past. It is called once for each version of an endpoint that
+	// this process sends to, and for each read by a Scope. If it fails, deliveries wait, and are tried again every 10 seconds.
+	Open(ctx context.Context, sealed, bound string) (plain []byte, err error)
+}
+
+// A CipherKey is a key of NewCipher.
+type CipherKey struct {
+	ID  string // 1 to 64 of a–z, A–Z, 0–9, "_" and "-"; it is stored in clear with what the key sealed
+	Key []byte // 32 bytes, from crypto/rand or a secret manager
+}
+
+const (
+	cipherKeyBytes = 32
+	maxCipherKeyID = 64
+)
+
+// NewCipher returns a Cipher of AES-256-GCM (NIST SP 800-38D), with random nonces, which makes a key good for four billion secrets. The
+// first key seals, and all open.
+//
+// To change keys, put the new one first in every process's list while the old one stays, update every endpoint as it is (see the example),
+// and remove the old key when no row begins with "sealed:" and its id any more. If a key is lost, so are the secrets that it sealed;
+// [Scope.RotateSecret] makes new ones all the same.
+//
+// It returns a *FieldError for keys that cannot be used. The keys are copied.
+func NewCipher(keys ...CipherKey) (Cipher, error) {
+	if len(keys) == 0 {
+		return nil, &FieldError{"keys", "are none", "pass at least one CipherKey"}
+	}
+	c := &aesCipher{current: keys[0].ID, keys: make(map[string]cipher.AEAD, len(keys))}
+	for i, k := range keys {
+		field := fmt.Sprintf("keys[%d]", i)
+		if err := checkCipherKeyID(field+".ID", k.ID); err != nil {
+			return nil, err
+		}
+		if c.keys[k.ID] != nil {
+			return nil, &FieldError{field + ".ID", fmt.Sprintf("is that of another key: %q", k.ID), "give each key an id of its own"}
+		}
+		if len(k.Key) != cipherKeyBytes {
+			return nil, &FieldError{
+				field + ".Key", fmt.Sprintf("has %d bytes", len(k.Key)), "use 32 random bytes; a key that is kept as text has to be decoded",
+			}
+		}
+		block, err := aes.NewCipher(k.Key)
+		if err != nil {
+			return nil, fmt.Errorf("webhook: %w", err)
+		}
+		if c.keys[k.ID], err = cipher.NewGCMWithRandomNonce(block); err != nil {
+			return nil, fmt.Errorf("webhook: %w", err)
+		}
+	}
+	return c, nil
+}
+
+func checkCipherKeyID(field, id string) error {
+	if id == "" {
+		return &FieldError{field, "is empty", `name the key, as in "2026-11"`}
+	}
+	if len(id) > maxCipherKeyID {
+		return &FieldError{field, fmt.Sprintf("has %d bytes, more than %d", len(id), maxCipherKeyID), "shorten it"}
+	}
+	for i := range len(id) {
+		if c := id[i]; !isTypeByte(c) || c == '.' {
+			return &FieldError{field, fmt.Sprintf("has %q at byte %d", id[i:i+1], i), `use a–z, A–Z, 0–9, "_" and "-"`}
+		}
+	}
+	return nil
+}
+
+// An aesCipher seals as "{key id}:{base64 of nonce, ciphertext and tag}".
+type aesCipher struct {
+	current string
+	keys    map[string]cipher.AEAD
+}
+
+// Format keeps the keys out of a Config that is printed.
+func (c *aesCipher) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+func (c *aesCipher) Seal(_ context.Context, plain []byte, bound string) (string, error) {
+	sealed := c.keys[c.current].Seal(nil, nil, plain, []byte(bound)) //nolint:gosec // G407: this AEAD makes its nonces itself
+	return c.current + ":" + base64.RawStdEncoding.EncodeToString(sealed), nil
+}
+
+func (c *aesCipher) Open(_ context.Context, sealed, bound string) ([]byte, error) {
+	id, encoded, ok := strings.Cut(sealed, ":")
+	if !ok {
+		return nil, errors.New("it was not sealed by NewCipher: there is no key id")
+	}
+	key := c.keys[id]
+	if key == nil {
+		return nil, fmt.Errorf("it was sealed with the key %q, which NewCipher was not given: pass it too, after the current one", clip(id, maxCipherKeyID))
+	}
+	raw, err := base64.RawStdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil, errors.New("it was changed in the store: it is not base64")
+	}
+	plain, err := key.Open(nil, nil, raw, []byte(bound))
+	if err != nil {
+		return nil, fmt.Errorf("it was sealed for another tenant, endpoint or field, or with another key of the id %q, or changed in the store", id)
+	}
+	return plain, nil
+}
