@@ -27,7 +27,8 @@ func (e *HostError) Error() string {
 // *[HostError] for what is neither an address in its usual form nor a name in
 // ASCII. That includes whatever the WHATWG URL standard takes for an IPv4
 // address because its last label is a number (127.1, 2130706433, 0x7f.1,
-// 0177.0.0.1): parsers disagree about these, so none of them gets to see one.
+// 0177.0.0.1), and an IPv4 address with a dot at its end: parsers disagree
+// about these, so none of them gets to see one.
 func (g Guard) CheckHost(host string) error {
 	if host == "" {
 		return &HostError{"is empty", "write a name or an IP address"}
@@ -39,16 +40,17 @@ func (g Guard) CheckHost(host string) error {
 		}
 		return g.Check(addr)
 	}
-	// One dot at the end makes a name absolute, and means nothing after an
-	// address.
-	host = strings.TrimSuffix(host, ".")
+	host, absolute := strings.CutSuffix(host, ".") // one dot makes a name absolute
 	if endsInNumber(host) {
 		addr, err := netip.ParseAddr(host)
-		if err != nil {
+		switch {
+		case err != nil:
 			return &HostError{
 				"ends in a number but is not an IPv4 address",
 				"write four decimal numbers without leading zeros, as in 192.0.2.1",
 			}
+		case absolute: // an address to browsers, a name to Go's resolver
+			return &HostError{"is an address with a dot at the end", "remove the dot"}
 		}
 		return g.Check(addr)
 	}
