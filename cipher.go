@@ -37,9 +37,9 @@ const (
 // NewCipher returns a Cipher of AES-256-GCM (NIST SP 800-38D), with random nonces, which makes a key good for four billion secrets. The
 // first key seals, and all open.
 //
-// To change keys, put the new one first in every process's list while the old one stays, update every endpoint as it is (see the example),
-// and remove the old key when no row begins with "sealed:" and its id any more. If a key is lost, so are the secrets that it sealed;
-// [Scope.RotateSecret] makes new ones all the same.
+// To change keys, give every process the new one, too; then let all have it first; then update every endpoint as it is, which the example
+// does; and when that has succeeded, remove the old one. If a key is lost, so are the secrets that it sealed; [Scope.RotateSecret] makes
+// new ones all the same.
 //
 // It returns a *FieldError for keys that cannot be used. The keys are copied.
 func NewCipher(keys ...CipherKey) (Cipher, error) {

@@ -38,10 +38,11 @@ type healthJSON struct {
 	BlockedUntil  *timestamp `json:"blocked_until"`
 }
 
-// A secretJSON says since when and how long a signing secret counts, not what it is.
+// A secretJSON says since when and how long a signing secret counts, not what it is: only, of a key pair, the public half.
 type secretJSON struct {
 	CreatedAt timestamp  `json:"created_at"`
 	ExpiresAt *timestamp `json:"expires_at"`
+	PublicKey *string    `json:"public_key"`
 }
 
 // viewOf returns an endpoint without its secret.
@@ -66,7 +67,7 @@ func viewOf(e *webhook.Endpoint) *endpointJSON {
 		v.Headers[name] = ""
 	}
 	for i, s := range e.Secrets {
-		v.Secrets[i] = secretJSON{timestamp(s.CreatedAt), optionalTime(s.ExpiresAt)}
+		v.Secrets[i] = secretJSON{timestamp(s.CreatedAt), optionalTime(s.ExpiresAt), optionalOf(s.PublicKey)}
 	}
 	return v
 }

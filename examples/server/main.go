@@ -59,12 +59,19 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var cipher webhook.Cipher
+	if len(o.Keys) > 0 {
+		if cipher, err = webhook.NewCipher(o.Keys...); err != nil {
+			return err
+		}
+	}
 	d, err := webhook.New(store, webhook.Config{
 		EventTypes:  catalogue,
 		Network:     webhook.Network{AllowHTTP: o.AllowPrivate, AllowPrivate: o.AllowPrivate},
 		Profiles:    map[string]webhook.Profile{"server": {Retry: webhook.Schedule(o.Retries...)}},
 		Profile:     "server",
 		MaxInFlight: o.Workers,
+		Cipher:      cipher,
 		Logger:      logger,
 	})
 	if err != nil {

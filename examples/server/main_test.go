@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -59,7 +60,12 @@ func (b *syncBuffer) String() string {
 func start(t *testing.T, databaseName string, args ...string) *running {
 	t.Helper()
 	args = append([]string{"-addr", "127.0.0.1:0", "-allow-private", "-database", databaseName}, args...)
-	o, err := parse(args, func(string) string { return "" }, io.Discard)
+	o, err := parse(args, func(key string) string {
+		if key == "WEBHOOK_KEYS" {
+			return os.Getenv(key)
+		}
+		return ""
+	}, io.Discard)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	s := &running{T: t, log: &syncBuffer{}}
@@ -250,15 +256,16 @@ func TestProbesAnswerWithoutAToken(t *testing.T) {
 func TestEveryFlagMayBeGivenByTheEnvironment(t *testing.T) {
 	environment := map[string]string{
 		"WEBHOOK_ADDR": ":1", "WEBHOOK_DATABASE": "memory", "WEBHOOK_TOKEN": "t", "WEBHOOK_ALLOW_PRIVATE": "true",
-		"WEBHOOK_RETRY_SCHEDULE": "5s, 1m", "WEBHOOK_WORKERS": "7",
+		"WEBHOOK_RETRY_SCHEDULE": "5s, 1m", "WEBHOOK_WORKERS": "7", "WEBHOOK_KEYS": "b:" + strings.Repeat("01", 32) + ", a:" + strings.Repeat("02", 32),
 	}
 	getenv := func(key string) string { return environment[key] }
 	o, err := parse(nil, getenv, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, options{":1", "memory", "t", true, []time.Duration{5 * time.Second, time.Minute}, 7}, o)
+	keys := []webhook.CipherKey{{ID: "b", Key: bytes.Repeat([]byte{1}, 32)}, {ID: "a", Key: bytes.Repeat([]byte{2}, 32)}}
+	assert.Equal(t, options{":1", "memory", "t", true, []time.Duration{5 * time.Second, time.Minute}, 7, keys}, o)
 	o, err = parse([]string{"-token", "flag", "-retry-schedule", "1ms"}, getenv, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, options{":1", "memory", "flag", true, []time.Duration{time.Millisecond}, 7}, o)
+	assert.Equal(t, options{":1", "memory", "flag", true, []time.Duration{time.Millisecond}, 7, keys}, o)
 }
 
 func TestABadFlagIsNamed(t *testing.T) {
@@ -271,11 +278,31 @@ func TestABadFlagIsNamed(t *testing.T) {
 		{args: []string{"-token", ""}, want: "-token is empty"},
 		{args: []string{"-retry-schedule", "1s,soon"}, want: `"soon": use durations`},
 		{args: []string{"serve"}, want: `unknown argument "serve"`},
+		{env: map[string]string{"WEBHOOK_KEYS": strings.Repeat("01", 32)}, want: "WEBHOOK_KEYS: not id:64 hex digits"},
+		{env: map[string]string{"WEBHOOK_KEYS": "a:c4n4ry"}, want: "WEBHOOK_KEYS: not id:64 hex digits"},
+		{env: map[string]string{"WEBHOOK_KEYS": "a:" + strings.Repeat("01", 31)}, want: "keys[0].Key has 31 bytes"},
 		{env: map[string]string{"WEBHOOK_WORKERS": "many"}, want: `invalid value "many" of WEBHOOK_WORKERS`},
 	} {
 		_, err := parse(c.args, func(key string) string { return c.env[key] }, io.Discard)
-		assert.ErrorContains(t, err, c.want)
+		require.ErrorContains(t, err, c.want)
+		assert.NotContains(t, err.Error(), "c4n4ry")
 	}
+}
+
+func TestWithKeysTheDatabaseHoldsNoSecret(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "webhook.db")
+	t.Setenv("WEBHOOK_KEYS", "2026:"+strings.Repeat("01", 32))
+	s := start(t, file)
+	var created struct{ ID, Secret string }
+	body := `{"url":"https://a.example/hooks","events":["*"]}`
+	require.Equal(t, http.StatusCreated, s.do(http.MethodPost, acme+"/webhooks", "dev-token", body, &created))
+	assert.NotContains(t, s.log.String(), "stored in clear")
+	s.stop()
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Contains(t, string(raw), "https://a.example/hooks")
+	assert.NotContains(t, string(raw), base64.StdEncoding.EncodeToString([]byte(created.Secret))[:20])
+	assert.NotContains(t, string(raw), created.Secret)
 }
 
 // TestTheCommandsOfTheREADMEWorkAsPrinted runs them with the addresses of this test's servers.

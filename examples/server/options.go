@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/examples/internal/database"
 )
 
@@ -21,6 +23,7 @@ type options struct {
 	AllowPrivate bool
 	Retries      []time.Duration
 	Workers      int
+	Keys         []webhook.CipherKey
 }
 
 // parse reads the flags. One that is not given is what the environment says, or else its default.
@@ -45,10 +48,18 @@ func parse(args []string, getenv func(string) string, out io.Writer) (o options,
 	flags.BoolVar(&o.AllowPrivate, "allow-private", false, "development: allow endpoints with http:// and private addresses, such as 127.0.0.1")
 	flags.Var((*schedule)(&o.Retries), "retry-schedule", "the `waits` before each retry")
 	flags.IntVar(&o.Workers, "workers", 1024, "requests to endpoints at once, at most")
+	flags.Usage = func() {
+		fmt.Fprintln(out, "Usage of server:")
+		flags.PrintDefaults()
+		fmt.Fprint(out, keysUsage)
+	}
 	for _, name := range []string{"addr", "database", "token", "allow-private", "retry-schedule", "workers"} {
 		fromEnv(name)
 	}
 	if err != nil {
+		return o, err
+	}
+	if o.Keys, err = parseKeys(getenv("WEBHOOK_KEYS")); err != nil {
 		return o, err
 	}
 	if err := flags.Parse(args); err != nil {
@@ -63,6 +74,29 @@ func parse(args []string, getenv func(string) string, out io.Writer) (o options,
 		return o, fmt.Errorf("-workers %d: use 1 or more", o.Workers)
 	}
 	return o, nil
+}
+
+// keysUsage is about the one setting that is no flag: everybody on the machine can see those.
+const keysUsage = `  WEBHOOK_KEYS, in the environment alone
+    	keys that seal secrets in the database: id:64 hex digits, several with commas between, of which the first seals
+`
+
+func parseKeys(list string) (keys []webhook.CipherKey, err error) {
+	if list == "" {
+		return nil, nil
+	}
+	for one := range strings.SplitSeq(list, ",") {
+		id, digits, found := strings.Cut(strings.TrimSpace(one), ":")
+		key, err := hex.DecodeString(digits)
+		if err != nil || !found {
+			return nil, errors.New("WEBHOOK_KEYS: not id:64 hex digits, such as 2026:$(openssl rand -hex 32)") // and quote nothing
+		}
+		keys = append(keys, webhook.CipherKey{ID: id, Key: key})
+	}
+	if _, err := webhook.NewCipher(keys...); err != nil {
+		return nil, fmt.Errorf("WEBHOOK_KEYS: %w", err)
+	}
+	return keys, nil
 }
 
 // A schedule is a flag of durations that are separated by commas.

@@ -21,7 +21,7 @@ const theActive = `{
 	"id": "active", "url": "https://active.example/hooks", "events": ["member.*", "file.changed"], "description": "<b>\"Ours\" & co</b>",
 	"is_active": true, "state": "active", "disabled_reason": null, "channel": "", "profile": "standard", "metadata": {"plan": "pro"},
 	"headers": {"X-Key": ""}, "timeout_ms": 5000, "max_in_flight": 3, "health": ` + noFailure + `, "secret": "<absent>",
-	"secrets": [{"created_at": ` + rfc3339 + `, "expires_at": null}], "version": 1,
+	"secrets": [{"created_at": ` + rfc3339 + `, "expires_at": null, "public_key": null}], "version": 1,
 	"created_at": ` + rfc3339 + `, "updated_at": ` + rfc3339 + `}`
 
 // stored returns an endpoint of ours as it is in the store.
@@ -96,6 +96,22 @@ var endpointCases = []Case{
 		Status: 201,
 		Want: `{"events": ["member.*", "*"], "is_active": false, "state": "paused", "description": "d", "channel": "c", "profile": "other",
 			"headers": {"X-One": ""}, "timeout_ms": 30000, "max_in_flight": 1000}`,
+	},
+	{
+		Name: "an endpoint with a key pair shows the public key", Method: http.MethodPost, Path: "/webhooks", Status: 201,
+		Body: `{"url": "https://new.example/hooks", "events": ["*"], "profile": "ed25519"}`,
+		Want: `{"secret": "<absent>", "secrets": [{"public_key": "/^whpk_/"}]}`,
+	},
+	{
+		Name: "a rotation to a key pair shows the public key", Method: http.MethodPost, Path: "/webhooks/active/secret/rotate",
+		Body: `{}`, Status: 200, Want: `{"secret": "<absent>", "secrets": [{"public_key": "/^whpk_/"}, {"public_key": null}]}`,
+		Prepare: func(t *testing.T, w *World) {
+			t.Helper()
+			e := w.stored(t, "active")
+			e.Profile = "ed25519"
+			_, err := w.Dispatcher.Tenant(Ours).UpdateEndpoint(t.Context(), e)
+			check(t, err)
+		},
 	},
 	{
 		Name: "null is the default where there is one", Method: http.MethodPost, Path: "/webhooks", Status: 201,

@@ -73,7 +73,7 @@ func NewWorld(tb testing.TB, s webhook.Store) *World {
 	}
 	dc := webhook.Config{
 		Transport: w.Transport, EventTypes: types, MaxEndpoints: 12, PollInterval: 10 * time.Millisecond, DrainTimeout: -1,
-		Logger: slog.New(slog.DiscardHandler), Profiles: map[string]webhook.Profile{"other": {}},
+		Logger: slog.New(slog.DiscardHandler), Profiles: map[string]webhook.Profile{"other": {}, "ed25519": {Issue: webhook.IssueEd25519}},
 	}
 	hc := webhookhttp.Config{
 		Prefix: Prefix, Authorize: w.authorize, EventTypes: types, ReadOnly: []string{"metadata"},

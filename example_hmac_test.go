@@ -1,0 +1,38 @@
+package webhook_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// What is signed may begin with the time, so that nobody can send a request again later, and the header may have a code for each
+// secret, so that receivers may change to a new one in their own time.
+func ExampleHMAC() {
+	seconds := func(r *webhook.Request) string { return strconv.FormatInt(r.Time.Unix(), 10) }
+	scheme := webhook.HMAC{
+		Header:  "Acme-Signature",
+		Prefix:  "v1=",
+		Content: func(r *webhook.Request) []byte { return append([]byte(seconds(r)+"."), r.Body...) },
+		Value: func(r *webhook.Request, codes []string) string {
+			return "t=" + seconds(r) + "," + strings.Join(codes, ",")
+		},
+	}
+	profile := webhook.Profile{Signers: []webhook.Signer{scheme.Sign}}
+
+	r := &webhook.Request{Body: []byte(`{"some":"data"}`), Time: time.Unix(1700000000, 0), Header: map[string][]string{}}
+	if err := profile.Signers[0](r, []webhook.Secret{"new", "old"}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for part := range strings.SplitSeq(r.Header.Get("Acme-Signature"), ",") {
+		fmt.Println(part)
+	}
+	// Output:
+	// t=1700000000
+	// v1=76975ff687bfce57adfc5f4a2b486feb99324b7d015f72acff1f4092c39280eb
+	// v1=17a9062e369c971c7e8b20b0b32428bc4ad8298a4940ed7b1cf1cb9a678fa117
+}
