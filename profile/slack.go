@@ -1,0 +1,120 @@
+package profile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// slackHandshake is the type of the event that asks a receiver to show that the URL is its own.
+const slackHandshake = "url_verification"
+
+// Slack speaks as Slack's Events API does. The body is {"type":"event_callback","event":…,"event_id":…,"event_time":…}: the event's
+// data is what is under "event", an object whose "type" says what happened; an event whose data has none fails when it is encoded.
+// Event.Type is for subscriptions, and is not sent. event_id is Event.ID, and event_time is Event.Time. team_id and api_app_id are those
+// of Endpoint.Metadata, if they are there. What else Slack puts there, such as authorizations and the deprecated token, is left out.
+//
+// X-Slack-Signature is "v0=" and the hex HMAC-SHA256 of "v0:{X-Slack-Request-Timestamp}:{body}" with the whole secret; the timestamp is
+// the attempt's. There is room for one signature, so a rotation has no overlap on the wire: the new secret signs from the next request
+// on.
+//
+// There are three retries, at once, after 1 minute and after 5 minutes, the latter two up to 20 % later at random. They carry
+// X-Slack-Retry-Num, which is 1 in the first and goes on after a retry by hand, and X-Slack-Retry-Reason, which is always
+// "unknown_error", one of Slack's reasons: a profile does not see what came of the attempt before. A failure answered with
+// X-Slack-No-Retry: 1 is not retried. Success is 2xx. Slack follows two redirects, which are failures here. Of 410 Gone it says nothing:
+// it disables the endpoint, unless the answer says X-Slack-No-Retry.
+//
+// A test send, and any event of the type "url_verification", is Slack's handshake with a new URL: {"type":"url_verification",
+// "challenge":…}, where the challenge is the event's id. Ask [SlackVerified] whether the receiver repeated it.
+//
+// Slack waits 3 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. The user agent is the library's own.
+//
+// Source: https://docs.slack.dev/apis/events-api and https://docs.slack.dev/authentication/verifying-requests-from-slack
+func Slack() webhook.Profile {
+	return webhook.Profile{
+		Encode: encodeSlack,
+		Header: func(r *webhook.Request) error {
+			if r.Attempt > 1 {
+				r.Header.Set("X-Slack-Retry-Num", strconv.Itoa(r.Attempt-1))
+				r.Header.Set("X-Slack-Retry-Reason", "unknown_error")
+			}
+			return nil
+		},
+		Signers: []webhook.Signer{signSlack},
+		Retry:   webhook.Schedule(0, time.Minute, 5*time.Minute),
+		Judge:   judgeSlack,
+		Test: func(*webhook.Endpoint) webhook.Event {
+			return webhook.Event{Type: slackHandshake, Data: struct{}{}}
+		},
+	}
+}
+
+// SlackVerified reports whether a test send of the profile [Slack] was answered with 2xx and its challenge: as text, as the field
+// "challenge" of a form, or as {"challenge":…}. It needs the body of the response, which Network.MaxResponseBytes of -1 does not keep.
+func SlackVerified(a webhook.Attempt) bool {
+	if a.Status < 200 || a.Status > 299 || a.EventID == "" {
+		return false
+	}
+	body := bytes.TrimSpace(a.ResponseBody)
+	var challenge string
+	if json.Unmarshal(member(body, "challenge"), &challenge) == nil {
+		return challenge == a.EventID
+	}
+	form, err := url.ParseQuery(string(body))
+	return string(body) == a.EventID || err == nil && form.Get("challenge") == a.EventID
+}
+
+// slackEnvelope is what is around an event. Fields in Slack's order.
+type slackEnvelope struct {
+	TeamID    string          `json:"team_id,omitempty"`
+	APIAppID  string          `json:"api_app_id,omitempty"`
+	Event     json.RawMessage `json:"event"`
+	Type      string          `json:"type"`
+	EventID   string          `json:"event_id"`
+	EventTime int64           `json:"event_time"`
+}
+
+func encodeSlack(m *webhook.Message) ([]byte, error) {
+	if m.Event.Type == slackHandshake {
+		return marshal(struct {
+			Type      string `json:"type"`
+			Challenge string `json:"challenge"`
+		}{slackHandshake, m.Event.ID})
+	}
+	data, err := rawData(m)
+	if err != nil {
+		return nil, err
+	}
+	var typ string
+	if json.Unmarshal(member(data, "type"), &typ) != nil || typ == "" {
+		return nil, errors.New(`data is not a JSON object with a member "type", which says what happened`)
+	}
+	return marshal(slackEnvelope{
+		TeamID: m.Endpoint.Metadata["team_id"], APIAppID: m.Endpoint.Metadata["api_app_id"], Event: data,
+		Type: "event_callback", EventID: m.Event.ID, EventTime: m.Event.Time.Unix(),
+	})
+}
+
+func signSlack(r *webhook.Request, secrets []webhook.Secret) error {
+	timestamp := strconv.FormatInt(r.Time.Unix(), 10)
+	r.Header.Set("X-Slack-Request-Timestamp", timestamp)
+	return webhook.HMAC{
+		Header: "X-Slack-Signature",
+		Prefix: "v0=",
+		Content: func(r *webhook.Request) []byte {
+			return append([]byte("v0:"+timestamp+":"), r.Body...)
+		},
+	}.Sign(r, secrets)
+}
+
+func judgeSlack(o webhook.Outcome) webhook.Verdict {
+	if o.Response != nil && !isOK(o.Response) && o.Response.Header.Get("X-Slack-No-Retry") == "1" {
+		return webhook.VerdictFail
+	}
+	return ""
+}
