@@ -114,6 +114,7 @@ func isReset(err error) bool {
 	}
 	return isHTTP2Reset(err) || begins(err,
 		"http: server closed idle connection",
+		"http: unexpected EOF reading trailer", // also when it was reset
 		"http2: server sent GOAWAY",
 		"http2: Transport received GOAWAY",
 		"http2: Transport received Server's graceful shutdown GOAWAY",
@@ -131,6 +132,8 @@ func isHTTP2Reset(err error) bool {
 }
 
 const maxErrorBytes = 256
+
+const notHTTP = "what came is not a valid HTTP response"
 
 // describe says in one line for people what went wrong: at most 256 bytes of UTF-8 without control characters. There is
 // nothing of a URL in it but its host, and nothing that the receiver sent. What a Transport of the application's own says is
@@ -234,7 +237,7 @@ func describeProtocol(err error, strict bool) string {
 	case begins(err, "net/http: invalid header"):
 		return "a header of the request is not valid"
 	case strict || begins(err, "net/http: ", "http: ", "http2: ", "malformed "):
-		return "what came is not a valid HTTP response"
+		return notHTTP
 	default:
 		return withoutURLs(err.Error())
 	}

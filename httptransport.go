@@ -254,6 +254,10 @@ func (t *httpTransport) Send(ctx context.Context, req *Request) (*Response, erro
 	case resp.Body == nil:
 		resp.Body = http.NoBody
 	}
+	if resp.StatusCode < 100 { // "000" and "+20" are numbers to net/http
+		_ = resp.Body.Close()
+		return nil, &sendError{class: ClassProtocol, text: notHTTP}
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		// Nobody asked, and its body is the bare connection, which heeds no deadline.
 		_ = resp.Body.Close()
