@@ -1,0 +1,65 @@
+package profile
+
+import (
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// trynoFailures is how many attempts in a row fail before Tryno disables an endpoint.
+const trynoFailures = 4
+
+// Tryno speaks as Tryno does. The body is {"event":…,"timestamp":…,"data":…} with the time of the event in whole seconds, and nothing
+// that identifies it: receivers that must not act twice put an id into the data.
+//
+// X-Tryno-Signature is the bare hex HMAC-SHA256 of the body with the whole secret. Tryno's documentation says "an HMAC-SHA256
+// signature" and no more; this is its plainest reading, and the one of package receive.
+//
+// Answers below 400 are successes, also redirects, which are not followed; that no answer came is a failure, of which Tryno says
+// nothing. Retries come at once, after 1, 5 and 30 minutes, each wait up to 20 % longer at random.
+//
+// The fourth failed attempt in a row disables the endpoint, with ReasonGone, until its owner enables it again: attempts count, of
+// any deliveries, as Endpoint.Health counts them. So the fourth retry of a delivery happens only if another one succeeded
+// meanwhile. Health is as of the last claim or settle: when many requests to an endpoint fail at once, a few more than four may
+// have been made. "test.ping" is the type of a test send, which does not count.
+//
+// Tryno's event types are a closed catalogue, Config.EventTypes, and its endpoints are managed as webhookhttp does it.
+//
+// Source: https://docs.tryno.io/api-reference/webhooks and https://docs.tryno.io/integrations/webhooks
+func Tryno() webhook.Profile {
+	return webhook.Profile{
+		Encode:  encodeTryno,
+		Signers: []webhook.Signer{webhook.HMAC{Header: "X-Tryno-Signature"}.Sign},
+		Retry:   webhook.Schedule(0, time.Minute, 5*time.Minute, 30*time.Minute),
+		Judge:   judgeTryno,
+		Test: func(*webhook.Endpoint) webhook.Event {
+			return webhook.Event{Type: "test.ping", Data: struct{}{}}
+		},
+	}
+}
+
+func judgeTryno(o webhook.Outcome) webhook.Verdict {
+	switch {
+	case o.Response != nil && o.Response.StatusCode < 400:
+		return webhook.VerdictSuccess
+	case o.Class == webhook.ClassLocal: // no request was made, for which the receiver is not to blame
+		return webhook.VerdictRetry
+	case o.Health.Failures >= trynoFailures-1: // this one is the fourth
+		return webhook.VerdictDisable
+	default:
+		return webhook.VerdictRetry
+	}
+}
+
+func encodeTryno(m *webhook.Message) ([]byte, error) {
+	data, err := rawData(m)
+	if err != nil {
+		return nil, err
+	}
+	body := append([]byte(`{"event":"`), m.Event.Type...) // its alphabet needs no escaping
+	body = append(body, `","timestamp":"`...)
+	body = m.Event.Time.UTC().AppendFormat(body, rfc3339Seconds)
+	body = append(body, `","data":`...)
+	body = append(body, data...)
+	return append(body, '}'), nil
+}
