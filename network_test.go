@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -165,49 +164,6 @@ func TestCheckURLErrorsNeverQuoteUserinfo(t *testing.T) {
 		require.Error(t, err, raw)
 		assert.NotContains(t, err.Error(), "canary", raw)
 	}
-}
-
-func FuzzCheckURL(f *testing.F) {
-	for _, raw := range []string{
-		"https://example.com/a?b", "http://10.0.0.1:80", "https://[::1%25a]/", "https://a@b/", "https://%2f/", "https:\\\\a", "https://a:1:2/",
-		"https://[::ffff:10.0.0.1]", "https://a\\b", "https://a;b/", "https://0x0/", "https://[v1.a]/", "https://a/#", "https://a%00/",
-	} {
-		f.Add(raw, false)
-		f.Add(raw, true)
-	}
-	f.Fuzz(func(t *testing.T, raw string, open bool) {
-		n := Network{AllowHTTP: open, AllowPrivate: open}
-		u, err := n.checkURL("URL", raw)
-		if err != nil {
-			field, ok := errors.AsType[*FieldError](err)
-			if !ok || field.Field != "URL" || field.Problem == "" || field.Cure == "" {
-				t.Fatalf("error %#v", err)
-			}
-			return
-		}
-		again, err := url.Parse(u.String())
-		if err != nil || again.Host != u.Host {
-			t.Fatalf("%q becomes %q: %v", raw, u, err)
-		}
-		if u.Scheme != "https" && (u.Scheme != "http" || !open) {
-			t.Fatalf("scheme %q", u.Scheme)
-		}
-		if u.User != nil || u.Fragment != "" || u.Opaque != "" || u.Host == "" || len(raw) > maxURLBytes {
-			t.Fatalf("%#v", u)
-		}
-		if err := n.guard().CheckHost(u.Hostname()); err != nil {
-			t.Fatalf("%q: %v", raw, err)
-		}
-		// What goes on the wire is one request to that host, whatever reads it.
-		var wire bytes.Buffer
-		if err := newHTTPRequest(t.Context(), u, &Request{}).Write(&wire); err != nil {
-			t.Fatal(err)
-		}
-		got, err := http.ReadRequest(bufio.NewReader(&wire))
-		if err != nil || got.Host != u.Host || len(got.Header) != 1 {
-			t.Fatalf("%q arrives as %v (%v)", raw, got, err)
-		}
-	})
 }
 
 func BenchmarkCheckURL(b *testing.B) {

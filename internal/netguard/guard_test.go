@@ -262,6 +262,9 @@ func FuzzControl(f *testing.F) {
 	f.Add("tcp4", "8.8.8.8:80")
 	f.Add("tcp6", "[fe80::1%eth0]:80")
 	f.Add("udp", "8.8.8.8:53")
+	for _, address := range []string{"[fC00:0:1:1::1:0]:0", "[0:0:0:0:0:0:0::0]:0", "[a0:]:0", "0:%0:0", "A:A:0", "::0.", "700.:0", "1.0.0.0:0", "[:0"} {
+		f.Add("tcp", address) // found by fuzzing
+	}
 	f.Fuzz(func(t *testing.T, network, address string) {
 		if err := (Guard{}).Control(t.Context(), network, address, nil); err != nil {
 			var blocked *BlockedError
