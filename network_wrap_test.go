@@ -93,14 +93,18 @@ func TestWrapBehindAProxyReachesNoAddressTheGuardRefuses(t *testing.T) {
 		if name == "a name" {
 			continue // for the proxy to judge
 		}
-		t.Run(name, func(t *testing.T) {
-			proxy, asked := netProxy(t, "http", "")
-			n := Network{AllowHTTP: true, Proxy: &url.URL{Scheme: "http", Host: proxy.Listener.Addr().String()}}
-			n.Wrap = netRewrite(func(r *http.Request) { rewrite(r, "80") })
-			_, err := netSend(t, netTransport(t, n), &Request{URL: "http://hooks.example/"})
-			require.ErrorIs(t, err, ClassBlocked)
-			assert.Empty(t, asked)
-		})
+		for _, scheme := range []string{"http", "https", "socks5"} {
+			t.Run(scheme+" "+name, func(t *testing.T) {
+				port, reached := netTrap(t)
+				n := Network{AllowHTTP: true, Proxy: &url.URL{Scheme: scheme, Host: "127.0.0.1:" + port}}
+				n.Wrap = netRewrite(func(r *http.Request) { rewrite(r, "80") })
+				for _, target := range []string{"http://hooks.example/", "https://hooks.example/"} {
+					_, err := netSend(t, netTransport(t, n), &Request{URL: target})
+					require.ErrorIs(t, err, ClassBlocked)
+				}
+				assert.Zero(t, reached.Load(), "the proxy was dialed")
+			})
+		}
 	}
 }
 
