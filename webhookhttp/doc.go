@@ -58,6 +58,10 @@
 // Requests that change something are refused when a browser says that they come from another origin ([http.CrossOriginProtection]),
 // so that authentication by cookie is safe; [Config.TrustedOrigins] makes exceptions. The package answers no CORS preflights.
 //
+// # Verify calls
+//
+// [NewVerify] is a handler apart, for providers whose customers check their credentials and their server with one call.
+//
 // # Time
 //
 // A test send answers when the customer's server has, after as long as the endpoint's timeout: a server's WriteTimeout must be

@@ -1,0 +1,209 @@
+package webhookhttp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// verifyTimeout is how long the customer's server may take to answer a verify call.
+const verifyTimeout = 8 * time.Second
+
+// A VerifyConfig configures NewVerify. Its zero value is usable.
+type VerifyConfig struct {
+	// PerMinute is how many calls a client id may make in a minute, one after the other or all at once; further ones are answered with
+	// 429 and Retry-After. Defaults to 10.
+	PerMinute int
+
+	// Logger gets the failures that are answered with 500. Defaults to slog.Default().
+	Logger *slog.Logger
+}
+
+// NewVerify returns a handler for the call by which Key lets customers check their credentials and their server at once, before the
+// first event. It is mounted by itself, outside of the application's authentication: the credentials in the body are what it checks.
+//
+//	mux.Handle("/v1/webhooks/verify", verify)
+//
+// A request is a POST of {"communityId": tenant, "clientId": endpoint id, "clientSecret": signing secret} in JSON, with the client id again
+// in X-Client-Id. If all belong together, it sends a test event as Scope.Test does, and waits up to 8 seconds for any HTTP answer.
+//
+//	200 {"message": …}                                     the credentials are right, and the server has answered
+//	400 {"error": "invalid_payload", "message": …}         the body cannot be used
+//	401 {"error": "invalid_credentials"}                   id and secret are not those of an endpoint of the community
+//	404 {"error": "webhook_not_found"}                     the community has no endpoint, or is unknown
+//	503 {"error": "endpoint_unreachable"}                  no answer came
+//	429 {"error": "rate_limited"}, with Retry-After        too many calls, or another test of the endpoint is running
+//
+// The first five are Key's own; a failure of the store is a 500 {"error": "internal_error"}. What is looked up does not depend on what is
+// right, and secrets are compared in constant time. A server that is too slow is not in the delivery log; whatever else came is.
+//
+// Source: https://www.key.ai/help/webhooks/webhooks-getting-started
+func NewVerify(d *webhook.Dispatcher, config VerifyConfig) (http.Handler, error) {
+	if d == nil {
+		return nil, &webhook.FieldError{Field: "dispatcher", Problem: "is nil", Cure: "pass what webhook.New returned"}
+	}
+	switch {
+	case config.PerMinute < 0:
+		return nil, &webhook.FieldError{Field: "VerifyConfig.PerMinute", Problem: "is negative", Cure: "use 1 or more, or 0 for 10"}
+	case config.PerMinute == 0:
+		config.PerMinute = 10
+	}
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	return &verifier{d: d, logger: config.Logger, calls: newLimiter(config.PerMinute)}, nil
+}
+
+// A verifier is the handler of NewVerify.
+type verifier struct {
+	d      *webhook.Dispatcher
+	logger *slog.Logger
+	calls  *limiter
+}
+
+// credentials are the body of a verify call.
+type credentials struct{ community, client, secret string }
+
+// A verifyError is an answer other than success.
+type verifyError struct {
+	status  int
+	Code    string `json:"error"`
+	Message string `json:"message,omitempty"`
+}
+
+func (e *verifyError) Error() string { return e.Code }
+
+var (
+	errCredentials = &verifyError{status: http.StatusUnauthorized, Code: "invalid_credentials"}
+	errNoWebhook   = &verifyError{status: http.StatusNotFound, Code: "webhook_not_found"}
+	errUnreachable = &verifyError{status: http.StatusServiceUnavailable, Code: "endpoint_unreachable"}
+	errTooMany     = &verifyError{status: http.StatusTooManyRequests, Code: "rate_limited"}
+)
+
+func invalidPayload(message string) error {
+	return &verifyError{http.StatusBadRequest, "invalid_payload", message}
+}
+
+func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	var answer any = map[string]string{"message": "Webhook endpoint verified successfully."}
+	status := http.StatusOK
+	if err := v.verify(w, r); err != nil {
+		e, ok := errors.AsType[*verifyError](err)
+		if !ok {
+			v.logger.ErrorContext(r.Context(), "webhookhttp: verify", "error", err.Error())
+			e = &verifyError{status: http.StatusInternalServerError, Code: "internal_error"}
+		}
+		answer, status = e, e.status
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (v *verifier) verify(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return &verifyError{http.StatusMethodNotAllowed, "method_not_allowed", "use POST"}
+	}
+	given, err := readCredentials(w, r)
+	if err != nil {
+		return err
+	}
+	if wait := v.calls.take(given.client, time.Now()); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+		return errTooMany
+	}
+	if r.Header.Get("X-Client-Id") != given.client {
+		return errCredentials
+	}
+	scope := v.d.Tenant(given.community)
+	if err := v.check(r.Context(), scope, given); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), verifyTimeout)
+	defer cancel()
+	attempt, err := scope.Test(ctx, given.client)
+	switch {
+	case errors.Is(err, webhook.ErrInFlight):
+		w.Header().Set("Retry-After", strconv.Itoa(int(verifyTimeout/time.Second)))
+		return errTooMany
+	case errors.Is(err, webhook.ErrNotFound): // deleted meanwhile
+		return errNoWebhook
+	case err != nil && r.Context().Err() == nil && ctx.Err() != nil:
+		return errUnreachable
+	case err != nil:
+		return err
+	case attempt.Status == 0:
+		return errUnreachable
+	}
+	return nil
+}
+
+// check does the same work whatever it finds, so that its time says nothing but what its answer says.
+func (v *verifier) check(ctx context.Context, scope webhook.Scope, given credentials) error {
+	endpoints, err := scope.Endpoints(ctx, webhook.Query{Limit: 1})
+	if errors.Is(err, webhook.ErrInvalid) {
+		return errNoWebhook // no tenant can have that name
+	}
+	if err != nil {
+		return err
+	}
+	ok, err := scope.VerifySecret(ctx, given.client, webhook.Secret(given.secret))
+	switch {
+	case err != nil:
+		return err
+	case len(endpoints.Items) == 0:
+		return errNoWebhook
+	case !ok:
+		return errCredentials
+	}
+	return nil
+}
+
+// readCredentials reads the body. Members that it does not know are none of its business.
+func readCredentials(w http.ResponseWriter, r *http.Request) (c credentials, err error) {
+	const maxCredentials = 64 << 10
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCredentials))
+	if err != nil {
+		return c, invalidPayload("the body has more than 64 KiB, or did not arrive whole")
+	}
+	if contentType := r.Header.Get("Content-Type"); !strings.HasPrefix(strings.ToLower(contentType), "application/json") {
+		return c, invalidPayload("send JSON, with Content-Type: application/json")
+	}
+	members, err := decodeBody(body)
+	if err != nil {
+		return c, invalidPayload(detailOf(err))
+	}
+	into := map[string]*string{"communityId": &c.community, "clientId": &c.client, "clientSecret": &c.secret}
+	for _, m := range members {
+		if field := into[m.name]; field != nil {
+			if *field, err = decodeString(m.field, m.value); err != nil {
+				return c, invalidPayload(detailOf(err))
+			}
+		}
+	}
+	for _, name := range []string{"communityId", "clientId", "clientSecret"} {
+		if *into[name] == "" {
+			return c, invalidPayload(name + " is required")
+		}
+	}
+	return c, nil
+}
+
+// detailOf says what a refusal is about.
+func detailOf(err error) string {
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return refused.Detail
+	}
+	return "the body cannot be read"
+}
