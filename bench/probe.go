@@ -52,14 +52,16 @@ func claimRequest(room int) webhook.ClaimRequest {
 	return webhook.ClaimRequest{Now: now, LeaseUntil: now.Add(time.Minute), Max: batchSize, MaxBytes: 64 << 20, Room: room}
 }
 
-// probeExpand claims without room for any delivery: what is left of a claim is to make them.
+// probeExpand claims nothing: what is left of a claim is to make deliveries.
 func (p *webhookPeer) probeExpand(ctx context.Context) (map[string]float64, error) {
 	began := time.Now()
 	if err := p.emit(ctx, event{0, 0, eventData(0, text)}); err != nil {
 		return nil, err
 	}
 	for left := true; left; {
-		if _, err := p.store.Claim(ctx, claimRequest(0)); err != nil {
+		req := claimRequest(0)
+		req.Max = 0
+		if _, err := p.store.Claim(ctx, req); err != nil {
 			return nil, err
 		}
 		var err error

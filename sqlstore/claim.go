@@ -45,7 +45,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		at.again = at.again || !done
 		due.ready = true
 	}
-	if !due.ready && !due.waiting {
+	if !due.ready && !due.waiting || req.Max <= 0 {
 		c := webhook.Claimed{NextDue: due.next()}
 		if at.again {
 			c.Next = round{restart: true}.String()
