@@ -7,7 +7,7 @@
 //		Profile:  "key", // for endpoints that are created without one
 //	}
 //
-// There is nothing in them that an application could not write itself: see the example "A provider of your own". What they return
+// There is nothing in them that an application could not write itself: see the example "Own", a provider in 30 lines. What they return
 // is a plain value, and any field of it may be replaced, for another schedule, say, or to sign in two ways while receivers migrate.
 //
 // # What a profile does not decide

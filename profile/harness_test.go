@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -78,7 +79,7 @@ func newSender(t *testing.T, profiles ...webhook.Profile) seedSender {
 	network := new(webhooktest.Transport)
 	config := webhook.Config{
 		Transport: network, Profile: "first", Profiles: map[string]webhook.Profile{},
-		PollInterval: pollInterval,
+		PollInterval: pollInterval, Logger: slog.New(slog.DiscardHandler),
 	}
 	for i, p := range profiles {
 		config.Profiles[[]string{"first", "second"}[i]] = p

@@ -1,0 +1,67 @@
+package profile
+
+import (
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// keygenDelivering is the state of a delivery that has not been judged yet.
+const keygenDelivering = "DELIVERING"
+
+// KeygenState returns Keygen's name for the state of a delivery: "DELIVERING" until the first attempt has failed, "FAILING" while there
+// are retries left, then "DELIVERED" or "FAILED". One that was canceled, by hand or because its endpoint was disabled or deleted, is
+// "FAILED"; Keygen drops those without a change of state, so that they seem to be under way for ever.
+func KeygenState(d webhook.Delivery) string {
+	switch {
+	case d.State == webhook.DeliverySucceeded:
+		return "DELIVERED"
+	case d.State != webhook.DeliveryPending:
+		return "FAILED"
+	case d.Failures > 0:
+		return "FAILING"
+	default:
+		return keygenDelivering
+	}
+}
+
+const keygenRetries = 15
+
+// retryKeygen waits (failures-1)⁴ seconds, ten to a hundred minutes by tens, and 0 to 9 seconds for each failure. The two dice, of
+// ten sides each, are the first two decimals of u.
+func retryKeygen(failures int, u float64) (time.Duration, bool) {
+	if failures < 1 || failures > keygenRetries {
+		return 0, false
+	}
+	dice := min(max(int(u*100), 0), 99)
+	retry := failures - 1
+	seconds := retry*retry*retry*retry + 600*(dice/10+1) + dice%10*failures
+	return time.Duration(seconds) * time.Second, true
+}
+
+// statusFrozen is what Cloudflare answers for a site that it has suspended.
+const statusFrozen = 530
+
+// noTunnel is what ngrok's page says, with status 404, about a tunnel that does not exist.
+var noTunnel = regexp.MustCompile(`(?i)\btunnel \S{1,255}\.ngrok\.io not found`)
+
+func judgeKeygen(o webhook.Outcome) webhook.Verdict {
+	if o.Response == nil {
+		switch o.Class {
+		case webhook.ClassDNS, webhook.ClassRefused, webhook.ClassReset:
+			return webhook.VerdictFail
+		default:
+			return webhook.VerdictRetry
+		}
+	}
+	switch status := o.Response.StatusCode; {
+	case status >= 200 && status <= 299:
+		return webhook.VerdictSuccess
+	case status == http.StatusGone, status == statusFrozen, status == http.StatusNotFound && noTunnel.Match(o.Response.Body):
+		return webhook.VerdictDisable
+	default:
+		return webhook.VerdictRetry
+	}
+}
