@@ -110,7 +110,7 @@ func needPackages(t *testing.T) string {
 		lacking(t, "there is no npm on PATH")
 	}
 	// Another test process may do the same now. The folder appears at once and whole.
-	fresh, err := os.MkdirTemp(folder, ".install-")
+	fresh, err := os.MkdirTemp(folder, ".install-") //nolint:usetesting // to be renamed, it must be on the same file system
 	require.NoError(t, err)
 	defer func() { _ = os.RemoveAll(fresh) }()
 	for _, name := range []string{"package.json", "package-lock.json"} {

@@ -36,8 +36,8 @@ func TestSlackPutsTheDataIntoItsEnvelope(t *testing.T) {
 			Type: "app.mentioned", ID: "Ev0PV52K25", Time: time.Unix(1525215129, 999e6),
 			Data: []byte(`{"type":"app_mention","text":"<@U1> é &","ts":1e400}`),
 		})
-		assert.Equal(t, `{"team_id":"T061EG9R6","api_app_id":"A0PNCHHK2","event":{"type":"app_mention","text":"<@U1> é &","ts":1e400},`+
-			`"type":"event_callback","event_id":"Ev0PV52K25","event_time":1525215129}`, string(r.Body))
+		assertBody(t, `{"team_id":"T061EG9R6","api_app_id":"A0PNCHHK2","event":{"type":"app_mention","text":"<@U1> é &","ts":1e400},`+
+			`"type":"event_callback","event_id":"Ev0PV52K25","event_time":1525215129}`, r)
 		verify, err := receive.Slack(receive.Window{}, "signing-secret")
 		event := verified(t, verify, err, r)
 		assert.Equal(t, "Ev0PV52K25", event.ID)

@@ -35,7 +35,7 @@ func TestStripeSendsAnEventAsItsLibrariesReadIt(t *testing.T) {
 		const want = `{"id":"evt_1","object":"event","account":"acct_1","api_version":"2025-08-27.basil","created":1779713460,` +
 			`"data":{"object":{"id":"ch_1","amount":1e400,"text":"<&>é"},"previous_attributes":{"amount":1.0}},` +
 			`"livemode":false,"pending_webhooks":1,"request":{"id":null,"idempotency_key":null},"type":"charge.updated"}`
-		assert.Equal(t, want, string(r.Body)) //nolint:testifylint // the bytes count
+		assertBody(t, want, r)
 		assert.Equal(t, "application/json; charset=utf-8", r.Header.Get("Content-Type"))
 		verify, err := receive.Stripe(receive.Window{}, "whsec_test_secret")
 		event := verified(t, verify, err, r)

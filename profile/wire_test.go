@@ -45,7 +45,7 @@ func newWire(t *testing.T, p webhook.Profile, e webhook.Endpoint) *wire {
 	w.endpoint, err = w.scope.CreateEndpoint(t.Context(), e)
 	require.NoError(t, err)
 
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -146,6 +146,14 @@ func headers(r *webhook.Request, names ...string) map[string]string {
 		}
 	}
 	return values
+}
+
+// assertBody compares bytes: the same JSON in other bytes has another signature.
+func assertBody(t *testing.T, want string, r *webhook.Request) {
+	t.Helper()
+	if string(r.Body) != want {
+		t.Errorf("the body is\n%s\nand should be\n%s", r.Body, want)
+	}
 }
 
 // requireWithin fails unless each wait is the one listed, or up to a fifth longer.
