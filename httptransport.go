@@ -171,7 +171,7 @@ type guardedRoundTripper struct {
 // RoundTrip judges the host again where no dial will, because Wrap may have changed it.
 func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	if g.proxied {
-		if err := g.guard.CheckHost(r.URL.Hostname()); err != nil {
+		if err := g.checkProxied(r); err != nil {
 			if r.Body != nil {
 				_ = r.Body.Close()
 			}
@@ -182,6 +182,22 @@ func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error)
 		return g.own.RoundTrip(r)
 	}
 	return g.pooled.RoundTrip(r)
+}
+
+// checkProxied judges every word from which a proxy may learn where to go: the URL, and Host, which net/http prefers to it in
+// a plain request. An opaque URL is sent as it is, so it is refused.
+func (g *guardedRoundTripper) checkProxied(r *http.Request) error {
+	switch {
+	case r.URL == nil:
+		return nil // net/http has an error for it
+	case r.URL.Opaque != "":
+		return &netguard.HostError{Problem: "is in an opaque URL", Cure: "set URL.Host and URL.Path"}
+	case r.Host != "":
+		if err := g.guard.CheckHost((&url.URL{Host: r.Host}).Hostname()); err != nil {
+			return err
+		}
+	}
+	return g.guard.CheckHost(r.URL.Hostname())
 }
 
 // dialer returns a dial function that judges every address, except for the proxy's.
