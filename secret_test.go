@@ -94,7 +94,7 @@ func TestASecretPrintsAsRedacted(t *testing.T) {
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%c", "%U", "%t", "%40s", "%.2s"} {
 		assert.Equal(t, "[redacted]", fmt.Sprintf(format, secretA), format)
 	}
-	assert.Equal(t, "{Value:[redacted] CreatedAt:0001-01-01 00:00:00 +0000 UTC ExpiresAt:0001-01-01 00:00:00 +0000 UTC}",
+	assert.Equal(t, "{Value:[redacted] CreatedAt:0001-01-01 00:00:00 +0000 UTC ExpiresAt:0001-01-01 00:00:00 +0000 UTC PublicKey:}",
 		fmt.Sprintf("%+v", EndpointSecret{Value: secretA}))
 }
 

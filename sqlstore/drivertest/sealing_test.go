@@ -18,26 +18,32 @@ func (s *scene) everyCell() string {
 	s.Helper()
 	var text strings.Builder
 	for _, table := range tables {
-		rows, err := s.store.DB().QueryContext(s.Context(), "SELECT * FROM webhook_"+table)
-		require.NoError(s, err)
-		columns, err := rows.Columns()
-		require.NoError(s, err)
-		for rows.Next() {
-			cells, into := make([]any, len(columns)), make([]any, len(columns))
-			for i := range cells {
-				into[i] = &cells[i]
-			}
-			require.NoError(s, rows.Scan(into...))
-			for i, cell := range cells {
-				if bytes, ok := cell.([]byte); ok {
-					cell = string(bytes)
-				}
-				fmt.Fprintf(&text, "%s.%s: %v\n", table, columns[i], cell)
-			}
-		}
-		require.NoError(s, rows.Err())
+		s.cells(&text, table)
 	}
 	return text.String()
+}
+
+func (s *scene) cells(text *strings.Builder, table string) {
+	s.Helper()
+	rows, err := s.store.DB().QueryContext(s.Context(), "SELECT * FROM webhook_"+table)
+	require.NoError(s, err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	require.NoError(s, err)
+	for rows.Next() {
+		cells, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range cells {
+			into[i] = &cells[i]
+		}
+		require.NoError(s, rows.Scan(into...))
+		for i, cell := range cells {
+			if bytes, ok := cell.([]byte); ok {
+				cell = string(bytes)
+			}
+			fmt.Fprintf(text, "%s.%s: %v\n", table, columns[i], cell)
+		}
+	}
+	require.NoError(s, rows.Err())
 }
 
 func TestNoRowHasASecretOrAHeaderValueWhenTheyAreSealed(t *testing.T) {
