@@ -42,11 +42,18 @@ func run(ctx context.Context, out io.Writer, name string) error {
 	defer closeStore()
 	s := &story{out: out, began: time.Now()}
 
+	// Secrets are stored sealed. The key of an application comes from a secret manager; this one is known to everybody.
+	cipher, err := webhook.NewCipher(webhook.CipherKey{ID: "quickstart", Key: make([]byte, 32)})
+	if err != nil {
+		return err
+	}
+
 	// The sender. Real endpoints have https URLs and public addresses; the two of this program are allowed by name.
 	d, err := webhook.New(store, webhook.Config{
 		Network:  webhook.Network{AllowHTTP: true, AllowPrivate: true},
 		Profiles: map[string]webhook.Profile{"quick": {Retry: webhook.Schedule(400*time.Millisecond, 800*time.Millisecond)}},
 		Profile:  "quick", // the default retries for three days
+		Cipher:   cipher,
 		Observer: webhook.Observer{Attempt: s.attempt},
 	})
 	if err != nil {
