@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
+	"os"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -57,7 +59,8 @@ func openWebhook(ctx context.Context, s *spec, done *ledger) (*webhookPeer, erro
 	if p.sql != nil {
 		p.store = p.sql
 	}
-	if p.d, err = webhook.New(p.meter.around(p.store), webhook.Config{Network: network}); err != nil {
+	logs := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}) // that secrets are stored in clear is known
+	if p.d, err = webhook.New(p.meter.around(p.store), webhook.Config{Network: network, Logger: slog.New(logs)}); err != nil {
 		return nil, err
 	}
 	if s.Store == storeMemory {
