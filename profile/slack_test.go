@@ -47,6 +47,15 @@ func TestSlackPutsTheDataIntoItsEnvelope(t *testing.T) {
 	})
 }
 
+func TestSlackRefusesDataWhoseTypeIsNoText(t *testing.T) {
+	for _, data := range []string{`{"type":""}`, `{"type":7}`, `{"type":null}`} {
+		_, err := profile.Slack().Encode(&webhook.Message{
+			Event: &webhook.Event{ID: "Ev1", Type: "a.b", Data: json.RawMessage(data)}, Endpoint: &webhook.Endpoint{},
+		})
+		assert.ErrorContains(t, err, `data is not a JSON object with a member "type"`, data)
+	}
+}
+
 func TestSlackRetriesAtOnceAfterOneAndAfterFiveMinutesAndCounts(t *testing.T) {
 	for failures, want := range []time.Duration{0, time.Minute, 5 * time.Minute} {
 		wait, again := profile.Slack().Retry(failures+1, 0)
@@ -102,6 +111,7 @@ func TestSlackTestsWithTheHandshakeOfANewURL(t *testing.T) {
 		"with an error":          {func(c string) string { return c }, 500, false},
 		"with nothing":           {func(string) string { return "" }, 200, false},
 		"with another":           {func(string) string { return `{"challenge":"x"}` }, 200, false},
+		"with another form":      {func(string) string { return "challenge=x" }, 200, false},
 		"within something":       {func(c string) string { return "<p>" + c }, 200, false},
 		"under another name":     {func(c string) string { return `{"Challenge":"` + c + `"}` }, 200, false},
 	} {
