@@ -46,8 +46,8 @@ type hostile struct {
 	class     webhook.Class // with ClassTimeout the endpoint's timeout is short
 	status    int
 	text      string // Attempt.Error
-	body      string // Attempt.ResponseBody
-	endless   bool   // it is of hostileKept bytes, truncated
+	body      string // Attempt.ResponseBody, or the beginning of an endless one
+	endless   bool   // there was more of it than hostileKept bytes
 	unread    bool   // the receiver never gets to see the request
 	repeats   int    // how often more the receiver may see the request
 	succeeded bool
@@ -147,7 +147,7 @@ func (c *hostileConn) flood(text string, limit int64) {
 	}
 }
 
-// trickle sends a byte of text at a time, a hundred or so of which do not fit into hostileTimeout, again and again.
+// trickle sends text again and again, a byte at a time, of which some thirty fit into hostileTimeout.
 func (c *hostileConn) trickle(text string) {
 	tick := time.NewTicker(hostileTimeout / 30)
 	defer tick.Stop()
@@ -188,6 +188,11 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 	}
 	id := func(name string) string { return strings.NewReplacer(" ", "-", ".", "").Replace(name) }
 
+	timeout := hostileTimeout
+	if len(data) > 1<<20 {
+		timeout *= 5 // it takes a while until the first byte is on its way
+	}
+
 	attempted := make(chan string, 1000)
 	config.Network.AllowHTTP, config.Network.AllowPrivate = true, true
 	config.Logger, config.MaxEndpoints, config.Profile = quiet, -1, "later"
@@ -205,7 +210,7 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 			r.endpoint(id(name), func(e *webhook.Endpoint) {
 				e.URL, e.Timeout = running[name].url+"/hook", hostilePatience
 				if receivers[name].class == webhook.ClassTimeout {
-					e.Timeout = hostileTimeout
+					e.Timeout = timeout
 				}
 			})
 		}
@@ -231,13 +236,13 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 	t.Logf("%d receivers: %d KiB allocated", len(names), grown>>10)
 
 	for _, name := range names {
-		t.Run(name, func(t *testing.T) { receivers[name].check(t, r, id(name), running[name]) })
+		t.Run(name, func(t *testing.T) { receivers[name].check(t, r, id(name), running[name], timeout) })
 	}
 	assert.NotContains(t, said.String(), "canary", "package log was told what a receiver sent")
 	t.Log("package log: " + said.String())
 }
 
-func (h hostile) check(t *testing.T, r *rig, endpoint string, receiver *hostileReceiver) {
+func (h hostile) check(t *testing.T, r *rig, endpoint string, receiver *hostileReceiver, timeout time.Duration) {
 	t.Helper()
 	attempts := r.attempts("evt", endpoint)
 	require.Len(t, attempts, 1)
@@ -251,6 +256,7 @@ func (h hostile) check(t *testing.T, r *rig, endpoint string, receiver *hostileR
 	}
 	if h.endless {
 		assert.Len(t, a.ResponseBody, hostileKept)
+		assert.True(t, strings.HasPrefix(string(a.ResponseBody), h.body), "not the body that was sent")
 	} else {
 		assert.Equal(t, h.body, string(a.ResponseBody))
 	}
@@ -258,8 +264,8 @@ func (h hostile) check(t *testing.T, r *rig, endpoint string, receiver *hostileR
 
 	limit := hostilePatience
 	if h.class == webhook.ClassTimeout {
-		assert.GreaterOrEqual(t, a.Duration, hostileTimeout/2) // it counts from a moment later
-		limit = hostileTimeout + hostilePatience/4             // the machine may be busy
+		assert.GreaterOrEqual(t, a.Duration, timeout/2) // it counts from a moment later
+		limit = timeout + hostilePatience/4             // the machine may be busy
 	}
 	assert.Less(t, a.Duration, limit)
 

@@ -3,7 +3,6 @@ package webhook
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -130,33 +129,13 @@ func TestSendUsesHTTP2(t *testing.T) {
 	assert.Equal(t, 1, count)
 }
 
-func TestRedirectsAreAnswersLikeAnyOther(t *testing.T) {
-	var requests atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requests.Add(1)
-		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-	}))
-	defer server.Close()
-	resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server.URL, Body: []byte("{}")})
-	require.NoError(t, err)
-	assert.Equal(t, http.StatusTemporaryRedirect, resp.StatusCode)
-	assert.EqualValues(t, 1, requests.Load())
-}
-
-func TestCompressionIsNotAskedForAndNotUndone(t *testing.T) {
-	var bomb bytes.Buffer
-	z := gzip.NewWriter(&bomb)
-	_, _ = z.Write(make([]byte, 1<<20))
-	_ = z.Close()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func TestCompressionIsNotAskedFor(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		assert.NotContains(t, r.Header, "Accept-Encoding")
-		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write(bomb.Bytes())
 	}))
 	defer server.Close()
-	resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server.URL})
+	_, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server.URL})
 	require.NoError(t, err)
-	assert.Equal(t, bomb.Bytes(), resp.Body)
 }
 
 func TestBodyIsKeptUpToTheLimit(t *testing.T) {
