@@ -78,6 +78,23 @@ func TestShopifyRetriesEightTimesWithinFourHoursThenDisablesTheEndpoint(t *testi
 	})
 }
 
+func TestShopifyDisablesNothingIfAnotherDeliverySucceededMeanwhile(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWire(t, profile.Shopify(), webhook.Endpoint{Secret: "hush"})
+		w.answer(503)
+		w.emit(webhook.Event{Type: "orders.create", ID: "evt_1"})
+		w.pass(time.Hour)
+		w.answer(200)
+		w.emit(webhook.Event{Type: "orders.create", ID: "evt_2"})
+		w.answer(503)
+		w.pass(4 * time.Hour)
+		assert.Equal(t, webhook.DeliveryFailed, w.delivery("evt_1").State)
+		assert.Equal(t, webhook.DeliverySucceeded, w.delivery("evt_2").State)
+		assert.Len(t, w.net.Sent(), 10)
+		assert.Equal(t, webhook.EndpointActive, w.state())
+	})
+}
+
 func TestShopifyFailuresOfManyEventsAtOnceDisableNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWire(t, profile.Shopify(), webhook.Endpoint{Secret: "hush"})

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,12 +29,19 @@ type wire struct {
 	scope    webhook.Scope
 	endpoint webhook.Endpoint
 	net      *webhooktest.Transport
+	response atomic.Pointer[webhook.Response] // what all requests are answered with, unless net says otherwise; nil is 204
 }
 
 // newWire registers an endpoint that is spoken to as p says.
 func newWire(t *testing.T, p webhook.Profile, e webhook.Endpoint) *wire {
 	t.Helper()
 	w := &wire{t: t, net: &webhooktest.Transport{}}
+	w.net.Answer = func(context.Context, *webhook.Request) (*webhook.Response, error) {
+		if r := w.response.Load(); r != nil {
+			return r, nil
+		}
+		return &webhook.Response{StatusCode: http.StatusNoContent}, nil
+	}
 	var err error
 	w.d, err = webhook.New(memstore.New(memstore.Options{}), webhook.Config{
 		Profiles: map[string]webhook.Profile{"p": p}, Profile: "p",
@@ -100,9 +108,7 @@ func (w *wire) answer(status int, header ...string) {
 	for i := 0; i < len(header); i += 2 {
 		h.Set(header[i], header[i+1])
 	}
-	w.net.Answer = func(context.Context, *webhook.Request) (*webhook.Response, error) {
-		return &webhook.Response{StatusCode: status, Header: h}, nil
-	}
+	w.response.Store(&webhook.Response{StatusCode: status, Header: h})
 }
 
 // waits returns the times between the requests.
