@@ -44,8 +44,8 @@ func schemes() map[string]scheme {
 			signature: "Webhook-Signature", time: "Webhook-Timestamp", id: "Webhook-Id", overlaps: true,
 		},
 		// No client of these tests verifies v1a signatures: those of Standard Webhooks and of Svix, in Go and on npm, know v1
-		// alone. So what they show is that they pass over one; receive's tests verify it, with the vector that the libraries
-		// in Rust and Python share.
+		// alone. So what they show is that they pass over one; receive's tests verify such signatures, with the vector of Svix's
+		// server.
 		ed25519: {
 			setup: setup{
 				profile:  webhook.Profile{Issue: webhook.IssueEd25519},
