@@ -213,3 +213,32 @@ func TestWhatComesUnaskedIsNoAnswer(t *testing.T) {
 	assert.Equal(t, -1, strings.IndexFunc(line, unicode.IsControl), "%q", line)
 	assert.Less(t, len(line), 5<<10)
 }
+
+func TestATestSendLeavesNothingBehindWhateverComes(t *testing.T) {
+	for name, handle := range map[string]func(*hostileConn){
+		"hangs":          reply("", (*hostileConn).wait),
+		"hangs midway":   reply("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncanary", (*hostileConn).wait),
+		"keeps alive":    reply(keptAlive, (*hostileConn).wait),
+		"never ends":     reply("HTTP/1.1 200 OK\r\n\r\n", func(c *hostileConn) { c.flood("canary", hostileGiB) }),
+		"is no receiver": func(c *hostileConn) { c.flood("\x00", hostileGiB) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			receiver := newHostileReceiver(t, nil, handle)
+			labelled(t, func() { // without Run, which would close connections
+				d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
+					Network: webhook.Network{AllowHTTP: true, AllowPrivate: true}, Logger: quiet, RequestTimeout: hostileTimeout,
+				})
+				require.NoError(t, err)
+				r := &rig{Dispatcher: d, t: t}
+				r.endpoint("one", func(e *webhook.Endpoint) { e.URL = receiver.url })
+				a, err := d.Tenant(acme).Test(t.Context(), "one")
+				require.NoError(t, err)
+				assert.Less(t, a.Duration, hostileTimeout+hostilePatience/4)
+				logged := r.attempts(a.EventID, "one")
+				require.Len(t, logged, 1)
+				assert.Equal(t, a.Class, logged[0].Class)
+			})
+			assert.EqualValues(t, 1, receiver.conns.Load())
+		})
+	}
+}
