@@ -115,7 +115,9 @@ func TestKeygenStateNamesEveryStateOfADelivery(t *testing.T) {
 		"DELIVERING": {{State: webhook.DeliveryPending}, {State: webhook.DeliveryPending, Attempts: 16}}, // retried by hand
 		"FAILING":    {{State: webhook.DeliveryPending, Failures: 1}, {State: webhook.DeliveryPending, Failures: 15, InFlight: true}},
 		"DELIVERED":  {{State: webhook.DeliverySucceeded}, {State: webhook.DeliverySucceeded, Failures: 3}},
-		"FAILED":     {{State: webhook.DeliveryFailed, Failures: 16}, {State: webhook.DeliveryCanceled}, {State: webhook.DeliveryCanceled, Failures: 2}},
+		"FAILED": {
+			{State: webhook.DeliveryFailed, Failures: 16}, {State: webhook.DeliveryCanceled, Failures: 2}, {State: webhook.DeliveryCanceled},
+		},
 	} {
 		for _, d := range deliveries {
 			assert.Equal(t, want, KeygenState(d), "%+v", d)

@@ -95,7 +95,9 @@ func KeywordsAIEvent(event webhook.Event, apiKey webhook.Secret) (webhook.Event,
 	}
 	code, err := keywordsAICode(data, []webhook.Secret{apiKey})
 	if err != nil {
-		return webhook.Event{}, &webhook.FieldError{Field: "apiKey", Problem: "cannot be used: " + err.Error(), Cure: "pass the key of the request"}
+		return webhook.Event{}, &webhook.FieldError{
+			Field: "apiKey", Problem: "cannot be used: " + err.Error(), Cure: "pass the key of the request",
+		}
 	}
 	header := make(map[string]string, len(event.Header)+len(keywordsAIHeaders))
 	maps.Copy(header, event.Header)

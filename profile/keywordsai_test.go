@@ -225,7 +225,8 @@ func TestKeywordsAIDoesNotSendWhatOthersThanPythonReadOtherwise(t *testing.T) {
 // Whatever is signed when an event is made is what is sent, and what receivers write that read it and write it again.
 func FuzzKeywordsAIEventIsSentAsItWasSigned(f *testing.F) {
 	for _, data := range []string{
-		"null", `{"a":[1,-0,0.1e-7,1e400,1E5,123456789012345678901234567890]}`, `"\ud83e\udd8a\ud83e é \u007f \/ <>&"`, ` [ ] `, `{"a":{},"b":[{}]}`,
+		"null", `{"a":[1,-0,0.1e-7,1e400,1E5,123456789012345678901234567890]}`,
+		`"\ud83e\udd8a\ud83e é \u007f \/ <>&"`, ` [ ] `, `{"a":{},"b":[{}]}`,
 		"1.0", "1e16", `{"a":1,"\u0061":2}`, "\"\u2028\"", "[[[[", "-", "",
 	} {
 		f.Add([]byte(data))

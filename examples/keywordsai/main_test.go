@@ -49,7 +49,8 @@ func TestTheReceiverRefusesWhatWasChanged(t *testing.T) {
 
 func TestDumpsWritesAsPythonDoes(t *testing.T) {
 	for _, text := range []string{
-		`null`, `[ ]`, `{}`, `{"b":[1,2,{"a":[]}],"a":{"c":true}}`, `"\"\\\/\b\f\n\r\t\u0000\u007f <>&'é\u2028🦊"`, `[0,-1,123456789012345678901234567890]`,
+		`null`, `[ ]`, `{}`, `{"b":[1,2,{"a":[]}],"a":{"c":true}}`,
+		`"\"\\\/\b\f\n\r\t\u0000\u007f <>&'é\u2028🦊"`, `[0,-1,123456789012345678901234567890]`,
 		`[0.0,-0.0,1.0,1e0,100.0,1.5e-7,0.0001,0.00001,1e15,1e16,1.25E+300,9007199254740993.0,5e-324]`,
 	} {
 		want, err := signature.AppendPythonJSON(nil, []byte(text))
