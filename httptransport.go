@@ -33,19 +33,6 @@ const (
 	// handshake.
 	maxDrainBytes = 64 << 10
 	maxDrainTime  = 250 * time.Millisecond
-
-	// An HTTP/2 connection on which nothing arrives is asked for a sign of life, and closed when it gives none.
-	pingAfter    = 10 * time.Second
-	pingTimeout  = 5 * time.Second
-	writeTimeout = 5 * time.Second
-
-	// Of HTTP/2's windows of 4 MiB a stream, which a receiver may fill before anyone reads.
-	streamWindow = 64 << 10
-	connWindow   = 1 << 20
-
-	// net/http sends a request again when nothing of it was written, or when HTTP/2 says that it was not processed. It
-	// takes a PROTOCOL_ERROR for the latter, too, which proves nothing; so there is a limit.
-	maxRewinds = 3
 )
 
 // httpTransport is the Transport that comes with the library: net/http, with every dial judged by the Network's guard.
@@ -94,6 +81,10 @@ func idleLimits(maxInFlight int) (total, perHost int) {
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
+// baseTransport speaks HTTP/1.1 only. Over HTTP/2 a receiver could do what no limit here prevents, at least up to Go 1.26.8: a
+// WINDOW_UPDATE that overflows a stream's window leaves net/http waiting for a lock that it holds, and soon every other request
+// over HTTP/2, to whomever, for the same lock; one that answers while it takes no more of the request's body holds the request up
+// beyond its deadline; and floods of frames cost memory and lines of package log. A few connections more are little against that.
 func baseTransport(n Network, dial dialFunc) *http.Transport {
 	config := n.TLS.Clone() // for each transport: net/http changes it
 	if config == nil {
@@ -102,6 +93,7 @@ func baseTransport(n Network, dial dialFunc) *http.Transport {
 	if config.MinVersion == 0 {
 		config.MinVersion = tls.VersionTLS12
 	}
+	config.NextProtos = []string{"http/1.1"} // net/http would offer what an application lists
 	t := &http.Transport{
 		Proxy:                  nil, // not the environment's
 		DialContext:            dial,
@@ -110,45 +102,14 @@ func baseTransport(n Network, dial dialFunc) *http.Transport {
 		DisableCompression:     true, // what is kept is what came, and nothing grows in memory
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		ForceAttemptHTTP2:      true, // as net/http has doubts when there is a dialer
-		HTTP2: &http.HTTP2Config{
-			MaxReadFrameSize:              16 << 10,
-			MaxReceiveBufferPerConnection: connWindow,
-			MaxReceiveBufferPerStream:     streamWindow,
-			SendPingTimeout:               pingAfter,
-			PingTimeout:                   pingTimeout,
-			WriteByteTimeout:              writeTimeout,
-		},
+		Protocols:              new(http.Protocols),
 	}
+	t.Protocols.SetHTTP1(true)
 	if n.Proxy != nil {
 		t.Proxy = http.ProxyURL(n.Proxy)
 		t.OnProxyConnectResponse = checkConnect
-		if n.Proxy.Scheme == "https" {
-			t.DialTLSContext = tlsDialer(dial, config, n.Proxy.Hostname())
-		}
 	}
 	return t
-}
-
-// tlsDialer is for an https proxy only: with it, net/http would agree on HTTP/2, and then speak HTTP/1.1.
-func tlsDialer(dial dialFunc, config *tls.Config, host string) dialFunc {
-	config = config.Clone()
-	config.ServerName = host
-	config.NextProtos = []string{"http/1.1"}
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, dialTimeout+handshakeTimeout)
-		defer cancel()
-		raw, err := dial(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		conn := tls.Client(raw, config)
-		if err := conn.HandshakeContext(ctx); err != nil {
-			_ = raw.Close()
-			return nil, err
-		}
-		return conn, nil
-	}
 }
 
 // checkConnect keeps the proxy's own words out of the error.
@@ -245,7 +206,7 @@ func (t *httpTransport) closeIdle() {
 	for wait := time.Millisecond; ; wait *= 2 {
 		t.guarded.pooled.CloseIdleConnections()
 		t.guarded.own.CloseIdleConnections()
-		// A request over HTTP/2 holds its connection for a moment after the response has come.
+		// A request that was cut holds its connection for a moment longer.
 		if wait > time.Second/2 || t.guarded.open.Load() == 0 || t.sending.Load() > 0 {
 			return
 		}
@@ -310,7 +271,8 @@ func newHTTPRequest(ctx context.Context, u *url.URL, req *Request) *http.Request
 		// net/http knows these two types, and sends header and body in one piece.
 		r.Body = io.NopCloser(bytes.NewReader(req.Body))
 		if mayRewind(header) {
-			r.GetBody = rewinder(req.Body)
+			// It is asked for when a kept connection turns out to be closed before anything was written.
+			r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body)), nil }
 		}
 	}
 	return r.WithContext(ctx)
@@ -321,18 +283,6 @@ func mayRewind(h http.Header) bool {
 	_, a := h["Idempotency-Key"]
 	_, b := h["X-Idempotency-Key"]
 	return !a && !b
-}
-
-var errRewinds = fmt.Errorf("%w: the receiver refused the request again and again", ClassReset)
-
-func rewinder(body []byte) func() (io.ReadCloser, error) {
-	rewinds := 0
-	return func() (io.ReadCloser, error) {
-		if rewinds++; rewinds > maxRewinds {
-			return nil, errRewinds
-		}
-		return io.NopCloser(bytes.NewReader(body)), nil
-	}
 }
 
 // Buffers that response bodies are read into, before what came is copied at its size. They grow with what comes, and large
@@ -378,10 +328,9 @@ func readBody(r io.Reader, limit int) (body []byte, truncated bool, err error) {
 	return bytes.Clone(buf), truncated, nil
 }
 
-// drain reads the rest of a body of which more than kept bytes were read, if that may keep the connection. An HTTP/2
-// connection needs no draining.
+// drain reads the rest of a body of which more than kept bytes were read, if that may keep the connection.
 func drain(resp *http.Response, kept int) {
-	if resp.ProtoMajor != 1 || resp.Close || resp.ContentLength-int64(kept) > maxDrainBytes {
+	if resp.Close || resp.ContentLength-int64(kept) > maxDrainBytes {
 		return
 	}
 	late := time.AfterFunc(maxDrainTime, func() { _ = resp.Body.Close() })

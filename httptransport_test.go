@@ -111,22 +111,29 @@ func TestSendPostsWhatItIsGivenAndKeepsTheConnection(t *testing.T) {
 	assert.EqualValues(t, 1, conns.Load())
 }
 
-func TestSendUsesHTTP2(t *testing.T) {
+func TestSendSpeaksHTTP1ToReceiversThatSpeakMore(t *testing.T) {
 	var addrs sync.Map
 	server, n := netTLSServer(t, func(w http.ResponseWriter, r *http.Request) {
 		addrs.Store(r.RemoteAddr, true)
 		assert.Empty(t, r.UserAgent())
 		_, _ = io.WriteString(w, r.Proto)
 	})
+	offered := make(chan []string, 1)
+	server.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		offered <- hello.SupportedProtos
+		return nil, nil //nolint:nilnil // it means the server's own
+	}
+	n.TLS.NextProtos = []string{"h2", "http/1.1"}
 	tr := netTransport(t, n)
 	for range 10 {
 		resp, err := netSend(t, tr, &Request{URL: server.URL, Body: []byte("{}")})
 		require.NoError(t, err)
-		assert.Equal(t, "HTTP/2.0", string(resp.Body))
+		assert.Equal(t, "HTTP/1.1", string(resp.Body))
 	}
+	assert.Equal(t, []string{"http/1.1"}, <-offered)
 	count := 0
 	addrs.Range(func(_, _ any) bool { count++; return true })
-	assert.Equal(t, 1, count)
+	assert.Equal(t, 1, count, "connections")
 }
 
 func TestCompressionIsNotAskedFor(t *testing.T) {
@@ -251,11 +258,10 @@ func TestAnswerBeforeTheBodyWasRead(t *testing.T) {
 }
 
 func TestOwnConnSharesNoConnection(t *testing.T) {
-	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
-		t.Run(proto, func(t *testing.T) {
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
 			closed := make(chan string, 16)
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				assert.Equal(t, proto, r.Proto)
 				_, _ = io.WriteString(w, r.RemoteAddr)
 			}))
 			server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
@@ -264,7 +270,7 @@ func TestOwnConnSharesNoConnection(t *testing.T) {
 				}
 			}
 			n := netOpen()
-			if server.EnableHTTP2 = proto == "HTTP/2.0"; server.EnableHTTP2 {
+			if scheme == "https" {
 				server.StartTLS()
 				n.TLS = server.Client().Transport.(*http.Transport).TLSClientConfig
 			} else {
@@ -338,18 +344,6 @@ func TestRequestsAreNotRepeatedForAnIdempotencyKey(t *testing.T) {
 		require.ErrorIs(t, err, ClassReset)
 		assert.EqualValues(t, 2, arrived.Load())
 	}
-}
-
-func TestRewindsAreLimited(t *testing.T) {
-	rewind := rewinder([]byte("body"))
-	for range maxRewinds {
-		again, err := rewind()
-		require.NoError(t, err)
-		body, _ := io.ReadAll(again)
-		assert.Equal(t, "body", string(body))
-	}
-	_, err := rewind()
-	assert.Equal(t, ClassReset, classify(err))
 }
 
 func TestSendEndsWithItsContext(t *testing.T) {

@@ -372,7 +372,7 @@ func testProxy(t *testing.T, scheme string) {
 	// The certificate is the test server's, for example.com.
 	resp, err := netSend(t, tr, &Request{URL: "https://example.com/secret"})
 	require.NoError(t, err)
-	assert.Equal(t, "HTTP/2.0", string(resp.Body))
+	assert.Equal(t, "HTTP/1.1", string(resp.Body))
 	assert.Equal(t, "CONNECT example.com:443 Basic dXNlcjpjYW5hcnk=", <-asked)
 
 	resp, err = netSend(t, tr, &Request{URL: "http://hooks.example/plain"})
