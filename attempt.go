@@ -30,6 +30,14 @@ type attempted struct {
 	hold       bool          // this process cannot send to the endpoint for now
 }
 
+// A trial is a delivery with what its attempt is judged by.
+type trial struct {
+	*work
+	profile *Profile
+	url     string        // of the endpoint
+	health  func() Health // of the endpoint, by now
+}
+
 // release gives a delivery back, due at due.
 func (w *work) release(due time.Time) Settlement {
 	return Settlement{
@@ -83,23 +91,28 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
 	}
 
+	t := trial{w, profile, endpoint.URL, setting.judged}
 	req, err := w.request(profile, endpoint, secrets, now)
 	if err != nil {
 		d.report(fmt.Errorf("profile %q: %w", w.snapshot.Profile, err))
 		a := w.newAttempt(now)
 		a.Class, a.Error = ClassLocal, oneLine(err.Error())
-		return d.conclude(w, profile, *health, a, nil, lane.Unsent)
+		return d.conclude(t, a, nil, lane.Unsent)
 	}
 	if w.leaseUntil.Sub(d.now()) < timeout+leaseMargin {
 		return unsent(w.release(now))
 	}
-	return d.send(ctx, w, profile, *health, req, timeout)
+	done := d.send(ctx, t, req, timeout)
+	if done.settlement.State == DeliverySucceeded {
+		setting.succeeded(done.settlement.Attempt)
+	}
+	return done
 }
 
 // send makes the request. The store's clock and the monotonic one begin together, so that a step of the clock cannot make a
 // request seem long.
-func (d *Dispatcher) send(ctx context.Context, w *work, profile *Profile, health Health, req *Request, timeout time.Duration) attempted {
-	a := w.newAttempt(req.Time)
+func (d *Dispatcher) send(ctx context.Context, t trial, req *Request, timeout time.Duration) attempted {
+	a := t.newAttempt(req.Time)
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	began := time.Now()
 	resp, err := d.transmit(bounded, req)
@@ -110,7 +123,7 @@ func (d *Dispatcher) send(ctx context.Context, w *work, profile *Profile, health
 		err = errors.New("the transport returned neither a response nor an error")
 	}
 	if err != nil && ctx.Err() != nil {
-		return attempted{settlement: w.release(d.now()), outcome: lane.Unsent, cut: true}
+		return attempted{settlement: t.release(d.now()), outcome: lane.Unsent, cut: true}
 	}
 	if err != nil {
 		a.Class, a.Error = classify(err), describe(err)
@@ -121,10 +134,10 @@ func (d *Dispatcher) send(ctx context.Context, w *work, profile *Profile, health
 		if a.Class == ClassTimeout {
 			outcome = lane.TimedOut
 		}
-		return d.conclude(w, profile, health, a, nil, outcome)
+		return d.conclude(t, a, nil, outcome)
 	}
 	a.Status, a.ResponseBody, a.Truncated = resp.StatusCode, resp.Body, resp.Truncated
-	return d.conclude(w, profile, health, a, resp, lane.Answered)
+	return d.conclude(t, a, resp, lane.Answered)
 }
 
 // transmit is Transport.Send, which may panic when it is the application's own.
@@ -139,13 +152,13 @@ func (d *Dispatcher) transmit(ctx context.Context, req *Request) (resp *Response
 }
 
 // conclude judges an attempt and says what follows for the delivery and the endpoint.
-func (d *Dispatcher) conclude(w *work, profile *Profile, health Health, a *Attempt, resp *Response, outcome lane.Outcome) attempted {
+func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.Outcome) attempted {
 	now := d.now()
-	s := w.release(time.Time{})
+	s := t.release(time.Time{})
 	s.Attempt = a
-	verdict, problem := profile.verdict(Outcome{Response: resp, Class: a.Class, Failures: w.failures, Health: health})
+	verdict, problem := t.profile.verdict(Outcome{Response: resp, Class: a.Class, URL: t.url, Failures: t.failures, Health: t.health()})
 	if problem != nil {
-		d.report(fmt.Errorf("profile of endpoint %q: %w", w.key.ID, problem))
+		d.report(fmt.Errorf("profile of endpoint %q: %w", t.key.ID, problem))
 	}
 	if verdict == VerdictSuccess {
 		s.State = DeliverySucceeded
@@ -166,7 +179,7 @@ func (d *Dispatcher) conclude(w *work, profile *Profile, health Health, a *Attem
 	case VerdictDisable:
 		s.State, s.Reason, s.Disable = DeliveryFailed, ReasonGone, ReasonGone
 	default:
-		d.retry(&s, w, profile, now)
+		d.retry(&s, t.work, t.profile, now)
 	}
 	if tell := d.config.Observer.Attempt; tell != nil {
 		d.observe(func() { tell(*a, verdict) })

@@ -24,6 +24,7 @@ func TestTheZeroConfigHasTheseDefaults(t *testing.T) {
 		"RevealSecrets":  false,
 		"Network":        Network{},
 		"Transport":      Transport(nil),
+		"Cipher":         Cipher(nil),
 		"MaxInFlight":    1024,
 		"PerEndpoint":    8,
 		"RequestTimeout": 15 * time.Second,

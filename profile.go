@@ -16,7 +16,8 @@ type Profile struct {
 	// body. Defaults to {"type":…,"timestamp":…,"data":…}, compact, with Event.Time in RFC 3339 UTC with milliseconds.
 	Encode func(*Message) ([]byte, error)
 
-	// Header sets headers of its own, after the library's and the endpoint's, and before Signers. Defaults to none.
+	// Header sets headers of its own, after the library's and the endpoint's, and before Signers; it may set OwnConn, too.
+	// Defaults to none.
 	Header func(*Request) error
 
 	// Signers sign the request, in order; several let receivers migrate from one scheme to another. Defaults to
@@ -75,8 +76,9 @@ const (
 type Outcome struct {
 	Response *Response // nil when none came
 	Class    Class     // the failure when none came; empty otherwise
+	URL      string    // where the request went
 	Failures int       // failed attempts of the delivery before this one, since it was created or retried by hand
-	Health   Health    // of the endpoint, as of the last claim or settle
+	Health   Health    // of the endpoint, as of the last claim or settle, without failures that a success in this process has ended
 }
 
 // judgeStandard is what counts unless a profile says otherwise.

@@ -32,6 +32,10 @@ type setting struct {
 	opened   atomic.Pointer[Endpoint] // endpoint with its secrets; nil until they are needed
 	health   atomic.Pointer[Health]
 	seen     atomic.Int64 // when the Store was last asked, since settings.start
+
+	// success is when the latest attempt began that succeeded here, in microseconds; the Store may not know of it yet. All settings of
+	// an endpoint share it.
+	success *atomic.Int64
 }
 
 func newSettings(refresh func(context.Context, []EndpointKey) ([]Endpoint, error)) *settings {
@@ -53,7 +57,7 @@ func (s *settings) get(key EndpointKey) *setting {
 
 // put stores what the Store said of an endpoint when it was asked at asOf.
 func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
-	n := &setting{endpoint: e, snapshot: snapshotOf(e)}
+	n := &setting{endpoint: e, snapshot: snapshotOf(e), success: new(atomic.Int64)}
 	health := e.Health
 	n.health.Store(&health)
 	n.seen.Store(int64(asOf))
@@ -63,8 +67,11 @@ func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
 		if old.isNewer(e.Version, asOf) {
 			return old // the answer was overtaken by a newer one
 		}
-		if !old.isGone() && old.endpoint.Version == e.Version {
-			n.opened.Store(old.opened.Load())
+		if !old.isGone() {
+			n.success = old.success
+			if old.endpoint.Version == e.Version {
+				n.opened.Store(old.opened.Load())
+			}
 		}
 	}
 	s.keep(e.key(), n)
@@ -85,6 +92,24 @@ func (n *setting) isNewer(version int64, asOf time.Duration) bool {
 }
 
 func (n *setting) isGone() bool { return n.endpoint == nil }
+
+// succeeded notes an attempt that succeeded.
+func (n *setting) succeeded(a *Attempt) {
+	at := a.StartedAt.UnixMicro()
+	for known := n.success.Load(); known < at && !n.success.CompareAndSwap(known, at); {
+		known = n.success.Load()
+	}
+}
+
+// judged returns the health that an attempt is judged by: as the Store knows it, but for a run of failures that goes on across an attempt
+// that succeeded here, of which the Store does not know yet. Results are stored after the next request has begun, in any order.
+func (n *setting) judged() Health {
+	h := *n.health.Load()
+	if h.Failures > 0 && n.success.Load() >= h.FailingSince.UnixMicro() {
+		h.Failures, h.FailingSince = 0, time.Time{}
+	}
+	return h
+}
 
 // keep stores a setting; mu is held.
 func (s *settings) keep(key EndpointKey, n *setting) {

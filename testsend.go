@@ -102,14 +102,15 @@ func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint) (record *EventRe
 }
 
 func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint *Endpoint, secrets []Secret) (attempted, error) {
+	t := trial{w, p, endpoint.URL, func() Health { return endpoint.Health }}
 	req, err := w.request(p, endpoint, secrets, d.now())
 	if err != nil {
 		a := w.newAttempt(d.now())
 		a.Class, a.Error = ClassLocal, oneLine(err.Error())
-		return d.conclude(w, p, endpoint.Health, a, nil, lane.Unsent), nil
+		return d.conclude(t, a, nil, lane.Unsent), nil
 	}
 	req.OwnConn = true
-	result := d.send(ctx, w, p, endpoint.Health, req, d.timeout(endpoint))
+	result := d.send(ctx, t, req, d.timeout(endpoint))
 	if result.cut {
 		return result, ctx.Err()
 	}
