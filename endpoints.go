@@ -87,6 +87,16 @@ func (d *Dispatcher) newEndpoint(tenant string, e Endpoint) (Endpoint, error) {
 	return e, nil
 }
 
+// check asks Check about an endpoint, of which it must not change anything.
+func (p *Profile) check(e *Endpoint) (err error) {
+	if p.Check == nil {
+		return nil
+	}
+	defer recovered(&err)
+	asked := *e
+	return p.Check(&asked)
+}
+
 // issue fills in ID and Secret where they are empty.
 func (p *Profile) issue(e *Endpoint) (err error) {
 	defer recovered(&err)
@@ -166,6 +176,9 @@ func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 		return &FieldError{"Endpoint.Profile", fmt.Sprintf("is unknown: %q", e.Profile), "register it in Config.Profiles"}
 	}
 	if err := checkMetadata(e.Metadata); err != nil {
+		return err
+	}
+	if err := d.profiles[e.Profile].check(e); err != nil {
 		return err
 	}
 	if e.Timeout != 0 {

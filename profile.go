@@ -45,6 +45,10 @@ type Profile struct {
 	// data {}.
 	Test func(*Endpoint) Event
 
+	// Check refuses an endpoint that the profile could not work with, when it is created or updated: because of its Metadata, say. Its
+	// error is returned as it is; a *FieldError tells the customer what to do. Defaults to nil, which refuses nothing.
+	Check func(*Endpoint) error
+
 	// Issue fills in ID and Secret of a new endpoint where they are empty, and makes the new Secret of a rotation (with ID
 	// set). What it leaves empty gets the default: a UUIDv7, and a Standard Webhooks secret of 32 random bytes.
 	Issue func(*Endpoint) error

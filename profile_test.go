@@ -131,6 +131,44 @@ func TestAProfileDecidesEncodingHeadersSignaturesAndVerdicts(t *testing.T) {
 	})
 }
 
+func TestAProfileRefusesEndpointsAtCreationAndAtEachUpdate(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) {
+			c.Profiles = map[string]webhook.Profile{
+				"regional": {Check: func(e *webhook.Endpoint) error {
+					if region := e.Metadata["region"]; region == "panic" {
+						panic("c4n4ry")
+					} else if region != "eu" {
+						return &webhook.FieldError{Field: `Endpoint.Metadata["region"]`, Problem: "is unknown", Cure: "use eu"}
+					}
+					e.URL = "https://changed.example" // which it must not, and cannot
+					return nil
+				}},
+			}
+			c.Profile = "regional"
+		})
+		region := func(name string) map[string]string { return map[string]string{"region": name} }
+		e := webhook.Endpoint{URL: "https://a.example", Events: []string{"*"}, ID: "given", Secret: newSecret()}
+		_, err := r.Tenant(acme).CreateEndpoint(t.Context(), e)
+		var field *webhook.FieldError
+		require.ErrorAs(t, err, &field)
+		assert.Equal(t, `Endpoint.Metadata["region"]`, field.Field)
+		e.Metadata = region("eu")
+		e, err = r.Tenant(acme).CreateEndpoint(t.Context(), e)
+		require.NoError(t, err)
+		assert.Equal(t, "https://a.example", e.URL)
+		for name, want := range map[string]string{"us": "is unknown", "panic": "panic of type string"} {
+			e.Metadata = region(name)
+			_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
+			require.ErrorContains(t, err, want)
+			assert.NotContains(t, err.Error(), "c4n4ry")
+		}
+		e.Metadata, e.Profile = nil, "standard"
+		_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
+		require.NoError(t, err)
+	})
+}
+
 func TestAProfileThatFailsOrPanicsFailsTheAttemptAndNotTheProcess(t *testing.T) {
 	panics := func(*webhook.Message) ([]byte, error) { panic("secret detail") }
 	fails := func(*webhook.Message) ([]byte, error) { return nil, errors.New("no template") }

@@ -41,17 +41,16 @@ type KeygenOptions struct {
 // Keygen-Signature covers the method, the path and query, the host without its port, Date and Digest, in the manner of
 // draft-cavage-http-signatures. Date and Digest are sent twice, the second time with "Keygen-" before their names, for receivers whose
 // proxy sets Date anew. The algorithm is an endpoint's Metadata["signatureAlgorithm"]: "ed25519", the default, "rsa-pss-sha256",
-// "rsa-sha256" or "ecdsa-p256". Another one is refused when an endpoint is created without an id or a secret, and when its
-// secret is rotated; after an update, its attempts fail. An endpoint's own secret signs nothing and need not be shown to anybody.
+// "rsa-sha256" or "ecdsa-p256"; another one is refused. An endpoint's own secret signs nothing and need not be shown to anybody.
 //
-// 2xx is a success. 410 Gone, Cloudflare's 530 and ngrok's page about a tunnel that does not exist disable the endpoint. A name that is
-// not resolved, a connection that is refused, reset or ended, and a network or host that is not reached fail the delivery
-// for good; timeouts, TLS and everything else are retried, up to 15 times in 38 to 61 hours. To retry all of them, set Judge to nil.
-// [KeygenState] names the state of a delivery as Keygen does.
+// 2xx is a success. 410 Gone, Cloudflare's 530 and ngrok's page about a tunnel that does not exist disable the endpoint. A 504 from a
+// tunnel of ngrok or localtunnel, a name that is not resolved, a connection that is refused, reset or ended, and a network or host that
+// is not reached fail the delivery for good; so each request has a connection of its own. Timeouts, TLS and everything else are
+// retried, up to 15 times in 38 to 61 hours. To retry all of them, set Judge to nil. [KeygenState] names the state of a delivery as
+// Keygen does.
 //
 // It departs from Keygen in this: redirects are not followed and a password in a URL is refused, see SECURITY.md; Retry-After is
-// honoured; a 504 from a tunnel of ngrok or localtunnel is retried, as Judge does not see the host; and an endpoint that has
-// unsubscribed from a type still gets what was owed to it.
+// honoured; and an endpoint that has unsubscribed from a type still gets what was owed to it.
 //
 // Keygen asks of endpoints that they are of https, waits 15 seconds (Config.RequestTimeout), keeps 2,048 bytes of a response
 // (Network.MaxResponseBytes) and events for 30 days (Config.Retention), and has no test send; here one has the type "test.ping".
@@ -76,6 +75,8 @@ func Keygen(options KeygenOptions) webhook.Profile {
 		Header: func(r *webhook.Request) error {
 			r.Header.Set("User-Agent", userAgent)
 			r.Header.Set("Keygen-Version", version)
+			// A connection that is kept may be reset because nothing was sent for a while, and a reset is for good.
+			r.OwnConn = true
 			return nil
 		},
 		Signers: []webhook.Signer{func(r *webhook.Request, secrets []webhook.Secret) error {
@@ -84,7 +85,7 @@ func Keygen(options KeygenOptions) webhook.Profile {
 		Keys:  keys,
 		Retry: retryKeygen,
 		Judge: judgeKeygen,
-		Issue: checkKeygenAlgorithm,
+		Check: checkKeygenAlgorithm,
 	}
 }
 

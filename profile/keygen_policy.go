@@ -2,7 +2,10 @@ package profile
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -45,7 +48,15 @@ func retryKeygen(failures int, u float64) (time.Duration, bool) {
 const statusFrozen = 530
 
 // noTunnel is what ngrok's page says, with status 404, about a tunnel that does not exist.
-var noTunnel = regexp.MustCompile(`(?i)\btunnel \S{1,255}\.ngrok\.io not found`)
+var noTunnel = regexp.MustCompile(`(?i)\btunnel \S{1,255} not found`)
+
+// isTunnel reports whether a URL is that of a tunnel of one of the domains.
+func isTunnel(raw string, domains ...string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && slices.ContainsFunc(domains, func(domain string) bool {
+		return strings.HasSuffix(strings.ToLower(u.Hostname()), "."+domain)
+	})
+}
 
 func judgeKeygen(o webhook.Outcome) webhook.Verdict {
 	if o.Response == nil {
@@ -59,8 +70,11 @@ func judgeKeygen(o webhook.Outcome) webhook.Verdict {
 	switch status := o.Response.StatusCode; {
 	case status >= 200 && status <= 299:
 		return webhook.VerdictSuccess
-	case status == http.StatusGone, status == statusFrozen, status == http.StatusNotFound && noTunnel.Match(o.Response.Body):
+	case status == http.StatusGone, status == statusFrozen,
+		status == http.StatusNotFound && isTunnel(o.URL, "ngrok.io") && noTunnel.Match(o.Response.Body):
 		return webhook.VerdictDisable
+	case status == http.StatusGatewayTimeout && isTunnel(o.URL, "ngrok.io", "loca.lt"):
+		return webhook.VerdictFail
 	default:
 		return webhook.VerdictRetry
 	}

@@ -91,22 +91,30 @@ func TestKeygenJudgesByItsTable(t *testing.T) {
 	} {
 		assert.Equal(t, want, judgeKeygen(webhook.Outcome{Class: class}), class)
 	}
+	const page = "<p>Tunnel abc.eu.ngrok.io not found</p>\n"
 	for _, c := range []struct {
+		url    string
 		status int
 		body   string
 		want   webhook.Verdict
 	}{
-		{404, "Tunnel 5173-2600.ngrok.io not found", disable},
-		{404, "<p>tunnel abc.eu.ngrok.io not found</p>\n", disable},
-		{404, "Tunnel not found", retry},
-		{404, "Tunnel abc.example not found", retry},
-		{404, "abc.ngrok.io not found", retry},
-		{404, "", retry},
-		{502, "Tunnel abc.ngrok.io not found", retry},
-		{200, "Tunnel abc.ngrok.io not found", success},
+		{"https://abc.eu.ngrok.io/hooks", 404, page, disable},
+		{"https://ABC.ngrok.io:8443", 404, "tunnel abc.ngrok.io not found", disable},
+		{"https://abc.ngrok.io", 404, "Tunnel not found", retry},
+		{"https://abc.ngrok.io", 404, "", retry},
+		{"https://abc.ngrok.io", 502, page, retry},
+		{"https://abc.ngrok.io", 200, page, success},
+		{"https://abc.example", 404, page, retry},
+		{"https://ngrok.io", 404, page, retry},
+		{"https://xngrok.io", 404, page, retry},
+		{"https://abc.ngrok.io.example", 404, page, retry},
+		{"https://abc.loca.lt", 404, page, retry},
+		{"https://abc.ngrok.io", 504, "", fail},
+		{"https://abc.loca.lt", 504, "", fail},
+		{"https://loca.lt.example/x.loca.lt", 504, "", retry},
 	} {
-		o := webhook.Outcome{Response: &webhook.Response{StatusCode: c.status, Body: []byte(c.body)}}
-		assert.Equal(t, c.want, judgeKeygen(o), "%d %s", c.status, c.body)
+		o := webhook.Outcome{URL: c.url, Response: &webhook.Response{StatusCode: c.status, Body: []byte(c.body)}}
+		assert.Equal(t, c.want, judgeKeygen(o), "%s %d %s", c.url, c.status, c.body)
 	}
 }
 

@@ -57,7 +57,7 @@ func keygenAlgorithm(e *webhook.Endpoint) (string, keygenScheme, error) {
 	return name, scheme, nil
 }
 
-// checkKeygenAlgorithm is a Profile.Issue that issues nothing.
+// checkKeygenAlgorithm is a Profile.Check.
 func checkKeygenAlgorithm(e *webhook.Endpoint) error {
 	_, _, err := keygenAlgorithm(e)
 	return err

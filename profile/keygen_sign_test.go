@@ -167,5 +167,16 @@ func TestKeygenRefusesAnEndpointWithAnUnknownAlgorithm(t *testing.T) {
 		URL: keygenURL, Events: []string{"*"}, Metadata: map[string]string{"signatureAlgorithm": "hmac"},
 	})
 	assert.ErrorIs(t, err, webhook.ErrInvalid)
-	assert.ErrorContains(t, err, "use ed25519, rsa-pss-sha256, rsa-sha256 or ecdsa-p256")
+	require.ErrorContains(t, err, "use ed25519, rsa-pss-sha256, rsa-sha256 or ecdsa-p256")
+	e := s.register(t, webhook.Endpoint{URL: keygenURL})
+	e.Metadata = map[string]string{"signatureAlgorithm": "hmac"}
+	_, err = s.Tenant(tenant).UpdateEndpoint(t.Context(), e)
+	assert.ErrorIs(t, err, webhook.ErrInvalid)
+}
+
+// A kept connection that the receiver's side has dropped would fail the delivery for good.
+func TestKeygenHasAConnectionForEachRequest(t *testing.T) {
+	s := newSender(t, Keygen(keygenKeys(keygenPairs()[0].private)))
+	s.register(t, webhook.Endpoint{URL: keygenURL})
+	assert.True(t, s.sendOne(t, webhook.Event{Type: "license.created"}).OwnConn)
 }
