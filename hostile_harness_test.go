@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -195,11 +196,15 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 
 	attempted := make(chan string, 1000)
 	config.Network.AllowHTTP, config.Network.AllowPrivate = true, true
-	config.Logger, config.MaxEndpoints, config.Profile = quiet, -1, "later"
+	var told lockedBuffer
+	config.Logger, config.MaxEndpoints, config.Profile = slog.New(slog.NewJSONHandler(&told, nil)), -1, "later"
+	config.Observer.Error = func(err error) { fmt.Fprintf(&told, "%v %+v\n", err, err) }
+	withCipher(key("k1", 1))(&config, nil)
 	config.Profiles = map[string]webhook.Profile{"later": {Retry: webhook.Schedule(time.Hour)}}
 	config.Observer.Attempt = func(a webhook.Attempt, _ webhook.Verdict) { attempted <- a.EndpointID }
 
 	var r *rig
+	secret := newSecret()
 	allocated := totalAlloc()
 	labelled(t, func() {
 		store := &faultyStore{Store: memstore.New(memstore.Options{})}
@@ -208,14 +213,17 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 		r = &rig{Dispatcher: d, t: t, store: store}
 		for _, name := range names {
 			r.endpoint(id(name), func(e *webhook.Endpoint) {
-				e.URL, e.Timeout = running[name].url+"/hook", hostilePatience
+				e.URL, e.Timeout = running[name].url+"/hook?token=c4n4ry", hostilePatience
+				e.Secret, e.Header = secret, map[string]webhook.Secret{"X-Key": "c4n4ry"}
 				if receivers[name].class == webhook.ClassTimeout {
 					e.Timeout = timeout
 				}
 			})
 		}
 		r.run()
-		_, err = r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "a.b", ID: "evt", Data: data})
+		_, err = r.Emit(t.Context(), webhook.Event{
+			Tenant: acme, Type: "a.b", ID: "evt", Data: "c4n4ry" + data, Header: map[string]string{"X-Signature": "c4n4ry"},
+		})
 		require.NoError(t, err)
 		open := make(map[string]bool, len(names))
 		for _, name := range names {
@@ -240,6 +248,40 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 	}
 	assert.NotContains(t, said.String(), "canary", "package log was told what a receiver sent")
 	t.Log("package log: " + said.String())
+	for _, hidden := range []string{"c4n4ry", string(secret)} {
+		assert.NotContains(t, said.String()+told.String(), hidden, "in a log or an error")
+		assert.NotContains(t, shown(t, r), hidden, "in what may be read, or in a row")
+	}
+}
+
+// shown is what can be read of the endpoints, without their URLs, and of the event, and what is stored of secrets.
+func shown(t *testing.T, r *rig) string {
+	t.Helper()
+	q := webhook.Query{Limit: 1000}
+	endpoints, err := r.Tenant(acme).Endpoints(t.Context(), q)
+	require.NoError(t, err)
+	var text strings.Builder
+	for _, e := range endpoints.Items {
+		e.URL = ""
+		fmt.Fprintf(&text, "%+v %q\n", e, stored(r.row(e.ID)))
+	}
+	events, err := r.Tenant(acme).Events(t.Context(), q)
+	require.NoError(t, err)
+	for _, e := range events.Items {
+		e.Data = nil // that is what may be read
+		fmt.Fprintf(&text, "%+v\n", e)
+	}
+	deliveries, err := r.Tenant(acme).Deliveries(t.Context(), q)
+	require.NoError(t, err)
+	q.EventID = "evt"
+	attempts, err := r.Tenant(acme).Attempts(t.Context(), q)
+	require.NoError(t, err)
+	require.NotEmpty(t, attempts.Items)
+	for _, a := range attempts.Items {
+		fmt.Fprintf(&text, "%+v %s\n", a, a.ResponseBody)
+	}
+	fmt.Fprintf(&text, "%+v\n", deliveries)
+	return text.String()
 }
 
 func (h hostile) check(t *testing.T, r *rig, endpoint string, receiver *hostileReceiver, timeout time.Duration) {
