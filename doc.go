@@ -38,8 +38,9 @@
 //
 // A [Profile] is registered under a name in Config.Profiles, and endpoints are created with it. Its functions change the body
 // (Encode), headers (Header), signatures (a [Signer], several at once for migrations), keys, the [RetryPolicy] ([Exponential],
-// [Schedule], or a function of your own), what counts as a success (Judge), and the test event. Config.EventTypes is a catalogue of
-// event types. Config.Transport replaces net/http, and Network.Wrap adds to it.
+// [Schedule], or a function of your own), what counts as a success (Judge), and the test event. [HMAC] is a Signer for most schemes;
+// package profile has ready ones: GitHub's, Stripe's and others. Config.EventTypes is a catalogue of event types. Config.Transport
+// replaces net/http, and Network.Wrap adds to it.
 //
 // # Failures
 //
@@ -53,8 +54,9 @@
 //
 // # Safety
 //
-// Requests go to https URLs at public addresses only, judged whenever a connection is made, and follow no redirects; [Network]
-// opens what an application needs beyond that. Secrets, header values and bodies appear in no log and no error.
+// Requests go to https URLs at public addresses only, judged whenever a connection is made, over HTTP/1.1, and follow no redirects;
+// [Network] opens what an application needs beyond that. Secrets, header values and bodies appear in no log and no error. A [Cipher]
+// seals secrets and header values before they are stored. [IssueEd25519] gives endpoints key pairs in place of shared secrets.
 //
 // # Limits
 //
