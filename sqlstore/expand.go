@@ -58,6 +58,7 @@ func (x *expansion) run() (done bool, err error) {
 		return false, err
 	}
 	done = len(x.events) < outboxEvents
+	wide, left := x.takeWide()
 	slices.SortFunc(x.events, func(a, b *outboxEvent) int { return byRef(a.uid, b.uid) })
 	matched, err := x.matchAll()
 	if err != nil {
@@ -71,38 +72,111 @@ func (x *expansion) run() (done bool, err error) {
 	)
 	for i, e := range x.events {
 		list := matched[i]
-		if len(list) > budget || len(list) >= claimWork {
-			if budget < claimWork { // it is the first of the next call
-				done = false
-				continue
-			}
-			list = list[:budget]
-			if _, err := x.exec(moveOutbox, uid(e.uid), text(list[len(list)-1].Key.ID)); err != nil {
-				return false, err
-			}
-			done = false
-		} else {
+		switch {
+		case len(list) <= budget && len(list) < claimWork:
 			over = append(over, e.uid)
-			if len(list) == 0 && e.after == "" && !e.keep {
+			if len(list) == 0 && !e.keep {
 				drop = append(drop, e.uid)
+			}
+		case budget < claimWork: // it is the first of a later call
+			left = true
+			continue
+		default:
+			left = true
+			list = list[:budget]
+			if err := x.move(e, list[len(list)-1].Key.ID); err != nil {
+				return false, err
 			}
 		}
 		budget -= len(list)
-		for _, status := range list {
-			q := queued{
-				rowKey: rowKey{e.uid, status.Key.ID}, ref: refOf(status.Key), version: status.Version,
-				since: min(max(e.created, e.notBefore), x.now), size: e.size, fanout: true,
-			}
-			q.place(q.since, x.now)
-			queue.add(q.cells()...)
+		x.add(queue, e, list)
+	}
+	if wide != nil {
+		more, err := x.goOn(wide, queue)
+		if err != nil {
+			return false, err
 		}
+		if !more {
+			over = append(over, wide.uid)
+		}
+		left = left || more
 	}
 	drop, err = x.free(drop)
 	if err != nil {
 		return false, err
 	}
-	return done, x.execEach(batch{insertQueue, queue}, batch{deleteOutboxOf, uids(over)}, batch{deleteEvents, uids(drop)})
+	return done && !left, x.execEach(batch{insertQueue, queue}, batch{deleteOutboxOf, uids(over)}, batch{deleteEvents, uids(drop)})
 }
+
+// takeWide takes the events out of the list that some deliveries have been made of, and returns the one that has waited longest, if
+// there is any, and whether there are more. It goes on in a part of the work that is its own, so that others do not wait until a
+// large fan-out ends.
+func (x *expansion) takeWide() (wide *outboxEvent, more bool) {
+	x.events = slices.DeleteFunc(x.events, func(e *outboxEvent) bool {
+		if e.after == "" {
+			return false
+		}
+		if more = wide != nil; !more {
+			wide = e
+		}
+		return true
+	})
+	return wide, more
+}
+
+// goOn makes more deliveries of an event, or adds them to queue, and reports whether there are still more.
+func (x *expansion) goOn(e *outboxEvent, queue *table) (more bool, err error) {
+	var n int
+	var last string
+	if rows := x.wanted(e); x.store.ops[widen] != nil && rows.fits() {
+		err = x.query(widen, rows, func(r *sql.Rows) error { return r.Scan(&n, &last) }, num(claimWork), uid(e.uid), num(e.since(x.now)), num(e.size))
+	} else {
+		var matched [][]webhook.EndpointStatus
+		matched, err = x.match([]webhook.MatchRequest{x.request(e)}, []string{e.after})
+		if err == nil && len(matched[0]) > 0 {
+			n, last = len(matched[0]), matched[0][len(matched[0])-1].Key.ID
+			x.add(queue, e, matched[0])
+		}
+	}
+	if err != nil || n < claimWork {
+		return false, err
+	}
+	return true, x.move(e, last)
+}
+
+// wanted are the subscriptions of an event whose endpoints have no delivery yet.
+func (x *expansion) wanted(e *outboxEvent) *table {
+	patterns := x.request(e).Patterns
+	rows := newTable(2*len(patterns), 4)
+	for _, pattern := range patterns {
+		rows.add(text(e.tenant), text(pattern), text(""), text(e.after))
+		if e.channel != "" {
+			rows.add(text(e.tenant), text(pattern), text(e.channel), text(e.after))
+		}
+	}
+	return rows
+}
+
+// move notes how far an event has come, and lets those that wait come before it.
+func (x *expansion) move(e *outboxEvent, last string) error {
+	_, err := x.exec(moveOutbox, uid(e.uid), text(last), num(x.now))
+	return err
+}
+
+// add adds deliveries to the rows that are to be made. They are due.
+func (x *expansion) add(queue *table, e *outboxEvent, list []webhook.EndpointStatus) {
+	for _, status := range list {
+		q := queued{
+			rowKey: rowKey{e.uid, status.Key.ID}, ref: refOf(status.Key), version: status.Version,
+			since: e.since(x.now), size: e.size, fanout: true,
+		}
+		q.place(q.since, x.now)
+		queue.add(q.cells()...)
+	}
+}
+
+// since is when an event's deliveries were due first.
+func (e *outboxEvent) since(now int64) int64 { return min(max(e.created, e.notBefore), now) }
 
 // free locks events, and returns those that nobody else holds. A transaction that has emitted one of the others again may stay
 // open for long; what it holds is left to retention.
@@ -150,26 +224,23 @@ func (x *expansion) read() error {
 
 // matchAll returns who receives each event, asking once for each kind of event.
 func (x *expansion) matchAll() ([][]webhook.EndpointStatus, error) {
-	type kind struct{ tenant, typ, channel, after string }
+	type kind struct{ tenant, typ, channel string }
 	var (
 		reqs  []webhook.MatchRequest
-		after []string
 		asked = make(map[kind]int)
 		which = make([]int, len(x.events))
 	)
 	for i, e := range x.events {
-		k := kind{e.tenant, e.typ, e.channel, e.after}
+		k := kind{e.tenant, e.typ, e.channel}
 		n, known := asked[k]
 		if !known {
 			n = len(reqs)
 			asked[k] = n
-			r := webhook.EventRecord{Type: e.typ}
-			reqs = append(reqs, webhook.MatchRequest{Tenant: e.tenant, Channel: e.channel, Patterns: r.Patterns(), Limit: claimWork})
-			after = append(after, e.after)
+			reqs = append(reqs, x.request(e))
 		}
 		which[i] = n
 	}
-	answers, err := x.match(reqs, after)
+	answers, err := x.match(reqs, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -178,4 +249,9 @@ func (x *expansion) matchAll() ([][]webhook.EndpointStatus, error) {
 		matched[i] = answers[n]
 	}
 	return matched, nil
+}
+
+func (x *expansion) request(e *outboxEvent) webhook.MatchRequest {
+	r := webhook.EventRecord{Type: e.typ}
+	return webhook.MatchRequest{Tenant: e.tenant, Channel: e.channel, Patterns: r.Patterns(), Limit: claimWork}
 }

@@ -29,6 +29,7 @@ const (
 	anythingDue
 	dueOutbox
 	moveOutbox
+	widen // makes the next deliveries of one event; PostgreSQL only
 	eventsOfOutbox
 	dueDeliveries
 	wakeDeliveries
@@ -123,7 +124,7 @@ var everywhere = map[op]string{
 	insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2)`,
 	deleteEvent:     `DELETE FROM {events} WHERE uid = $1`,
 	deleteOutbox:    `DELETE FROM {outbox} WHERE event_uid = $1`,
-	moveOutbox:      `UPDATE {outbox} SET after_endpoint = $2 WHERE event_uid = $1`,
+	moveOutbox:      `UPDATE {outbox} SET after_endpoint = $2, due_at = $3 WHERE event_uid = $1`,
 
 	dropProbe: `UPDATE {status} SET blocked_until = $2 WHERE ref = $1`,
 

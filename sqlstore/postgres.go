@@ -74,6 +74,17 @@ var postgres = dialect{
 			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` ORDER BY due_at LIMIT 1),
 			(SELECT lane FROM {queue} WHERE lane > ` + postgresZero + ` ORDER BY lane LIMIT 1) IS NOT NULL`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		widen: `WITH p AS (
+			SELECT DISTINCT x.endpoint_id, x.ref FROM {v tenant text, pattern text, channel text, after text} CROSS JOIN LATERAL (
+				SELECT p.endpoint_id, p.ref FROM {subscriptions} p
+				WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after
+				ORDER BY p.endpoint_id LIMIT $1) x
+			ORDER BY x.endpoint_id LIMIT $1
+			), i AS (
+			INSERT INTO {queue} (` + queueColumns + `) SELECT CAST($2 AS uuid), p.endpoint_id, p.ref, p.ref, CAST($3 AS bigint), 0, 0, 0,
+				y.version, 0, 0, 0, CAST($3 AS bigint), CAST($4 AS bigint), 1, '' FROM p
+				CROSS JOIN LATERAL (SELECT s.version FROM {status} s WHERE s.ref = p.ref AND s.state <> 'disabled' LIMIT 1) y
+			) SELECT count(*), coalesce(max(p.endpoint_id), '') FROM p`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, octet_length(e.data)
 			FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
 		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at <= $1

@@ -1,5 +1,6 @@
 // Key is a provider like key.ai: each community has one endpoint with a client id and a secret, gets all five events, and can ask for a
-// test. Its customer verifies what comes as Key's documentation says. It ends by itself, with status 0 if all was verified.
+// test, or for a check of its credentials and its server at once. Its customer verifies what comes as Key's documentation says. It ends
+// by itself, with status 0 if all was verified.
 //
 //	go run ./examples/key
 package main
@@ -17,6 +18,7 @@ import (
 	"github.com/gowebhook/webhook/examples/internal/loopback"
 	"github.com/gowebhook/webhook/memstore"
 	"github.com/gowebhook/webhook/profile"
+	"github.com/gowebhook/webhook/webhookhttp"
 )
 
 const community = "a9e2f12c-7c8d-4b3f-b9c1-2d6e3f5a8b10"
@@ -61,13 +63,26 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	customer.clientID, customer.secret = endpoint.ID, string(endpoint.Secret)
-	fmt.Fprintf(out, "Client ID      %s\nClient Secret  %s, which is shown this once\n", endpoint.ID, string(endpoint.Secret))
+	fmt.Fprintf(out, "Client ID      %s\nClient Secret  %s, which is shown this once\nThe customer\n", endpoint.ID, string(endpoint.Secret))
 	if _, err := scope.CreateEndpoint(ctx, webhook.Endpoint{URL: url, Events: []string{"*"}}); !errors.Is(err, webhook.ErrFull) {
 		return fmt.Errorf("a second endpoint: %w", err)
 	}
 
+	// The customer's side makes the verify call, which needs no other login than the credentials.
+	verify, err := webhookhttp.NewVerify(d, webhookhttp.VerifyConfig{})
+	if err != nil {
+		return err
+	}
+	api, stopAPI, err := loopback.Serve(ctx, verify)
+	if err != nil {
+		return err
+	}
+	defer stopAPI()
+	if err := customer.verify(ctx, api+"/v1/webhooks/verify"); err != nil {
+		return err
+	}
+
 	// "Send test event", then what happens in the community.
-	fmt.Fprintln(out, "The customer")
 	attempt, err := scope.Test(ctx, endpoint.ID)
 	if err != nil {
 		return err
@@ -90,5 +105,5 @@ func run(ctx context.Context, out io.Writer) error {
 			return err
 		}
 	}
-	return customer.inbox.Run(ctx, d, 3)
+	return customer.inbox.Run(ctx, d, 4)
 }

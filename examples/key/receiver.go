@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -16,6 +19,33 @@ import (
 type receiver struct {
 	clientID, secret string
 	inbox            *loopback.Inbox
+}
+
+// verify checks the credentials and this server with one call, by https://www.key.ai/help/webhooks/webhooks-getting-started.
+func (c *receiver) verify(ctx context.Context, url string) error {
+	body, err := json.Marshal(map[string]string{"communityId": community, "clientId": c.clientID, "clientSecret": c.secret})
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Client-Id", c.clientID)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the verify call was answered with %d: %s", resp.StatusCode, answer)
+	}
+	return nil
 }
 
 func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,7 @@ package drivertest
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -77,5 +78,53 @@ func TestAMatchOfManyIsComplete(t *testing.T) {
 			assert.Len(t, matched[1], 1)
 			assert.Len(t, matched[2], 2)
 		}
+	})
+}
+
+// A fan-out that takes many claims to make is no reason for the other events of the outbox to wait until it ends.
+func TestALargeFanOutDoesNotHoldUpTheOutbox(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := newScene(t, d.migrated(t))
+		const endpoints = 4500
+		f := d.fill(t, s.store.DB(), s.now)
+		f.endpoints(1, endpoints)
+		s.endpoint("acme", "ep1")
+		wide := func(id string) webhook.EventRecord {
+			e := s.event("tenant_0", id)
+			e.Type, e.Deliveries = "order.paid", nil // which Claim makes
+			return e
+		}
+		expand := func() (made map[string]int) {
+			_, err := s.store.Claim(t.Context(), webhook.ClaimRequest{Now: s.now, LeaseUntil: s.now.Add(time.Minute)})
+			require.NoError(t, err)
+			made = make(map[string]int)
+			rows, err := s.store.DB().QueryContext(t.Context(),
+				"SELECT e.id, count(*) FROM webhook_queue q JOIN webhook_events e ON e.uid = q.event_uid GROUP BY e.id")
+			require.NoError(t, err)
+			defer rows.Close()
+			for rows.Next() {
+				var id string
+				var n int
+				require.NoError(t, rows.Scan(&id, &n))
+				made[id] = n
+			}
+			require.NoError(t, rows.Err())
+			return made
+		}
+		s.publish(wide("wide1"))
+		assert.Equal(t, map[string]int{"wide1": 1000}, expand())
+		s.now = s.now.Add(time.Second)
+		s.publish(wide("wide2"))
+		small := s.event("acme", "small")
+		small.Deliveries = nil
+		s.publish(small)
+		assert.Equal(t, 2000, expand()["wide1"])
+		made := expand()
+		assert.Equal(t, 1, made["small"], "%v", made)
+		for range 8 {
+			made = expand()
+		}
+		assert.Equal(t, map[string]int{"wide1": endpoints, "wide2": endpoints, "small": 1}, made)
+		assert.Equal(t, 0, s.rowsOf("outbox"))
 	})
 }
