@@ -104,7 +104,8 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 	if err := t.matchRows(rows, most, more, matched); err != nil {
 		return nil, err
 	}
-	for i, list := range matched {
+	for i := range reqs {
+		list := matched[i]
 		slices.SortFunc(list, func(a, b webhook.EndpointStatus) int { return strings.Compare(a.Key.ID, b.Key.ID) })
 		list = slices.CompactFunc(list, func(a, b webhook.EndpointStatus) bool { return a.Key.ID == b.Key.ID })
 		matched[i] = list[:min(len(list), max(reqs[i].Limit, 0))]
