@@ -34,7 +34,7 @@ type attempted struct {
 type trial struct {
 	*work
 	profile *Profile
-	url     string        // of the endpoint
+	url     string        // where the request goes
 	health  func() Health // of the endpoint, by now
 }
 
@@ -91,7 +91,8 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
 	}
 
-	t := trial{w, profile, endpoint.URL, setting.judged}
+	now = d.now() // keys may have taken a while, and receivers compare the time with theirs
+	t := trial{w, profile, endpoint.URL, func() Health { return d.settings.judged(setting) }}
 	req, err := w.request(profile, endpoint, secrets, now)
 	if err != nil {
 		d.report(fmt.Errorf("profile %q: %w", w.snapshot.Profile, err))
@@ -102,9 +103,10 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	if w.leaseUntil.Sub(d.now()) < timeout+leaseMargin {
 		return unsent(w.release(now))
 	}
+	t.url = req.URL
 	done := d.send(ctx, t, req, timeout)
-	if done.settlement.State == DeliverySucceeded {
-		setting.succeeded(done.settlement.Attempt)
+	if a := done.settlement.Attempt; a != nil {
+		d.settings.note(setting, a, done.settlement.State == DeliverySucceeded)
 	}
 	return done
 }
@@ -283,11 +285,11 @@ func (p *Profile) wait(failures int, u float64) (wait time.Duration, again bool,
 	return wait, again, nil
 }
 
-// liveSecrets returns the secrets of an endpoint that have not expired.
+// liveSecrets returns the secrets of an endpoint that have not expired, as far as they are open.
 func liveSecrets(e *Endpoint, now time.Time) []Secret {
 	secrets := make([]Secret, 0, len(e.Secrets))
 	for _, s := range e.Secrets {
-		if s.ExpiresAt.IsZero() || s.ExpiresAt.After(now) {
+		if (s.ExpiresAt.IsZero() || s.ExpiresAt.After(now)) && !isSealed(s.Value) {
 			secrets = append(secrets, s.Value)
 		}
 	}

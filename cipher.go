@@ -18,8 +18,9 @@ type Cipher interface {
 	// under any other bound, which names the tenant, the endpoint and the field: so rows cannot be swapped.
 	Seal(ctx context.Context, plain []byte, bound string) (sealed string, err error)
 
-	// Open returns what was sealed under the same bound, now or in the past. It is called once for each version of an endpoint that
-	// this process sends to, and for each read by a Scope. If it fails, deliveries wait, and are tried again every 10 seconds.
+	// Open returns what was sealed under the same bound, now or in the past. It is called about once for each version of an endpoint
+	// that this process sends to, and when a Scope tests, updates, rotates, reveals or verifies. If it fails, deliveries wait, and are
+	// tried again every 10 seconds.
 	Open(ctx context.Context, sealed, bound string) (plain []byte, err error)
 }
 
@@ -28,6 +29,9 @@ type CipherKey struct {
 	ID  string // 1 to 64 of a–z, A–Z, 0–9, "_" and "-"; it is stored in clear with what the key sealed
 	Key []byte // 32 bytes, from crypto/rand or a secret manager
 }
+
+// Format implements [fmt.Formatter]: the key does not appear.
+func (k CipherKey) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "{%q %s}", k.ID, redacted) }
 
 const (
 	cipherKeyBytes = 32
@@ -38,8 +42,8 @@ const (
 // first key seals, and all open.
 //
 // To change keys, give every process the new one, too; then let all have it first; then update every endpoint as it is, which the example
-// does; and when that has succeeded, remove the old one. If a key is lost, so are the secrets that it sealed; [Scope.RotateSecret] makes
-// new ones all the same.
+// does; and when that has succeeded, remove the old one. (An update stores what it cannot open as it was: make sure that no key is missing
+// when you do it.) If a key is lost, so are the secrets that it sealed; [Scope.RotateSecret] makes new ones all the same.
 //
 // It returns a *FieldError for keys that cannot be used. The keys are copied.
 func NewCipher(keys ...CipherKey) (Cipher, error) {

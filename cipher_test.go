@@ -125,6 +125,8 @@ func TestACipherPrintsAsRedacted(t *testing.T) {
 	c := newCipher(t, CipherKey{ID: "k1", Key: []byte("c4n4ryc4n4ryc4n4ryc4n4ryc4n4ry32")})
 	assert.Equal(t, "[redacted] [redacted] [redacted]", fmt.Sprintf("%v %+v %#v", c, c, c))
 	assert.NotContains(t, fmt.Sprintf("%+v", Config{Cipher: c}), "c4n4ry")
+	k := CipherKey{ID: "k1", Key: []byte("c4n4ry")}
+	assert.Equal(t, `{"k1" [redacted]} {"k1" [redacted]}`, fmt.Sprintf("%+v %s", k, k))
 }
 
 func FuzzCipherOpen(f *testing.F) {

@@ -75,8 +75,8 @@ type EndpointSecret struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero for the newest, which does not expire
 
-	// PublicKey is what receivers verify signatures with, "whpk_" and base64, if the secret is an Ed25519 private key. Scope sets it,
-	// and never returns such a secret itself, not even at creation.
+	// PublicKey is what receivers verify signatures with, "whpk_" and base64, if the secret is an Ed25519 private key; the library sets
+	// it. A Scope never returns such a secret itself, not even at creation.
 	PublicKey string
 }
 

@@ -61,7 +61,10 @@ func (d *Dispatcher) newEndpoint(tenant string, e Endpoint) (Endpoint, error) {
 		return e, &FieldError{"Endpoint.Tenant", "is not the scope's", "leave it empty"}
 	}
 	now := d.now()
-	e.Tenant, e.Version, e.CreatedAt, e.UpdatedAt, e.Reason, e.Health = tenant, 1, now, now, "", Health{}
+	// No two endpoints of one id have the same version, and the later one has the higher: that is how other processes see that their
+	// copy of an endpoint is one that was deleted.
+	e.Version = max(now.UnixMicro(), 1)
+	e.Tenant, e.CreatedAt, e.UpdatedAt, e.Reason, e.Health = tenant, now, now, "", Health{}
 	setDefault(&e.Profile, d.config.Profile)
 	setDefault(&e.State, EndpointActive)
 	if e.State == EndpointDisabled {
@@ -80,10 +83,10 @@ func (d *Dispatcher) newEndpoint(tenant string, e Endpoint) (Endpoint, error) {
 	if err := checkID("Endpoint.ID", e.ID); err != nil {
 		return e, err
 	}
-	if err := d.checkSecret(profile, &e, e.Secret); err != nil {
+	if err := d.checkSecrets(profile, &e, []Secret{e.Secret}); err != nil {
 		return e, err
 	}
-	e.Secrets = []EndpointSecret{{Value: e.Secret, CreatedAt: now}}
+	e.Secrets = []EndpointSecret{secretSince(e.Secret, now)}
 	return e, nil
 }
 
@@ -118,14 +121,25 @@ func (p *Profile) issue(e *Endpoint) (err error) {
 	return nil
 }
 
-// checkSecret signs a sample with the endpoint's new secret, so that one which cannot sign is refused now.
-func (d *Dispatcher) checkSecret(p *Profile, e *Endpoint, secret Secret) (err error) {
-	const field = "Endpoint.Secret"
-	if err := checkNotSealed(field, secret); err != nil {
-		return err
+// secretSince returns a secret that is new, with its public key if it is a private one.
+func secretSince(s Secret, now time.Time) EndpointSecret {
+	public := ""
+	if isPrivateKey(s) {
+		public, _ = signature.PublicKey(string(s)) // if it is none, nothing can be signed with it, which has been seen
 	}
-	if len(secret) > maxSecret {
-		return &FieldError{field, fmt.Sprintf("has %d bytes, more than %d", len(secret), maxSecret), "use a shorter one"}
+	return EndpointSecret{Value: s, CreatedAt: now, PublicKey: public}
+}
+
+// checkSecrets signs a sample with secrets, so that those which cannot sign are refused now.
+func (d *Dispatcher) checkSecrets(p *Profile, e *Endpoint, secrets []Secret) (err error) {
+	const field = "Endpoint.Secret"
+	for _, secret := range secrets {
+		if err := checkNotSealed(field, secret); err != nil {
+			return err
+		}
+		if len(secret) > maxSecret {
+			return &FieldError{field, fmt.Sprintf("has %d bytes, more than %d", len(secret), maxSecret), "use a shorter one"}
+		}
 	}
 	if p.Keys != nil {
 		return nil // the profile signs with other keys
@@ -145,7 +159,7 @@ func (d *Dispatcher) checkSecret(p *Profile, e *Endpoint, secret Secret) (err er
 		URL: e.URL, Header: make(http.Header), Body: []byte("{}"), Time: now, Attempt: 1,
 	}
 	for _, sign := range p.Signers {
-		if err := sign(sample, []Secret{secret}); err != nil {
+		if err := sign(sample, secrets); err != nil {
 			return err
 		}
 	}
@@ -155,7 +169,9 @@ func (d *Dispatcher) checkSecret(p *Profile, e *Endpoint, secret Secret) (err er
 // checkEndpoint checks what customers may set. old is the stored endpoint, nil at creation.
 func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 	e.Events, e.Metadata = slices.Clone(e.Events), maps.Clone(e.Metadata)
-	if _, err := d.config.Network.checkURL("Endpoint.URL", e.URL); err != nil {
+	// Whatever rules have changed since, an endpoint may be paused and disabled.
+	resting := old != nil && e.State != EndpointActive && e.URL == old.URL && e.Profile == old.Profile && maps.Equal(e.Metadata, old.Metadata)
+	if _, err := d.config.Network.checkURL("Endpoint.URL", e.URL); err != nil && !resting {
 		return err
 	}
 	if err := checkText("Endpoint.Description", e.Description, maxDescription); err != nil {
@@ -178,7 +194,7 @@ func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 	if err := checkMetadata(e.Metadata); err != nil {
 		return err
 	}
-	if err := d.profiles[e.Profile].check(e); err != nil {
+	if err := d.profiles[e.Profile].check(e); err != nil && !resting {
 		return err
 	}
 	if e.Timeout != 0 {
@@ -238,13 +254,13 @@ func (s Scope) stored(ctx context.Context, id string) (Endpoint, error) {
 	return found[0], nil
 }
 
-// opened returns an endpoint with its secrets, and an error if one of them cannot be opened.
+// opened returns an endpoint that requests can be made for, or an error if what they need cannot be opened.
 func (s Scope) opened(ctx context.Context, id string) (Endpoint, error) {
 	e, err := s.stored(ctx, id)
 	if err != nil {
 		return e, err
 	}
-	if e, err = s.d.sealer.open(ctx, e, s.d.now()); err != nil {
+	if e, _, err = s.d.sealer.openToSign(ctx, e, s.d.now()); err != nil {
 		return e, fmt.Errorf("webhook: endpoint %q: %w", id, err)
 	}
 	return e, nil
@@ -303,7 +319,7 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 		if closed != nil {
 			return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", closed)
 		}
-		if err := s.d.checkSecret(s.d.profiles[e.Profile], &e, e.Secrets[0].Value); err != nil {
+		if err := s.d.checkSecrets(s.d.profiles[e.Profile], &e, liveSecrets(&e, s.d.now())); err != nil {
 			return Endpoint{}, err
 		}
 	}
@@ -313,7 +329,7 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 // update stores a change, lets it act in this process, and returns the endpoint as its owner may see it, with its newest secret if
 // that is new.
 func (s Scope) update(ctx context.Context, e Endpoint, newSecret bool) (Endpoint, error) {
-	d := s.d
+	d, secrets := s.d, e.Secrets
 	e, err := d.sealer.seal(ctx, e)
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
@@ -331,6 +347,7 @@ func (s Scope) update(ctx context.Context, e Endpoint, newSecret bool) (Endpoint
 		d.emptyLane(e.key())
 		d.pruneSoon()
 	}
+	e.Secrets = secrets // the Cipher need not open what it has just sealed: this may be the one time that a secret is shown
 	return d.shown(ctx, e, newSecret), nil
 }
 
@@ -369,10 +386,10 @@ func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duratio
 		if err := profile.issue(e); err != nil {
 			return err
 		}
-		if err := s.d.checkSecret(profile, e, e.Secret); err != nil {
+		if err := s.d.checkSecrets(profile, e, []Secret{e.Secret}); err != nil {
 			return err
 		}
-		e.Secrets = append([]EndpointSecret{{Value: e.Secret, CreatedAt: now}}, live...)
+		e.Secrets = append([]EndpointSecret{secretSince(e.Secret, now)}, live...)
 		e.Secret = ""
 		return nil
 	})
@@ -422,33 +439,27 @@ func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change 
 	}
 }
 
-// shown returns an endpoint as its owner may see it.
+// shown returns an endpoint as its owner may see it: with the newest secret if that is new, and with all if Config says so.
 func (d *Dispatcher) shown(ctx context.Context, e Endpoint, isNew bool) Endpoint {
 	e.Header = withoutValues(e.Header)
-	e, err := d.sealer.open(ctx, e, d.now())
-	if err != nil {
-		d.report(fmt.Errorf("endpoint %q: %w", e.ID, err))
+	if d.config.RevealSecrets {
+		var err error
+		if e, err = d.sealer.open(ctx, e, d.now()); err != nil {
+			d.report(fmt.Errorf("endpoint %q: %w", e.ID, err))
+		}
 	}
-	newest := Secret("")
+	e.Secret, e.Secrets = "", slices.Clone(e.Secrets)
 	for i := range e.Secrets {
 		s := &e.Secrets[i]
-		switch {
-		case isSealed(s.Value): // and cannot be read here
-			s.Value = ""
-		case isPrivateKey(s.Value):
-			s.PublicKey, _ = signature.PublicKey(string(s.Value)) // it was checked when it was given
+		if isSealed(s.Value) || isPrivateKey(s.Value) { // which cannot be read here, or must not
 			s.Value = ""
 		}
-		if i == 0 {
-			newest = s.Value
+		if i == 0 && (isNew || d.config.RevealSecrets) {
+			e.Secret = s.Value
 		}
 		if !d.config.RevealSecrets {
 			s.Value = ""
 		}
-	}
-	e.Secret = ""
-	if isNew || d.config.RevealSecrets {
-		e.Secret = newest
 	}
 	return e
 }

@@ -89,12 +89,33 @@ func (d *Dispatcher) openSetting(ctx context.Context, n *setting, now time.Time,
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	e, err := d.sealer.open(ctx, *n.endpoint, now)
+	e, missing, err := d.sealer.openToSign(ctx, *n.endpoint, now)
 	if err != nil {
 		return nil, err
 	}
+	if missing != nil {
+		d.report(fmt.Errorf("endpoint %q: requests are not signed with an older secret: %w", e.ID, missing))
+		return &e, nil
+	}
 	n.opened.Store(&e)
 	return &e, nil
+}
+
+// openToSign is open for those who sign. An older secret that cannot be opened is missing and no error: rotating is how an endpoint
+// recovers from a lost key, also while the rotation overlaps.
+func (s sealer) openToSign(ctx context.Context, e Endpoint, now time.Time) (opened Endpoint, missing, err error) {
+	opened, err = s.open(ctx, e, now)
+	if err == nil {
+		return opened, nil, nil
+	}
+	closed := len(opened.Secrets) > 0 && isSealed(opened.Secrets[0].Value)
+	for _, value := range opened.Header {
+		closed = closed || isSealed(value)
+	}
+	if closed {
+		return opened, nil, err
+	}
+	return opened, err, nil
 }
 
 // warnOfSecretsInClear is for those who do not know that there is a choice.

@@ -244,6 +244,7 @@ var errService = errors.New("the key service does not answer")
 // A keyService is a Cipher that somebody else runs.
 type keyService struct {
 	down   atomic.Bool
+	closed atomic.Bool // it opens nothing
 	opened atomic.Int64
 }
 
@@ -256,7 +257,7 @@ func (k *keyService) Seal(_ context.Context, plain []byte, bound string) (string
 
 func (k *keyService) Open(_ context.Context, sealed, bound string) (plain []byte, err error) {
 	k.opened.Add(1)
-	if k.down.Load() {
+	if k.down.Load() || k.closed.Load() {
 		return nil, errService
 	}
 	_, err = fmt.Sscanf(strings.TrimPrefix(sealed, fmt.Sprintf("%x.", bound)), "%x", &plain)
@@ -321,6 +322,66 @@ func TestALostKeyIsRecoveredFromByRotating(t *testing.T) {
 		require.Len(t, sent, 1)
 		require.NoError(t, signedWith(t, sent[0], e.Secret))
 		assert.Equal(t, "given again", sent[0].Header.Get("X-Key"))
+	})
+}
+
+func TestALostKeyIsRecoveredFromByRotatingWithAnOverlapToo(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, withCipher(key("lost", 1)))
+		old := r.endpoint("ep1").Secret
+		var problems atomic.Int64
+		r = r.restarted(func(c *webhook.Config, net *webhooktest.Transport) {
+			withCipher(key("new", 2))(c, net)
+			c.Observer.Error = func(error) { problems.Add(1) }
+		})
+		e, err := r.Tenant(acme).RotateSecret(t.Context(), "ep1", 24*time.Hour)
+		require.NoError(t, err)
+		sent := r.deliver("evt1")
+		require.Len(t, sent, 1)
+		require.NoError(t, signedWith(t, sent[0], e.Secret))
+		require.Error(t, signedWith(t, sent[0], old))
+		assert.Positive(t, problems.Load(), "that nothing is signed with the old secret is an error somebody should hear of")
+		ok, err := r.Tenant(acme).VerifySecret(t.Context(), "ep1", e.Secret)
+		require.NoError(t, err)
+		assert.True(t, ok)
+		for _, other := range []webhook.Secret{old, r.row("ep1").Secrets[1].Value} {
+			ok, err = r.Tenant(acme).VerifySecret(t.Context(), "ep1", other)
+			require.ErrorContains(t, err, "cannot be opened")
+			assert.False(t, ok)
+		}
+		_, err = r.Tenant(acme).Test(t.Context(), "ep1")
+		require.NoError(t, err)
+	})
+}
+
+// A new secret is shown once, so that must not depend on whether the key service still answers after it was stored.
+func TestARotationShowsTheSecretThatItHasStored(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		service := &keyService{}
+		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) { c.Cipher = service })
+		r.endpoint("ep1")
+		service.closed.Store(true)
+		e, err := r.Tenant(acme).RotateSecret(t.Context(), "ep1", time.Hour)
+		require.NoError(t, err)
+		assert.NotEmpty(t, string(e.Secret))
+	})
+}
+
+// Neither lists nor reads ask a key service for what they do not show.
+func TestReadsWithoutSecretsOpenNothing(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		service := &keyService{}
+		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+			withEd25519(c, net)
+			c.Cipher = service
+		})
+		r.endpoint("ep1", ed25519Endpoint)
+		e, err := r.Tenant(acme).Endpoint(t.Context(), "ep1")
+		require.NoError(t, err)
+		assert.True(t, strings.HasPrefix(e.Secrets[0].PublicKey, "whpk_"))
+		_, err = r.Tenant(acme).Endpoints(t.Context(), webhook.Query{})
+		require.NoError(t, err)
+		assert.Zero(t, service.opened.Load())
 	})
 }
 

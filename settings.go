@@ -32,10 +32,16 @@ type setting struct {
 	opened   atomic.Pointer[Endpoint] // endpoint with its secrets; nil until they are needed
 	health   atomic.Pointer[Health]
 	seen     atomic.Int64 // when the Store was last asked, since settings.start
+	streak   *streak      // all settings of an endpoint share it
+}
 
-	// success is when the latest attempt began that succeeded here, in microseconds; the Store may not know of it yet. All settings of
-	// an endpoint share it.
-	success *atomic.Int64
+// A streak is what this process has seen of an endpoint's successes and failures. The Store gets to know of them after the next request
+// has begun, and in any order.
+type streak struct {
+	mu       sync.Mutex
+	failures int   // since the last success here
+	success  int64 // when the latest attempt began that succeeded here, in microseconds
+	ended    int   // failures before that, which the Store may still count
 }
 
 func newSettings(refresh func(context.Context, []EndpointKey) ([]Endpoint, error)) *settings {
@@ -57,7 +63,7 @@ func (s *settings) get(key EndpointKey) *setting {
 
 // put stores what the Store said of an endpoint when it was asked at asOf.
 func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
-	n := &setting{endpoint: e, snapshot: snapshotOf(e), success: new(atomic.Int64)}
+	n := &setting{endpoint: e, snapshot: snapshotOf(e), streak: new(streak)}
 	health := e.Health
 	n.health.Store(&health)
 	n.seen.Store(int64(asOf))
@@ -68,7 +74,7 @@ func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
 			return old // the answer was overtaken by a newer one
 		}
 		if !old.isGone() {
-			n.success = old.success
+			n.streak = old.streak
 			if old.endpoint.Version == e.Version {
 				n.opened.Store(old.opened.Load())
 			}
@@ -93,22 +99,41 @@ func (n *setting) isNewer(version int64, asOf time.Duration) bool {
 
 func (n *setting) isGone() bool { return n.endpoint == nil }
 
-// succeeded notes an attempt that succeeded.
-func (n *setting) succeeded(a *Attempt) {
-	at := a.StartedAt.UnixMicro()
-	for known := n.success.Load(); known < at && !n.success.CompareAndSwap(known, at); {
-		known = n.success.Load()
+// note takes note of an attempt that was made with a setting.
+func (s *settings) note(n *setting, a *Attempt, succeeded bool) {
+	k := s.current(n)
+	at, known := a.StartedAt.UnixMicro(), k.health.Load()
+	k.streak.mu.Lock()
+	defer k.streak.mu.Unlock()
+	switch {
+	case !succeeded:
+		k.streak.failures++
+	case at >= k.streak.success:
+		k.streak.success, k.streak.ended, k.streak.failures = at, max(k.streak.failures, known.Failures), 0
 	}
 }
 
-// judged returns the health that an attempt is judged by: as the Store knows it, but for a run of failures that goes on across an attempt
-// that succeeded here, of which the Store does not know yet. Results are stored after the next request has begun, in any order.
-func (n *setting) judged() Health {
-	h := *n.health.Load()
-	if h.Failures > 0 && n.success.Load() >= h.FailingSince.UnixMicro() {
-		h.Failures, h.FailingSince = 0, time.Time{}
+// judged returns the health that an attempt is judged by: as the Store knew it last, but without the failures that a success here has
+// ended if the Store counts them, because it does not know of the success.
+func (s *settings) judged(n *setting) Health {
+	k := s.current(n)
+	h := *k.health.Load()
+	k.streak.mu.Lock()
+	defer k.streak.mu.Unlock()
+	if h.Failures > 0 && k.streak.success >= h.FailingSince.UnixMicro() {
+		if h.Failures = max(h.Failures-k.streak.ended, 0); h.Failures == 0 {
+			h.FailingSince = time.Time{}
+		}
 	}
 	return h
+}
+
+// current returns what is known of an endpoint by now, or n if it is not known any more.
+func (s *settings) current(n *setting) *setting {
+	if k := s.get(n.endpoint.key()); k != nil && !k.isGone() {
+		return k
+	}
+	return n
 }
 
 // keep stores a setting; mu is held.

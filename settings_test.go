@@ -7,32 +7,54 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+// known is an endpoint as the Store knows it, with a run of failures since some second.
+func known(version int64, failures, since int) *Endpoint {
+	e := &Endpoint{ID: "ep", Tenant: "acme", Version: version}
+	if failures > 0 {
+		e.Health = Health{Failures: failures, FailingSince: second(since), LastFailureAt: second(since + failures - 1)}
+	}
+	return e
+}
+
+func second(n int) time.Time { return time.Unix(1700000000+int64(n), 0) }
+
 // The Store has counted failures before and after a success that is still on its way to it.
 func TestARunOfFailuresEndsWithASuccessThatTheStoreDoesNotKnowOfYet(t *testing.T) {
-	at := func(seconds int) time.Time { return time.Unix(1700000000+int64(seconds), 0) }
-	for name, c := range map[string]struct {
-		failingSince, success, want int // failures
-	}{
-		"a success before the run":     {failingSince: 10, success: 9, want: 3},
-		"a success within the run":     {failingSince: 10, success: 11, want: 0},
-		"a success at the run's start": {failingSince: 10, success: 10, want: 0},
-		"no success in this process":   {failingSince: 10, want: 3},
-		"the latest of many successes": {failingSince: 10, success: 20, want: 0},
-		"no failures":                  {success: 20, want: 0},
-	} {
-		s := newSettings(nil)
-		e := &Endpoint{ID: "ep", Tenant: "acme", Version: 1}
-		if c.failingSince != 0 {
-			e.Health = Health{Failures: 3, FailingSince: at(c.failingSince), LastFailureAt: at(30)}
-		}
-		n := s.put(e, 0)
-		if c.success != 0 {
-			n.succeeded(&Attempt{StartedAt: at(c.success)})
-			n.succeeded(&Attempt{StartedAt: at(c.success - 5)}) // requests do not end in the order in which they began
-		}
-		assert.Equal(t, c.want, s.put(e, time.Second).judged().Failures, name)
-		later := *e
-		later.Version++
-		assert.Equal(t, c.want, s.put(&later, time.Second).judged().Failures, "%s, after a change", name)
+	s := newSettings(nil)
+	n := s.put(known(1, 0, 0), 0)
+	for at := range 3 {
+		s.note(n, &Attempt{StartedAt: second(10 + at)}, false)
+	}
+	s.note(n, &Attempt{StartedAt: second(13)}, true)
+	s.put(known(1, 3, 10), time.Second)
+	assert.Zero(t, s.judged(n).Failures)
+	s.note(n, &Attempt{StartedAt: second(14)}, false)
+	s.put(known(1, 4, 10), 2*time.Second)
+	assert.Equal(t, 1, s.judged(n).Failures)
+	s.put(known(2, 4, 10), 3*time.Second)
+	assert.Equal(t, 1, s.judged(n).Failures, "after a change of the endpoint")
+	s.put(known(2, 1, 14), 4*time.Second)
+	assert.Equal(t, 1, s.judged(n).Failures, "now it knows")
+}
+
+func TestFailuresOfAnotherProcessEndWithASuccessHere(t *testing.T) {
+	s := newSettings(nil)
+	n := s.put(known(1, 3, 10), 0)
+	assert.Equal(t, 3, s.judged(n).Failures)
+	s.note(n, &Attempt{StartedAt: second(20)}, true)
+	assert.Zero(t, s.judged(n).Failures)
+	s.note(n, &Attempt{StartedAt: second(5)}, true) // requests do not end in the order in which they began
+	assert.Zero(t, s.judged(n).Failures)
+}
+
+// A request that began before a success, and failed after it, is the first of a run that the success has not ended.
+func TestASlowFailureIsNoReasonToForgetThoseAfterIt(t *testing.T) {
+	s := newSettings(nil)
+	n := s.put(known(1, 0, 0), 0)
+	s.note(n, &Attempt{StartedAt: second(12)}, true)
+	s.note(n, &Attempt{StartedAt: second(10)}, false)
+	for failures := 1; failures < 9; failures++ {
+		s.put(known(1, failures, 10), time.Duration(failures)*time.Second)
+		assert.Equal(t, failures, s.judged(n).Failures)
 	}
 }

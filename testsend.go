@@ -9,8 +9,11 @@ import (
 	"github.com/gowebhook/webhook/internal/lane"
 )
 
-// maxTests is how many test sends run at once, one for each endpoint.
-const maxTests = 16
+// Limits of the test sends that run at once, one for each endpoint. A tenant whose receivers hang leaves some to others.
+const (
+	maxTests       = 16
+	maxTenantTests = 4
+)
 
 // tests are the endpoints that a test is being sent to.
 type tests struct {
@@ -26,11 +29,23 @@ func (t *tests) begin(key EndpointKey) error {
 		return fmt.Errorf("a test of this endpoint: %w", ErrInFlight)
 	case len(t.now) >= maxTests:
 		return fmt.Errorf("%d tests: %w", maxTests, ErrInFlight)
+	case t.of(key.Tenant) >= maxTenantTests:
+		return fmt.Errorf("%d tests of the tenant: %w", maxTenantTests, ErrInFlight)
 	case t.now == nil:
 		t.now = make(map[EndpointKey]bool)
 	}
 	t.now[key] = true
 	return nil
+}
+
+// of counts a tenant's; mu is held.
+func (t *tests) of(tenant string) (n int) {
+	for key := range t.now {
+		if key.Tenant == tenant {
+			n++
+		}
+	}
+	return n
 }
 
 func (t *tests) end(key EndpointKey) {
@@ -44,7 +59,7 @@ func (t *tests) end(key EndpointKey) {
 // delivery, is logged as an event, a delivery and an attempt, is never retried, and has no effect on the endpoint's health. It
 // needs no Run. An endpoint that does not answer well is not an error: Attempt says what came.
 //
-// One test of an endpoint runs at a time, and 16 in all: [ErrInFlight] otherwise. If ctx ends, nothing is logged.
+// One test of an endpoint runs at a time, four of a tenant, and 16 in all: [ErrInFlight] otherwise. If ctx ends, nothing is logged.
 func (s Scope) Test(ctx context.Context, endpointID string) (Attempt, error) {
 	a, err := s.test(ctx, endpointID)
 	if err != nil {
@@ -109,7 +124,7 @@ func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint
 		a.Class, a.Error = ClassLocal, oneLine(err.Error())
 		return d.conclude(t, a, nil, lane.Unsent), nil
 	}
-	req.OwnConn = true
+	t.url, req.OwnConn = req.URL, true
 	result := d.send(ctx, t, req, d.timeout(endpoint))
 	if result.cut {
 		return result, ctx.Err()

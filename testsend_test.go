@@ -76,31 +76,44 @@ func TestAProfileMakesItsOwnTestEvent(t *testing.T) {
 	assert.Contains(t, string(r.net.Sent()[0].Body), `"data":{"to":"one"}`)
 }
 
-func TestOneTestOfAnEndpointRunsAtATimeAndSixteenInAll(t *testing.T) {
+func TestOneTestOfAnEndpointRunsAtATimeFourOfATenantAndSixteenInAll(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) { net.Answer = hang })
-		for i := range 17 {
-			r.endpoint(fmt.Sprint("e", i))
-		}
-		for i := range 16 {
-			if i == 1 {
-				synctest.Wait()
-				_, err := r.Tenant(acme).Test(t.Context(), "e0")
-				require.ErrorIs(t, err, webhook.ErrInFlight)
+		for tenant := range 5 {
+			for i := range 5 {
+				_, err := r.Tenant(fmt.Sprint(tenant)).CreateEndpoint(t.Context(), webhook.Endpoint{
+					ID: fmt.Sprint("e", i), URL: "https://a.example", Events: []string{"*"},
+				})
+				require.NoError(t, err)
 			}
+		}
+		test := func(tenant, i int) (webhook.Attempt, error) {
+			return r.Tenant(fmt.Sprint(tenant)).Test(t.Context(), fmt.Sprint("e", i))
+		}
+		begin := func(tenant, i int) {
 			go func() {
-				a, err := r.Tenant(acme).Test(t.Context(), fmt.Sprint("e", i))
+				a, err := test(tenant, i)
 				assert.NoError(t, err)
 				assert.Equal(t, webhook.ClassTimeout, a.Class)
 			}()
+			synctest.Wait()
 		}
-		synctest.Wait()
-		_, err := r.Tenant(acme).Test(t.Context(), "e16")
+		begin(0, 0)
+		_, err := test(0, 0)
 		require.ErrorIs(t, err, webhook.ErrInFlight)
+		for i := range 15 {
+			begin((i+1)/4, (i+1)%4)
+			if i == 2 {
+				_, err := test(0, 4)
+				require.ErrorContains(t, err, "4 tests of the tenant: in flight")
+			}
+		}
+		_, err = test(4, 0)
+		require.ErrorContains(t, err, "16 tests: in flight")
 		pass(15 * time.Second)
 		synctest.Wait()
 		r.net.Answer = nil
-		_, err = r.Tenant(acme).Test(t.Context(), "e16")
+		_, err = test(4, 0)
 		require.NoError(t, err)
 	})
 }

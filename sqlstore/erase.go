@@ -18,6 +18,7 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 	}
 	const endpointsAtOnce, eventsAtOnce = 100, 200
 	for more := true; more; {
+		s.yield(ctx)
 		if err := s.write(ctx, "erase", writing{}, func(t *tx) error {
 			n, err := t.eraseEndpoints(tenant, endpointsAtOnce)
 			more = n == endpointsAtOnce
@@ -27,6 +28,7 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 		}
 	}
 	for more := true; more; {
+		s.yield(ctx)
 		if err := s.write(ctx, "erase", writing{}, func(t *tx) error {
 			var list []uuid.UUID
 			if err := t.query(eventsOfTenant, nil, func(r *sql.Rows) error {

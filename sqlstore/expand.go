@@ -78,12 +78,12 @@ func (x *expansion) run() (done bool, err error) {
 			if len(list) == 0 && !e.keep {
 				drop = append(drop, e.uid)
 			}
-		case budget < claimWork: // it is the first of a later call
+		case budget == 0: // it has its turn in a later call
 			left = true
 			continue
 		default:
 			left = true
-			list = list[:budget]
+			list = list[:min(budget, len(list))]
 			if err := x.move(e, list[len(list)-1].Key.ID); err != nil {
 				return false, err
 			}
@@ -113,11 +113,13 @@ func (x *expansion) run() (done bool, err error) {
 // large fan-out ends.
 func (x *expansion) takeWide() (wide *outboxEvent, more bool) {
 	x.events = slices.DeleteFunc(x.events, func(e *outboxEvent) bool {
-		if e.after == "" {
+		switch {
+		case e.after == "":
 			return false
-		}
-		if more = wide != nil; !more {
+		case wide == nil:
 			wide = e
+		default:
+			more = true
 		}
 		return true
 	})

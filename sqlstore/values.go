@@ -165,6 +165,7 @@ type secretRow struct {
 	Value   []byte `json:"value"`
 	Created int64  `json:"created_at"`
 	Expires int64  `json:"expires_at,omitempty"`
+	Public  string `json:"public_key,omitempty"`
 }
 
 func formatSecrets(list []webhook.EndpointSecret) string {
@@ -173,7 +174,7 @@ func formatSecrets(list []webhook.EndpointSecret) string {
 	}
 	rows := make([]secretRow, len(list))
 	for i, s := range list {
-		rows[i] = secretRow{[]byte(s.Value), micros(s.CreatedAt), micros(s.ExpiresAt)}
+		rows[i] = secretRow{[]byte(s.Value), micros(s.CreatedAt), micros(s.ExpiresAt), s.PublicKey}
 	}
 	return toJSON(rows)
 }
@@ -188,7 +189,9 @@ func parseSecrets(s string) ([]webhook.EndpointSecret, error) {
 	}
 	list := make([]webhook.EndpointSecret, len(rows))
 	for i, r := range rows {
-		list[i] = webhook.EndpointSecret{Value: webhook.Secret(r.Value), CreatedAt: fromMicros(r.Created), ExpiresAt: fromMicros(r.Expires)}
+		list[i] = webhook.EndpointSecret{
+			Value: webhook.Secret(r.Value), CreatedAt: fromMicros(r.Created), ExpiresAt: fromMicros(r.Expires), PublicKey: r.Public,
+		}
 	}
 	return list, nil
 }

@@ -202,7 +202,7 @@ func fullEndpoint() webhook.Endpoint {
 		Timeout:  1234567 * time.Microsecond, MaxInFlight: 17,
 		Secrets: []webhook.EndpointSecret{
 			{Value: "new\"secret", CreatedAt: at.Add(instant)},
-			{Value: "whsec_old", CreatedAt: at.Add(-time.Hour), ExpiresAt: at.Add(time.Hour + instant)},
+			{Value: "whsec_old", CreatedAt: at.Add(-time.Hour), ExpiresAt: at.Add(time.Hour + instant), PublicKey: "whpk_+/="},
 		},
 		Health: webhook.Health{
 			Failures: 3, FailingSince: at.Add(-3 * instant), LastFailureAt: at.Add(-instant), RecoveredAt: at.Add(-time.Hour),

@@ -14,6 +14,9 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
+// maxClientID is how many bytes an endpoint's id has at most.
+const maxClientID = 255
+
 // verifyTimeout is how long the customer's server may take to answer a verify call.
 const verifyTimeout = 8 * time.Second
 
@@ -40,10 +43,11 @@ type VerifyConfig struct {
 //	401 {"error": "invalid_credentials"}                   id and secret are not those of an endpoint of the community
 //	404 {"error": "webhook_not_found"}                     the community has no endpoint, or is unknown
 //	503 {"error": "endpoint_unreachable"}                  no answer came
-//	429 {"error": "rate_limited"}, with Retry-After        too many calls, or another test of the endpoint is running
+//	429 {"error": "rate_limited"}, with Retry-After        too many calls, or as many tests are running as may
 //
 // The first five are Key's own; a failure of the store is a 500 {"error": "internal_error"}. What is looked up does not depend on what is
-// right, and secrets are compared in constant time. A server that is too slow is not in the delivery log; whatever else came is.
+// right, and secrets are compared in constant time. A server that is too slow is not in the delivery log; whatever else came is. Whoever
+// knows a client id can use up its calls; a limit for each address belongs in front of the handler.
 //
 // Source: https://www.key.ai/help/webhooks/webhooks-getting-started
 func NewVerify(d *webhook.Dispatcher, config VerifyConfig) (http.Handler, error) {
@@ -100,6 +104,9 @@ func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if err := v.verify(w, r); err != nil {
 		e, ok := errors.AsType[*verifyError](err)
+		if !ok && r.Context().Err() != nil {
+			return // there is nobody to answer
+		}
 		if !ok {
 			v.logger.ErrorContext(r.Context(), "webhookhttp: verify", "error", err.Error())
 			e = &verifyError{status: http.StatusInternalServerError, Code: "internal_error"}
@@ -118,6 +125,9 @@ func (v *verifier) verify(w http.ResponseWriter, r *http.Request) error {
 	given, err := readCredentials(w, r)
 	if err != nil {
 		return err
+	}
+	if len(given.client) > maxClientID {
+		return errCredentials // nothing has such an id, and the limiter would have to remember it
 	}
 	if wait := v.calls.take(given.client, time.Now()); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))

@@ -204,6 +204,20 @@ func TestVerifyLimitsTheCallsOfAClient(t *testing.T) {
 	})
 }
 
+// Its clients are anybody, and what it remembers of them is bounded.
+func TestVerifyRemembersNoLongIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newDesk(t, memstore.New(memstore.Options{}), webhookhttp.VerifyConfig{PerMinute: 1})
+		for _, c := range []struct{ length, second int }{{255, 429}, {256, 401}} {
+			id := strings.Repeat("w", c.length)
+			status, _ := k.verify("c1", id, "wrong")
+			assert.Equal(t, 401, status)
+			status, _ = k.verify("c1", id, "wrong")
+			assert.Equal(t, c.second, status)
+		}
+	})
+}
+
 func TestOneVerifyOfAnEndpointRunsAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newDesk(t, memstore.New(memstore.Options{}), webhookhttp.VerifyConfig{})

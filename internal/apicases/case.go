@@ -22,7 +22,7 @@ type Case struct {
 	Method string // GET if empty
 	Path   string // below Base, unless it begins with Prefix's first segment
 	Token  string
-	Header map[string]string // application/json is the Content-Type of a Body if there is none here
+	Header map[string]string // application/json is the Content-Type of a Body if there is none here; {active} is the version of "active"
 	Body   string
 
 	// Prepare changes the World first.
@@ -115,6 +115,12 @@ func (c *Case) play(t *testing.T, w *World, h http.Handler, look func(*testing.T
 	if c.Prepare != nil {
 		c.Prepare(t, w)
 	}
+	asked := *c
+	asked.Header = make(map[string]string, len(c.Header))
+	for name, value := range c.Header {
+		asked.Header[name] = strings.ReplaceAll(value, "{active}", w.active)
+	}
+	c = &asked
 	recorder := httptest.NewRecorder()
 	h.ServeHTTP(recorder, c.NewRequest())
 	e := &Exchange{Case: c, Request: c.NewRequest(), Response: recorder.Result()}

@@ -21,7 +21,7 @@ const theActive = `{
 	"id": "active", "url": "https://active.example/hooks", "events": ["member.*", "file.changed"], "description": "<b>\"Ours\" & co</b>",
 	"is_active": true, "state": "active", "disabled_reason": null, "channel": "", "profile": "standard", "metadata": {"plan": "pro"},
 	"headers": {"X-Key": ""}, "timeout_ms": 5000, "max_in_flight": 3, "health": ` + noFailure + `, "secret": "<absent>",
-	"secrets": [{"created_at": ` + rfc3339 + `, "expires_at": null, "public_key": null}], "version": 1,
+	"secrets": [{"created_at": ` + rfc3339 + `, "expires_at": null, "public_key": null}], "version": "<any>",
 	"created_at": ` + rfc3339 + `, "updated_at": ` + rfc3339 + `}`
 
 // stored returns an endpoint of ours as it is in the store.
@@ -55,7 +55,7 @@ var endpointCases = []Case{
 	},
 	{
 		Name: "an endpoint that is gone says why it is disabled", Path: "/webhooks/gone", Status: 200,
-		Want: `{"is_active": false, "state": "disabled", "disabled_reason": "gone", "version": 2}`,
+		Want: `{"is_active": false, "state": "disabled", "disabled_reason": "gone", "version": "<any>"}`,
 	},
 	{
 		Name: "a paused endpoint is not active", Path: "/webhooks/paused", Status: 200,
@@ -86,7 +86,7 @@ var endpointCases = []Case{
 		Want: `{
 			"id": "<any>", "url": "https://new.example/hooks", "events": ["member.joined"], "description": "", "is_active": true,
 			"state": "active", "disabled_reason": null, "channel": "", "profile": "standard", "metadata": {}, "headers": {}, "timeout_ms": null,
-			"max_in_flight": null, "health": ` + noFailure + `, "secret": "/^whsec_/", "secrets": [{"expires_at": null}], "version": 1}`,
+			"max_in_flight": null, "health": ` + noFailure + `, "secret": "/^whsec_/", "secrets": [{"expires_at": null}], "version": "<any>"}`,
 		WantHeader: map[string]string{"Location": Base + "/webhooks/[0-9a-f-]{36}", "ETag": anyTag, "Cache-Control": uncached},
 	},
 	{
@@ -135,8 +135,8 @@ var endpointCases = []Case{
 		Name: "an update changes what is sent and leaves the rest", Method: http.MethodPatch, Path: "/webhooks/active",
 		Body: `{"url": "https://new.example/hooks"}`, Status: 200, Permission: webhookhttp.PermissionWrite,
 		Want: `{"url": "https://new.example/hooks", "events": ["member.*", "file.changed"], "description": "<b>\"Ours\" & co</b>",
-			"metadata": {"plan": "pro"}, "headers": {"X-Key": ""}, "timeout_ms": 5000, "max_in_flight": 3, "version": 2, "secret": "<absent>"}`,
-		WantHeader: map[string]string{"ETag": `"2-[0-9a-f]{16}"`},
+			"metadata": {"plan": "pro"}, "headers": {"X-Key": ""}, "timeout_ms": 5000, "max_in_flight": 3, "version": "<any>", "secret": "<absent>"}`,
+		WantHeader: map[string]string{"ETag": `"[0-9]+-[0-9a-f]{16}"`},
 	},
 	{
 		Name: "an update of several fields", Method: http.MethodPatch, Path: "/webhooks/active",
@@ -167,7 +167,7 @@ var endpointCases = []Case{
 	},
 	{
 		Name: "an update of nothing changes nothing", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{}`, Status: 200,
-		Want: theActive, WantHeader: map[string]string{"ETag": `"1-[0-9a-f]{16}"`},
+		Want: theActive, WantHeader: map[string]string{"ETag": `"[0-9]+-[0-9a-f]{16}"`},
 	},
 	{
 		Name: "a merge patch is an update", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"description": "d"}`, Status: 200,
@@ -256,7 +256,7 @@ var secretCases = []Case{
 		Name: "a rotation shows the new secret and keeps the old one for a day", Method: http.MethodPost,
 		Path:   "/webhooks/active/secret/rotate",
 		Status: 200, Permission: webhookhttp.PermissionSecrets,
-		Want:       `{"id": "active", "secret": "/^whsec_/", "secrets": [{"expires_at": null}, {"expires_at": ` + rfc3339 + `}], "version": 2}`,
+		Want:       `{"id": "active", "secret": "/^whsec_/", "secrets": [{"expires_at": null}, {"expires_at": ` + rfc3339 + `}], "version": "<any>"}`,
 		WantHeader: map[string]string{"Cache-Control": uncached, "ETag": anyTag},
 		After: func(t *testing.T, w *World) {
 			t.Helper()
@@ -311,19 +311,19 @@ var secretCases = []Case{
 var conditionCases = []Case{
 	{
 		Name: "an update of the version that is known", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"description": "d"}`,
-		Header: map[string]string{"If-Match": `"1-0000"`}, Status: 200, Want: `{"version": 2}`,
+		Header: map[string]string{"If-Match": `"{active}-0000"`}, Status: 200, Want: `{"version": "<any>"}`,
 	},
 	{
 		Name: "an update of any version", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"description": "d"}`,
-		Header: map[string]string{"If-Match": `*`}, Status: 200, Want: `{"version": 2}`,
+		Header: map[string]string{"If-Match": `*`}, Status: 200, Want: `{"version": "<any>"}`,
 	},
 	{
 		Name: "an update of one of several versions", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"description": "d"}`,
-		Header: map[string]string{"If-Match": `"7-1", "1-0000"`}, Status: 200,
+		Header: map[string]string{"If-Match": `"7-1", "{active}-0000"`}, Status: 200,
 	},
 	{
 		Name: "an update of an older version is refused", Method: http.MethodPatch, Path: "/webhooks/gone", Body: `{"description": "d"}`,
-		Header: map[string]string{"If-Match": `"1-0000"`}, Status: 412, Code: "precondition_failed", Field: "If-Match", Want: `{"detail": "/2/"}`,
+		Header: map[string]string{"If-Match": `"1-0000"`}, Status: 412, Code: "precondition_failed", Field: "If-Match", Want: `{"detail": "/[0-9]{10}/"}`,
 	},
 	{
 		Name: "a weak tag is of no version", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"description": "d"}`,
@@ -342,8 +342,8 @@ var conditionCases = []Case{
 		Header: map[string]string{"If-Match": `"1-0000`}, Status: 400, Code: "invalid_header", Field: "If-Match",
 	},
 	{
-		Name: "a deletion of the version that is known", Method: http.MethodDelete, Path: "/webhooks/gone",
-		Header: map[string]string{"If-Match": `"2-0000"`}, Status: 204,
+		Name: "a deletion of the version that is known", Method: http.MethodDelete, Path: "/webhooks/active",
+		Header: map[string]string{"If-Match": `"{active}-0000"`}, Status: 204,
 	},
 	{
 		Name: "a deletion of an older version is refused", Method: http.MethodDelete, Path: "/webhooks/gone",

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,6 +57,7 @@ type World struct {
 	// Log is what was logged.
 	Log *strings.Builder
 
+	active  string           // the version of the endpoint of that id
 	secrets []webhook.Secret // of the endpoints that are there from the beginning
 	down    atomic.Bool      // the store fails
 	hang    chan struct{}    // closed at the end
@@ -121,6 +123,9 @@ func (w *World) populate(tb testing.TB) {
 		created, err := w.Dispatcher.Tenant(Ours).CreateEndpoint(ctx, e)
 		check(tb, err)
 		w.secrets = append(w.secrets, created.Secret)
+		if e.ID == "active" {
+			w.active = strconv.FormatInt(created.Version, 10)
+		}
 	}
 	theirs, err := w.Dispatcher.Tenant(Theirs).CreateEndpoint(ctx, webhook.Endpoint{
 		ID: "theirs", URL: "https://active.example/" + Canary, Description: Canary, Events: []string{"*"},
