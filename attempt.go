@@ -95,7 +95,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	t := trial{w, profile, endpoint.URL, func() Health { return d.settings.judged(setting) }}
 	req, err := w.request(profile, endpoint, secrets, now)
 	if err != nil {
-		d.report(fmt.Errorf("profile %q: %w", w.snapshot.Profile, err))
+		d.report(fmt.Errorf("event %s to endpoint %q: profile %q: %w", w.event.ID, w.key.ID, w.snapshot.Profile, err))
 		a := w.newAttempt(now)
 		a.Class, a.Error = ClassLocal, oneLine(err.Error())
 		return d.conclude(t, a, nil, lane.Unsent)

@@ -70,9 +70,9 @@ func schemes() map[string]scheme {
 		},
 		stripeName: {
 			setup: setup{
-				profile: profile.Stripe(),
+				profile: profile.Stripe(profile.StripeOptions{APIVersion: stripe.APIVersion}),
 				endpoint: webhook.Endpoint{
-					Secret: "whsec_dGhpcyBpcyBub3QgYmFzZTY0", Metadata: map[string]string{"api_version": stripe.APIVersion},
+					Secret: "whsec_dGhpcyBpcyBub3QgYmFzZTY0",
 				},
 				event: webhook.Event{ID: "evt_1", Type: "charge.updated", Data: json.RawMessage(`{"object":{"id":"ch_1","name":"Zoë <&>"}}`)},
 			},

@@ -108,7 +108,7 @@ func TestWhileTheSecretsOfTwoKindsOverlapEveryReceiverGoesOn(t *testing.T) {
 func TestTheSignaturesOfSeveralProvidersFitOnOneRequest(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-		p := profile.Stripe()
+		p := profile.Stripe(profile.StripeOptions{})
 		p.Signers = append(p.Signers, profile.GitHub().Signers...)
 		p.Signers = append(p.Signers, profile.Shopify().Signers...)
 		p.Signers = append(p.Signers, profile.Slack().Signers...)

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -10,11 +11,18 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
+// StripeOptions are what an application may choose in [Stripe].
+type StripeOptions struct {
+	// APIVersion is the "api_version" of events to endpoints whose Metadata has none, such as "2025-08-27.basil". Most of Stripe's
+	// libraries refuse events of other versions than their own, and of none. Defaults to none: null.
+	APIVersion string
+}
+
 // Stripe speaks as Stripe's webhooks do. The body is an event as Stripe's libraries read it: id, object, api_version, created, data,
 // livemode, pending_webhooks, request and type. The event's data is what is under "data", {"object":…}, with "previous_attributes"
 // beside it where something was updated; an event whose data has no "object" fails when it is encoded. Event.ID is the id: Stripe's are
 // "evt_" and letters and digits, which the application gives, or else they are UUIDs. api_version is "api_version" of
-// Endpoint.Metadata, or null; most of Stripe's libraries refuse events of other versions than their own. account, for connected
+// Endpoint.Metadata, or else that of the options. account, for connected
 // accounts, is "account" of Endpoint.Metadata, if it is there. livemode is true unless Endpoint.Metadata has "livemode": "false".
 // pending_webhooks is always 1, and request has no values: the profile does not know them.
 //
@@ -31,9 +39,9 @@ import (
 // user agent is the library's own.
 //
 // Source: https://docs.stripe.com/webhooks and https://docs.stripe.com/api/events/object
-func Stripe() webhook.Profile {
+func Stripe(options StripeOptions) webhook.Profile {
 	return webhook.Profile{
-		Encode: encodeStripe,
+		Encode: func(m *webhook.Message) ([]byte, error) { return encodeStripe(m, options.APIVersion) },
 		Header: func(r *webhook.Request) error {
 			r.Header.Set("Content-Type", "application/json; charset=utf-8")
 			return nil
@@ -74,7 +82,7 @@ type stripeRequest struct {
 	IdempotencyKey *string `json:"idempotency_key"`
 }
 
-func encodeStripe(m *webhook.Message) ([]byte, error) {
+func encodeStripe(m *webhook.Message, version string) ([]byte, error) {
 	data, err := rawData(m)
 	if err != nil {
 		return nil, err
@@ -87,7 +95,7 @@ func encodeStripe(m *webhook.Message) ([]byte, error) {
 		Account:  m.Endpoint.Metadata["account"],
 		Livemode: m.Endpoint.Metadata["livemode"] != "false", PendingWebhooks: 1,
 	}
-	if version := m.Endpoint.Metadata["api_version"]; version != "" {
+	if version = cmp.Or(m.Endpoint.Metadata["api_version"], version); version != "" {
 		event.APIVersion = &version
 	}
 	return marshal(event)

@@ -16,7 +16,7 @@ import (
 
 // Computed with another implementation; the key is the text "whsec_test_secret", prefix and all.
 func TestStripeSignsWithTheSecretAsText(t *testing.T) {
-	got := sign(t, profile.Stripe(), time.Unix(1700000000, 999e6), "{\n  \"id\": \"evt_test_webhook\",\n  \"object\": \"event\"\n}",
+	got := sign(t, profile.Stripe(profile.StripeOptions{}), time.Unix(1700000000, 999e6), "{\n  \"id\": \"evt_test_webhook\",\n  \"object\": \"event\"\n}",
 		"whsec_test_secret")
 	assert.Equal(t, "t=1700000000,v1=4f1cd7feda9826e746b7d482c4badebb657398df1099e1046364f6196a230150", got.Get("Stripe-Signature"))
 	assert.Len(t, got, 1)
@@ -25,7 +25,7 @@ func TestStripeSignsWithTheSecretAsText(t *testing.T) {
 func TestStripeSendsAnEventAsItsLibrariesReadIt(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		at := time.Date(2026, 5, 25, 12, 51, 0, 999e6, time.UTC)
-		w := newWire(t, profile.Stripe(), webhook.Endpoint{Secret: "whsec_test_secret", Metadata: map[string]string{
+		w := newWire(t, profile.Stripe(profile.StripeOptions{}), webhook.Endpoint{Secret: "whsec_test_secret", Metadata: map[string]string{
 			"api_version": "2025-08-27.basil", "account": "acct_1", "livemode": "false",
 		}})
 		r := w.emit(webhook.Event{
@@ -46,15 +46,26 @@ func TestStripeSendsAnEventAsItsLibrariesReadIt(t *testing.T) {
 
 func TestStripeIsLiveAndOfNoVersionUnlessMetadataSaysOtherwise(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		w := newWire(t, profile.Stripe(), webhook.Endpoint{})
+		w := newWire(t, profile.Stripe(profile.StripeOptions{}), webhook.Endpoint{})
 		body := string(w.emit(webhook.Event{Type: "charge.updated", ID: "evt_1", Data: []byte(`{"object":{}}`)}).Body)
 		assert.Contains(t, body, `"object":"event","api_version":null,"created":`)
 		assert.Contains(t, body, `"livemode":true`)
 	})
 }
 
+func TestStripesVersionIsTheEndpointsOrElseThatOfTheOptions(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		options := profile.StripeOptions{APIVersion: "2025-08-27.basil"}
+		for want, metadata := range map[string]map[string]string{"2025-08-27.basil": nil, "2024-06-20": {"api_version": "2024-06-20"}} {
+			w := newWire(t, profile.Stripe(options), webhook.Endpoint{Metadata: metadata})
+			body := string(w.emit(webhook.Event{Type: "charge.updated", ID: "evt_1", Data: []byte(`{"object":{}}`)}).Body)
+			assert.Contains(t, body, `"api_version":"`+want+`"`)
+		}
+	})
+}
+
 func TestStripeAndSlackRefuseDataThatTheirReceiversCannotRead(t *testing.T) {
-	for name, p := range map[string]webhook.Profile{"object": profile.Stripe(), "type": profile.Slack()} {
+	for name, p := range map[string]webhook.Profile{"object": profile.Stripe(profile.StripeOptions{}), "type": profile.Slack()} {
 		for _, data := range []string{`null`, `[]`, `"object"`, `{}`, `{"` + strings.ToUpper(name) + `":"x"}`, `{"data":{"` + name + `":"x"}}`} {
 			m := &webhook.Message{Event: &webhook.Event{ID: "evt_1", Type: "a.b", Data: json.RawMessage(data)}, Endpoint: &webhook.Endpoint{}}
 			_, err := p.Encode(m)
@@ -68,7 +79,7 @@ func TestStripeAndSlackRefuseDataThatTheirReceiversCannotRead(t *testing.T) {
 
 func TestStripeSignsWithEachLiveSecretWhileARotationOverlaps(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		w := newWire(t, profile.Stripe(), webhook.Endpoint{Secret: "whsec_old"})
+		w := newWire(t, profile.Stripe(profile.StripeOptions{}), webhook.Endpoint{Secret: "whsec_old"})
 		rotated, err := w.scope.RotateSecret(t.Context(), w.endpoint.ID, 24*time.Hour)
 		require.NoError(t, err)
 		r := w.emit(webhook.Event{Type: "charge.updated", Data: []byte(`{"object":{}}`)})
@@ -87,7 +98,7 @@ func TestStripeSignsWithEachLiveSecretWhileARotationOverlaps(t *testing.T) {
 
 func TestStripeRetriesForUpToThreeDaysWithFreshSignatures(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		w := newWire(t, profile.Stripe(), webhook.Endpoint{Secret: "whsec_test_secret"})
+		w := newWire(t, profile.Stripe(profile.StripeOptions{}), webhook.Endpoint{Secret: "whsec_test_secret"})
 		w.answer(500)
 		first := w.emit(webhook.Event{Type: "charge.updated", ID: "evt_1", Data: []byte(`{"object":{}}`)})
 		w.pass(4 * 24 * time.Hour)
@@ -106,7 +117,7 @@ func TestStripeRetriesForUpToThreeDaysWithFreshSignatures(t *testing.T) {
 }
 
 func TestStripeNeverRetriesAfterThreeDays(t *testing.T) {
-	assert.Less(t, longest(profile.Stripe().Retry), 72*time.Hour)
+	assert.Less(t, longest(profile.Stripe(profile.StripeOptions{}).Retry), 72*time.Hour)
 	assert.Less(t, longest(profile.Shopify().Retry), 4*time.Hour)
 }
 
@@ -123,7 +134,7 @@ func longest(policy webhook.RetryPolicy) (sum time.Duration) {
 
 func TestStripeTestsWithAnEmptyObject(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		w := newWire(t, profile.Stripe(), webhook.Endpoint{})
+		w := newWire(t, profile.Stripe(profile.StripeOptions{}), webhook.Endpoint{})
 		_, err := w.scope.Test(t.Context(), w.endpoint.ID)
 		require.NoError(t, err)
 		body := string(w.net.Sent()[0].Body)

@@ -37,8 +37,8 @@
 // PostgreSQL the queue brings its own autovacuum settings. A transaction that stays open for hours elsewhere in the same database
 // keeps dead rows alive and makes claims slower, as it does for any queue in PostgreSQL.
 //
-// Secrets and header values are stored as they are given: who can read the tables can sign. On MySQL values are part of the
-// statements, so a log of statements has them too.
+// Secrets and header values are stored as they are given, which is sealed if webhook.Config has a Cipher; without one, who can read
+// the tables can sign. On MySQL values are part of the statements, so a log of statements has them too.
 //
 // # Isolation
 //

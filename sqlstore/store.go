@@ -76,8 +76,11 @@ func newStore(writer, reader *sql.DB, d *dialect, o Options) (*Store, error) {
 	}, nil
 }
 
-// DB returns the database that the Store writes to, for your own transactions beside it; see [Store.Tx]. That of OpenSQLite has
-// one connection.
+// DB returns the database that the Store writes to, for your own transactions beside it; see [Store.Tx].
+//
+// That of OpenSQLite has one connection, because the file has one writer, which a pool of your own would fight for ("database is locked"):
+// begin transactions that write here, and read through them while they are open. A query on DB itself would wait for the connection that
+// the transaction holds, until its context ends. What only reads may have a pool of its own.
 func (s *Store) DB() *sql.DB { return s.writer }
 
 // Close closes what [OpenSQLite] has opened. A database that was given to New is left open.
