@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -117,6 +118,9 @@ func (d *Dispatcher) Stats(ctx context.Context) (Stats, error) {
 	}
 	return stats, nil
 }
+
+// EventTypes returns Config.EventTypes: the catalogue, or nil.
+func (d *Dispatcher) EventTypes() map[string]string { return maps.Clone(d.config.EventTypes) }
 
 // Tenant returns the Scope of one tenant. Its methods refuse an empty or invalid id.
 func (d *Dispatcher) Tenant(id string) Scope { return Scope{d: d, tenant: id} }

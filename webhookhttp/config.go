@@ -27,8 +27,8 @@ type Config struct {
 	// is the application's failure: it is logged, and answered with 500 and no details.
 	Authorize func(*http.Request, Permission) (tenant string, err error)
 
-	// EventTypes is the catalogue that customers are shown, each type with a description: that of webhook.Config. Defaults to
-	// none.
+	// EventTypes is the catalogue that customers are shown, each type with a description, if they are to see another one than that of
+	// the Dispatcher: without types that are the application's own, say. Defaults to the Dispatcher's.
 	EventTypes map[string]string
 
 	// ReadOnly lists fields of an endpoint that customers see but cannot set: among "description", "channel", "profile",

@@ -175,3 +175,13 @@ func TestTheRendererGetsTheProblemAndTheHeadersThatBelongToIt(t *testing.T) {
 	send(h, "POST", "/webhooks", "", "Sec-Fetch-Site", "cross-site")
 	assert.Equal(t, "cross_origin", got.Code)
 }
+
+func TestTheCatalogueIsTheDispatchersUnlessAnotherIsGiven(t *testing.T) {
+	d := newDispatcher(t, func(c *webhook.Config) { c.EventTypes = map[string]string{"a.b": "A", "own": ""} })
+	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "A"}, {"name": "own", "description": ""}], "next_cursor": null}`,
+		send(newHandler(t, d), "GET", "/event-types", "").Body.String())
+	h := newHandler(t, d, func(c *webhookhttp.Config) { c.EventTypes = map[string]string{"a.b": "A"} })
+	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "A"}], "next_cursor": null}`, send(h, "GET", "/event-types", "").Body.String())
+	d.EventTypes()["more"] = ""
+	assert.Len(t, d.EventTypes(), 2, "it is a copy")
+}

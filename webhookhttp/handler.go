@@ -26,6 +26,9 @@ func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
 	if d == nil {
 		return nil, &webhook.FieldError{Field: "dispatcher", Problem: "is nil", Cure: "pass what webhook.New returned"}
 	}
+	if config.EventTypes == nil {
+		config.EventTypes = d.EventTypes()
+	}
 	c, err := config.complete()
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ type api struct {
 func newAPI(d *webhook.Dispatcher, m *members, token string, logger *slog.Logger) (*api, error) {
 	a := &api{ServeMux: http.NewServeMux(), d: d, members: m, token: sha256.Sum256([]byte(token)), logger: logger}
 	webhooks, err := webhookhttp.New(d, webhookhttp.Config{
-		Prefix: prefix, Authorize: a.authorize, EventTypes: catalogue, Logger: logger,
+		Prefix: prefix, Authorize: a.authorize, Logger: logger,
 	})
 	if err != nil {
 		return nil, err
