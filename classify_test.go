@@ -409,6 +409,13 @@ func netTLSServer(tb testing.TB, handler http.HandlerFunc) (*httptest.Server, Ne
 
 // netResolver asks a name server of the test, which knows A records only and answers NXDOMAIN for none.
 func netResolver(t *testing.T, lookup func(name string) []netip.Addr) *net.Resolver {
+	t.Helper()
+	return netServer(t, func(query []byte) []byte { return netAnswer(query, lookup) })
+}
+
+// netServer is a resolver whose name server answers as it is told.
+func netServer(t *testing.T, answer func(query []byte) []byte) *net.Resolver {
+	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Close() })
@@ -419,7 +426,7 @@ func netResolver(t *testing.T, lookup func(name string) []netip.Addr) *net.Resol
 			if err != nil {
 				return
 			}
-			_, _ = server.WriteTo(netAnswer(msg[:n], lookup), from)
+			_, _ = server.WriteTo(answer(msg[:n]), from)
 		}
 	}()
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -56,22 +56,7 @@ func dnsAlias(owner, target string) dnsRecord {
 // the name which are of the kind asked for, or aliases.
 func dnsResolver(t *testing.T, zone func(name string) []dnsRecord) *net.Resolver {
 	t.Helper()
-	server, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = server.Close() })
-	go func() {
-		query := make([]byte, 1500)
-		for {
-			n, from, err := server.ReadFrom(query)
-			if err != nil {
-				return
-			}
-			_, _ = server.WriteTo(dnsReply(query[:n], zone), from)
-		}
-	}()
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
-	}}
+	return netServer(t, func(query []byte) []byte { return dnsReply(query, zone) })
 }
 
 // dnsReply writes a message as in RFC 1035 §4.1.

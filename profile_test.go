@@ -217,6 +217,27 @@ func TestKeysThatCannotBeHadDelayADeliveryWithoutAnAttempt(t *testing.T) {
 	})
 }
 
+// Receivers compare the timestamp with their clock.
+func TestTheTimeOfAnAttemptIsThatOfItsRequestHoweverLongTheKeysTook(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) {
+			c.Profiles, c.Profile = map[string]webhook.Profile{"p": {Keys: func(context.Context, *webhook.Endpoint) ([]webhook.Secret, error) {
+				pass(7 * time.Second)
+				return []webhook.Secret{newSecret()}, nil
+			}}}, "p"
+		})
+		r.run()
+		r.endpoint("one")
+		emitted := time.Now()
+		r.emit("evt")
+		pass(10 * time.Second)
+		sent := r.net.Sent()
+		require.Len(t, sent, 1)
+		assert.GreaterOrEqual(t, sent[0].Time.Sub(emitted), 7*time.Second)
+		assert.Equal(t, sent[0].Time, r.attempts("evt", "one")[0].StartedAt)
+	})
+}
+
 func TestADeliveryOlderThanMaxAgeIsGivenUpAfterItsNextFailure(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {

@@ -24,8 +24,8 @@ type settings struct {
 	of map[EndpointKey]*setting
 }
 
-// A setting is one endpoint as of one version, sealed as it is stored. Only the atomics change. One that is gone has no endpoint: it outlives the
-// deletion for a while, because an older answer may still be on its way.
+// A setting is one endpoint as of one version, sealed as it is stored. Only the atomics and the streak change. One that is gone has no
+// endpoint: it outlives the deletion for a while, because an older answer may still be on its way.
 type setting struct {
 	endpoint *Endpoint
 	snapshot *Endpoint                // see Message.Endpoint

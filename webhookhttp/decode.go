@@ -37,7 +37,7 @@ func (c *call) body(required bool) ([]member, error) {
 	case len(body) == 0:
 		return nil, refuse(http.StatusBadRequest, codeInvalidJSON, "", "the body is empty", "send a JSON object")
 	}
-	if err := c.checkMediaType(); err != nil {
+	if err := checkMediaType(c.r); err != nil {
 		return nil, err
 	}
 	members, err := decodeBody(body)
@@ -52,19 +52,19 @@ func (c *call) body(required bool) ([]member, error) {
 }
 
 // checkMediaType accepts JSON in UTF-8.
-func (c *call) checkMediaType() error {
+func checkMediaType(r *http.Request) error {
 	wrong := func(field, detail, cure string) error {
 		return refuse(http.StatusUnsupportedMediaType, codeUnsupportedMedia, field, detail, cure)
 	}
-	if coding := c.r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return wrong("Content-Encoding", "the body is compressed", "send it as it is")
 	}
 	const cure = "send JSON, with Content-Type: application/json"
-	mediaType, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		return wrong("Content-Type", "the media type of the body is missing or malformed", cure)
 	}
-	if mediaType != "application/json" && (mediaType != "application/merge-patch+json" || c.r.Method != http.MethodPatch) {
+	if mediaType != "application/json" && (mediaType != "application/merge-patch+json" || r.Method != http.MethodPatch) {
 		return wrong("Content-Type", "the body is not sent as JSON", cure)
 	}
 	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {

@@ -8,14 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gowebhook/webhook"
 )
-
-// maxClientID is how many bytes an endpoint's id has at most.
-const maxClientID = 255
 
 // verifyTimeout is how long the customer's server may take to answer a verify call.
 const verifyTimeout = 8 * time.Second
@@ -126,7 +122,7 @@ func (v *verifier) verify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if len(given.client) > maxClientID {
+	if !isID(given.client) {
 		return errCredentials // nothing has such an id, and the limiter would have to remember it
 	}
 	if wait := v.calls.take(given.client, time.Now()); wait > 0 {
@@ -187,8 +183,8 @@ func readCredentials(w http.ResponseWriter, r *http.Request) (c credentials, err
 	if err != nil {
 		return c, invalidPayload("the body has more than 64 KiB, or did not arrive whole")
 	}
-	if contentType := r.Header.Get("Content-Type"); !strings.HasPrefix(strings.ToLower(contentType), "application/json") {
-		return c, invalidPayload("send JSON, with Content-Type: application/json")
+	if err := checkMediaType(r); err != nil {
+		return c, invalidPayload(detailOf(err))
 	}
 	members, err := decodeBody(body)
 	if err != nil {

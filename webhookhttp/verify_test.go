@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -132,7 +133,7 @@ func TestVerifySaysWhatIsWrongWithTheBody(t *testing.T) {
 		}
 		status, said := k.post(`{}`, "Content-Type", "text/plain")
 		assert.Equal(t, 400, status)
-		assert.Equal(t, "invalid_payload: send JSON, with Content-Type: application/json", said)
+		assert.Equal(t, "invalid_payload: the body is not sent as JSON", said)
 		got := send(k, http.MethodGet, "/v1/webhooks/verify", "")
 		assert.Equal(t, 405, got.Code)
 		assert.Equal(t, "POST", got.Header().Get("Allow"))
@@ -201,6 +202,27 @@ func TestVerifyLimitsTheCallsOfAClient(t *testing.T) {
 		pass(7 * time.Second)
 		status, _ = k.verify("c1", aClient, aSecret)
 		assert.Equal(t, 200, status)
+	})
+}
+
+// A client that has hung up is no failure of the store's.
+func TestVerifySaysNothingOfClientsThatHaveLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newDesk(t, memstore.New(memstore.Options{}), webhookhttp.VerifyConfig{})
+		ctx, leave := context.WithCancel(t.Context())
+		k.net.Answer = func(ctx context.Context, _ *webhook.Request) (*webhook.Response, error) {
+			leave()
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		body := `{"communityId": "c1", "clientId": "` + aClient + `", "clientSecret": "` + aSecret + `"}`
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-Client-Id", aClient)
+		w := httptest.NewRecorder()
+		k.ServeHTTP(w, r)
+		assert.Empty(t, w.Body.String())
+		assert.Empty(t, k.log.String())
 	})
 }
 
