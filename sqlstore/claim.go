@@ -58,7 +58,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		s.mu.Unlock()
 	}
 	var c claim
-	if err := s.write(ctx, "claim", writing{noMore: true}, func(t *tx) error {
+	if err := s.write(ctx, "claim", writing{kept: true, noMore: true}, func(t *tx) error {
 		c = claim{tx: t, req: &req, now: micros(req.Now), at: at}
 		return c.run()
 	}); err != nil {

@@ -39,7 +39,8 @@ func (e *eventRows) add(r *webhook.EventRecord) int {
 			e.finished(&q, row)
 			continue
 		case row.Leased:
-			q.leaseNo, q.leased, q.dueAt, q.since = 1, true, e.until+leaseGrace, e.now
+			q.leaseNo, q.leasedUntil, q.since = 1, e.until+leaseGrace, e.now
+			q.dueAt = q.leasedUntil
 		default:
 			q.since = micros(row.DueAt)
 			q.place(q.since, e.now)

@@ -27,20 +27,20 @@ const (
 // A view is a delivery as it is listed.
 type view struct {
 	rowKey
-	ref        uuid.UUID
-	state      webhook.DeliveryState
-	reason     webhook.Reason
-	attempts   int
-	failures   int
-	dueAt      int64
-	leased     bool
-	finishedAt int64
-	event      head
+	ref         uuid.UUID
+	state       webhook.DeliveryState
+	reason      webhook.Reason
+	attempts    int
+	failures    int
+	dueAt       int64
+	leasedUntil int64
+	finishedAt  int64
+	event       head
 }
 
 // scan reads viewQueue or viewDeliveries.
 func (v *view) scan(r *sql.Rows) error {
-	return r.Scan((*id)(&v.uid), &v.endpoint, (*id)(&v.ref), &v.state, &v.reason, &v.attempts, &v.failures, &v.dueAt, &v.leased,
+	return r.Scan((*id)(&v.uid), &v.endpoint, (*id)(&v.ref), &v.state, &v.reason, &v.attempts, &v.failures, &v.dueAt, &v.leasedUntil,
 		&v.finishedAt)
 }
 
@@ -54,8 +54,8 @@ func (v *view) delivery(now int64) webhook.Delivery {
 		return d
 	}
 	due := v.dueAt
-	if v.leased {
-		due -= leaseGrace
+	if v.leasedUntil > 0 {
+		due = v.leasedUntil - leaseGrace
 		d.InFlight = due > now
 	}
 	d.DueAt = fromMicros(due)

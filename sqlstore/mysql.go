@@ -50,9 +50,9 @@ var mysql = dialect{
 		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN ({keys}) AND s.circuit = 1 AND s.blocked_until <= $1
 			FOR UPDATE SKIP LOCKED`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN ({keys})`,
-		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1
+		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
-		leaseDeliveries: `UPDATE {queue} SET lane = ` + mysqlZero + `, due_at = $1, lease_no = lease_no + 1, leased = 1
+		leaseDeliveries: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1
 			WHERE (event_uid, endpoint_id) IN ({keys})`,
 		rebindDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, version int} STRAIGHT_JOIN {queue} q
 			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id SET q.version = v.version`,
@@ -71,7 +71,7 @@ var mysql = dialect{
 		deleteDeliveries: `DELETE FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({keys})`,
 		requeue: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int,
 			failures int, since int, reason text} STRAIGHT_JOIN {queue} q ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
-			SET q.lane = v.lane, q.due_at = v.due_at, q.lease_no = v.lease_no, q.leased = 0, q.settled_no = v.settled_no,
+			SET q.lane = v.lane, q.due_at = v.due_at, q.lease_no = v.lease_no, q.leased_until = 0, q.settled_no = v.settled_no,
 			q.attempts = v.attempts, q.failures = v.failures, q.since = v.since, q.reason = v.reason`,
 		updateStatus: `UPDATE {v ref uuid, version int, state text, reason text, updated_at int, failures int, failing_since int,
 			last_failure_at int, recovered_at int, blocked_until int, circuit int} STRAIGHT_JOIN {status} s ON s.ref = v.ref
@@ -101,7 +101,7 @@ var mysql = dialect{
 		countStats:     statsSQL,
 
 		pruneRefs: `SELECT ref FROM {queue} WHERE ref > $1 GROUP BY ref LIMIT $2`,
-		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND (q.leased = 0 OR q.due_at <= $2)
+		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND q.leased_until <= $2
 			ORDER BY q.event_uid LIMIT $3 FOR UPDATE SKIP LOCKED`,
 		lockEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN ({keys}) FOR UPDATE SKIP LOCKED`,
 		shareEvents: mysqlPatience + `SELECT` + mysqlHint + `e.uid FROM {events} e WHERE e.uid IN ({keys}) LOCK IN SHARE MODE`,

@@ -191,9 +191,9 @@ const (
 	endpointColumns = statusColumns + `, e.created_at, e.url, e.description, e.events, e.channel, e.profile, e.metadata, e.header,
 		e.secrets, e.timeout_us, e.max_in_flight`
 	eventColumns = `e.uid, e.tenant, e.id, e.type, e.channel, e.header, e.time, e.not_before, e.created_at, e.keep, e.data`
-	queueColumns = `event_uid, endpoint_id, ref, lane, due_at, lease_no, leased, settled_no, version, attempts, failures, pruned,
+	queueColumns = `event_uid, endpoint_id, ref, lane, due_at, lease_no, leased_until, settled_no, version, attempts, failures, pruned,
 		since, size, fanout, reason`
-	queueRead = `q.event_uid, q.endpoint_id, q.ref, q.due_at, q.lease_no, q.leased, q.settled_no, q.version, q.attempts,
+	queueRead = `q.event_uid, q.endpoint_id, q.ref, q.due_at, q.lease_no, q.leased_until, q.settled_no, q.version, q.attempts,
 		q.failures, q.pruned, q.since, q.size, q.fanout`
 	deliveryColumns = `event_uid, endpoint_id, ref, version, state, reason, lease_no, settled_no, attempts, failures, pruned,
 		finished_at`
@@ -206,9 +206,9 @@ const (
 	attemptKeys = `event_uid, endpoint_id, lease_no, started_at, class, status`
 
 	// viewQueue and viewDeliveries are the same columns of a delivery, of both tables.
-	viewQueue = `q.event_uid, q.endpoint_id, q.ref, 'pending' AS state, q.reason, q.attempts, q.failures, q.due_at, q.leased,
+	viewQueue = `q.event_uid, q.endpoint_id, q.ref, 'pending' AS state, q.reason, q.attempts, q.failures, q.due_at, q.leased_until,
 		0 AS finished_at`
-	viewDeliveries = `d.event_uid, d.endpoint_id, d.ref, d.state, d.reason, d.attempts, d.failures, 0 AS due_at, 0 AS leased,
+	viewDeliveries = `d.event_uid, d.endpoint_id, d.ref, d.state, d.reason, d.attempts, d.failures, 0 AS due_at, 0 AS leased_until,
 		d.finished_at`
 	detailColumns = `a.event_uid, a.endpoint_id, a.lease_no, a.duration_us, a.error, a.truncated, a.next_at, a.late, a.test,
 		(SELECT count(*) FROM {attempts} b WHERE b.event_uid = a.event_uid AND b.endpoint_id = a.endpoint_id AND b.lease_no <= a.lease_no)

@@ -26,45 +26,45 @@ func (k rowKey) compare(other rowKey) int {
 // A queued is an unfinished delivery.
 type queued struct {
 	rowKey
-	ref       uuid.UUID
-	lane      uuid.UUID
-	dueAt     int64
-	leaseNo   int64
-	leased    bool
-	settledNo int64 // the lease that was settled last
-	version   int64
-	attempts  int64
-	failures  int64
-	pruned    int64 // attempts that are not stored any more
-	since     int64
-	size      int64
-	fanout    bool
-	reason    string
+	ref         uuid.UUID
+	lane        uuid.UUID
+	dueAt       int64
+	leaseNo     int64
+	leasedUntil int64 // 0: it is not leased
+	settledNo   int64 // the lease that was settled last
+	version     int64
+	attempts    int64
+	failures    int64
+	pruned      int64 // attempts that are not stored any more
+	since       int64
+	size        int64
+	fanout      bool
+	reason      string
 }
 
 func (q *queued) cells() []cell {
 	return []cell{
-		uid(q.uid), text(q.endpoint), uid(q.ref), uid(q.lane), num(q.dueAt), num(q.leaseNo), flag(q.leased), num(q.settledNo),
+		uid(q.uid), text(q.endpoint), uid(q.ref), uid(q.lane), num(q.dueAt), num(q.leaseNo), num(q.leasedUntil), num(q.settledNo),
 		num(q.version), num(q.attempts), num(q.failures), num(q.pruned), num(q.since), num(q.size), flag(q.fanout), text(q.reason),
 	}
 }
 
 // scan reads queueRead.
 func (q *queued) scan(r *sql.Rows) error {
-	return r.Scan((*id)(&q.uid), &q.endpoint, (*id)(&q.ref), &q.dueAt, &q.leaseNo, &q.leased, &q.settledNo, &q.version, &q.attempts,
+	return r.Scan((*id)(&q.uid), &q.endpoint, (*id)(&q.ref), &q.dueAt, &q.leaseNo, &q.leasedUntil, &q.settledNo, &q.version, &q.attempts,
 		&q.failures, &q.pruned, &q.since, &q.size, &q.fanout)
 }
 
 // place puts a delivery that is not leased where it waits.
 func (q *queued) place(due, now int64) {
-	q.leased, q.dueAt, q.lane = false, due, zeroID
+	q.leasedUntil, q.dueAt, q.lane = 0, due, zeroID
 	if due <= now {
 		q.lane = q.ref
 	}
 }
 
 // inFlight reports whether it is leased at now.
-func (q *queued) inFlight(now int64) bool { return q.leased && q.dueAt-leaseGrace > now }
+func (q *queued) inFlight(now int64) bool { return q.leasedUntil-leaseGrace > now }
 
 // requeueCells are those of the statement requeue.
 func (q *queued) requeueCells() []cell {

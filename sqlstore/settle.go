@@ -65,7 +65,7 @@ func (s *Store) settleApart(ctx context.Context, now time.Time, items []webhook.
 }
 
 func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settlement) (out webhook.Settled, err error) {
-	err = s.write(ctx, "settle", writing{}, func(t *tx) error {
+	err = s.write(ctx, "settle", writing{kept: true}, func(t *tx) error {
 		b := settling{tx: t, now: micros(now), at: now, items: items}
 		err := b.run()
 		out = b.out
@@ -179,7 +179,7 @@ func (b *settling) read() error {
 	b.logged = make(map[attemptKey]bool)
 	odd := newTable(0, 3)
 	for _, i := range b.rest {
-		if q := b.queue[b.key(i)]; q == nil || !q.leased || q.leaseNo != b.items[i].LeaseNo {
+		if q := b.queue[b.key(i)]; q == nil || q.leasedUntil == 0 || q.leaseNo != b.items[i].LeaseNo {
 			odd.add(append(b.key(i).cells(), num(b.items[i].LeaseNo))...)
 		}
 	}
@@ -202,7 +202,7 @@ func (b *settling) settle(i int, statuses map[uuid.UUID]*status) {
 	if q != nil && q.ref != b.refs[i] || f != nil && f.ref != b.refs[i] { // another tenant's
 		q, f = nil, nil
 	}
-	inEffect := q != nil && f == nil && q.leased && q.leaseNo == item.LeaseNo
+	inEffect := q != nil && f == nil && q.leasedUntil > 0 && q.leaseNo == item.LeaseNo
 	if !inEffect {
 		if b.wasSettled(q, f, attemptKey{k, item.LeaseNo}) {
 			b.out.Already = append(b.out.Already, i)
@@ -255,7 +255,7 @@ func (b *settling) log(k attemptKey, ref uuid.UUID, a *webhook.Attempt, late boo
 
 // take makes an item take effect.
 func (b *settling) take(q *queued, item *webhook.Settlement) {
-	q.settledNo, q.failures, q.leased = q.leaseNo, int64(item.Failures), false
+	q.settledNo, q.failures, q.leasedUntil = q.leaseNo, int64(item.Failures), 0
 	if !final(item.State) {
 		q.reason = string(item.Reason)
 		q.place(micros(item.DueAt), b.now)

@@ -50,9 +50,9 @@ var sqlite = dialect{
 		lockStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
 		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN (VALUES {tuples}) AND s.circuit = 1 AND s.blocked_until <= $1`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN (VALUES {tuples})`,
-		pickDeliveries: `{each}SELECT * FROM (SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1
+		pickDeliveries: `{each}SELECT * FROM (SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT @2){end} LIMIT $2`,
-		leaseDeliveries: `UPDATE {queue} SET lane = ` + sqliteZero + `, due_at = $1, lease_no = lease_no + 1, leased = 1
+		leaseDeliveries: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1
 			WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
 		rebindDeliveries: `UPDATE {queue} AS q SET version = v.version FROM {v event_uid uuid, endpoint_id text, version int}
 			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
@@ -67,7 +67,7 @@ var sqlite = dialect{
 			WHERE (event_uid, endpoint_id, lease_no) IN (VALUES {tuples})`,
 		deleteQueue:      `DELETE FROM {queue} WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
 		deleteDeliveries: `DELETE FROM {deliveries} WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
-		requeue: `UPDATE {queue} AS q SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased = 0, settled_no = v.settled_no,
+		requeue: `UPDATE {queue} AS q SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased_until = 0, settled_no = v.settled_no,
 			attempts = v.attempts, failures = v.failures, since = v.since, reason = v.reason
 			FROM {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int, failures int,
 			since int, reason text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
@@ -106,7 +106,7 @@ var sqlite = dialect{
 			UNION ALL SELECT (SELECT min(q.ref) FROM {queue} q WHERE q.ref > l.ref), l.n + 1
 				FROM l WHERE l.ref IS NOT NULL AND l.n < $2
 			) SELECT ref FROM l WHERE ref IS NOT NULL`,
-		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND (q.leased = 0 OR q.due_at <= $2)
+		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND q.leased_until <= $2
 			ORDER BY q.event_uid LIMIT $3`,
 		lockEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
 		shareEvents: `SELECT e.uid FROM {events} e WHERE e.uid IN (VALUES {tuples})`,

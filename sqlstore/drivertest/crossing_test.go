@@ -138,7 +138,7 @@ func TestEraseLeavesNothingOfAnEventThatIsBeingExpanded(t *testing.T) {
 		var locked any
 		require.NoError(t, tx.QueryRowContext(t.Context(), "SELECT event_uid FROM webhook_outbox FOR UPDATE").Scan(&locked))
 		for _, query := range []string{
-			`INSERT INTO webhook_queue (event_uid, endpoint_id, ref, lane, due_at, lease_no, leased, settled_no, version, attempts,
+			`INSERT INTO webhook_queue (event_uid, endpoint_id, ref, lane, due_at, lease_no, leased_until, settled_no, version, attempts,
 				failures, pruned, since, size, fanout, reason)
 				SELECT o.event_uid, s.id, s.ref, s.ref, 0, 0, 0, 0, 1, 0, 0, 0, 0, 8, 1, '' FROM webhook_outbox o, webhook_status s`,
 			"DELETE FROM webhook_outbox",

@@ -60,7 +60,7 @@ func TestAFanOutInPartsMakesOneDeliveryForEachThatMatches(t *testing.T) {
 		}
 		got, kinds := make(map[string]int64), make(map[string]bool)
 		rows, err := s.store.DB().QueryContext(t.Context(), "SELECT endpoint_id, version, size, since, due_at, fanout, "+
-			"CASE WHEN lane = ref THEN 1 ELSE 0 END, attempts, failures, leased, lease_no FROM webhook_queue")
+			"CASE WHEN lane = ref THEN 1 ELSE 0 END, attempts, failures, leased_until, lease_no FROM webhook_queue")
 		require.NoError(t, err)
 		defer rows.Close()
 		for rows.Next() {

@@ -212,7 +212,7 @@ func (f *filler) used() {
 	f.insert(usedEvents, "bodies (event_uid, endpoint_id, lease_no, body)",
 		fmt.Sprintf("%s, e.id, 1, %s", finished, f.bytes([]byte("try later"))), of(0))
 	due := fmt.Sprintf("CASE WHEN k.n %% 8 = 0 OR k.n %% 100 = 1 THEN %d - k.n ELSE %d + k.n * 1000000 END", now, now+3_600_000_000)
-	f.insert(usedEvents, "queue (event_uid, endpoint_id, ref, lane, due_at, lease_no, leased, settled_no, version, attempts, failures, pruned, since, size, fanout, reason)",
+	f.insert(usedEvents, "queue (event_uid, endpoint_id, ref, lane, due_at, lease_no, leased_until, settled_no, version, attempts, failures, pruned, since, size, fanout, reason)",
 		fmt.Sprintf("%s, e.id, e.ref, CASE WHEN k.n %% 8 = 0 THEN e.ref ELSE %s END, %s, 1, 0, 1, 1, 1, 1, 0, %d, 11, 1, ''",
 			f.uid(ms, "k.n"), f.uuid(uuid.UUID{}), due, now-1_000_000), fmt.Sprintf("%s k.n >= %d AND", of(1), usedFinished))
 }

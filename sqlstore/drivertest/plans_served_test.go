@@ -89,7 +89,7 @@ var served = []service{
 	serve("versions", `^SELECT r\.ref, r\.version`, "versions.primary(ref,version)|versions.primary(ref"),
 	serve("status", `^SELECT s\.ref,.*s\.circuit FROM (status|\()`, "status.primary(ref)"),
 
-	serve("lock unfinished", `^SELECT q\.event_uid.*q\.size, q\.fanout FROM .*q\.endpoint_id( =|\) IN)`, queueKey),
+	serve("lock unfinished", `^SELECT q\.event_uid.*q\.size, q\.fanout FROM .*q\.endpoint_id\) (IN|>=)`, queueKey),
 	serve("lock finished", `^SELECT d\.event_uid.*d\.pruned FROM`, deliveriesKey),
 	serve("attempts of leases", `^SELECT (a\.)?event_uid, (a\.)?endpoint_id, (a\.)?lease_no, (a\.)?late FROM`, attemptsOf),
 	serve("take off the queue", `^DELETE FROM queue .*endpoint_id`, queueKey),
@@ -120,7 +120,7 @@ var served = []service{
 	serve("all of attempts", `^SELECT a\.event_uid.*a\.duration_us`, attemptsOf, "bodies.primary(event_uid,endpoint_id,lease_no)", queueKey, deliveriesKey),
 
 	inOrder("endpoints with unfinished deliveries", `^SELECT ref FROM queue|SELECT min\(ref\) FROM queue|SELECT ref, 1 AS n FROM queue`, "queue.ref_event(ref"),
-	inOrder("a dead endpoint's deliveries", `q\.ref = \S+ AND \(q\.leased`, "queue.ref_event(ref"),
+	inOrder("a dead endpoint's deliveries", `q\.ref = \S+ AND q\.leased_until <= `, "queue.ref_event(ref"),
 	inOrder("old events", `^SELECT uid FROM events WHERE uid >= `, "events.primary(uid)"),
 	inOrder("old attempts", `^SELECT DISTINCT event_uid FROM \(SELECT event_uid FROM attempts`, "attempts.primary(event_uid)|attempts.event_started(event_uid)"),
 	inOrder("old bodies", `^SELECT DISTINCT event_uid FROM \(SELECT event_uid FROM bodies`, "bodies.primary(event_uid)"),

@@ -48,7 +48,7 @@ func (s *soaker) ready() {
 // giveBack makes what has been claimed ready again.
 func (s *soaker) giveBack() {
 	s.Helper()
-	s.f.exec(fmt.Sprintf("UPDATE webhook_queue SET lane = ref, leased = 0, due_at = %d WHERE lane = %s",
+	s.f.exec(fmt.Sprintf("UPDATE webhook_queue SET lane = ref, leased_until = 0, due_at = %d WHERE lane = %s",
 		s.now.Add(-time.Hour).UnixMicro(), s.f.uuid(uuid.UUID{})))
 }
 

@@ -126,7 +126,7 @@ func (s *soaker) load(count int, table, columns, values string) {
 }
 
 const (
-	soakQueue = "(event_uid, endpoint_id, ref, lane, due_at, lease_no, leased, settled_no, version, attempts, failures, pruned, since, size, fanout, reason)"
+	soakQueue = "(event_uid, endpoint_id, ref, lane, due_at, lease_no, leased_until, settled_no, version, attempts, failures, pruned, since, size, fanout, reason)"
 	soakEnded = "(event_uid, endpoint_id, ref, version, state, reason, lease_no, settled_no, attempts, failures, pruned, finished_at)"
 	soakLog   = "(event_uid, endpoint_id, lease_no, ref, started_at, duration_us, status, class, error, truncated, next_at, late, test, fanout)"
 )

@@ -93,8 +93,8 @@ CREATE TABLE IF NOT EXISTS {outbox} (
 	KEY outbox_due (due_at)
 ) ENGINE = InnoDB;
 
--- Unfinished deliveries. lane is zero while a delivery waits for due_at, leased or not, and the endpoint's ref once it is
--- ready; the due_at of a leased one is when others may take it.
+-- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready. leased_until, if
+-- it is not zero, is when others than its holder may take it; a lease leaves a delivery where it is, so that no index changes.
 CREATE TABLE IF NOT EXISTS {queue} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
@@ -102,7 +102,7 @@ CREATE TABLE IF NOT EXISTS {queue} (
 	lane        binary(16)   NOT NULL,
 	due_at      bigint NOT NULL,
 	lease_no    bigint NOT NULL,
-	leased      bigint NOT NULL,
+	leased_until bigint NOT NULL,
 	settled_no  bigint NOT NULL,
 	version     bigint NOT NULL,
 	attempts    bigint NOT NULL,

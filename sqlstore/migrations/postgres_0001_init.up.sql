@@ -92,8 +92,8 @@ CREATE TABLE {outbox} (
 );
 CREATE INDEX {prefix}outbox_due ON {outbox} (due_at);
 
--- Unfinished deliveries. lane is zero while a delivery waits for due_at, leased or not, and the endpoint's ref once it is
--- ready; the due_at of a leased one is when others may take it.
+-- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready. leased_until, if
+-- it is not zero, is when others than its holder may take it; a lease leaves a delivery where it is, so that no index changes.
 CREATE TABLE {queue} (
 	event_uid   uuid   NOT NULL,
 	endpoint_id text COLLATE "C" NOT NULL,
@@ -101,7 +101,7 @@ CREATE TABLE {queue} (
 	lane        uuid   NOT NULL,
 	due_at      bigint NOT NULL,
 	lease_no    bigint NOT NULL,
-	leased      bigint NOT NULL,
+	leased_until bigint NOT NULL,
 	settled_no  bigint NOT NULL,
 	version     bigint NOT NULL,
 	attempts    bigint NOT NULL,
@@ -112,7 +112,7 @@ CREATE TABLE {queue} (
 	fanout      bigint NOT NULL,
 	reason      text   NOT NULL,
 	PRIMARY KEY (event_uid, endpoint_id)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000,
 	autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX {prefix}queue_lane_due ON {queue} (lane, due_at);

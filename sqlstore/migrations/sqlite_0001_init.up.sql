@@ -92,8 +92,8 @@ CREATE TABLE {outbox} (
 ) WITHOUT ROWID;
 CREATE INDEX {prefix}outbox_due ON {outbox} (due_at);
 
--- Unfinished deliveries. lane is zero while a delivery waits for due_at, leased or not, and the endpoint's ref once it is
--- ready; the due_at of a leased one is when others may take it.
+-- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready. leased_until, if
+-- it is not zero, is when others than its holder may take it; a lease leaves a delivery where it is, so that no index changes.
 CREATE TABLE {queue} (
 	event_uid   BLOB   NOT NULL,
 	endpoint_id TEXT NOT NULL,
@@ -101,7 +101,7 @@ CREATE TABLE {queue} (
 	lane        BLOB   NOT NULL,
 	due_at      INTEGER NOT NULL,
 	lease_no    INTEGER NOT NULL,
-	leased      INTEGER NOT NULL,
+	leased_until INTEGER NOT NULL,
 	settled_no  INTEGER NOT NULL,
 	version     INTEGER NOT NULL,
 	attempts    INTEGER NOT NULL,
