@@ -14,6 +14,12 @@ const (
 	// slowBatch is how long a call to the Store takes until a further one is made beside it, though it may not be full.
 	slowBatch = 50 * time.Millisecond
 
+	// gatherEvents and gatherResults are how long calls gather after a group of at least crowd, at most: a group costs the Store about as
+	// much as twenty calls, so where there are many it pays to wait for those that are about to come. Nobody waits for results.
+	gatherEvents  = 3 * time.Millisecond
+	gatherResults = 5 * time.Millisecond
+	crowd         = 8
+
 	// maxFanout is how many endpoints an event may have for its deliveries to be made at once; beyond, the Store expands it.
 	maxFanout = 1000
 

@@ -58,8 +58,10 @@ func New(store Store, config Config) (*Dispatcher, error) {
 		p = p.complete()
 		d.profiles[name] = &p
 	}
-	d.publishes = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20, Slow: slowBatch}, (*EventRecord).size, d.publish)
-	d.settles = batch.New(batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20, Slow: slowBatch}, settlementSize, d.settleBatch)
+	limits := batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20, Slow: slowBatch, Gather: gatherEvents, Crowd: crowd}
+	d.publishes = batch.New(limits, (*EventRecord).size, d.publish)
+	limits.Gather = gatherResults
+	d.settles = batch.New(limits, settlementSize, d.settleBatch)
 	d.settings = newSettings(d.refresh)
 	d.time.local = c.Now
 	d.time.clock, _ = store.(Clock)

@@ -1,5 +1,6 @@
 // Package batch groups concurrent calls into one. It has no goroutines of its own: a batch is whatever gathered while the one before it was
-// running, and one of its callers runs it. A lone caller is never delayed, and nobody waits for a batch that is slow.
+// running, and one of its callers runs it. A lone caller is never delayed, many may gather a little longer, and nobody waits for a batch
+// that is slow.
 package batch
 
 import (
@@ -10,7 +11,7 @@ import (
 	"time"
 )
 
-// Limits bound a batch. All but Slow must be positive.
+// Limits bound a batch. All but Slow, Gather and Crowd must be positive.
 type Limits struct {
 	Running int // batches at once
 	Items   int // of one batch
@@ -19,6 +20,11 @@ type Limits struct {
 	// Slow is how long a batch runs until others begin beside it. Until then calls gather, because two small batches cost nearly
 	// twice as much as a large one; but a batch begins as soon as Items calls wait.
 	Slow time.Duration
+
+	// Gather is how long calls gather, at most, after a batch of at least Crowd calls has ended: until as many wait as were in it or
+	// waited beside it, because those that have got their results are about to call again. A batch of fewer calls is followed at once.
+	Gather time.Duration
+	Crowd  int
 }
 
 // errPanicked is what the other members of a batch get when running it panicked.
@@ -33,6 +39,7 @@ type Group[T, R any] struct {
 	mu      sync.Mutex
 	queue   []*call[T, R] // waits only while it may not begin
 	running []*turn[T, R]
+	crowd   int // how many calls the next batch waits for; 0 for none
 }
 
 // A turn is a batch that runs, or that one of its callers is about to run.
@@ -99,11 +106,13 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 // mayBegin reports whether a batch may begin for which so many calls are there.
 func (g *Group[T, R]) mayBegin(calls int) bool {
 	switch {
-	case len(g.running) == 0:
-		return true
 	case len(g.running) == g.limits.Running:
 		return false
 	case calls >= g.limits.Items:
+		return true
+	case g.crowd > 0:
+		return calls >= g.crowd
+	case len(g.running) == 0:
 		return true
 	}
 	now := time.Now()
@@ -122,6 +131,15 @@ func (g *Group[T, R]) begin(calls []*call[T, R]) *turn[T, R] {
 // passBy begins a batch of those that wait for one that is slow.
 func (g *Group[T, R]) passBy() {
 	g.mu.Lock()
+	next := g.beginNext()
+	g.mu.Unlock()
+	next.tell()
+}
+
+// gathered begins a batch of those that have gathered.
+func (g *Group[T, R]) gathered() {
+	g.mu.Lock()
+	g.crowd = 0
 	next := g.beginNext()
 	g.mu.Unlock()
 	next.tell()
@@ -230,6 +248,10 @@ func (g *Group[T, R]) next(t *turn[T, R]) {
 	}
 	g.mu.Lock()
 	g.running = slices.DeleteFunc(g.running, func(other *turn[T, R]) bool { return other == t })
+	if g.limits.Gather > 0 && len(t.calls) >= g.limits.Crowd && g.crowd == 0 {
+		g.crowd = len(t.calls) + len(g.queue)
+		time.AfterFunc(g.limits.Gather, g.gathered)
+	}
 	next := g.beginNext()
 	g.mu.Unlock()
 	next.tell()
