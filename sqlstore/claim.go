@@ -111,6 +111,7 @@ type claim struct {
 	bytes    int
 	events   map[uuid.UUID]bool // that are counted in bytes
 	taken    []pick
+	more     map[uuid.UUID]bool  // lanes that have more than was taken
 	probes   map[uuid.UUID]int64 // lanes of which one delivery may be leased, with when their block ended
 	unblocks int64               // when the first of the lanes that were passed over opens by itself
 	out      webhook.Claimed
@@ -128,6 +129,7 @@ func (c *claim) run() error {
 	}
 	c.events = make(map[uuid.UUID]bool)
 	c.probes = make(map[uuid.UUID]int64)
+	c.more = make(map[uuid.UUID]bool)
 	lanes, done, err := c.lanes()
 	if err != nil {
 		return err
@@ -281,15 +283,15 @@ func (c *claim) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUI
 	return c.execAll(takeProbes, uids(taken), at(c.req.LeaseUntil))
 }
 
-// pick locks deliveries of lanes and takes what there is room for. It reports whether the call is full before all lanes have had
-// their turn.
+// pick locks deliveries of lanes and takes what there is room for; one more of each lane, if there is, shows that it has more. It
+// reports whether the call is full before all lanes have had their turn.
 func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err error) {
 	rows := newTable(len(lanes), 2)
 	order := make(map[uuid.UUID]int, len(lanes))
 	for i, lane := range lanes {
 		order[lane] = i
 		if rooms[i] > 0 {
-			rows.add(uid(lane), num(min(rooms[i], wanted)))
+			rows.add(uid(lane), num(min(rooms[i], wanted)+1))
 		}
 	}
 	var found []pick
@@ -299,14 +301,20 @@ func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err
 		p.order = order[p.ref]
 		found = append(found, p)
 		return err
-	}, num(c.now), num(wanted)); err != nil {
+	}, num(c.now), num(wanted+len(lanes))); err != nil {
 		return false, err
 	}
 	slices.SortStableFunc(found, func(a, b pick) int { return cmp.Compare(a.order, b.order) })
+	last := -1 // lane that something was taken of
 	for i := range found {
 		p := &found[i]
+		if wanted == 0 || rooms[p.order] == 0 {
+			c.more[p.ref] = true
+			continue
+		}
 		if !c.events[p.uid] {
 			if len(c.taken) > 0 && int(p.size) > c.req.MaxBytes-c.bytes {
+				c.more[p.ref] = true
 				c.passUpTo(lanes, p.order-1)
 				return true, nil
 			}
@@ -314,9 +322,12 @@ func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err
 			c.bytes += int(p.size)
 		}
 		c.taken = append(c.taken, *p)
+		wanted--
+		rooms[p.order]--
+		last = p.order
 	}
-	if len(found) == wanted && found[wanted-1].order < len(lanes)-1 {
-		c.passUpTo(lanes, found[wanted-1].order)
+	if wanted == 0 && last < len(lanes)-1 {
+		c.passUpTo(lanes, last)
 		return true, nil
 	}
 	return false, nil
@@ -348,8 +359,21 @@ func (c *claim) lease() error {
 	}
 	// Rows are changed in one order by all.
 	slices.SortFunc(c.taken, func(a, b pick) int { return a.compare(b.rowKey) })
-	leased := keys(c.taken, func(p *pick) rowKey { return p.rowKey })
-	if err := c.execAll(leaseDeliveries, leased, num(micros(c.req.LeaseUntil)+leaseGrace)); err != nil {
+	leaving, staying := newTable(len(c.taken), 2), newTable(0, 2)
+	for i := range c.taken {
+		// Where a lane is visited all the same, because it has more, it costs little to pass over what is leased of it, and half as much
+		// to lease it: no index changes.
+		if p := &c.taken[i]; c.more[p.ref] {
+			staying.add(p.rowKey.cells()...)
+		} else {
+			leaving.add(p.rowKey.cells()...)
+		}
+	}
+	until := num(micros(c.req.LeaseUntil) + leaseGrace)
+	if err := c.execAll(leaseDeliveries, leaving, until); err != nil {
+		return err
+	}
+	if err := c.execAll(leaseInLane, staying, until); err != nil {
 		return err
 	}
 	if err := c.readEvents(); err != nil {

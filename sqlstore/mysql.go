@@ -52,7 +52,9 @@ var mysql = dialect{
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN ({keys})`,
 		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
-		leaseDeliveries: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1
+		leaseDeliveries: `UPDATE {queue} SET lane = ` + mysqlZero + `, due_at = $1, lease_no = lease_no + 1, leased_until = $1
+			WHERE (event_uid, endpoint_id) IN ({keys})`,
+		leaseInLane: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1
 			WHERE (event_uid, endpoint_id) IN ({keys})`,
 		rebindDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, version int} STRAIGHT_JOIN {queue} q
 			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id SET q.version = v.version`,

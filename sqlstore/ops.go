@@ -40,7 +40,8 @@ const (
 	takeProbes
 	dropProbe
 	pickDeliveries
-	leaseDeliveries
+	leaseDeliveries // which leave their lanes
+	leaseInLane     // which stay where they are
 	rebindDeliveries
 	readEvents
 	readEndpoints

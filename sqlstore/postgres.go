@@ -121,7 +121,9 @@ var postgres = dialect{
 		pickDeliveries: `SELECT d.* FROM {v lane uuid, room int} CROSS JOIN LATERAL (
 			SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = v.lane AND q.due_at <= $1 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT v.room FOR UPDATE SKIP LOCKED) d LIMIT $2`,
-		leaseDeliveries: `UPDATE {queue} q SET lease_no = q.lease_no + 1, leased_until = $1
+		leaseDeliveries: `UPDATE {queue} q SET lane = ` + postgresZero + `, due_at = $1, lease_no = q.lease_no + 1, leased_until = $1
+			FROM {v event_uid uuid, endpoint_id text} WHERE ` + ofQueue,
+		leaseInLane: `UPDATE {queue} q SET lease_no = q.lease_no + 1, leased_until = $1
 			FROM {v event_uid uuid, endpoint_id text} WHERE ` + ofQueue,
 		rebindDeliveries: `UPDATE {queue} q SET version = v.version FROM {v event_uid uuid, endpoint_id text, version int}
 			WHERE ` + ofQueue,

@@ -52,7 +52,9 @@ var sqlite = dialect{
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN (VALUES {tuples})`,
 		pickDeliveries: `{each}SELECT * FROM (SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT @2){end} LIMIT $2`,
-		leaseDeliveries: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1
+		leaseDeliveries: `UPDATE {queue} SET lane = ` + sqliteZero + `, due_at = $1, lease_no = lease_no + 1, leased_until = $1
+			WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
+		leaseInLane: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1
 			WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
 		rebindDeliveries: `UPDATE {queue} AS q SET version = v.version FROM {v event_uid uuid, endpoint_id text, version int}
 			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
