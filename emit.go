@@ -34,7 +34,8 @@ const (
 // Emit stores an event and one delivery for each endpoint that is subscribed to it, and returns when that is durable. It
 // works without Run. An event that no endpoint receives is not stored, unless Config.KeepUnmatched.
 //
-// Concurrent calls are grouped into one transaction. If ctx ends while another caller commits the group, Emit returns
+// Concurrent calls are grouped into one transaction; after a group of eight or more the next waits up to 3 milliseconds, until as many
+// have come, and fewer callers never wait. If ctx ends while another caller commits the group, Emit returns
 // ctx.Err() and the outcome is unknown; emit again with Receipt.EventID as the id to be sure. A caller that commits for the
 // group returns when that has ended, whatever becomes of ctx, after 10 seconds for each of its calls to the Store at most.
 //
