@@ -22,6 +22,11 @@ const (
 	// pickAhead is how many rows the lanes of one statement may yield, for each that is still wanted. Those that are not
 	// taken are locked for a moment.
 	pickAhead = 4
+
+	// stayTogether is how many deliveries that are leased at once stay in their lane, though there are no more behind them. To lease
+	// those that stay takes half as much, because no index changes; but claims visit the lane, and pass them over. So others stay only
+	// where that costs little: in a lane that is visited all the same.
+	stayTogether = 64
 )
 
 // Claim implements [webhook.Store]. A claim that finds nothing due is one statement.
@@ -58,7 +63,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		s.mu.Unlock()
 	}
 	var c claim
-	if err := s.write(ctx, "claim", writing{kept: true, noMore: true}, func(t *tx) error {
+	if err := s.write(ctx, "claim", writing{noMore: true}, func(t *tx) error {
 		c = claim{tx: t, req: &req, now: micros(req.Now), at: at}
 		return c.run()
 	}); err != nil {
@@ -112,6 +117,7 @@ type claim struct {
 	events   map[uuid.UUID]bool // that are counted in bytes
 	taken    []pick
 	more     map[uuid.UUID]bool  // lanes that have more than was taken
+	counts   map[uuid.UUID]int   // how many were taken of lanes
 	probes   map[uuid.UUID]int64 // lanes of which one delivery may be leased, with when their block ended
 	unblocks int64               // when the first of the lanes that were passed over opens by itself
 	out      webhook.Claimed
@@ -129,7 +135,7 @@ func (c *claim) run() error {
 	}
 	c.events = make(map[uuid.UUID]bool)
 	c.probes = make(map[uuid.UUID]int64)
-	c.more = make(map[uuid.UUID]bool)
+	c.more, c.counts = make(map[uuid.UUID]bool), make(map[uuid.UUID]int)
 	lanes, done, err := c.lanes()
 	if err != nil {
 		return err
@@ -322,6 +328,7 @@ func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err
 			c.bytes += int(p.size)
 		}
 		c.taken = append(c.taken, *p)
+		c.counts[p.ref]++
 		wanted--
 		rooms[p.order]--
 		last = p.order
@@ -361,9 +368,7 @@ func (c *claim) lease() error {
 	slices.SortFunc(c.taken, func(a, b pick) int { return a.compare(b.rowKey) })
 	leaving, staying := newTable(len(c.taken), 2), newTable(0, 2)
 	for i := range c.taken {
-		// Where a lane is visited all the same, because it has more, it costs little to pass over what is leased of it, and half as much
-		// to lease it: no index changes.
-		if p := &c.taken[i]; c.more[p.ref] {
+		if p := &c.taken[i]; c.more[p.ref] || c.counts[p.ref] >= stayTogether {
 			staying.add(p.rowKey.cells()...)
 		} else {
 			leaving.add(p.rowKey.cells()...)

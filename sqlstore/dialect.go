@@ -35,7 +35,6 @@ type dialect struct {
 	returning  bool   // INSERT says which rows are new
 	beginning  string // how a transaction begins; empty for database/sql's way
 	settings   string // of a transaction, in the same statement as its beginning
-	kept       string // the same, for one whose statements' plans may be kept; empty for settings
 	clock      string // SELECT of microseconds since 1970
 }
 

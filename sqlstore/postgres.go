@@ -2,29 +2,13 @@ package sqlstore
 
 const postgresZero = `'00000000-0000-0000-0000-000000000000'`
 
-// postgresSettings keep the planner to indexes: all statements have one that gives what they ask for, in its order, whatever statistics
-// from when a table was empty say. What they say of joins may mislead it all the same, so each plan is made anew.
+// postgresSettings keep the planner to indexes. All statements have one that gives what they ask for, in its order; but statistics
+// from when a table was empty mislead the planner, and a plan from then would be kept when it is full: so each plan is made anew.
 //
 // A wait for another transaction ends after PostgreSQL has looked for deadlocks, which it does after one second: who is in one is told,
 // and tries again.
-const postgresSettings = postgresPaths + `; SET LOCAL plan_cache_mode = force_custom_plan`
-
-// postgresKept lets plans be kept, which takes half of the time of a small batch. It is for transactions of statements that have a single
-// plan, even where tables seem empty: what they look for is looked up for each row that they are given. Two columns are compared as
-// rows, one as being neither less nor more, and what is only checked by IS NOT DISTINCT FROM, because PostgreSQL would turn an equality
-// around: it would go through all of an index, and look for each of its rows in what is given. With LATERAL it would not, but it may
-// take an index of which the column is not the first, unless an order is asked for.
-const postgresKept = postgresPaths + `; SET LOCAL plan_cache_mode = force_generic_plan`
-
-const postgresPaths = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
-	SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL lock_timeout = 2000`
-
-// Conditions that find the rows of a table that v names.
-const (
-	ofQueue      = `(q.event_uid, q.endpoint_id) >= (v.event_uid, v.endpoint_id) AND (q.event_uid, q.endpoint_id) <= (v.event_uid, v.endpoint_id)`
-	ofDeliveries = `(d.event_uid, d.endpoint_id) >= (v.event_uid, v.endpoint_id) AND (d.event_uid, d.endpoint_id) <= (v.event_uid, v.endpoint_id)`
-	ofStatus     = `s.ref >= v.ref AND s.ref <= v.ref`
-)
+const postgresSettings = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
+	SET LOCAL enable_mergejoin = off; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL lock_timeout = 2000`
 
 // postgres is the SQL of PostgreSQL. What it does to many rows takes them as arrays.
 var postgres = dialect{
@@ -35,7 +19,6 @@ var postgres = dialect{
 	// It is one round trip, because a statement without arguments may have several parts, with pgx as with lib/pq.
 	beginning: `BEGIN ISOLATION LEVEL READ COMMITTED`,
 	settings:  postgresSettings,
-	kept:      postgresKept,
 	clock:     `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
@@ -50,7 +33,7 @@ var postgres = dialect{
 			due_at int, lease_no int, leased_until int, settled_no int, version int, attempts int, failures int, pruned int, since int,
 			size int, fanout int, reason text}`,
 		findEvents: `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {v tenant text, id text}
-			JOIN {events} e ON (e.tenant, e.id) >= (v.tenant, v.id) AND (e.tenant, e.id) <= (v.tenant, v.id)`,
+			JOIN {events} e ON e.tenant = v.tenant AND e.id = v.id`,
 		deleteEvents: `DELETE FROM {events} e USING {v uid uuid} WHERE e.uid = v.uid`,
 		insertOutbox: `INSERT INTO {outbox} (event_uid, due_at) SELECT v.event_uid, v.due_at FROM {v event_uid uuid, due_at int}`,
 		insertQueue: `INSERT INTO {queue} (` + queueColumns + `) SELECT ` + queueColumns + ` FROM {v event_uid uuid, endpoint_id text, ref uuid, lane uuid,
@@ -107,38 +90,37 @@ var postgres = dialect{
 		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at <= $1
 			ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		wakeDeliveries: `UPDATE {queue} q SET lane = q.ref FROM {v event_uid uuid, endpoint_id text}
-			WHERE ` + ofQueue,
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		readyLanes: `WITH RECURSIVE l AS (
 			(SELECT lane, 1 AS n FROM {queue} WHERE lane > $1 AND lane <= $2 ORDER BY lane LIMIT 1)
 			UNION ALL SELECT x.lane, l.n + 1 FROM l CROSS JOIN LATERAL
 				(SELECT q.lane FROM {queue} q WHERE q.lane > l.lane AND q.lane <= $2 ORDER BY q.lane LIMIT 1) x WHERE l.n < $3
 			) SELECT lane FROM l`,
-		readStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON ` + ofStatus,
-		lockStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON ` + ofStatus + ` ORDER BY v.ref FOR UPDATE OF s`,
-		freeProbes: `SELECT s.ref FROM {v ref uuid} JOIN {status} s ON ` + ofStatus + ` WHERE s.circuit = 1 AND s.blocked_until <= $1
+		readStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref`,
+		lockStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref ORDER BY s.ref FOR UPDATE OF s`,
+		freeProbes: `SELECT s.ref FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref WHERE s.circuit = 1 AND s.blocked_until <= $1
 			FOR UPDATE OF s SKIP LOCKED`,
-		takeProbes: `UPDATE {status} s SET blocked_until = $1 FROM {v ref uuid} WHERE ` + ofStatus,
+		takeProbes: `UPDATE {status} s SET blocked_until = $1 FROM {v ref uuid} WHERE s.ref = v.ref`,
 		pickDeliveries: `SELECT d.* FROM {v lane uuid, room int} CROSS JOIN LATERAL (
 			SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = v.lane AND q.due_at <= $1 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT v.room FOR UPDATE SKIP LOCKED) d LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} q SET lane = ` + postgresZero + `, due_at = $1, lease_no = q.lease_no + 1, leased_until = $1
-			FROM {v event_uid uuid, endpoint_id text} WHERE ` + ofQueue,
+			FROM {v event_uid uuid, endpoint_id text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		leaseInLane: `UPDATE {queue} q SET lease_no = q.lease_no + 1, leased_until = $1
-			FROM {v event_uid uuid, endpoint_id text} WHERE ` + ofQueue,
+			FROM {v event_uid uuid, endpoint_id text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		rebindDeliveries: `UPDATE {queue} q SET version = v.version FROM {v event_uid uuid, endpoint_id text, version int}
-			WHERE ` + ofQueue,
-		readEvents: `SELECT ` + eventColumns + ` FROM {v uid uuid} CROSS JOIN LATERAL (
-			SELECT * FROM {events} e WHERE e.uid >= v.uid AND e.uid <= v.uid ORDER BY e.uid LIMIT 1) e`,
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		readEvents: `SELECT ` + eventColumns + ` FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
 		readEndpoints: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (SELECT ` + endpointColumns + ` FROM {endpoints} e
 			JOIN {status} s ON s.ref = e.ref WHERE e.ref = v.ref LIMIT 1) x`,
 		readVersions: `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {v ref uuid, version int}
-			JOIN {versions} r ON (r.ref, r.version) >= (v.ref, v.version) AND (r.ref, r.version) <= (v.ref, v.version)`,
+			JOIN {versions} r ON r.ref = v.ref AND r.version = v.version`,
 
 		settleDelivered: `WITH g AS (
 			DELETE FROM {queue} q USING {v n int, event_uid uuid, endpoint_id text, ref uuid, lease_no int, failures int, started_at int,
 				duration_us int, status int, truncated int, body bytes}
-			WHERE ` + ofQueue + ` AND q.ref IS NOT DISTINCT FROM v.ref
-				AND q.lease_no IS NOT DISTINCT FROM v.lease_no AND q.leased_until > 0 AND (SELECT s.failures + s.circuit FROM {status} s WHERE s.ref = v.ref) = 0
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id AND q.ref = v.ref AND q.lease_no = v.lease_no
+				AND q.leased_until > 0 AND (SELECT s.failures + s.circuit FROM {status} s WHERE s.ref = v.ref) = 0
 			RETURNING v.*, q.version, q.attempts, q.pruned, q.fanout
 			), d AS (
 			INSERT INTO {deliveries} (` + deliveryColumns + `) SELECT g.event_uid, g.endpoint_id, g.ref, g.version, 'succeeded', '',
@@ -152,30 +134,29 @@ var postgres = dialect{
 			) SELECT x.items, y.* FROM (SELECT g.ref, string_agg(CAST(g.n AS text), ',') AS items FROM g GROUP BY g.ref) x
 			CROSS JOIN LATERAL (SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref = x.ref LIMIT 1) y`,
 		lockQueue: `SELECT ` + queueRead + ` FROM {v event_uid uuid, endpoint_id text}
-			JOIN {queue} q ON ` + ofQueue + `
-			ORDER BY v.event_uid, v.endpoint_id FOR UPDATE OF q`,
+			JOIN {queue} q ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
+			ORDER BY q.event_uid, q.endpoint_id FOR UPDATE OF q`,
 		lockDeliveries: `SELECT ` + deliveryRead + ` FROM {v event_uid uuid, endpoint_id text}
-			JOIN {deliveries} d ON ` + ofDeliveries + `
-			ORDER BY v.event_uid, v.endpoint_id FOR UPDATE OF d`,
+			JOIN {deliveries} d ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id
+			ORDER BY d.event_uid, d.endpoint_id FOR UPDATE OF d`,
 		findAttempts: `SELECT a.event_uid, a.endpoint_id, a.lease_no, a.late FROM {v event_uid uuid, endpoint_id text, lease_no int}
-			JOIN {attempts} a ON (a.event_uid, a.endpoint_id, a.lease_no) >= (v.event_uid, v.endpoint_id, v.lease_no)
-			AND (a.event_uid, a.endpoint_id, a.lease_no) <= (v.event_uid, v.endpoint_id, v.lease_no)`,
+			JOIN {attempts} a ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no`,
 		deleteQueue: `DELETE FROM {queue} q USING {v event_uid uuid, endpoint_id text}
-			WHERE ` + ofQueue,
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		deleteDeliveries: `DELETE FROM {deliveries} d USING {v event_uid uuid, endpoint_id text}
-			WHERE ` + ofDeliveries,
+			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
 		requeue: `UPDATE {queue} q SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased_until = 0, settled_no = v.settled_no,
 			attempts = v.attempts, failures = v.failures, since = v.since, reason = v.reason
 			FROM {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int, failures int,
-			since int, reason text} WHERE ` + ofQueue,
+			since int, reason text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		updateStatus: `UPDATE {status} s SET version = v.version, state = v.state, reason = v.reason, updated_at = v.updated_at,
 			failures = v.failures, failing_since = v.failing_since, last_failure_at = v.last_failure_at,
 			recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit
 			FROM {v ref uuid, version int, state text, reason text, updated_at int, failures int, failing_since int,
-			last_failure_at int, recovered_at int, blocked_until int, circuit int} WHERE ` + ofStatus,
+			last_failure_at int, recovered_at int, blocked_until int, circuit int} WHERE s.ref = v.ref`,
 		insertVersions: `INSERT INTO {versions} (ref, version, url, profile, metadata, superseded_at)
 			SELECT e.ref, v.version, e.url, e.profile, e.metadata, v.superseded_at FROM {v ref uuid, version int, superseded_at int}
-			JOIN {endpoints} e ON e.ref >= v.ref AND e.ref <= v.ref ON CONFLICT DO NOTHING`,
+			JOIN {endpoints} e ON e.ref = v.ref ON CONFLICT DO NOTHING`,
 
 		countEndpoint: `INSERT INTO {tenants} AS t (tenant, endpoints) VALUES ($1, 1)
 			ON CONFLICT (tenant) DO UPDATE SET endpoints = t.endpoints + 1`,
@@ -220,7 +201,7 @@ var postgres = dialect{
 		countAttempts: `SELECT a.event_uid, a.endpoint_id, count(*) FROM {v uid uuid} JOIN {attempts} a ON a.event_uid = v.uid
 			GROUP BY a.event_uid, a.endpoint_id`,
 		addPruned: `UPDATE {deliveries} d SET pruned = d.pruned + v.pruned FROM {v event_uid uuid, endpoint_id text, pruned int}
-			WHERE ` + ofDeliveries,
+			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
 	},
 }
 

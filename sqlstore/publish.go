@@ -82,10 +82,10 @@ func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest) (resul
 		results = p.results
 		return p.run()
 	}
-	err = s.write(ctx, "publish", writing{plain: p.allNew, kept: true}, run)
+	err = s.write(ctx, "publish", writing{plain: p.allNew}, run)
 	if duplicateKey(err) && p.allNew { // the request is repeated
 		p.allNew = false
-		err = s.write(ctx, "publish", writing{kept: true}, run)
+		err = s.write(ctx, "publish", writing{}, run)
 	}
 	if errors.Is(err, errRefused) {
 		return results, nil

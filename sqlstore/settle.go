@@ -65,7 +65,7 @@ func (s *Store) settleApart(ctx context.Context, now time.Time, items []webhook.
 }
 
 func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settlement) (out webhook.Settled, err error) {
-	err = s.write(ctx, "settle", writing{kept: true}, func(t *tx) error {
+	err = s.write(ctx, "settle", writing{}, func(t *tx) error {
 		b := settling{tx: t, now: micros(now), at: now, items: items}
 		err := b.run()
 		out = b.out

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -175,7 +174,6 @@ func (s *Store) readOnce(t *tx, do func(*tx) error) error {
 type writing struct {
 	plain  bool // it needs none of the dialect's settings
 	noMore bool // it is not run again when it is unknown whether it was committed
-	kept   bool // its statements' plans may be kept
 	single bool // it is one statement, which needs no transaction around it
 }
 
@@ -284,8 +282,6 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, how writing) (on runn
 		err = s.beginSQLite(ctx, conn)
 	case how.plain:
 		_, err = conn.ExecContext(ctx, s.dialect.beginning)
-	case how.kept:
-		_, err = conn.ExecContext(ctx, s.dialect.beginning+cmp.Or(s.dialect.kept, s.dialect.settings))
 	default:
 		_, err = conn.ExecContext(ctx, s.dialect.beginning+s.dialect.settings)
 	}

@@ -101,6 +101,24 @@ func TestALeaseStaysWhereACallHasNoRoomForMore(t *testing.T) {
 	})
 }
 
+func TestManyLeasesStayInTheirLaneThoughThereAreNoMore(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		for _, n := range []int{63, 64} {
+			s := laneWith(t, d, n)
+			numbers, leased := s.some(webhook.ClaimRequest{Max: 100, MaxBytes: 1 << 20, Room: 100})
+			require.Len(t, numbers, n)
+			assert.Equal(t, map[int]int{63: 0, 64: 64}[n], s.inLane())
+			numbers, _ = s.some(webhook.ClaimRequest{Max: 100, MaxBytes: 1 << 20, Room: 100})
+			assert.Empty(t, numbers)
+			for i := range leased {
+				_, err := s.store.Settle(t.Context(), s.now, []webhook.Settlement{s.succeeded(leased[i])})
+				require.NoError(t, err)
+			}
+			assert.Zero(t, s.rowsOf("queue"))
+		}
+	})
+}
+
 func TestALeaseInALaneWithMoreChangesNoIndexOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	dsn := postgres.dsn(t)

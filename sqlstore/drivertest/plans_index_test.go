@@ -2,8 +2,6 @@ package drivertest
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"slices"
 	"strings"
 	"sync"
@@ -19,8 +17,7 @@ import (
 
 // A planner notes the plan of each statement that a store runs, as the database makes it at that moment.
 type planner struct {
-	d     database
-	empty *sql.Conn // of PostgreSQL: a database without rows, where plans are looked at that are kept
+	d database
 
 	mu     sync.Mutex
 	method string
@@ -54,9 +51,6 @@ func (p *planner) watch(ctx context.Context, s recorder.Statement) {
 		if mode[0][0] != "force_custom_plan" {
 			kinds = []bool{false, true} // PostgreSQL may use the plan again, for other values
 		}
-		if mode[0][0] == "force_generic_plan" {
-			p.kept(ctx, &s)
-		}
 	}
 	for _, generic := range kinds {
 		made, err := p.d.explain(ctx, &s, generic)
@@ -66,57 +60,6 @@ func (p *planner) watch(ctx context.Context, s recorder.Statement) {
 		}
 		p.plans[p.method] = append(p.plans[p.method], made)
 	}
-}
-
-// kept notes the plan that is kept of a statement which is run first while all tables are empty.
-func (p *planner) kept(ctx context.Context, s *recorder.Statement) {
-	made := &plan{query: shorten(s.Query)}
-	rows, err := askGeneric(s, func(query string) ([][]driver.Value, error) { return askAll(ctx, p.empty, query) })
-	if err != nil {
-		p.errs = append(p.errs, err)
-		return
-	}
-	made.readPostgres(rows)
-	p.plans[p.method+" without rows"] = append(p.plans[p.method+" without rows"], made)
-}
-
-// askAll returns the rows of a statement that has one column, or none.
-func askAll(ctx context.Context, conn *sql.Conn, query string) ([][]driver.Value, error) {
-	found, err := conn.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer found.Close()
-	var rows [][]driver.Value
-	for found.Next() {
-		var one string
-		if err := found.Scan(&one); err != nil {
-			return nil, err
-		}
-		rows = append(rows, []driver.Value{one})
-	}
-	return rows, found.Err()
-}
-
-// withoutRows returns a connection to a database in which all tables are empty, as PostgreSQL knows of them or not. It has the settings
-// with which a store's transactions are planned.
-func withoutRows(t *testing.T, analyzed bool) *sql.Conn {
-	t.Helper()
-	db := postgres.migrated(t).DB()
-	conn, err := db.Conn(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	queries := []string{
-		"SET plan_cache_mode = force_generic_plan", "SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET enable_hashjoin = off", "SET enable_mergejoin = off",
-	}
-	if analyzed {
-		queries = append(queries, "VACUUM ANALYZE")
-	}
-	for _, query := range queries {
-		_, err := conn.ExecContext(t.Context(), query)
-		require.NoError(t, err)
-	}
-	return conn
 }
 
 // enough is how often the plan of a statement is looked at, in all the ways in which a method is called.
@@ -133,9 +76,6 @@ func (p *planner) seenEnough(query string) bool {
 func planned(t *testing.T, d database, analyzed bool) *planner {
 	t.Helper()
 	p := &planner{d: d, plans: make(map[string][]*plan), seen: make(map[string]int)}
-	if d.name == postgres.name {
-		p.empty = withoutRows(t, analyzed)
-	}
 	dsn := d.dsn(t)
 	plain := d.store(t, dsn, sqlstore.Options{})
 	require.NoError(t, plain.Migrate(t.Context()))

@@ -121,35 +121,16 @@ func indexOf(name, table string) string {
 var (
 	pgScan   = regexp.MustCompile(`(?:Index|Index Only) Scan(?: Backward)? using (\S+) on (\S+)|Bitmap Index Scan on (\S+)|(Seq Scan|Sample Scan) on (\S+)`)
 	pgColumn = regexp.MustCompile(`\((?:\w+\.)?(\w+) (?:=|<|>|<=|>=) `)
-	pgRow    = regexp.MustCompile(`\(ROW\(([\w, ]+)\) (?:<=|>=) ROW`)
 )
 
-// columnsOf returns the columns of an index that a condition is about.
-func columnsOf(cond string) []string {
-	var columns []string
-	for _, m := range pgColumn.FindAllStringSubmatch(cond, -1) {
-		columns = append(columns, m[1])
-	}
-	for _, m := range pgRow.FindAllStringSubmatch(cond, -1) {
-		columns = append(columns, strings.Split(m[1], ", ")...)
-	}
-	return columns
-}
-
-// askPostgres asks for the plan of a statement that is about to be run, or for the one that is kept for any values.
 func (p *plan) askPostgres(ctx context.Context, s *recorder.Statement, generic bool) error {
 	rows, err := s.Ask(ctx, "EXPLAIN (COSTS OFF) "+s.Query, s.Args)
 	if generic {
-		rows, err = askGeneric(s, func(query string) ([][]driver.Value, error) { return s.Ask(ctx, query, nil) })
+		rows, err = askGeneric(ctx, s)
 	}
 	if err != nil {
 		return err
 	}
-	p.readPostgres(rows)
-	return nil
-}
-
-func (p *plan) readPostgres(rows [][]driver.Value) {
 	var lines []string
 	var last *access
 	keep := func() {
@@ -178,19 +159,20 @@ func (p *plan) readPostgres(rows [][]driver.Value) {
 			}
 		}
 		if _, cond, ok := strings.Cut(line, "Index Cond: "); ok && last != nil {
-			for _, column := range columnsOf(cond) {
-				if !slices.Contains(last.columns, column) {
-					last.columns = append(last.columns, column)
+			for _, m := range pgColumn.FindAllStringSubmatch(cond, -1) {
+				if !slices.Contains(last.columns, m[1]) {
+					last.columns = append(last.columns, m[1])
 				}
 			}
 		}
 	}
 	keep()
 	p.text = strings.Join(lines, "\n")
+	return nil
 }
 
 // askGeneric asks for the plan that is kept for a prepared statement, whatever its values are.
-func askGeneric(s *recorder.Statement, ask func(query string) ([][]driver.Value, error)) ([][]driver.Value, error) {
+func askGeneric(ctx context.Context, s *recorder.Statement) ([][]driver.Value, error) {
 	values := make([]string, len(s.Args))
 	for i, a := range s.Args {
 		switch v := a.Value.(type) {
@@ -204,17 +186,11 @@ func askGeneric(s *recorder.Statement, ask func(query string) ([][]driver.Value,
 	if len(values) > 0 {
 		execute += "(" + strings.Join(values, ", ") + ")"
 	}
-	mode, err := ask("SHOW plan_cache_mode")
-	if err != nil {
-		return nil, err
-	}
-	queries := []string{"PREPARE asked AS " + s.Query, execute, "DEALLOCATE asked"}
-	if mode[0][0] != "force_generic_plan" {
-		queries = []string{queries[0], "SET plan_cache_mode = force_generic_plan", execute, "RESET plan_cache_mode", queries[2]}
-	}
 	var plan [][]driver.Value
-	for _, query := range queries {
-		rows, err := ask(query)
+	for _, query := range []string{
+		"PREPARE asked AS " + s.Query, "SET plan_cache_mode = force_generic_plan", execute, "RESET plan_cache_mode", "DEALLOCATE asked",
+	} {
+		rows, err := s.Ask(ctx, query, nil)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", query, err)
 		}

@@ -89,7 +89,7 @@ var served = []service{
 	serve("versions", `^SELECT r\.ref, r\.version`, "versions.primary(ref,version)|versions.primary(ref"),
 	serve("status", `^SELECT s\.ref,.*s\.circuit FROM (status|\()`, "status.primary(ref)"),
 
-	serve("lock unfinished", `^SELECT q\.event_uid.*q\.size, q\.fanout FROM .*q\.endpoint_id\) (IN|>=)`, queueKey),
+	serve("lock unfinished", `^SELECT q\.event_uid.*q\.size, q\.fanout FROM .*q\.endpoint_id( =|\) IN)`, queueKey),
 	serve("lock finished", `^SELECT d\.event_uid.*d\.pruned FROM`, deliveriesKey),
 	serve("attempts of leases", `^SELECT (a\.)?event_uid, (a\.)?endpoint_id, (a\.)?lease_no, (a\.)?late FROM`, attemptsOf),
 	serve("take off the queue", `^DELETE FROM queue .*endpoint_id`, queueKey),

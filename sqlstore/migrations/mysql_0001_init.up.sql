@@ -95,7 +95,7 @@ CREATE TABLE IF NOT EXISTS {outbox} (
 
 -- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready. leased_until, if
 -- it is not zero, is when others than its holder may take it. A delivery that is leased waits for that time in lane zero; or it stays
--- in its lane, where there are more and it would be visited all the same.
+-- in its lane, where there are many.
 CREATE TABLE IF NOT EXISTS {queue} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,

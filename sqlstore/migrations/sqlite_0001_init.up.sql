@@ -94,7 +94,7 @@ CREATE INDEX {prefix}outbox_due ON {outbox} (due_at);
 
 -- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready. leased_until, if
 -- it is not zero, is when others than its holder may take it. A delivery that is leased waits for that time in lane zero; or it stays
--- in its lane, where there are more and it would be visited all the same.
+-- in its lane, where there are many.
 CREATE TABLE {queue} (
 	event_uid   BLOB   NOT NULL,
 	endpoint_id TEXT NOT NULL,
