@@ -11,8 +11,7 @@ import (
 
 const gather = 5 * time.Millisecond
 
-// newCrowd returns a bench on which a batch of three calls, which is a crowd, has just ended. Two of its callers have left their
-// names for the next.
+// newCrowd returns a bench on which a batch of three calls, which is a crowd, has just ended. Two more, 5 and 6, wait for the next.
 func newCrowd(t *testing.T, limits Limits) *bench {
 	t.Helper()
 	limits.Gather, limits.Crowd = gather, 3
