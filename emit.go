@@ -14,8 +14,9 @@ const (
 	// slowBatch is how long a call to the Store takes until a further one is made beside it, though it may not be full.
 	slowBatch = 50 * time.Millisecond
 
-	// gatherEvents and gatherResults are how long calls gather after a group of at least crowd, at most: a group costs the Store about as
-	// much as twenty calls, so where there are many it pays to wait for those that are about to come. Nobody waits for results.
+	// gatherEvents and gatherResults are how long calls gather after a group of at least crowd, at most: a group alone costs
+	// PostgreSQL as much as 25 events or 60 results do, so where there are many it pays to wait for those that are about to come.
+	// Nobody waits for results.
 	gatherEvents  = 3 * time.Millisecond
 	gatherResults = 5 * time.Millisecond
 	crowd         = 8
@@ -34,8 +35,8 @@ const (
 // Emit stores an event and one delivery for each endpoint that is subscribed to it, and returns when that is durable. It
 // works without Run. An event that no endpoint receives is not stored, unless Config.KeepUnmatched.
 //
-// Concurrent calls are grouped into one transaction; after a group of eight or more the next waits up to 3 milliseconds, until as many
-// have come, and fewer callers never wait. If ctx ends while another caller commits the group, Emit returns
+// Concurrent calls are grouped into one transaction; after a group of eight or more the next waits until as many have come, for
+// up to 3 milliseconds. If ctx ends while another caller commits the group, Emit returns
 // ctx.Err() and the outcome is unknown; emit again with Receipt.EventID as the id to be sure. A caller that commits for the
 // group returns when that has ended, whatever becomes of ctx, after 10 seconds for each of its calls to the Store at most.
 //

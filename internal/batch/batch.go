@@ -1,6 +1,6 @@
 // Package batch groups concurrent calls into one. It has no goroutines of its own: a batch is whatever gathered while the one before it was
-// running, and one of its callers runs it. A lone caller is never delayed, many may gather a little longer, and nobody waits for a batch
-// that is slow.
+// running, and one of its callers runs it. A lone caller is not delayed, unless it comes right behind many; these may gather a little
+// longer. Nobody waits for a batch that is slow.
 package batch
 
 import (
@@ -39,7 +39,8 @@ type Group[T, R any] struct {
 	mu      sync.Mutex
 	queue   []*call[T, R] // waits only while it may not begin
 	running []*turn[T, R]
-	crowd   int // how many calls the next batch waits for; 0 for none
+	crowd   int         // how many calls the next batch waits for; 0 for none
+	gathers *time.Timer // fires when it waits no more
 }
 
 // A turn is a batch that runs, or that one of its callers is about to run.
@@ -110,8 +111,8 @@ func (g *Group[T, R]) mayBegin(calls int) bool {
 		return false
 	case calls >= g.limits.Items:
 		return true
-	case g.crowd > 0:
-		return calls >= g.crowd
+	case calls < g.crowd:
+		return false
 	case len(g.running) == 0:
 		return true
 	}
@@ -120,6 +121,10 @@ func (g *Group[T, R]) mayBegin(calls int) bool {
 }
 
 func (g *Group[T, R]) begin(calls []*call[T, R]) *turn[T, R] {
+	if g.crowd > 0 {
+		g.crowd = 0
+		g.gathers.Stop()
+	}
 	t := &turn[T, R]{calls: calls, began: time.Now()}
 	if g.limits.Slow > 0 && g.limits.Running > 1 {
 		t.timer = time.AfterFunc(g.limits.Slow, g.passBy)
@@ -250,7 +255,7 @@ func (g *Group[T, R]) next(t *turn[T, R]) {
 	g.running = slices.DeleteFunc(g.running, func(other *turn[T, R]) bool { return other == t })
 	if g.limits.Gather > 0 && len(t.calls) >= g.limits.Crowd && g.crowd == 0 {
 		g.crowd = len(t.calls) + len(g.queue)
-		time.AfterFunc(g.limits.Gather, g.gathered)
+		g.gathers = time.AfterFunc(g.limits.Gather, g.gathered)
 	}
 	next := g.beginNext()
 	g.mu.Unlock()

@@ -47,6 +47,20 @@ func TestAfterACrowdABatchBeginsWhenAsManyHaveCome(t *testing.T) {
 	})
 }
 
+func TestAfterACrowdThatHasComeTheNextDoesNotBeginBesideIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newCrowd(t, Limits{Running: 2, Items: 10, Bytes: 1000, Slow: slow})
+		b.call(t.Context(), 7, 8, 9)
+		assert.Equal(t, [][]int{{5, 6, 7, 8, 9}}, b.begun())
+		b.call(t.Context(), 10, 11, 12, 13, 14, 15)
+		pass(gather)
+		assert.Empty(t, b.begun(), "it is not slow yet")
+		pass(slow - gather)
+		assert.Equal(t, [][]int{{10, 11, 12, 13, 14, 15}}, b.begun())
+		b.drain()
+	})
+}
+
 func TestAfterACrowdAWholeBatchBeginsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newCrowd(t, Limits{Running: 1, Items: 3, Bytes: 100})

@@ -48,8 +48,8 @@ func (s *soaker) ready() {
 // giveBack makes what has been claimed ready again.
 func (s *soaker) giveBack() {
 	s.Helper()
-	s.f.exec(fmt.Sprintf("UPDATE webhook_queue SET lane = ref, leased_until = 0, due_at = %d WHERE lane = %s",
-		s.now.Add(-time.Hour).UnixMicro(), s.f.uuid(uuid.UUID{})))
+	s.f.exec(fmt.Sprintf("UPDATE webhook_queue SET lane = ref, leased_until = 0, due_at = %d WHERE leased_until > 0",
+		s.now.Add(-time.Hour).UnixMicro()))
 }
 
 // finished makes deliveries that have succeeded, with an attempt each. They need no events.
