@@ -42,7 +42,8 @@ type Endpoint struct {
 	Metadata map[string]string
 
 	// Header is sent with every request to the endpoint, up to 32 headers. In an update a name with an empty value
-	// keeps its stored value, and a name left out is removed.
+	// keeps its stored value, and a name left out is removed. A stored value goes only to the scheme, host and port
+	// that it was given for: an update that changes those must give every value again.
 	Header map[string]Secret
 
 	// Timeout bounds one request from dial to the end of the response, at most Config.MaxTimeout. Zero means
@@ -53,7 +54,8 @@ type Endpoint struct {
 	// Config.PerEndpoint, growing to four times that while answers come quickly.
 	MaxInFlight int
 
-	// Secret is the newest signing secret. It may be given at creation; the profile makes one otherwise.
+	// Secret is the newest signing secret. It may be given at creation; the profile makes one otherwise. Secrets are
+	// never sent, and stay when the URL changes: rotate when a former receiver should not verify later requests.
 	Secret Secret
 
 	// Secrets are all live signing secrets, the newest first; more than one while a rotation overlaps.

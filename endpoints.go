@@ -208,12 +208,15 @@ func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 	return e.checkHeader(old)
 }
 
-// checkHeader checks the endpoint's own headers; an empty value stands for the stored one.
+// checkHeader checks the endpoint's own headers. An empty value stands for the stored one, which
+// goes only to the origin that it was given for: at another one, whoever changed the URL would
+// read it.
 func (e *Endpoint) checkHeader(old *Endpoint) error {
 	header, err := checkHeaders("Endpoint.Header", e.Header)
 	if err != nil {
 		return err
 	}
+	moved := old != nil && originOf(e.URL) != originOf(old.URL)
 	for name, value := range header {
 		if value != "" {
 			if err := checkNotSealed(fmt.Sprintf("Endpoint.Header[%q]", name), value); err != nil {
@@ -223,6 +226,12 @@ func (e *Endpoint) checkHeader(old *Endpoint) error {
 		}
 		if old == nil || old.Header[name] == "" {
 			return &FieldError{fmt.Sprintf("Endpoint.Header[%q]", name), "is empty", "give it a value, or leave it out"}
+		}
+		if moved {
+			return &FieldError{
+				fmt.Sprintf("Endpoint.Header[%q]", name), "has a stored value that was given for another scheme, host or port of the URL",
+				"give the value again, or leave the header out",
+			}
 		}
 		header[name] = old.Header[name]
 	}
@@ -284,7 +293,8 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 
 // UpdateEndpoint replaces an endpoint that was read before: read it, change it, and pass it on. It is [ErrConflict] if it was
 // changed since (its Version is not e.Version), and [ErrNotFound] if it is gone. Secrets are not changed by it, and a header
-// with an empty value keeps its stored value. The state disabled gets ReasonCustomer, and making it active again clears Health.
+// with an empty value keeps its stored value. When the scheme, host or port of the URL changes, each header's value must be
+// given again: a [FieldError] names the first that is not. The state disabled gets ReasonCustomer, and making it active again clears Health.
 // The change acts at once in this process and within a second in others.
 //
 // The scope of all tenants may update what it has read; e.Tenant says whose it is.

@@ -32,6 +32,17 @@ func (w *World) stored(t *testing.T, id string) webhook.Endpoint {
 	return e
 }
 
+// theKeyStays checks that the header of the endpoint "active" still goes where it was given for.
+func theKeyStays(t *testing.T, w *World) {
+	t.Helper()
+	_, err := w.Dispatcher.Tenant(Ours).Test(t.Context(), "active")
+	check(t, err)
+	sent := w.Transport.Sent()
+	if last := sent[len(sent)-1]; last.URL != "https://active.example/hooks" || last.Header.Get("X-Key") != Canary+"-header" {
+		t.Errorf("the request went to %s", last.URL)
+	}
+}
+
 var endpointCases = []Case{
 	{
 		Name: "endpoints are listed in the order of their ids", Path: "/webhooks", Status: 200, Permission: webhookhttp.PermissionRead,
@@ -133,10 +144,31 @@ var endpointCases = []Case{
 
 	{
 		Name: "an update changes what is sent and leaves the rest", Method: http.MethodPatch, Path: "/webhooks/active",
-		Body: `{"url": "https://new.example/hooks"}`, Status: 200, Permission: webhookhttp.PermissionWrite,
-		Want: `{"url": "https://new.example/hooks", "events": ["member.*", "file.changed"], "description": "<b>\"Ours\" & co</b>",
+		Body: `{"url": "https://active.example/new"}`, Status: 200, Permission: webhookhttp.PermissionWrite,
+		Want: `{"url": "https://active.example/new", "events": ["member.*", "file.changed"], "description": "<b>\"Ours\" & co</b>",
 			"metadata": {"plan": "pro"}, "headers": {"X-Key": ""}, "timeout_ms": 5000, "max_in_flight": 3, "version": "<any>", "secret": "<absent>"}`,
 		WantHeader: map[string]string{"ETag": `"[0-9]+-[0-9a-f]{16}"`},
+	},
+	{
+		Name: "a header's value does not follow the URL to another host", Method: http.MethodPatch, Path: "/webhooks/active",
+		Body: `{"url": "https://new.example/hooks"}`, Status: 400, Code: "invalid_field", Field: `headers["X-Key"]`,
+		Want:  `{"cure": "/give the value again/"}`,
+		After: theKeyStays,
+	},
+	{
+		Name: "a header that is kept does not follow the URL to another port", Method: http.MethodPatch, Path: "/webhooks/active",
+		Body: `{"url": "https://active.example:8443/hooks", "headers": {"x-key": "", "X-New": "n"}}`, Status: 400, Code: "invalid_field",
+		Field: `headers["X-Key"]`, After: theKeyStays,
+	},
+	{
+		Name: "a header that is given again follows the URL", Method: http.MethodPatch, Path: "/webhooks/active",
+		Body: `{"url": "https://new.example/hooks", "headers": {"X-Key": "for the new one"}}`, Status: 200,
+		Want: `{"url": "https://new.example/hooks", "headers": {"X-Key": ""}}`,
+	},
+	{
+		Name: "a URL goes to another host when the headers are removed", Method: http.MethodPatch, Path: "/webhooks/active",
+		Body: `{"url": "https://new.example/hooks", "headers": null}`, Status: 200,
+		Want: `{"url": "https://new.example/hooks", "headers": {}}`,
 	},
 	{
 		Name: "an update of several fields", Method: http.MethodPatch, Path: "/webhooks/active",

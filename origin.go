@@ -1,0 +1,24 @@
+package webhook
+
+import "strings"
+
+// originOf returns the scheme, host and port of a URL, as "https://a.example:443": in lower
+// case, with the default port, without userinfo. Two URLs with the same origin reach the same
+// server. It takes URLs that checkURL accepts; of others, no two that differ are the same.
+func originOf(raw string) string {
+	end := hostEnd(raw)
+	scheme, host, ok := strings.Cut(raw[:end], "://")
+	if !ok {
+		return raw
+	}
+	scheme, host = strings.ToLower(scheme), strings.ToLower(host[strings.LastIndexByte(host, '@')+1:])
+	if strings.LastIndexByte(host, ':') <= strings.LastIndexByte(host, ']') { // an IPv6 address has colons in its brackets
+		switch scheme {
+		case "https":
+			host += ":443"
+		case "http":
+			host += ":80"
+		}
+	}
+	return scheme + "://" + host
+}
