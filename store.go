@@ -139,6 +139,9 @@ type Store interface {
 	// disabled endpoints (with their reason) and of deleted ones, except leased ones; forgets deleted endpoints that have
 	// none left; and removes what is older than r says, response bodies, attempts, and events with their deliveries, never
 	// of an event with an unfinished delivery. Ages count from the event's CreatedAt; a negative age keeps for ever.
+	//
+	// Processes that share a Store may leave the housekeeping to one of them: a call of another does nothing, except
+	// after it disabled or deleted an endpoint. When that one stops, another goes on within two minutes of calls.
 	Prune(ctx context.Context, now time.Time, r Retention) (more bool, err error)
 
 	// Erase removes all that is stored of a tenant. A lease of its deliveries is lost. It alone may do a part of its work when

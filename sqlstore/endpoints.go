@@ -171,6 +171,9 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	if err != nil {
 		return webhook.Endpoint{}, err
 	}
+	if updated.State == webhook.EndpointDisabled {
+		s.stopped.Store(true)
+	}
 	return updated, nil
 }
 
@@ -188,7 +191,7 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ t
 	if key.Tenant == "" {
 		return paging.NoTenant("EndpointKey.Tenant")
 	}
-	return s.write(ctx, "delete endpoint", writing{noMore: true}, func(t *tx) error {
+	err := s.write(ctx, "delete endpoint", writing{noMore: true}, func(t *tx) error {
 		ref := refOf(key)
 		e, found, err := t.locked(ref)
 		if err != nil {
@@ -199,6 +202,10 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ t
 		}
 		return t.remove(ref, &e)
 	})
+	if err == nil {
+		s.stopped.Store(true)
+	}
+	return err
 }
 
 // remove deletes an endpoint that is locked.

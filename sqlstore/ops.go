@@ -93,6 +93,7 @@ const (
 
 	// Housekeeping.
 	lockPruner
+	usePruner
 	pruneRefs
 	pruneQueue
 	oldEvents
@@ -172,7 +173,8 @@ var everywhere = map[op]string{
 			AND (started_at < $2 OR lease_no < $5)
 		ORDER BY started_at DESC, lease_no DESC LIMIT $6`,
 
-	lockPruner:     `SELECT name FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
+	lockPruner:     `SELECT used_by, used_at FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
+	usePruner:      `UPDATE {locks} SET used_by = $1, used_at = $2 WHERE name = 'prune'`,
 	oldEvents:      `SELECT uid FROM {events} WHERE uid >= $1 AND uid < $2 ORDER BY uid LIMIT $3`,
 	oldAttempts:    `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) a`,
 	oldBodies:      `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {bodies} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) b`,

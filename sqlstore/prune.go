@@ -20,6 +20,10 @@ const (
 	// sweepAgain is how often Prune begins at the oldest event again: other processes may have finished what it had to leave.
 	sweepAgain = 10 * time.Minute
 
+	// pruneAlone is how long after a step of one process the others leave the housekeeping to it. The one that
+	// prunes takes a step each minute, and has half a minute to be late.
+	pruneAlone = 90 * time.Second
+
 	// versionSlack is how long an endpoint's earlier version is kept although no delivery needs it: a Publish, and what it is
 	// matched by, may be on their way.
 	versionSlack = time.Hour
@@ -57,32 +61,38 @@ const (
 	stageSweeps
 )
 
-// Prune implements [webhook.Store]. While another process prunes it does nothing.
+// Prune implements [webhook.Store]. It does nothing while another process prunes, or took a step less than
+// pruneAlone ago, unless this store has disabled or deleted an endpoint since its own last step.
 func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (more bool, err error) {
+	stopped := s.stopped.Swap(false)
 	s.mu.Lock()
 	pass, swept := s.pass, s.swept
+	if stopped {
+		pass.stage, pass.lane = stageLanes, zeroID
+	}
 	if pass.stage == stageLanes && pass.lane == zeroID && now.Sub(pass.began).Abs() >= sweepAgain {
 		pass.began, swept = now, [sweeps]uuid.UUID{}
 		s.swept = swept
 	}
 	s.mu.Unlock()
-	before := swept
+	before, done := swept, false
 	s.yield(ctx)
 	err = s.write(ctx, "prune", writing{}, func(t *tx) error {
 		p := pruning{tx: t, now: now, pass: pass, swept: before}
-		free := false
-		if err := t.query(lockPruner, nil, func(r *sql.Rows) error {
-			free = true
-			var name string
-			return r.Scan(&name)
-		}); err != nil || !free {
+		more, done = false, false
+		mine, err := p.isMine(stopped)
+		if err != nil || !mine {
 			return err
 		}
+		done = true
 		more, err = p.run(r)
 		pass, swept = p.pass, p.swept
 		return err
 	})
-	if err != nil {
+	if stopped && (err != nil || !done) {
+		s.stopped.Store(true)
+	}
+	if err != nil || !done {
 		return false, err
 	}
 	s.mu.Lock()
@@ -113,6 +123,24 @@ type pruning struct {
 	now   time.Time
 	pass  sweepPass
 	swept [sweeps]uuid.UUID
+}
+
+// isMine takes the lock of the housekeeping, and reports whether this process is to do it. stopped says that the
+// process has disabled or deleted endpoints.
+func (p *pruning) isMine(stopped bool) (bool, error) {
+	var by id
+	var last int64
+	free, err := p.row(lockPruner, nil, &by, &last)
+	if err != nil || !free {
+		return false, err
+	}
+	// A clock that was set back must not keep all processes from pruning.
+	recent := p.now.Sub(fromMicros(last)).Abs() < pruneAlone
+	if recent && by.uid() != p.store.self && !stopped {
+		return false, nil
+	}
+	_, err = p.exec(usePruner, uid(p.store.self), at(p.now))
+	return true, err
 }
 
 func (p *pruning) run(r webhook.Retention) (more bool, err error) {

@@ -78,6 +78,9 @@ func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settl
 		if final(items[i].State) {
 			s.sweepFrom(items[i].UID)
 		}
+		if items[i].Disable != "" {
+			s.stopped.Store(true)
+		}
 	}
 	return out, nil
 }

@@ -102,7 +102,7 @@ var sqlite = dialect{
 			WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN (VALUES {tuples})`,
 		countStats: statsSQL,
 
-		lockPruner: `SELECT name FROM {locks} WHERE name = 'prune'`,
+		lockPruner: `SELECT used_by, used_at FROM {locks} WHERE name = 'prune'`,
 		pruneRefs: `WITH RECURSIVE l (ref, n) AS (
 			SELECT (SELECT min(ref) FROM {queue} WHERE ref > $1), 1
 			UNION ALL SELECT (SELECT min(q.ref) FROM {queue} q WHERE q.ref > l.ref), l.n + 1

@@ -49,6 +49,9 @@ type Store struct {
 
 	packet atomic.Int64 // max_allowed_packet of MySQL; 0 if it is not known
 
+	self    uuid.UUID   // tells this store's steps of the housekeeping from those of others
+	stopped atomic.Bool // an endpoint was disabled or deleted, and Prune has not looked at its deliveries since
+
 	mu    sync.Mutex
 	lane  uuid.UUID         // where the last round of Claim has ended
 	swept [sweeps]uuid.UUID // how far Prune has come, see sweep
@@ -73,6 +76,7 @@ func newStore(writer, reader *sql.DB, d *dialect, o Options) (*Store, error) {
 	}
 	return &Store{
 		dialect: d, options: o, ops: d.compile(&o), writer: writer, reader: reader, lane: uuid.New(), // begin anywhere
+		self: uuid.New(),
 	}, nil
 }
 

@@ -166,10 +166,12 @@ CREATE TABLE IF NOT EXISTS {bodies} (
 	PRIMARY KEY (event_uid, endpoint_id, lease_no)
 ) ENGINE = InnoDB;
 
--- Held by the one who does the housekeeping.
+-- The row is locked by the process that does the housekeeping, and names the last one and when it began its last step.
 CREATE TABLE IF NOT EXISTS {locks} (
-	name varbinary(255) PRIMARY KEY
+	name    varbinary(255) PRIMARY KEY,
+	used_by binary(16) NOT NULL,
+	used_at bigint NOT NULL
 ) ENGINE = InnoDB;
-INSERT IGNORE INTO {locks} (name) VALUES ('prune');
+INSERT IGNORE INTO {locks} (name, used_by, used_at) VALUES ('prune', x'00000000000000000000000000000000', 0);
 
 INSERT IGNORE INTO {schema} (version, name) VALUES (1, 'init');

@@ -167,10 +167,12 @@ CREATE TABLE {bodies} (
 	PRIMARY KEY (event_uid, endpoint_id, lease_no)
 );
 
--- Held by the one who does the housekeeping.
+-- The row is locked by the process that does the housekeeping, and names the last one and when it began its last step.
 CREATE TABLE {locks} (
-	name text COLLATE "C" PRIMARY KEY
+	name    text COLLATE "C" PRIMARY KEY,
+	used_by uuid   NOT NULL,
+	used_at bigint NOT NULL
 );
-INSERT INTO {locks} (name) VALUES ('prune');
+INSERT INTO {locks} (name, used_by, used_at) VALUES ('prune', '00000000-0000-0000-0000-000000000000', 0);
 
 INSERT INTO {schema} (version, name) VALUES (1, 'init');

@@ -165,10 +165,12 @@ CREATE TABLE {bodies} (
 	PRIMARY KEY (event_uid, endpoint_id, lease_no)
 );
 
--- Held by the one who does the housekeeping.
+-- The row is locked by the process that does the housekeeping, and names the last one and when it began its last step.
 CREATE TABLE {locks} (
-	name TEXT PRIMARY KEY
+	name    TEXT PRIMARY KEY,
+	used_by BLOB NOT NULL,
+	used_at INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO {locks} (name) VALUES ('prune');
+INSERT INTO {locks} (name, used_by, used_at) VALUES ('prune', x'00000000000000000000000000000000', 0);
 
 INSERT INTO {schema} (version, name) VALUES (1, 'init');
