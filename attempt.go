@@ -232,7 +232,7 @@ func (d *Dispatcher) timeout(e *Endpoint) time.Duration {
 // request encodes and signs. A profile that panics fails the attempt, not the process.
 func (w *work) request(p *Profile, endpoint *Endpoint, secrets []Secret, now time.Time) (req *Request, err error) {
 	defer recovered(&err)
-	m := &Message{Event: w.event, DeliveryID: deliveryID(w.event.ID, w.key.ID), CreatedAt: w.createdAt, Endpoint: w.snapshot}
+	m := &Message{Event: &w.event, DeliveryID: deliveryID(w.event.ID, w.key.ID), CreatedAt: w.createdAt, Endpoint: w.snapshot}
 	body, err := p.Encode(m)
 	if err != nil {
 		return nil, fmt.Errorf("encoding: %w", err)

@@ -146,19 +146,13 @@ func (s *session) claim(room lane.Room[EndpointKey], cursor string) (Claimed, in
 	return claimed, req.Max, nil
 }
 
-// eventRef is a claimed event, shared by its deliveries.
-type eventRef struct {
-	event     *Event
-	createdAt time.Time
-	size      int
-}
-
 // takeIn puts claimed deliveries into the lanes, or gives them back if the session has ended meanwhile.
 func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
-	events := make(map[uuid.UUID]eventRef, len(claimed.Events))
+	events := make(map[uuid.UUID]*payload, len(claimed.Events))
 	for i := range claimed.Events {
 		r := &claimed.Events[i]
-		events[r.UID] = eventRef{r.event(), r.CreatedAt, r.size()}
+		event := makePayload(r)
+		events[r.UID] = &event
 	}
 	endpoints := make(map[EndpointKey]*setting, len(claimed.Endpoints))
 	for i := range claimed.Endpoints {
@@ -185,17 +179,17 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 		if s.unsettled.takeOver(l) {
 			continue
 		}
-		ref, setting := events[l.UID], endpoints[l.Endpoint]
+		event, setting := events[l.UID], endpoints[l.Endpoint]
 		if setting != nil && setting.isGone() {
-			back = append(back, &work{key: l.Endpoint, uid: l.UID, leaseNo: l.LeaseNo, failures: l.Failures}) // Prune cancels it
+			back = append(back, &work{payload: &payload{uid: l.UID}, key: l.Endpoint, leaseNo: l.LeaseNo, failures: l.Failures}) // Prune cancels it
 			continue
 		}
-		if ref.event == nil || setting == nil {
+		if event == nil || setting == nil {
 			problems = append(problems, fmt.Errorf("claim: the store returned delivery %s of endpoint %q without its event or endpoint", l.UID, l.Endpoint.ID))
 			continue
 		}
 		w := &work{
-			key: l.Endpoint, uid: l.UID, event: ref.event, createdAt: ref.createdAt, snapshot: setting.snapshot,
+			payload: event, key: l.Endpoint, snapshot: setting.snapshot,
 			leaseNo: l.LeaseNo, leaseUntil: l.LeaseUntil, attempts: l.Attempts, failures: l.Failures, since: l.Since, probe: l.Probe,
 		}
 		if l.Version != setting.endpoint.Version {
@@ -205,7 +199,7 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 			back = append(back, w)
 			continue
 		}
-		s.lanes.Add(w.key, setting.endpoint.MaxInFlight, w, ref.size)
+		s.lanes.Add(w.key, setting.endpoint.MaxInFlight, w, &event.weight)
 	}
 	if !s.closed {
 		s.pump()

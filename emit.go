@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/lane"
 )
 
 const (
@@ -290,16 +292,22 @@ type publication struct {
 	req     PublishRequest
 	rows    int
 	index   []int // in results, of each event
-	events  [][]handOver
+	events  []handOff
+	spare   *payload      // that nobody shares
 	refused []EndpointKey // without room in their lanes
 	cold    bool          // a delivery that is due was not handed over, for want of current settings
 	stored  bool          // something was
 }
 
-// handOver is room reserved for one delivery.
-type handOver struct {
-	row     int
-	setting *setting
+// A handOff is the deliveries of one event for which there is room in their lanes.
+type handOff struct {
+	payload *payload
+	rows    []handOffRow
+}
+
+type handOffRow struct {
+	setting     *setting
+	reservation lane.Reservation[EndpointKey, *work]
 }
 
 func (d *Dispatcher) newPublication(asOf time.Duration, atomic bool) *publication {
@@ -322,12 +330,12 @@ func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
 	p.index = append(p.index, i)
 	if len(statuses) > maxFanout || p.rows+len(statuses) > maxBatchRows {
 		r.Deliveries = nil // the Store makes them
-		p.req.Events, p.events = append(p.req.Events, *r), append(p.events, nil)
+		p.req.Events, p.events = append(p.req.Events, *r), append(p.events, handOff{})
 		p.cold = true
 		return
 	}
 	r.Deliveries = make([]NewDelivery, len(statuses))
-	var reserved []handOver
+	var h handOff
 	due := p.req.Now
 	if r.NotBefore.After(due) {
 		due = r.NotBefore
@@ -346,15 +354,26 @@ func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
 			p.session.lanes.Behind(status.Key)
 			continue
 		}
-		if p.session.lanes.Reserve(status.Key, setting.endpoint.MaxInFlight, r.size()) {
+		if h.payload == nil {
+			h.payload, p.spare = p.spare, nil
+			if h.payload == nil {
+				h.payload = new(payload)
+			}
+			*h.payload = makePayload(r)
+		}
+		reservation, ok := p.session.lanes.Reserve(status.Key, setting.endpoint.MaxInFlight, &h.payload.weight)
+		if ok {
 			row.Leased, row.DueAt = true, time.Time{}
-			reserved = append(reserved, handOver{n, setting})
+			h.rows = append(h.rows, handOffRow{setting, reservation})
 		} else {
 			p.refused = append(p.refused, status.Key)
 		}
 	}
+	if h.rows == nil {
+		p.spare = h.payload
+	}
 	p.rows += len(statuses)
-	p.req.Events, p.events = append(p.req.Events, *r), append(p.events, reserved)
+	p.req.Events, p.events = append(p.req.Events, *r), append(p.events, h)
 }
 
 // publish commits what was added, and fills in the results. An error is that of the events in this part.
@@ -390,9 +409,9 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 		if p.req.Events[n].Deliveries == nil {
 			result.receipt.Deliveries = -1
 		}
-		if reserved := p.events[n]; reserved != nil {
-			p.events[n] = nil
-			p.session.handOver(&p.req.Events[n], reserved, p.req.LeaseUntil)
+		if h := p.events[n]; h.rows != nil {
+			p.events[n] = handOff{}
+			p.session.handOver(&h, p.req.LeaseUntil)
 		}
 	}
 	p.giveBack()
@@ -404,9 +423,9 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 
 // giveBack returns the room that was reserved for deliveries that do not exist.
 func (p *publication) giveBack() {
-	for n, reserved := range p.events {
-		for _, h := range reserved {
-			p.session.lanes.Unreserve(h.setting.endpoint.key(), p.req.Events[n].size())
+	for _, h := range p.events {
+		for _, row := range h.rows {
+			p.session.lanes.Unreserve(row.reservation)
 		}
 	}
 	p.events = nil

@@ -15,11 +15,20 @@ import (
 
 const (
 	queueFactor = 16       // deliveries waiting in memory, for each that may be in flight
-	queueBytes  = 64 << 20 // data of those
 	probe       = 2        // requests in flight to an endpoint that has not answered yet
 	maxLanes    = 16 << 10 // endpoints whose pace is remembered
 	maxClaim    = 1000     // deliveries of one claim
 	maxIdle     = 64       // workers that wait for work
+
+	// queueBytes bounds the events of the deliveries that wait in memory, or queueEvents events of Config.MaxEventBytes if
+	// that is more. An event counts once, with its headers, while any of its deliveries waits. The deliveries themselves
+	// (about 150 bytes each) and the requests in flight are bounded by their number.
+	queueBytes  = 64 << 20
+	queueEvents = 16
+
+	// workChunk is how many deliveries of one event are allocated together: one that is in flight for long keeps no more
+	// of them in memory.
+	workChunk = 8
 
 	pruneInterval = time.Minute
 	cutGrace      = 5 * time.Second // for the bookkeeping of requests that were cut
@@ -62,10 +71,8 @@ type session struct {
 
 // work is one delivery leased to this process.
 type work struct {
+	*payload
 	key        EndpointKey
-	uid        uuid.UUID
-	event      *Event    // shared by the deliveries of an event
-	createdAt  time.Time // of event
 	snapshot   *Endpoint // see Message.Endpoint
 	leaseNo    int64
 	leaseUntil time.Time
@@ -74,6 +81,18 @@ type work struct {
 	since      time.Time
 	probe      bool
 	test       bool // from Scope.Test
+}
+
+// A payload is an event in memory, shared by its deliveries.
+type payload struct {
+	uid       uuid.UUID
+	event     Event
+	createdAt time.Time // of event
+	weight    lane.Weight
+}
+
+func makePayload(r *EventRecord) payload {
+	return payload{uid: r.UID, event: *r.event(), createdAt: r.CreatedAt, weight: lane.NewWeight(r.size())}
 }
 
 // A job is work on its way to a worker.
@@ -87,8 +106,8 @@ func newSession(d *Dispatcher) *session {
 	s := &session{
 		d: d,
 		lanes: lane.New[EndpointKey, *work](lane.Limits{
-			InFlight: c.MaxInFlight, Cap: c.PerEndpoint, Probe: probe, Queue: queueFactor * c.MaxInFlight, Bytes: queueBytes,
-			Lanes: maxLanes, Wait: laneWait,
+			InFlight: c.MaxInFlight, Cap: c.PerEndpoint, Probe: probe, Queue: queueFactor * c.MaxInFlight,
+			Bytes: max(queueBytes, queueEvents*c.MaxEventBytes), Lanes: maxLanes, Wait: laneWait,
 		}),
 		jobs:   make(chan job),
 		woken:  make(chan struct{}, 1),
@@ -229,35 +248,33 @@ func (s *session) ready() error {
 }
 
 // handOver gives deliveries that were just published to the lanes where room was reserved for them.
-func (s *session) handOver(r *EventRecord, reserved []handOver, leaseUntil time.Time) {
-	event := r.event()
-	size := r.size()
-	works := make([]work, len(reserved))
+func (s *session) handOver(h *handOff, leaseUntil time.Time) {
+	var works []work // the rest of a chunk
+	var back []*work
 	s.mu.RLock()
 	closed := s.closed
-	for i, h := range reserved {
-		w := &works[i]
+	for i := range h.rows {
+		if len(works) == 0 {
+			works = make([]work, min(workChunk, len(h.rows)-i))
+		}
+		w, row := &works[0], &h.rows[i]
+		works = works[1:]
 		*w = work{
-			key: h.setting.endpoint.key(), uid: r.UID, event: event, createdAt: r.CreatedAt, snapshot: h.setting.snapshot,
-			leaseNo: 1, leaseUntil: leaseUntil, since: r.CreatedAt,
+			payload: h.payload, key: row.setting.endpoint.key(), snapshot: row.setting.snapshot,
+			leaseNo: 1, leaseUntil: leaseUntil, since: h.payload.createdAt,
 		}
 		if closed {
-			s.lanes.Unreserve(w.key, size)
+			s.lanes.Unreserve(row.reservation)
+			back = append(back, w)
 		} else {
-			s.lanes.Push(w.key, w, size)
+			s.lanes.Push(row.reservation, w)
 		}
 	}
 	if !closed {
 		s.pump()
 	}
 	s.mu.RUnlock()
-	if closed {
-		back := make([]*work, len(works))
-		for i := range works {
-			back[i] = &works[i]
-		}
-		s.d.handBack(context.Background(), back)
-	}
+	s.d.handBack(context.Background(), back)
 }
 
 // pump hands what the lanes give to workers. The caller holds mu, and closed is false.

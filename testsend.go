@@ -91,9 +91,9 @@ func (s Scope) test(ctx context.Context, endpointID string) (Attempt, error) {
 	if err != nil {
 		return Attempt{}, fmt.Errorf("keys: %w", err)
 	}
+	event := makePayload(record)
 	w := &work{
-		key: endpoint.key(), uid: record.UID, event: record.event(), createdAt: record.CreatedAt, snapshot: snapshotOf(&endpoint),
-		since: now, test: true,
+		payload: &event, key: endpoint.key(), snapshot: snapshotOf(&endpoint), since: now, test: true,
 	}
 	result, err := d.sendTest(ctx, w, profile, &endpoint, secrets)
 	if err != nil {

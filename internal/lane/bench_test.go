@@ -14,10 +14,12 @@ func BenchmarkLanes(b *testing.B) {
 			b.ReportAllocs()
 			key := 0
 			for b.Loop() {
-				if !s.Reserve(key, 0, 1000) {
+				w := NewWeight(1000)
+				r, ok := s.Reserve(key, 0, &w)
+				if !ok {
 					b.Fatal("no room")
 				}
-				s.Push(key, key, 1000)
+				s.Push(r, key)
 				_, ticket, ok := s.Next()
 				if !ok {
 					b.Fatal("nothing may go")
@@ -40,13 +42,13 @@ func BenchmarkLanesWithBacklog(b *testing.B) {
 			out := make(chan Ticket[int, int], 1024)
 			next := func() {
 				if value, ticket, ok := s.Next(); ok {
-					s.Add(value, 0, value, 1000)
+					s.Add(value, 0, value, weight(1000))
 					out <- ticket
 				}
 			}
 			for key := range lanes {
-				s.Add(key, 0, key, 1000)
-				s.Add(key, 0, key, 1000)
+				s.Add(key, 0, key, weight(1000))
+				s.Add(key, 0, key, weight(1000))
 			}
 			for range 1024 {
 				next()
@@ -67,7 +69,7 @@ func BenchmarkRoom(b *testing.B) {
 		b.Run(fmt.Sprint(lanes), func(b *testing.B) {
 			s := newBenchSet(lanes)
 			for key := range lanes {
-				s.Add(key, 0, key, 1000)
+				s.Add(key, 0, key, weight(1000))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -83,7 +85,7 @@ func newBenchSet(lanes int) *Set[int, int] {
 		InFlight: 1024, Cap: 8, Probe: 2, Queue: 16 << 10, Bytes: 64 << 20, Lanes: 16 << 10, Wait: 10 * time.Second,
 	})
 	for key := range lanes {
-		s.Add(key, 0, key, 1000)
+		s.Add(key, 0, key, weight(1000))
 		_, ticket, _ := s.Next()
 		s.Done(ticket, Answered, time.Millisecond)
 		s.Free()

@@ -34,12 +34,12 @@ func TestReserveUpToTheLimitsOfTheSet(t *testing.T) {
 			assert.False(t, f.Reserve("another", 0, c.size))
 			assert.True(t, f.isBehind("another"))
 			for n := range c.reserved {
-				f.Unreserve(fmt.Sprint(n), c.size)
+				f.Unreserve(fmt.Sprint(n))
 			}
 			f.round()
 			assert.Equal(t, c.reserved > 0, f.Reserve("another", 0, c.size), "when there is room again")
 			if c.reserved > 0 {
-				f.Unreserve("another", c.size)
+				f.Unreserve("another")
 			}
 		})
 	}
@@ -50,15 +50,15 @@ func TestReservationsQueuesAndNothingElseTakeRoom(t *testing.T) {
 	require.True(t, f.Reserve("a", 0, 100))
 	require.True(t, f.Reserve("b", 0, 100))
 	assert.Equal(t, 2, f.queued)
-	assert.Equal(t, 200, f.Room(true).Bytes)
+	assert.Equal(t, 200, f.bytes)
 
-	f.Push("a", f.parcel("a"), 100)
+	f.Push("a", f.parcel("a"))
 	assert.Equal(t, 2, f.queued, "pushed instead of reserved")
-	f.Unreserve("b", 100)
+	f.Unreserve("b")
 	assert.Equal(t, 1, f.queued)
 	it := f.one()
 	assert.Zero(t, f.queued, "out is no longer waiting")
-	assert.Equal(t, 400, f.Room(true).Bytes)
+	assert.Zero(t, f.bytes)
 	f.end(Answered, quickly, it)
 }
 
@@ -84,7 +84,7 @@ func TestLaneHasRoomForReservationsAndQueueTogether(t *testing.T) {
 	assert.True(t, f.emit("a"))
 	assert.False(t, f.emit("a"))
 	for range 4 {
-		f.Unreserve("a", 1)
+		f.Unreserve("a")
 	}
 }
 
@@ -109,7 +109,7 @@ func TestBacklogKeepsAFourthOfTheRoomForClaims(t *testing.T) {
 					n++
 				}
 				for i := range n {
-					f.Unreserve(fmt.Sprint(i), 1)
+					f.Unreserve(fmt.Sprint(i))
 				}
 				f.Room(true)
 				return n
@@ -128,7 +128,7 @@ func TestBacklogKeepsAFourthOfTheRoomForClaims(t *testing.T) {
 
 func TestRoomReports(t *testing.T) {
 	f := newFixture(t, nil)
-	assert.Equal(t, Room[string]{Items: 125, Bytes: 1 << 20, PerLane: 8, Lanes: map[string]int{}}, f.Room(true))
+	assert.Equal(t, Room[string]{Items: 125, Bytes: 1 << 17, PerLane: 8, Lanes: map[string]int{}}, f.Room(true))
 	f.prove("idle")
 	f.history("hangs", TimedOut, 30*time.Second, 2)
 	f.round()
@@ -138,10 +138,10 @@ func TestRoomReports(t *testing.T) {
 	require.True(t, f.Reserve("b", 0, 1))
 	f.Behind("behind")
 	assert.Equal(t, Room[string]{
-		Items: 125, Bytes: 1<<20 - 5, PerLane: 8,
+		Items: 125, Bytes: 1 << 17, PerLane: 8,
 		Lanes: map[string]int{"hangs": 1 - 2, "a": 6, "b": 7, "behind": 8},
 	}, f.Room(false), "idle ones that are not behind are not listed")
-	f.Unreserve("b", 1)
+	f.Unreserve("b")
 }
 
 func TestLaneThatWasRefusedGetsNoHandOffUntilClaimsHaveCaughtUp(t *testing.T) {
@@ -375,7 +375,7 @@ func TestDoneSaysOnceThatThereIsRoomAgain(t *testing.T) {
 				f.Room(true)
 				f.EndRound(false)
 				assert.True(t, f.Reserve("7", 0, 1))
-				f.Push("7", f.parcel("7"), 1)
+				f.Push("7", f.parcel("7"))
 				if asked == "by a claim" {
 					f.Room(true)
 				} else {
@@ -417,7 +417,7 @@ func TestFlushReturnsWhatWaitsInOrder(t *testing.T) {
 	assert.False(t, f.emit("a"), "it is behind")
 	assert.Equal(t, "b", keysOf(f.takeAll()))
 
-	f.Push("a", f.parcel("a"), 1)
+	f.Push("a", f.parcel("a"))
 	assert.Equal(t, "a", keysOf(f.takeAll()), "the reservation still holds")
 	f.end(Answered, quickly, items...)
 }
@@ -445,7 +445,7 @@ func TestFlushAllReturnsEverything(t *testing.T) {
 	assert.Empty(t, f.takeAll())
 	assert.Empty(t, f.FlushAll())
 	assert.Equal(t, 1, f.queued)
-	f.Unreserve("c", 1)
+	f.Unreserve("c")
 	f.end(Answered, quickly, items...)
 	assert.Zero(t, f.InFlight())
 	assert.Zero(t, f.bytes)
@@ -501,7 +501,7 @@ func TestBusyLaneIsNotForgotten(t *testing.T) {
 
 	f.end(Answered, quickly, items...)
 	f.end(Answered, quickly, f.takeAll()...)
-	f.Unreserve("reserved", 1)
+	f.Unreserve("reserved")
 	assert.True(t, f.emit("x"))
 	assert.Len(t, f.lanes, 3, "no more than necessary")
 }

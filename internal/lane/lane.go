@@ -16,7 +16,7 @@ type Limits struct {
 	Cap      int           // items of one lane out at once: where a lane starts, and at most four times as many
 	Probe    int           // the same of a lane that has not been answered yet
 	Queue    int           // items waiting in all lanes
-	Bytes    int           // size of those
+	Bytes    int           // size of those; see Weight
 	Lanes    int           // lanes remembered
 	Wait     time.Duration // how long an item may have to wait in its lane
 }
@@ -25,7 +25,7 @@ const (
 	growth = 4           // a lane's cap grows to this many times Limits.Cap
 	slow   = time.Second // a lane whose last item took this long is slow
 	share  = 4           // one lane may hold a fourth of the queue; a fourth of the queue is kept for claims
-	claims = 8           // one claim may bring an eighth of the queue
+	claims = 8           // one claim may bring an eighth of the queue, and of its bytes
 	tries  = 8           // lanes that are looked at for one that has little out; the others get another item when theirs are done
 )
 
@@ -56,11 +56,12 @@ type Set[K comparable, T any] struct {
 	full     bool                     // there was no room when some was wanted
 	backlog  bool                     // claims come back full
 	queued   int                      // items in queues and reservations
-	bytes    int                      // size of those
+	bytes    int                      // size of those, see Weight
 	inFlight int                      // items out
 	slowOut  int                      // of those, from lanes that were slow
 
 	slowQueued int                      // of queued, in lanes that are slow
+	slowBytes  int                      // of bytes, weights that a slow lane holds
 	tight      map[*lane[K, T]]struct{} // lanes known to be slow, which must not get the room of an unknown one
 }
 
@@ -69,7 +70,7 @@ type lane[K comparable, T any] struct {
 	key      K
 	queue    fifo[item[T]]
 	reserved int
-	bytes    int // of queue and reservations
+	bytes    int // of queue and reservations, each item's in full
 	size     int // of an item, a moving average
 	inFlight int
 	held     bool // see Hold
@@ -91,8 +92,26 @@ type lane[K comparable, T any] struct {
 }
 
 type item[T any] struct {
-	value T
-	size  int
+	value  T
+	weight *Weight
+}
+
+// A Weight is the memory that the items of one event share. The Set counts it once, for as long as any of them is reserved or
+// queued. Only the Set reads and writes it.
+type Weight struct {
+	size int
+	held int // by items that wait
+	slow int // of those, by items of slow lanes
+}
+
+// NewWeight returns a Weight of size bytes. It must not be copied once a Set has seen it.
+func NewWeight(size int) Weight { return Weight{size: size} }
+
+// A Reservation is room for one item. It ends with Push or Unreserve.
+type Reservation[K comparable, T any] struct {
+	lane   *lane[K, T]
+	weight *Weight
+	slow   bool // the lane was slow when the room was reserved
 }
 
 // A Ticket stands for an item that is out.
@@ -114,52 +133,51 @@ func New[K comparable, T any](limits Limits) *Set[K, T] {
 // Reserve asks for room for one new item of an endpoint whose own limit of items out at once is most (0 for none). If there
 // is none, or older ones wait in the store, the item has to be claimed later, and the lane is behind until claims have
 // caught up.
-func (s *Set[K, T]) Reserve(key K, most, size int) bool {
+func (s *Set[K, T]) Reserve(key K, most int, w *Weight) (Reservation[K, T], bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lane(key, false)
 	if l == nil {
-		return false
+		return Reservation[K, T]{}, false
 	}
 	l.setLimit(s.limits.Cap, most)
-	queue, bytes := s.limits.Queue, s.limits.Bytes
-	if s.backlog {
-		queue, bytes = queue-queue/share, bytes-bytes/share
-	}
-	isFull := s.queued >= queue || s.bytes+size > bytes
-	if isFull || l.behind || s.room(l) < 1 || !s.fits(l, size) {
+	isFull := s.isFull(w)
+	if isFull || l.behind || s.room(l) < 1 || !s.fits(l, w) {
 		s.full = s.full || isFull
 		s.miss(l)
 		s.rest(l)
-		return false
+		return Reservation[K, T]{}, false
 	}
+	r := Reservation[K, T]{l, w, !l.quick}
 	l.reserved++
-	s.enter(l, size)
-	return true
+	s.enter(l, w, r.slow)
+	return r, true
 }
 
 // Unreserve gives a reservation back.
-func (s *Set[K, T]) Unreserve(key K, size int) {
+func (s *Set[K, T]) Unreserve(r Reservation[K, T]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.lane(key, true)
-	l.reserved--
-	s.leave(l, size)
-	s.rest(l)
+	r.lane.reserved--
+	s.leave(r.lane, r.weight, r.slow)
+	s.rest(r.lane)
 }
 
-// Push adds an item for which room was reserved.
-func (s *Set[K, T]) Push(key K, value T, size int) {
+// Push adds the item for which room was reserved.
+func (s *Set[K, T]) Push(r Reservation[K, T], value T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.lane(key, true)
+	l := r.lane
 	l.reserved--
-	l.queue.push(item[T]{value, size})
+	l.queue.push(item[T]{value, r.weight})
+	if slow := !l.quick; slow != r.slow { // the lane has changed since
+		s.countSlow(r.weight, slow)
+	}
 	s.wake(l)
 }
 
 // Add adds a claimed item. A lane for which a claim brings as much as it was offered is behind: the store may have more.
-func (s *Set[K, T]) Add(key K, most int, value T, size int) {
+func (s *Set[K, T]) Add(key K, most int, value T, w *Weight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lane(key, true)
@@ -170,8 +188,8 @@ func (s *Set[K, T]) Add(key K, most int, value T, size int) {
 	if l.left--; l.left <= 0 {
 		s.setBehind(l)
 	}
-	l.queue.push(item[T]{value, size})
-	s.enter(l, size)
+	l.queue.push(item[T]{value, w})
+	s.enter(l, w, !l.quick)
 	s.wake(l)
 }
 
@@ -226,7 +244,7 @@ func (s *Set[K, T]) choose(kind int) *lane[K, T] {
 // out takes the first item of a lane out.
 func (s *Set[K, T]) out(l *lane[K, T], kind int) T {
 	it := l.queue.pop()
-	s.leave(l, it.size)
+	s.leave(l, it.weight, !l.quick)
 	l.inFlight++
 	s.inFlight++
 	if kind&slowKind != 0 {
@@ -252,7 +270,7 @@ func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bo
 	}
 	s.wake(l)
 	wants := l.runsLow()
-	if s.full && s.queued <= s.limits.Queue/2 && s.bytes <= s.limits.Bytes/2 {
+	if s.full && s.hasEmptied() {
 		s.full, wants = false, true
 	}
 	s.rest(l)
@@ -290,7 +308,7 @@ func (s *Set[K, T]) FlushAll() []T {
 func (s *Set[K, T]) flush(l *lane[K, T], values []T) []T {
 	for l.queue.len() > 0 {
 		it := l.queue.pop()
-		s.leave(l, it.size)
+		s.leave(l, it.weight, !l.quick)
 		values = append(values, it.value)
 	}
 	return values
@@ -360,26 +378,45 @@ func (s *Set[K, T]) wake(l *lane[K, T]) {
 	}
 }
 
-// enter and leave count what waits.
-func (s *Set[K, T]) enter(l *lane[K, T], size int) {
+// enter and leave count an item that waits, or room that is reserved for one.
+func (s *Set[K, T]) enter(l *lane[K, T], w *Weight, slow bool) {
 	if l.size == 0 {
-		l.size = size
+		l.size = w.size
 	}
-	l.size += (size - l.size) / 8
-	l.bytes += size
-	s.bytes += size
+	l.size += (w.size - l.size) / 8
+	l.bytes += w.size
 	s.queued++
-	if !l.quick {
-		s.slowQueued++
+	if w.held++; w.held == 1 {
+		s.bytes += w.size
+	}
+	if slow {
+		s.countSlow(w, true)
 	}
 }
 
-func (s *Set[K, T]) leave(l *lane[K, T], size int) {
-	l.bytes -= size
-	s.bytes -= size
+func (s *Set[K, T]) leave(l *lane[K, T], w *Weight, slow bool) {
+	if slow {
+		s.countSlow(w, false)
+	}
+	if w.held--; w.held == 0 {
+		s.bytes -= w.size
+	}
 	s.queued--
-	if !l.quick {
-		s.slowQueued--
+	l.bytes -= w.size
+}
+
+// countSlow counts an item that waits in a slow lane, or that no longer does.
+func (s *Set[K, T]) countSlow(w *Weight, slow bool) {
+	if slow {
+		s.slowQueued++
+		if w.slow++; w.slow == 1 {
+			s.slowBytes += w.size
+		}
+		return
+	}
+	s.slowQueued--
+	if w.slow--; w.slow == 0 {
+		s.slowBytes -= w.size
 	}
 }
 

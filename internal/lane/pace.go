@@ -6,12 +6,11 @@ import "time"
 func (s *Set[K, T]) learn(l *lane[K, T], outcome Outcome, took time.Duration) {
 	wasQuick := l.quick
 	l.pace(outcome, took)
-	switch {
-	case l.quick && !wasQuick:
-		s.slowQueued -= l.waiting()
+	if l.quick != wasQuick {
+		for it := range l.queue.all() {
+			s.countSlow(it.weight, wasQuick)
+		}
 		delete(s.tight, l)
-	case !l.quick && wasQuick:
-		s.slowQueued += l.waiting()
 	}
 	if !l.quick {
 		s.tight[l] = struct{}{}

@@ -124,7 +124,7 @@ func TestOwnLimitThatIsEdited(t *testing.T) {
 		"before a claim": func(f *fixture, most int) { f.claimedWith("a", most) },
 		"before an emit": func(f *fixture, most int) {
 			require.True(f.t, f.Reserve("a", most, 1))
-			f.Push("a", f.parcel("a"), 1)
+			f.Push("a", f.parcel("a"))
 		},
 		"before a refusal": func(f *fixture, most int) {
 			f.Behind("a")

@@ -1,5 +1,7 @@
 package lane
 
+import "iter"
+
 // Kinds of lanes; each has a ring. Those with nothing out go before those that have items out, and in each case the quick
 // and the slow ones take turns.
 const (
@@ -61,6 +63,17 @@ func (q *fifo[E]) pop() E {
 		q.buf, q.first = nil, 0
 	}
 	return e
+}
+
+// all returns the elements in their order.
+func (q *fifo[E]) all() iter.Seq[E] {
+	return func(yield func(E) bool) {
+		for i := range q.n {
+			if !yield(q.buf[(q.first+i)&(len(q.buf)-1)]) {
+				return
+			}
+		}
+	}
 }
 
 // A list is lanes linked through themselves; each is in one list.

@@ -53,7 +53,8 @@ func (s *Set[K, T]) Room(begin bool) Room[K] {
 	s.full = s.queued >= s.limits.Queue || s.bytes >= s.limits.Bytes
 	s.perLane = s.slowRoom(s.firstRoom(s.limits.Cap), 0)
 	r := Room[K]{
-		Items: min(s.limits.Queue-s.queued, max(s.limits.Queue/claims, 1)), Bytes: s.limits.Bytes - s.bytes,
+		Items:   min(s.limits.Queue-s.queued, max(s.limits.Queue/claims, 1)),
+		Bytes:   min(s.limits.Bytes-s.bytes, max(s.limits.Bytes/claims, 1)),
 		PerLane: s.perLane, Lanes: make(map[K]int),
 	}
 	for l := s.active.first; l != nil; l = l.next {
@@ -133,23 +134,56 @@ func (s *Set[K, T]) room(l *lane[K, T]) int {
 	return room
 }
 
-// slowRoom is what the slow lanes, and those not yet known to be quick, leave to one of them that has room for itself: together
-// they hold half of the queue at most, and up to three quarters by one item in each. So the others always find room, however
-// many receivers hang.
+// slowRoom is the room that slow and untested lanes leave to one of them, which has room for itself. Together they hold at
+// most half of the queue and half of its bytes, and up to three quarters with one item each. So the others always find
+// room, however many receivers hang.
 func (s *Set[K, T]) slowRoom(room, waiting int) int {
 	switch {
-	case s.slowQueued < max(s.limits.Queue/2, 1):
+	case s.slowQueued < max(s.limits.Queue/2, 1) && s.slowBytes < max(s.limits.Bytes/2, 1):
 		return room
-	case waiting == 0 && s.slowQueued < s.limits.Queue*3/4:
+	case waiting == 0 && s.slowQueued < s.limits.Queue*3/4 && s.slowBytes < s.limits.Bytes*3/4:
 		return min(room, 1)
 	default:
 		return min(room, 0)
 	}
 }
 
-// fits reports whether an item leaves room for those of others: a lane may hold a fourth of the bytes, or a single item.
-func (s *Set[K, T]) fits(l *lane[K, T], size int) bool {
-	return l.waiting() == 0 || l.bytes+size <= s.limits.Bytes/share
+// isFull reports whether the Set has no room for an item. While claims come back full, a fourth of what slow lanes leave is
+// kept for claims.
+func (s *Set[K, T]) isFull(w *Weight) bool {
+	queue, bytes := s.limits.Queue, s.limits.Bytes
+	if s.backlog {
+		queue -= max(queue-s.slowQueued, 0) / share
+		bytes -= max(bytes-s.slowBytes, 0) / share
+	}
+	return s.queued >= queue || s.bytes+w.added(w.held) > bytes
+}
+
+// hasEmptied reports whether half of what slow lanes leave is free. Their part may stay as it is for a long time.
+func (s *Set[K, T]) hasEmptied() bool {
+	slowQueued, slowBytes := min(s.slowQueued, s.limits.Queue*3/4), min(s.slowBytes, s.limits.Bytes*3/4)
+	return s.queued <= (s.limits.Queue+slowQueued)/2 && s.bytes <= (s.limits.Bytes+slowBytes)/2
+}
+
+// fits reports whether an item leaves room for those of others. One lane may hold a fourth of the bytes, or a single item.
+// The slow lanes share as slowRoom says.
+func (s *Set[K, T]) fits(l *lane[K, T], w *Weight) bool {
+	if l.waiting() > 0 && l.bytes+w.size > s.limits.Bytes/share {
+		return false
+	}
+	limit := s.limits.Bytes / 2
+	if l.waiting() == 0 {
+		limit = s.limits.Bytes * 3 / 4
+	}
+	return l.quick || s.slowBytes+w.added(w.slow) <= max(limit, 1)
+}
+
+// added is by how many bytes a sum of weights grows with an item more, when so many hold it already.
+func (w *Weight) added(holders int) int {
+	if holders > 0 {
+		return 0
+	}
+	return w.size
 }
 
 // firstRoom is the room of a lane of which nothing is known but the limit that it will have.

@@ -31,6 +31,7 @@ type fixture struct {
 	t    *testing.T
 	made map[string]int       // items of each lane
 	size func(key string) int // of an item
+	open map[string][]Reservation[string, parcel]
 }
 
 func newFixture(t *testing.T, change func(*Limits)) *fixture {
@@ -42,7 +43,10 @@ func newFixture(t *testing.T, change func(*Limits)) *fixture {
 	if limits.Probe == 0 {
 		limits.Probe = limits.Cap // lanes begin at Cap, if nothing else is said
 	}
-	f := &fixture{Set: New[string, parcel](limits), t: t, made: map[string]int{}, size: func(string) int { return 1 }}
+	f := &fixture{
+		Set: New[string, parcel](limits), t: t, made: map[string]int{}, size: func(string) int { return 1 },
+		open: map[string][]Reservation[string, parcel]{},
+	}
 	t.Cleanup(f.check)
 	return f
 }
@@ -51,6 +55,42 @@ func (f *fixture) parcel(key string) parcel {
 	p := parcel{key, f.made[key]}
 	f.made[key]++
 	return p
+}
+
+// Reserve reserves room for an item that shares its size with no other.
+func (f *fixture) Reserve(key string, most, size int) bool { return f.reserve(key, most, weight(size)) }
+
+func (f *fixture) reserve(key string, most int, w *Weight) bool {
+	r, ok := f.Set.Reserve(key, most, w)
+	if ok {
+		f.open[key] = append(f.open[key], r)
+	}
+	return ok
+}
+
+// reservation takes the first reservation of a lane.
+func (f *fixture) reservation(key string) Reservation[string, parcel] {
+	f.t.Helper()
+	require.NotEmpty(f.t, f.open[key])
+	r := f.open[key][0]
+	f.open[key] = f.open[key][1:]
+	return r
+}
+
+// Unreserve gives the first reservation of a lane back.
+func (f *fixture) Unreserve(key string) { f.Set.Unreserve(f.reservation(key)) }
+
+// Push uses the first reservation of a lane.
+func (f *fixture) Push(key string, p parcel) { f.Set.Push(f.reservation(key), p) }
+
+// Add adds an item that shares its size with no other.
+func (f *fixture) Add(key string, most int, p parcel, size int) {
+	f.Set.Add(key, most, p, weight(size))
+}
+
+func weight(size int) *Weight {
+	w := NewWeight(size)
+	return &w
 }
 
 // claimed adds n items, as a claim does.
@@ -68,7 +108,7 @@ func (f *fixture) emit(key string) bool {
 	if !f.Reserve(key, 0, 1) {
 		return false
 	}
-	f.Push(key, f.parcel(key), 1)
+	f.Push(key, f.parcel(key))
 	return true
 }
 
@@ -183,7 +223,18 @@ func (f *fixture) check() {
 // problem describes what is wrong with a Set; it is empty if nothing is.
 func (f *fixture) problem() string {
 	s := f.Set
-	queued, size, out, behind, active, idle, slowQueued := 0, 0, 0, 0, 0, 0, 0
+	queued, out, behind, active, idle, slowQueued := 0, 0, 0, 0, 0, 0
+	weights := map[*Weight]Weight{}
+	holds := func(w *Weight, slow bool) {
+		counted := weights[w]
+		counted.size = w.size
+		counted.held++
+		if slow {
+			slowQueued++
+			counted.slow++
+		}
+		weights[w] = counted
+	}
 	places := [kinds]map[*lane[string, parcel]]int{}
 	for kind := range s.rings {
 		places[kind] = map[*lane[string, parcel]]int{}
@@ -201,15 +252,20 @@ func (f *fixture) problem() string {
 		if l.key != key {
 			return "a lane under another's key: " + key
 		}
-		for i := range l.queue.len() {
-			size += l.queue.buf[(l.queue.first+i)&(len(l.queue.buf)-1)].size
+		ofLane := 0
+		for it := range l.queue.all() {
+			holds(it.weight, !l.quick)
+			ofLane += it.weight.size
+		}
+		for _, r := range f.open[key] {
+			holds(r.weight, r.slow)
+			ofLane += r.weight.size
 		}
 		queued += l.waiting()
-		if !l.quick {
-			slowQueued += l.waiting()
-		}
 		out += l.inFlight
-		size += l.reserved * f.size(key)
+		if l.bytes != ofLane || l.reserved != len(f.open[key]) {
+			return "a lane's bytes or reservations are wrong: " + key
+		}
 		if l.reserved < 0 || l.inFlight < 0 || l.cap < 1 || l.cap > l.top {
 			return "a lane's numbers are impossible: " + key
 		}
@@ -241,6 +297,16 @@ func (f *fixture) problem() string {
 			return "the list of idle lanes is broken at " + l.key
 		}
 	}
+	size, slowSize := 0, 0
+	for w, counted := range weights {
+		if *w != counted {
+			return "a weight is wrong about who holds it"
+		}
+		size += w.size
+		if w.slow > 0 {
+			slowSize += w.size
+		}
+	}
 	switch {
 	case active+idle != len(s.lanes):
 		return "a lane is in no list"
@@ -252,6 +318,8 @@ func (f *fixture) problem() string {
 		return "slowQueued is not what is in slow lanes"
 	case size != s.bytes:
 		return "bytes is not what is in the lanes"
+	case slowSize != s.slowBytes:
+		return "slowBytes is not what is in slow lanes"
 	case s.inFlight < out || s.inFlight > s.limits.InFlight:
 		return "inFlight is not what is out, or above its limit"
 	case s.slowOut < 0 || s.slowOut > out || s.slowOut > max(s.limits.InFlight*3/4, 1):

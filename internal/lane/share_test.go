@@ -34,6 +34,117 @@ func TestSlowAndUnprovenLanesHoldHalfOfTheQueueAndByFirstItemsThreeQuarters(t *t
 	assert.Equal(t, 1, f.emits("d"), "and one more each")
 }
 
+func TestOneClaimBringsAnEighthOfTheBytesAtMostAndNoMoreThanThereIsRoomFor(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Bytes = 400 })
+	assert.Equal(t, 50, f.Room(true).Bytes)
+	f.Add("a", 0, f.parcel("a"), 380)
+	assert.Equal(t, 20, f.Room(true).Bytes)
+}
+
+func TestSlowAndUnprovenLanesHoldHalfOfTheBytesAndByFirstItemsThreeQuarters(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Bytes, l.Lanes = 400, 1000 })
+	for n := range 100 {
+		for f.Reserve(fmt.Sprint(n), 0, 10) {
+			f.Push(fmt.Sprint(n), f.parcel(fmt.Sprint(n)))
+		}
+	}
+	assert.Equal(t, 300, f.bytes)
+	assert.Zero(t, f.Room(true).PerLane, "claims bring no more of those")
+	f.quick("q")
+	for range 8 {
+		assert.True(t, f.Reserve("q", 0, 10), "a quick lane does not notice")
+		f.Push("q", f.parcel("q"))
+	}
+
+	f = newFixture(t, func(l *Limits) { l.Bytes = 400 })
+	require.True(t, f.Reserve("a", 0, 90))
+	require.True(t, f.Reserve("b", 0, 90))
+	require.True(t, f.Reserve("c", 0, 10))
+	assert.False(t, f.Reserve("c", 0, 11), "above half")
+	assert.True(t, f.Reserve("d", 0, 100), "the first of a lane")
+	assert.False(t, f.Reserve("e", 0, 20), "above three quarters")
+	assert.True(t, f.Reserve("e2", 0, 10))
+}
+
+func TestEventOfManyLanesIsCountedOnceUntilTheLastItemLeaves(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Bytes = 400 })
+	event := weight(300)
+	keys := []string{"a", "b", "c", "d", "e", "f"}
+	f.quick("a", "b", "c", "d")
+	for _, key := range keys[:4] {
+		require.True(t, f.reserve(key, 0, event))
+	}
+	f.Set.Add("e", 0, f.parcel("e"), event)
+	f.Set.Add("f", 0, f.parcel("f"), event)
+	assert.Equal(t, []int{300, 300}, []int{f.bytes, f.slowBytes}, "reserved, claimed")
+	f.Unreserve("a")
+	for _, key := range keys[1:4] {
+		f.Push(key, f.parcel(key))
+	}
+	f.Hold("e")
+	f.Flush("f")
+	assert.Equal(t, []int{300, 0}, []int{f.bytes, f.slowBytes}, "the slow ones gave theirs back")
+	f.Flush("d")
+	items := f.take(1)
+	assert.Equal(t, 300, f.bytes, "one still waits")
+	items = append(items, f.take(1)...)
+	assert.Zero(t, f.bytes)
+	f.end(Answered, quickly, items...)
+}
+
+func TestLaneThatChangesItsPaceTakesItsBytesWithIt(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Bytes = 400 })
+	one, other := weight(50), weight(30)
+	f.Set.Add("a", 0, f.parcel("a"), weight(1))
+	it := f.one()
+	f.Set.Add("a", 0, f.parcel("a"), one)
+	require.True(t, f.reserve("a", 0, other))
+	f.quick("b")
+	f.Set.Add("b", 0, f.parcel("b"), one)
+	assert.Equal(t, 80, f.slowBytes)
+	f.end(Answered, quickly, it)
+	assert.Equal(t, 30, f.slowBytes, "the reservation is counted as before")
+	f.check()
+	f.Push("a", f.parcel("a"))
+	assert.Zero(t, f.slowBytes)
+	f.take(1)
+	f.end(Answered, slowly, f.take(1)...)
+	f.FlushAll()
+	assert.Zero(t, f.slowBytes+f.bytes)
+}
+
+// Slow lanes may hold their part of the queue for a long time.
+func TestQuickLanesAreClaimedForWhenHalfOfWhatSlowOnesLeaveIsFree(t *testing.T) {
+	for name, weigh := range map[string]int{"items": 0, "bytes": 10} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, func(l *Limits) {
+				l.Queue, l.Bytes, l.Lanes = 1000, 400, 1000
+				if weigh == 0 {
+					l.Queue = 40
+				}
+			})
+			f.prove("q", "r")
+			for n := range 30 {
+				require.True(t, f.Reserve(fmt.Sprint(n), 0, weigh))
+			}
+			for range 5 {
+				f.Add("q", 0, f.parcel("q"), weigh)
+				f.Add("r", 0, f.parcel("r"), weigh)
+			}
+			items := f.take(4)
+			for range 4 {
+				f.Add("r", 0, f.parcel("r"), weigh)
+			}
+			f.quick("s")
+			require.False(t, f.Reserve("s", 0, weigh), "it is full")
+			assert.False(t, f.end(Answered, quickly, items...))
+			items = f.take(4)
+			assert.False(t, f.end(Answered, quickly, items...), "six wait, of ten")
+			assert.True(t, f.end(Answered, quickly, f.take(1)...), "five wait")
+		})
+	}
+}
+
 func TestIdleLaneThatIsSlowIsOfferedItsOwnRoom(t *testing.T) {
 	f := newFixture(t, nil)
 	f.history("a", TimedOut, 30*time.Second, 2)
@@ -49,7 +160,7 @@ func TestOneLaneHoldsAFourthOfTheBytesAtMostOrASingleItem(t *testing.T) {
 			n++
 		}
 		for range n {
-			f.Unreserve(key, size)
+			f.Unreserve(key)
 		}
 		return n
 	}
@@ -70,7 +181,7 @@ func TestOneLaneHoldsAFourthOfTheBytesAtMostOrASingleItem(t *testing.T) {
 	f = newFixture(t, func(l *Limits) { l.Bytes = 400 })
 	require.True(t, f.Reserve("a", 0, 10))
 	assert.False(t, f.Reserve("a", 0, 100), "an unusual one")
-	f.Unreserve("a", 10)
+	f.Unreserve("a")
 }
 
 func TestLaneThatIsHeldGetsNothingUntilUnhold(t *testing.T) {
