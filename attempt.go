@@ -35,6 +35,8 @@ type trial struct {
 	*work
 	profile *Profile
 	url     string        // where the request goes
+	version int64         // of the endpoint's settings
+	fresh   bool          // the request has a connection of its own
 	health  func() Health // of the endpoint, by now
 }
 
@@ -92,7 +94,10 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	}
 
 	now = d.now() // keys may have taken a while, and receivers compare the time with theirs
-	t := trial{w, profile, endpoint.URL, func() Health { return d.settings.judged(setting) }}
+	t := trial{
+		work: w, profile: profile, url: endpoint.URL, version: endpoint.Version,
+		health: func() Health { return d.settings.judged(setting) },
+	}
 	req, err := w.request(profile, endpoint, secrets, now)
 	if err != nil {
 		d.report(fmt.Errorf("event %s to endpoint %q: profile %q: %w", w.event.ID, w.key.ID, w.snapshot.Profile, err))
@@ -103,7 +108,10 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	if w.leaseUntil.Sub(d.now()) < timeout+leaseMargin {
 		return unsent(w.release(now))
 	}
-	t.url = req.URL
+	if d.suspects.has(w.key, endpoint.Version) {
+		req.OwnConn = true
+	}
+	t.url, t.fresh = req.URL, req.OwnConn
 	done := d.send(ctx, t, req, timeout)
 	if a := done.settlement.Attempt; a != nil {
 		d.settings.note(setting, a, done.settlement.State == DeliverySucceeded)
@@ -158,9 +166,14 @@ func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.
 	now := d.now()
 	s := t.release(time.Time{})
 	s.Attempt = a
-	verdict, problem := t.profile.verdict(Outcome{Response: resp, Class: a.Class, URL: t.url, Failures: t.failures, Health: t.health()})
+	o := Outcome{Response: resp, Class: a.Class, URL: t.url, Failures: t.failures, Health: t.health()}
+	verdict, problem := t.profile.verdict(o)
 	if problem != nil {
 		d.report(fmt.Errorf("profile of endpoint %q: %w", t.key.ID, problem))
+	}
+	doubtful := verdict == VerdictDisable && !d.confirmed(t, o)
+	if doubtful {
+		verdict = VerdictRetry
 	}
 	if verdict == VerdictSuccess {
 		s.State = DeliverySucceeded
@@ -176,12 +189,13 @@ func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.
 	}
 	switch verdict {
 	case VerdictSuccess:
+		d.suspects.clear(t.key)
 	case VerdictFail:
 		s.State, s.Reason = DeliveryFailed, ReasonGivenUp
 	case VerdictDisable:
 		s.State, s.Reason, s.Disable = DeliveryFailed, ReasonGone, ReasonGone
 	default:
-		d.retry(&s, t.work, t.profile, now)
+		d.retry(&s, t, doubtful, now)
 	}
 	if tell := d.config.Observer.Attempt; tell != nil {
 		d.observe(func() { tell(*a, verdict) })
@@ -197,13 +211,34 @@ func describeStatus(code int) string {
 	return text
 }
 
-// retry makes a failed delivery due later, or gives it up.
-func (d *Dispatcher) retry(s *Settlement, w *work, profile *Profile, now time.Time) {
-	wait, again, err := profile.wait(s.Failures, d.jitter())
-	if err != nil {
-		d.report(fmt.Errorf("profile %q: retry: %w", w.snapshot.Profile, err))
+// confirmed reports whether a verdict to disable may be carried out: it is the second in a
+// row, on a fresh connection, or it follows from the endpoint's history as well as from the
+// answer, as in a profile that disables after ten failures.
+func (d *Dispatcher) confirmed(t trial, o Outcome) bool {
+	if t.test { // disables nothing
+		return true
 	}
-	if !again || profile.MaxAge > 0 && now.Sub(w.since) >= profile.MaxAge {
+	o.Failures, o.Health = 0, Health{}
+	if byItself, err := t.profile.verdict(o); err == nil && byItself != VerdictDisable {
+		return true
+	}
+	return d.suspects.confirm(t.key, t.version, t.fresh)
+}
+
+// retry makes a failed delivery due later, or gives it up. A doubtful answer is asked for
+// again soon, also if it is the delivery's first and the policy has no retries.
+func (d *Dispatcher) retry(s *Settlement, t trial, doubtful bool, now time.Time) {
+	wait, again, err := t.profile.wait(s.Failures, d.jitter())
+	if err != nil {
+		d.report(fmt.Errorf("profile %q: retry: %w", t.snapshot.Profile, err))
+	}
+	if maxAge := t.profile.MaxAge; maxAge > 0 && now.Sub(t.since) >= maxAge {
+		again = false
+	}
+	if doubtful {
+		wait, again = confirmDelay, again || s.Failures == 1
+	}
+	if !again {
 		s.State, s.Reason = DeliveryFailed, ReasonGivenUp
 		return
 	}

@@ -140,16 +140,16 @@ func TestGoneDisablesTheEndpointAndCancelsWhatIsPending(t *testing.T) {
 		r.emit("second")
 		r.run()
 		pass(2 * time.Second)
-		assert.Len(t, r.net.Sent(), 1)
+		assert.Len(t, r.net.Sent(), 2, "the second delivery confirms the answer to the first")
 		e, err := r.Tenant(acme).Endpoint(t.Context(), "one")
 		require.NoError(t, err)
 		assert.Equal(t, webhook.EndpointDisabled, e.State)
 		assert.Equal(t, webhook.ReasonGone, e.Reason)
 		assert.Equal(t, "one gone", disabled.Load())
-		assert.Equal(t, webhook.DeliveryFailed, r.delivery("first", "one").State)
-		second := r.delivery("second", "one")
-		assert.Equal(t, webhook.DeliveryCanceled, second.State)
-		assert.Equal(t, webhook.ReasonGone, second.Reason)
+		assert.Equal(t, webhook.DeliveryFailed, r.delivery("second", "one").State)
+		first := r.delivery("first", "one")
+		assert.Equal(t, webhook.DeliveryCanceled, first.State)
+		assert.Equal(t, webhook.ReasonGone, first.Reason)
 		assert.Zero(t, r.emit("third").Deliveries)
 
 		// Enabling it offers a replay.
@@ -161,7 +161,7 @@ func TestGoneDisablesTheEndpointAndCancelsWhatIsPending(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 1, recovered.Changed)
 		synctest.Wait()
-		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("second", "one").State)
+		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("first", "one").State)
 	})
 }
 

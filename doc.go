@@ -44,7 +44,7 @@
 //
 // # Failures
 //
-// A 2xx answer is a success. A 410 disables the endpoint. Everything else is retried as the profile's [RetryPolicy] says, by
+// A 2xx answer is a success. Two 410 in a row disable the endpoint. Everything else is retried as the profile's [RetryPolicy] says, by
 // default 15 times over about three days, and never before a Retry-After (of up to a day). A receiver that hangs, answers slowly or has a long
 // backlog delays no other: see Config.MaxInFlight and Config.PerEndpoint. Each [Attempt] has a [Class] that says what kind of
 // failure it was.

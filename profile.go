@@ -39,6 +39,10 @@ type Profile struct {
 
 	// Judge decides what an attempt means. Where it returns the empty Verdict, as everywhere when it is nil, 2xx is a success,
 	// 410 Gone disables the endpoint, and everything else is retried; redirects are failures and are not followed.
+	//
+	// One answer alone disables nothing. If Judge returns VerdictDisable also without Failures and Health, the attempt counts as
+	// VerdictRetry and the delivery is tried again after a second, with Request.OwnConn, even if Retry allows no first retry.
+	// The endpoint is disabled if that answer is judged in the same way. A success in between ends the suspicion.
 	Judge func(Outcome) Verdict
 
 	// Test makes the event of a test send. Tenant and ID are set by the library. Defaults to type "test.ping" with the
@@ -73,7 +77,7 @@ const (
 	VerdictSuccess Verdict = "success" // delivered
 	VerdictRetry   Verdict = "retry"   // failed; try again as RetryPolicy says
 	VerdictFail    Verdict = "fail"    // failed for good, with ReasonGivenUp
-	VerdictDisable Verdict = "disable" // failed for good, and the endpoint is disabled, with ReasonGone
+	VerdictDisable Verdict = "disable" // failed for good, and the endpoint is disabled, with ReasonGone; see Profile.Judge
 )
 
 // An Outcome is what Judge decides on.

@@ -117,7 +117,10 @@ func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint) (record *EventRe
 }
 
 func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint *Endpoint, secrets []Secret) (attempted, error) {
-	t := trial{w, p, endpoint.URL, func() Health { return endpoint.Health }}
+	t := trial{
+		work: w, profile: p, url: endpoint.URL, version: endpoint.Version,
+		health: func() Health { return endpoint.Health },
+	}
 	req, err := w.request(p, endpoint, secrets, d.now())
 	if err != nil {
 		a := w.newAttempt(d.now())

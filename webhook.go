@@ -27,6 +27,7 @@ type Dispatcher struct {
 	settings  *settings
 	sealer    sealer
 	tests     tests
+	suspects  suspects
 
 	session atomic.Pointer[session] // nil while Run does not run
 	running sync.Mutex              // held by Run

@@ -143,6 +143,10 @@ func (w *World) populate(tb testing.TB) {
 		check(tb, err)
 		check(tb, webhooktest.Drain(ctx, w.Dispatcher)) // so that the attempts have an order
 	}
+	// A second answer disables the endpoint that is gone.
+	_, err = w.Dispatcher.Tenant(Ours).Retry(ctx, webhook.Query{EventID: "evt-left", EndpointID: "gone"})
+	check(tb, err)
+	check(tb, webhooktest.Drain(ctx, w.Dispatcher))
 }
 
 // answer is the network: hosts answer as they are called.
