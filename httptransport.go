@@ -25,9 +25,11 @@ const (
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second
 
-	idleTimeout = 60 * time.Second
-
 	maxHeaderBytes = 64 << 10
+
+	// Bytes that arrive with a response, after its end, are printed by net/http through package log, up to a buffer full. It
+	// has no option against that, so the buffer is small. It holds an ordinary header; bodies are mostly read past it.
+	readBufferBytes = 512
 
 	// What follows a truncated body is worth reading if it is little and comes at once: it saves the next request a
 	// handshake.
@@ -58,10 +60,15 @@ func newHTTPTransportResolver(n Network, maxInFlight int, resolver *net.Resolver
 		n.Proxy = &proxy
 	}
 	g := &guardedRoundTripper{guard: n.guard(), proxied: n.Proxy != nil}
-	dial := g.dialer(n.Proxy, resolver)
-	g.pooled = baseTransport(n, dial)
-	g.pooled.MaxIdleConns, g.pooled.MaxIdleConnsPerHost = idleLimits(maxInFlight)
-	g.own = baseTransport(n, dial)
+	dial := dialer(g.guard, n.Proxy, resolver)
+	config := tlsConfig(n)
+	total, perEndpoint := idleLimits(maxInFlight)
+	g.pools = connPools{maxIdle: total, dial: dial, transport: func(dial dialFunc, keep time.Duration) *http.Transport {
+		t := baseTransport(n, config, dial)
+		t.MaxIdleConnsPerHost, t.IdleConnTimeout = perEndpoint, keep
+		return t
+	}}
+	g.own = baseTransport(n, config, g.counted(dial))
 	g.own.DisableKeepAlives = true
 
 	t := &httpTransport{network: n, limit: n.responseLimit(), guarded: g, rt: g}
@@ -73,8 +80,8 @@ func newHTTPTransportResolver(n Network, maxInFlight int, resolver *net.Resolver
 	return t
 }
 
-// idleLimits returns how many connections are kept without a request, in total and for one host.
-func idleLimits(maxInFlight int) (total, perHost int) {
+// idleLimits returns how many connections are kept without a request, in total and for one endpoint.
+func idleLimits(maxInFlight int) (total, perEndpoint int) {
 	total = min(max(maxInFlight, 32), 1024)
 	return total, max(total/2, 32)
 }
@@ -85,23 +92,15 @@ type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error
 // WINDOW_UPDATE that overflows a stream's window leaves net/http waiting for a lock that it holds, and soon every other request
 // over HTTP/2, to whomever, for the same lock; one that answers while it takes no more of the request's body holds the request up
 // beyond its deadline; and floods of frames cost memory and lines of package log. A few connections more are little against that.
-func baseTransport(n Network, dial dialFunc) *http.Transport {
-	config := n.TLS.Clone() // for each transport: net/http changes it
-	if config == nil {
-		config = new(tls.Config)
-	}
-	if config.MinVersion == 0 {
-		config.MinVersion = tls.VersionTLS12
-	}
-	config.NextProtos = []string{"http/1.1"} // net/http would offer what an application lists
+func baseTransport(n Network, config *tls.Config, dial dialFunc) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  nil, // not the environment's
 		DialContext:            dial,
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    handshakeTimeout,
 		DisableCompression:     true, // what is kept is what came, and nothing grows in memory
-		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		ReadBufferSize:         readBufferBytes,
 		Protocols:              new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
@@ -110,6 +109,19 @@ func baseTransport(n Network, dial dialFunc) *http.Transport {
 		t.OnProxyConnectResponse = checkConnect
 	}
 	return t
+}
+
+// tlsConfig returns what all transports of a Network share. Those that speak HTTP/1.1 only do not change it.
+func tlsConfig(n Network) *tls.Config {
+	config := n.TLS.Clone()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	if config.MinVersion == 0 {
+		config.MinVersion = tls.VersionTLS12
+	}
+	config.NextProtos = []string{"http/1.1"} // net/http would offer what an application lists
+	return config
 }
 
 // checkConnect keeps the proxy's own words out of the error.
@@ -122,12 +134,15 @@ func checkConnect(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Res
 
 // A guardedRoundTripper is what Network.Wrap gets.
 type guardedRoundTripper struct {
-	pooled  *http.Transport // keeps connections
-	own     *http.Transport // closes them
+	pools   connPools
+	own     *http.Transport // closes each connection after its request
+	ownOpen atomic.Int64    // connections and dials of own
 	guard   netguard.Guard
 	proxied bool
-	open    atomic.Int64 // connections and dials
 }
+
+// poolKey is the context key of the *connPool that a request may use.
+type poolKey struct{}
 
 // RoundTrip judges the host again where no dial will, because Wrap may have changed it.
 func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -139,10 +154,17 @@ func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error)
 			return nil, err
 		}
 	}
-	if r.Close {
+	pool, _ := r.Context().Value(poolKey{}).(*connPool)
+	if r.Close || pool == nil {
 		return g.own.RoundTrip(r)
 	}
-	return g.pooled.RoundTrip(r)
+	resp, err := pool.transport.RoundTrip(r)
+	if err == nil {
+		if keep, ok := keepAlive(resp.Header); ok {
+			g.pools.shorten(pool, keep)
+		}
+	}
+	return resp, err
 }
 
 // checkProxied judges every word from which a proxy may learn where to go: the URL, and Host, which net/http prefers to it in
@@ -162,8 +184,8 @@ func (g *guardedRoundTripper) checkProxied(r *http.Request) error {
 }
 
 // dialer returns a dial function that judges every address, except for the proxy's.
-func (g *guardedRoundTripper) dialer(proxy *url.URL, resolver *net.Resolver) dialFunc {
-	guarded := &net.Dialer{Timeout: dialTimeout, ControlContext: g.guard.Control, Resolver: resolver}
+func dialer(guard netguard.Guard, proxy *url.URL, resolver *net.Resolver) dialFunc {
+	guarded := &net.Dialer{Timeout: dialTimeout, ControlContext: guard.Control, Resolver: resolver}
 	named := &net.Dialer{Timeout: dialTimeout, Resolver: resolver}
 	proxyAddr := ""
 	if proxy != nil {
@@ -178,36 +200,35 @@ func (g *guardedRoundTripper) dialer(proxy *url.URL, resolver *net.Resolver) dia
 		if addr == proxyAddr {
 			dialer = named
 		}
-		g.open.Add(1)
-		conn, err := dialer.DialContext(ctx, network, addr)
-		if err != nil {
-			g.open.Add(-1)
-			return nil, err
-		}
-		return &countedConn{Conn: conn, open: &g.open}, nil
+		return dialer.DialContext(ctx, network, addr)
 	}
 }
 
-// A countedConn takes itself out of the count when it is closed.
-type countedConn struct {
-	net.Conn
-	open *atomic.Int64
-	once sync.Once
+// counted counts the connections that dial opens for own.
+func (g *guardedRoundTripper) counted(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		g.ownOpen.Add(1)
+		closed := func() { g.ownOpen.Add(-1) }
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			closed()
+			return nil, err
+		}
+		return &countedConn{Conn: conn, closed: closed}, nil
+	}
 }
 
-func (c *countedConn) Close() error {
-	c.once.Do(func() { c.open.Add(-1) })
-	return c.Conn.Close()
-}
+// open returns the number of connections and dials.
+func (g *guardedRoundTripper) open() int { return g.pools.count() + int(g.ownOpen.Load()) }
 
 // closeIdle closes the connections that have no request, and ends dials that no request waits for any more. If no Send runs,
 // it returns when all are closed, after at most a second.
 func (t *httpTransport) closeIdle() {
 	for wait := time.Millisecond; ; wait *= 2 {
-		t.guarded.pooled.CloseIdleConnections()
+		t.guarded.pools.closeIdle()
 		t.guarded.own.CloseIdleConnections()
 		// A request that was cut holds its connection for a moment longer.
-		if wait > time.Second/2 || t.guarded.open.Load() == 0 || t.sending.Load() > 0 {
+		if wait > time.Second/2 || t.guarded.open() == 0 || t.sending.Load() > 0 {
 			return
 		}
 		time.Sleep(wait)
@@ -222,7 +243,14 @@ func (t *httpTransport) Send(ctx context.Context, req *Request) (*Response, erro
 	if err != nil { // what was accepted once may be blocked now
 		return nil, &sendError{class: ClassBlocked, text: describe(err)}
 	}
-	resp, err := t.rt.RoundTrip(newHTTPRequest(ctx, u, req))
+	requestCtx := ctx
+	if !req.OwnConn {
+		if pool := t.guarded.pools.acquire(req.owner); pool != nil {
+			defer t.guarded.pools.release(pool)
+			requestCtx = context.WithValue(ctx, poolKey{}, pool)
+		}
+	}
+	resp, err := t.rt.RoundTrip(newHTTPRequest(requestCtx, u, req))
 	switch {
 	case err != nil:
 		return nil, newSendError(ctx, err, "no response came in time")

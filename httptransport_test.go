@@ -46,7 +46,11 @@ func netSend(tb testing.TB, tr *httpTransport, req *Request) (*Response, error) 
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), netPatience)
 	defer cancel()
-	return tr.Send(ctx, req)
+	own := *req
+	if own.owner == (connOwner{}) {
+		own.owner.endpoint = EndpointKey{"acme", "one"}
+	}
+	return tr.Send(ctx, &own)
 }
 
 // netRawServer calls handle with every connection, closes it afterwards, and waits for all of them when the test ends.
@@ -402,7 +406,7 @@ func TestCloseIdleWaitsForConnectionsToBecomeIdle(t *testing.T) {
 		_, err := netSend(t, tr, &Request{URL: server.URL, Body: []byte("{}")})
 		require.NoError(t, err)
 		tr.closeIdle()
-		require.Zero(t, tr.guarded.open.Load())
+		require.Zero(t, tr.guarded.open())
 	}
 }
 
@@ -423,7 +427,7 @@ func TestCloseIdleLeavesRequestsAlone(t *testing.T) {
 	tr.closeIdle()
 	close(answer)
 	require.NoError(t, <-sent)
-	require.Eventually(t, func() bool { return tr.guarded.open.Load() == 0 }, netPatience, time.Millisecond, "it was kept afterwards")
+	require.Eventually(t, func() bool { return tr.guarded.open() == 0 }, netPatience, time.Millisecond, "it was kept afterwards")
 }
 
 func netGoroutines() string {
@@ -438,11 +442,13 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 		assert.Equal(t, want, [2]int{total, perHost}, strconv.Itoa(inFlight))
 	}
 	tr := netTransport(t, Network{})
-	assert.Equal(t, 64, tr.guarded.pooled.MaxIdleConns)
-	assert.Equal(t, 32, tr.guarded.pooled.MaxIdleConnsPerHost)
+	assert.Equal(t, 64, tr.guarded.pools.maxIdle)
+	pool := tr.guarded.pools.acquire(connOwner{endpoint: EndpointKey{"acme", "one"}})
+	defer tr.guarded.pools.release(pool)
+	assert.Equal(t, 32, pool.transport.MaxIdleConnsPerHost)
+	assert.Equal(t, 4*time.Second, pool.transport.IdleConnTimeout)
+	assert.Equal(t, uint16(tls.VersionTLS12), pool.transport.TLSClientConfig.MinVersion)
 	assert.True(t, tr.guarded.own.DisableKeepAlives)
-	assert.Equal(t, idleTimeout, tr.guarded.pooled.IdleConnTimeout)
-	assert.Equal(t, uint16(tls.VersionTLS12), tr.guarded.pooled.TLSClientConfig.MinVersion)
 }
 
 func TestReadBodyReturnsWhatCameBeforeTheEnd(t *testing.T) {
@@ -472,6 +478,7 @@ func BenchmarkSend(b *testing.B) {
 	defer server.Close()
 	tr := netTransport(b, netOpen())
 	req := &Request{URL: server.URL + "/hooks/1", Body: make([]byte, 1024), Header: http.Header{"User-Agent": {"bench"}}}
+	req.owner.endpoint = EndpointKey{"acme", "one"}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := tr.Send(b.Context(), req); err != nil {

@@ -28,6 +28,8 @@ type Request struct {
 
 	// OwnConn asks for a connection of its own, closed afterwards. Test sends have it.
 	OwnConn bool
+
+	owner connOwner // whose connections it may use
 }
 
 // A Response is what a receiver answered.

@@ -1,0 +1,203 @@
+package webhook
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sendAs sends a request of an endpoint and returns the body of the response.
+func sendAs(t *testing.T, tr *httpTransport, url, tenant, id string, version int64) string {
+	t.Helper()
+	req := &Request{URL: url, Body: []byte("{}"), owner: connOwner{EndpointKey{tenant, id}, version}}
+	resp, err := netSend(t, tr, req)
+	require.NoError(t, err)
+	return string(resp.Body)
+}
+
+// netAddrServer answers with the address that a request came from.
+func netAddrServer(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RemoteAddr) }))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestTwoEndpointsNeverShareAConnection(t *testing.T) {
+	url := netAddrServer(t)
+	tr := netTransport(t, netOpen())
+	conns := make(map[string]EndpointKey)
+	for range 3 {
+		for _, key := range []EndpointKey{{"a", "1"}, {"a", "2"}, {"b", "1"}, {"b", "2"}} {
+			conn := sendAs(t, tr, url, key.Tenant, key.ID, 7)
+			if owner, known := conns[conn]; known {
+				assert.Equal(t, owner, key)
+			}
+			conns[conn] = key
+		}
+	}
+	assert.Len(t, conns, 4, "each endpoint keeps its own")
+}
+
+func TestAnEditedEndpointStartsWithAFreshConnection(t *testing.T) {
+	url := netAddrServer(t)
+	tr := netTransport(t, netOpen())
+	first := sendAs(t, tr, url, "a", "1", 7)
+	assert.Equal(t, first, sendAs(t, tr, url, "a", "1", 7))
+	second := sendAs(t, tr, url, "a", "1", 8)
+	assert.NotEqual(t, first, second)
+	require.Eventually(t, func() bool { return tr.guarded.open() == 1 }, netPatience, time.Millisecond, "the old one is closed")
+	late := sendAs(t, tr, url, "a", "1", 7)
+	assert.NotContains(t, []string{first, second}, late, "a late request of the old settings has its own")
+	assert.Equal(t, second, sendAs(t, tr, url, "a", "1", 8))
+}
+
+func TestARequestWithoutAnEndpointKeepsNoConnection(t *testing.T) {
+	url := netAddrServer(t)
+	var kept http.RoundTripper
+	n := netOpen()
+	n.Wrap = func(next http.RoundTripper) http.RoundTripper { kept = next; return nil }
+	tr := netTransport(t, n)
+	seen := make(map[string]bool)
+	for range 3 { // as a Wrap does that forgets the context of the request it was given
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, http.NoBody)
+		require.NoError(t, err)
+		resp, err := kept.RoundTrip(r)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		seen[string(body)] = true
+	}
+	assert.Len(t, seen, 3)
+	require.Eventually(t, func() bool { return tr.guarded.open() == 0 }, netPatience, time.Millisecond)
+}
+
+// A pipeNet is a network in memory. Every connection is served with answer.
+type pipeNet struct {
+	answer  string
+	dials   atomic.Int32
+	running sync.WaitGroup
+}
+
+func (p *pipeNet) dial(context.Context, string, string) (net.Conn, error) {
+	p.dials.Add(1)
+	near, far := net.Pipe()
+	p.running.Go(func() {
+		defer far.Close()
+		in := bufio.NewReader(far)
+		for netReadRequest(in) {
+			if _, err := io.WriteString(far, p.answer); err != nil {
+				return
+			}
+		}
+	})
+	return near, nil
+}
+
+// pipeTransport returns a transport that dials p.
+func pipeTransport(p *pipeNet, maxInFlight int) *httpTransport {
+	tr := newHTTPTransport(netOpen(), maxInFlight)
+	tr.guarded.pools.dial = p.dial
+	tr.guarded.own.DialContext = tr.guarded.counted(p.dial)
+	return tr
+}
+
+const pipeAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n%s\r\nok"
+
+func TestConnectionsOfManyEndpointsAreBoundedAndNoneIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipeNet{answer: fmt.Sprintf(pipeAnswer, "")}
+		tr := pipeTransport(p, 64)
+		const endpoints = 16 << 10
+		for i := range endpoints {
+			sendAs(t, tr, "http://hooks.example/", "a", fmt.Sprint(i), 1)
+			require.LessOrEqual(t, tr.guarded.open(), 64+1)
+		}
+		assert.EqualValues(t, endpoints, p.dials.Load())
+		assert.Len(t, tr.guarded.pools.of, tr.guarded.open())
+		sendAs(t, tr, "http://hooks.example/", "a", fmt.Sprint(endpoints-1), 1)
+		assert.EqualValues(t, endpoints, p.dials.Load(), "the latest are kept")
+
+		time.Sleep(idleTimeout - time.Millisecond)
+		synctest.Wait()
+		assert.NotZero(t, tr.guarded.open())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Zero(t, tr.guarded.open(), "without requests none is kept")
+		assert.Empty(t, tr.guarded.pools.of)
+		assert.Zero(t, tr.guarded.pools.recent.Len())
+		p.running.Wait()
+	})
+}
+
+func TestKeepAliveOfAReceiverIsHeeded(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"Keep-Alive: timeout=5\r\n":           4 * time.Second,
+		"Keep-Alive: timeout=60, max=100\r\n": 4 * time.Second,
+		"Keep-Alive: max=100, Timeout=3\r\n":  2 * time.Second,
+		"Keep-Alive: timeout=2\r\n":           time.Second,
+		"Keep-Alive: timeout=1\r\n":           0,
+		"Keep-Alive: timeout=0\r\n":           0,
+		"Keep-Alive: timeout=x\r\n":           4 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &pipeNet{answer: fmt.Sprintf(pipeAnswer, header)}
+			tr := pipeTransport(p, 64)
+			send := func() { sendAs(t, tr, "http://hooks.example/", "a", "1", 1); synctest.Wait() }
+			send()
+			if want < idleTimeout {
+				assert.Zero(t, tr.guarded.open(), "%q: it would be kept for too long", header)
+				send()
+			}
+			dials := p.dials.Load()
+			if want == 0 {
+				assert.Zero(t, tr.guarded.open(), "%q", header)
+			} else {
+				time.Sleep(want - time.Millisecond)
+				assert.Equal(t, 1, tr.guarded.open(), "%q", header)
+				send()
+				assert.Equal(t, dials, p.dials.Load(), "%q", header)
+				time.Sleep(want + time.Millisecond)
+				synctest.Wait()
+				assert.Zero(t, tr.guarded.open(), "%q", header)
+			}
+			tr.closeIdle()
+			p.running.Wait()
+		})
+	}
+}
+
+func TestWhatReceiversSayOfKeepingAliveIsRememberedInBoundedMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipeNet{answer: fmt.Sprintf(pipeAnswer, "Keep-Alive: timeout=1\r\n")}
+		tr := pipeTransport(p, 64)
+		for i := range maxKeepAlives + 10 {
+			sendAs(t, tr, "http://hooks.example/", "a", fmt.Sprint(i), 1)
+		}
+		assert.Len(t, tr.guarded.pools.heeded, maxKeepAlives)
+		last := fmt.Sprint(maxKeepAlives + 9)
+		p.answer = fmt.Sprintf(pipeAnswer, "")
+		sendAs(t, tr, "http://hooks.example/", "a", last, 1)
+		synctest.Wait()
+		assert.Zero(t, tr.guarded.open())
+		time.Sleep(keepAliveAge + time.Second)
+		sendAs(t, tr, "http://hooks.example/", "a", last, 1)
+		synctest.Wait()
+		assert.Equal(t, 1, tr.guarded.open(), "not for ever")
+		tr.closeIdle()
+		p.running.Wait()
+	})
+}
