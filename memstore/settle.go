@@ -31,7 +31,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 	var edits []health.Edit
 	var room [16]*endpoint
 	touched := room[:0]
-	at, failing := micros(now), health.AnyFailure(items)
+	at, failing := micros(now), health.FailingOf(items)
 	for i := range items {
 		item := &items[i]
 		d := s.delivery(item)
@@ -63,7 +63,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 			e.mark = s.gen
 			touched = append(touched, e)
 		}
-		edit := health.Edit{Item: item, Merge: merge && (failing || health.Failing(&e.Health)), Act: inEffect && health.Acts(item)}
+		edit := health.Edit{Item: item, Merge: merge && (failing[item.Endpoint] || health.Failing(&e.Health)), Act: inEffect && health.Acts(item)}
 		if edit.Merge || edit.Act {
 			edits = append(edits, edit)
 		}

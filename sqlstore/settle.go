@@ -273,10 +273,10 @@ func (b *settling) take(q *queued, item *webhook.Settlement) {
 // apply makes what the items say of their endpoints take effect. Nothing is written of an endpoint that is well.
 func (b *settling) apply(statuses map[uuid.UUID]*status) error {
 	changed := make(map[uuid.UUID]bool)
-	failing := health.AnyFailure(b.items)
+	failing := health.FailingOf(b.items)
 	b.edits = slices.DeleteFunc(b.edits, func(e health.Edit) bool {
 		ref := refOf(e.Item.Endpoint)
-		e.Merge = e.Merge && (failing || health.Failing(&statuses[ref].Health))
+		e.Merge = e.Merge && (failing[e.Item.Endpoint] || health.Failing(&statuses[ref].Health))
 		if e.Merge || e.Act {
 			changed[ref] = true
 			return false

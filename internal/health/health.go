@@ -23,14 +23,19 @@ func Acts(item *webhook.Settlement) bool {
 // Failing reports whether a success would change anything.
 func Failing(h *webhook.Health) bool { return h.Failures > 0 || h.Circuit }
 
-// AnyFailure reports whether an attempt failed. Otherwise the successes of endpoints that are not failing say nothing.
-func AnyFailure(items []webhook.Settlement) bool {
+// FailingOf returns the endpoints of which an attempt failed, nil if there is none. Of the others, a success says nothing
+// unless the endpoint is failing already.
+func FailingOf(items []webhook.Settlement) map[webhook.EndpointKey]bool {
+	var failing map[webhook.EndpointKey]bool
 	for i := range items {
 		if a := items[i].Attempt; a != nil && a.Class != "" {
-			return true
+			if failing == nil {
+				failing = make(map[webhook.EndpointKey]bool)
+			}
+			failing[items[i].Endpoint] = true
 		}
 	}
-	return false
+	return failing
 }
 
 // Sort puts the edits of one call in the order of their attempts, so that the order of the items does not matter.

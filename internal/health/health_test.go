@@ -91,10 +91,12 @@ func TestAnEditActsOnlyIfItIsInEffect(t *testing.T) {
 	}
 }
 
-func TestOnlyAnAttemptWithAClassIsAFailure(t *testing.T) {
-	assert.False(t, AnyFailure(nil))
-	assert.False(t, AnyFailure([]webhook.Settlement{{}, *success(1)}))
-	assert.True(t, AnyFailure([]webhook.Settlement{{}, *success(1), *failure(2)}))
+func TestAnEndpointFailsByItsOwnAttemptsWithAClass(t *testing.T) {
+	assert.Nil(t, FailingOf(nil))
+	assert.Nil(t, FailingOf([]webhook.Settlement{{}, *success(1)}))
+	sick, well := *failure(2), *success(1)
+	sick.Endpoint.ID, well.Endpoint.ID = "sick", "well"
+	assert.Equal(t, map[webhook.EndpointKey]bool{{ID: "sick"}: true}, FailingOf([]webhook.Settlement{{}, well, sick, well}))
 }
 
 func TestTheOrderOfTheItemsOfACallDoesNotMatter(t *testing.T) {
