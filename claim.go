@@ -40,7 +40,7 @@ func (s *session) claimLoop(ctx context.Context) {
 		if failed {
 			failed = false
 			failing.Reset()
-			s.unsettled.offer()
+			s.results.offer()
 		}
 		s.rest(ctx, wait)
 	}
@@ -176,7 +176,7 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 	s.mu.RLock()
 	for i := range claimed.Deliveries {
 		l := &claimed.Deliveries[i]
-		if s.unsettled.takeOver(l) {
+		if s.results.takeOver(l) {
 			continue
 		}
 		event, setting := events[l.UID], endpoints[l.Endpoint]

@@ -63,10 +63,10 @@ type session struct {
 	soon   time.Time     // when the first of the retries is due that this process settled and has not claimed since
 	sooner chan struct{} // soon is earlier than it was
 
-	unsettled unsettled
-	began     time.Duration
-	claimed   atomic.Int64 // when the last claim succeeded, or was not needed; in the time of settings
-	claimErr  atomic.Pointer[error]
+	results  *retryQueue
+	began    time.Duration
+	claimed  atomic.Int64 // when the last claim succeeded, or was not needed; in the time of settings
+	claimErr atomic.Pointer[error]
 }
 
 // work is one delivery leased to this process.
@@ -117,6 +117,7 @@ func newSession(d *Dispatcher) *session {
 	}
 	s.requests, s.cut = context.WithCancel(context.Background())
 	s.books, s.giveUp = context.WithCancel(context.Background())
+	s.results = newRetryQueue(s)
 	s.began = d.settings.clock()
 	s.claimed.Store(int64(s.began))
 	return s
@@ -236,15 +237,19 @@ func hint(c chan struct{}) {
 
 // ready is Ready.
 func (s *session) ready() error {
-	age := s.d.settings.clock() - time.Duration(s.claimed.Load())
-	if limit := 3*s.d.config.PollInterval + storeTimeout; age <= limit {
-		return nil
+	limit := 3*s.d.config.PollInterval + storeTimeout
+	if age := s.d.settings.clock() - time.Duration(s.claimed.Load()); age > limit {
+		err := errors.New("no answer")
+		if p := s.claimErr.Load(); p != nil {
+			err = *p
+		}
+		return fmt.Errorf("webhook: the last claim succeeded %v ago: %w", age.Round(time.Second), err)
 	}
-	err := errors.New("no answer")
-	if p := s.claimErr.Load(); p != nil {
-		err = *p
+	if since, key, err := s.results.oldest(); !since.IsZero() && time.Since(since) > limit {
+		return fmt.Errorf("webhook: a result of endpoint %q of tenant %q has not been stored for %v: %w",
+			key.ID, key.Tenant, time.Since(since).Round(time.Second), err)
 	}
-	return fmt.Errorf("webhook: the last claim succeeded %v ago: %w", age.Round(time.Second), err)
+	return nil
 }
 
 // handOver gives deliveries that were just published to the lanes where room was reserved for them.
@@ -324,17 +329,19 @@ func (s *session) worker(j job) {
 	}
 }
 
-// do makes one attempt and settles it. The lane goes on as soon as the request is over, in another worker's hands; the result
-// counts against MaxInFlight until it is stored, so that a slow Store slows everything down and piles nothing up. A receiver that
-// wants nothing more for now is heeded before its lane goes on.
+// do makes one attempt and settles it. The lane goes on as soon as the request is over, in another worker's hands. The result
+// counts against MaxInFlight until it is stored, so that a slow Store slows everything down and piles nothing up; one that the
+// Store refuses counts against its endpoint. A receiver that wants nothing more for now is heeded before its lane goes on.
 func (s *session) do(j job) {
 	a := s.d.attempt(s.requests, j.work)
 	if a.cut {
 		s.cutOff.Add(1)
 	}
+	r := s.results.add(&a.settlement, j.ticket)
 	stop := a.settlement.Disable != "" || !a.settlement.BlockUntil.IsZero()
-	if stop {
-		s.settle(a.settlement)
+	ended := stop && s.settle(r)
+	if stop && !ended {
+		s.hold(j.work.key)
 	}
 	if s.lanes.Done(j.ticket, a.outcome, a.took) {
 		s.wake()
@@ -344,17 +351,10 @@ func (s *session) do(j job) {
 		s.hold(j.work.key)
 	}
 	if !stop {
-		s.settle(a.settlement)
+		ended = s.settle(r)
 	}
-	s.lanes.Free()
-	if a.settlement.State == DeliveryPending {
-		s.wakeAt(a.settlement.DueAt)
-	}
-	if reason := a.settlement.Disable; reason != "" {
-		s.prune()
-		if tell := s.d.config.Observer.Disabled; tell != nil {
-			s.d.observe(func() { tell(j.work.key, reason) })
-		}
+	if ended {
+		s.lanes.Free()
 	}
 }
 

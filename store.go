@@ -104,7 +104,12 @@ type Store interface {
 	// Health.BlockedUntil if it is later, and OpenCircuit sets Circuit. Disable, unless empty, disables an endpoint that
 	// is not disabled with that reason, and adds one to its Version.
 	//
-	// It returns the status of every endpoint among the items, as it is afterwards; deleted ones are left out.
+	// It returns the status of every endpoint among the items that did not fail, as it is afterwards; deleted ones are left out.
+	//
+	// An item that cannot be stored fails alone: its index is in Settled.Failed with the reason, nothing of it is stored, and
+	// the others take effect. So Settle does not wait for a row that another transaction holds. Such a row fails the items
+	// that need it: its delivery's, or those that say something of its endpoint. Items that succeeded on a healthy endpoint
+	// need no row of the endpoint. An error of Settle itself means that the outcome of all items is unknown.
 	Settle(ctx context.Context, now time.Time, items []Settlement) (Settled, error)
 
 	// Retry makes deliveries pending again: due at once, Failures 0, a lease number one higher, so that their attempts
@@ -248,6 +253,7 @@ type Settlement struct {
 type Settled struct {
 	Already   []int
 	Lost      []int
+	Failed    map[int]error // items that were not stored, and why; nil for none
 	Endpoints []EndpointStatus
 }
 

@@ -23,7 +23,7 @@ type Dispatcher struct {
 	idle      func()              // closes idle connections
 
 	publishes *batch.Group[*EventRecord, emitted]
-	settles   *batch.Group[Settlement, struct{}]
+	settles   *batch.Group[Settlement, settleReply]
 	settings  *settings
 	sealer    sealer
 	tests     tests
@@ -103,8 +103,9 @@ func (d *Dispatcher) Wake() {
 	d.notify()
 }
 
-// Ready returns nil if Run is running and the Store answered a claim lately: within three Config.PollIntervals and 10
-// seconds. Otherwise its error says what is wrong. It asks the Store for nothing, so that a probe may call it often.
+// Ready returns nil if Run is running and the Store works. Otherwise its error says what is wrong. The limit is three
+// Config.PollIntervals and 10 seconds: the last claim succeeded within that time, and no result has waited longer to be
+// stored. It asks the Store for nothing, so that a probe may call it often.
 func (d *Dispatcher) Ready() error {
 	s := d.session.Load()
 	if s == nil {

@@ -35,6 +35,7 @@ type dialect struct {
 	returning  bool   // INSERT says which rows are new
 	beginning  string // how a transaction begins; empty for database/sql's way
 	settings   string // of a transaction, in the same statement as its beginning
+	brief      string // more settings, of a transaction that waits for others only for a moment
 	clock      string // SELECT of microseconds since 1970
 }
 

@@ -64,8 +64,16 @@ var mysql = dialect{
 
 		lockQueue:      mysqlPatience + `SELECT` + mysqlHint + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN ({keys}) FOR UPDATE`,
 		lockDeliveries: mysqlPatience + `SELECT` + mysqlHint + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN ({keys}) FOR UPDATE`,
-		findAttempts:   `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
-		lockEndpoint:   mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1 FOR UPDATE`,
+		lockFreeQueue: `SELECT ` + queueRead + ` FROM {queue} q FORCE INDEX (PRIMARY)
+			WHERE (q.event_uid, q.endpoint_id) IN ({keys}) FOR UPDATE SKIP LOCKED`,
+		lockFreeDeliveries: `SELECT ` + deliveryRead + ` FROM {deliveries} d FORCE INDEX (PRIMARY)
+			WHERE (d.event_uid, d.endpoint_id) IN ({keys}) FOR UPDATE SKIP LOCKED`,
+		lockFreeStatus: `SELECT ` + statusColumns + ` FROM {status} s FORCE INDEX (PRIMARY)
+			WHERE s.ref IN ({keys}) FOR UPDATE SKIP LOCKED`,
+		findRows: `SELECT event_uid, endpoint_id, ref FROM {queue} WHERE (event_uid, endpoint_id) IN ({keys})
+			UNION ALL SELECT event_uid, endpoint_id, ref FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({keys})`,
+		findAttempts: `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
+		lockEndpoint: mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1 FOR UPDATE`,
 		// By the other index of tenants it would lock the place where a tenant's next events go.
 		sameEvent: `UPDATE {events} FORCE INDEX (tenant_id) SET dup = dup + 1 WHERE tenant = $1 AND id = $2 AND content_hash = $3`,
 

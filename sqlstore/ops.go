@@ -51,6 +51,10 @@ const (
 	settleDelivered // successes, all that is to be done about them; PostgreSQL only
 	lockQueue
 	lockDeliveries
+	lockFreeQueue      // rows that no other transaction holds
+	lockFreeDeliveries // likewise
+	lockFreeStatus     // likewise
+	findRows           // deliveries, wherever they are
 	findAttempts
 	deleteQueue
 	deleteDeliveries

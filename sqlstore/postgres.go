@@ -19,6 +19,7 @@ var postgres = dialect{
 	// It is one round trip, because a statement without arguments may have several parts, with pgx as with lib/pq.
 	beginning: `BEGIN ISOLATION LEVEL READ COMMITTED`,
 	settings:  postgresSettings,
+	brief:     `; SET LOCAL lock_timeout = 200`,
 	clock:     `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
@@ -139,6 +140,15 @@ var postgres = dialect{
 		lockDeliveries: `SELECT ` + deliveryRead + ` FROM {v event_uid uuid, endpoint_id text}
 			JOIN {deliveries} d ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id
 			ORDER BY d.event_uid, d.endpoint_id FOR UPDATE OF d`,
+		lockFreeQueue: `SELECT ` + queueRead + ` FROM {v event_uid uuid, endpoint_id text}
+			JOIN {queue} q ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id FOR UPDATE OF q SKIP LOCKED`,
+		lockFreeDeliveries: `SELECT ` + deliveryRead + ` FROM {v event_uid uuid, endpoint_id text}
+			JOIN {deliveries} d ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id FOR UPDATE OF d SKIP LOCKED`,
+		lockFreeStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref FOR UPDATE OF s SKIP LOCKED`,
+		findRows: `SELECT x.* FROM {v event_uid uuid, endpoint_id text} CROSS JOIN LATERAL (
+			SELECT q.event_uid, q.endpoint_id, q.ref FROM {queue} q WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
+			UNION ALL SELECT d.event_uid, d.endpoint_id, d.ref FROM {deliveries} d
+				WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id) x`,
 		findAttempts: `SELECT a.event_uid, a.endpoint_id, a.lease_no, a.late FROM {v event_uid uuid, endpoint_id text, lease_no int}
 			JOIN {attempts} a ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no`,
 		deleteQueue: `DELETE FROM {queue} q USING {v event_uid uuid, endpoint_id text}

@@ -136,6 +136,11 @@ func (c *change) run(views []view) error {
 
 // lockedRows locks deliveries, whose keys are sorted and each there once.
 func (t *tx) lockedRows(list []rowKey) (queue map[rowKey]*queued, ended map[rowKey]*finished, err error) {
+	return t.lockRows(lockQueue, lockDeliveries, list)
+}
+
+// lockRows is lockedRows with the statements that lock unfinished and finished deliveries.
+func (t *tx) lockRows(unfinished, over op, list []rowKey) (queue map[rowKey]*queued, ended map[rowKey]*finished, err error) {
 	queue, ended = make(map[rowKey]*queued), make(map[rowKey]*finished)
 	inQueue := func(r *sql.Rows) error {
 		q := &queued{}
@@ -158,13 +163,13 @@ func (t *tx) lockedRows(list []rowKey) (queue map[rowKey]*queued, ended map[rowK
 		}
 		return rest
 	}
-	if err := t.query(lockQueue, missing(), inQueue); err != nil {
+	if err := t.query(unfinished, missing(), inQueue); err != nil {
 		return nil, nil, err
 	}
-	if err := t.query(lockDeliveries, missing(), inEnded); err != nil {
+	if err := t.query(over, missing(), inEnded); err != nil {
 		return nil, nil, err
 	}
-	return queue, ended, t.query(lockQueue, missing(), inQueue) // a retry by hand may have moved them back meanwhile
+	return queue, ended, t.query(unfinished, missing(), inQueue) // a retry by hand may have moved them back meanwhile
 }
 
 // refuse says why a single delivery is not changed.

@@ -1,9 +1,9 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,7 +14,8 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// Settle implements [webhook.Store]. An item that the database refuses for itself does not keep the others from being stored.
+// Settle implements [webhook.Store]. It waits for no row that another transaction holds: such a row's items are in Failed.
+// So are items that the database refuses for themselves.
 func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 	for i := range items {
 		if items[i].Endpoint.Tenant == "" {
@@ -24,49 +25,85 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 	if len(items) == 0 {
 		return webhook.Settled{}, noCtx(ctx)
 	}
-	out, err := s.settle(ctx, now, items)
-	if err == nil || len(items) == 1 || ctx.Err() != nil || hopeless(err) {
+	out, err := s.settle(ctx, now, items, true)
+	if err == nil || ctx.Err() != nil || hopeless(err) {
 		return out, err
 	}
-	return s.settleApart(ctx, now, items)
+	h := halving{store: s, ctx: ctx, now: now, items: items, latest: make(map[webhook.EndpointKey]webhook.EndpointStatus)}
+	h.settle(0, len(items))
+	return h.settled()
 }
 
-// settleApart settles items one by one, and returns the first error after all have been tried.
-func (s *Store) settleApart(ctx context.Context, now time.Time, items []webhook.Settlement) (out webhook.Settled, first error) {
-	latest := make(map[webhook.EndpointKey]webhook.EndpointStatus)
-	held := make(map[webhook.EndpointKey]bool) // by another transaction
-	for i := range items {
-		if held[items[i].Endpoint] {
-			continue
-		}
-		one, err := s.settle(ctx, now, items[i:i+1])
-		if err != nil {
-			first = cmp.Or(first, err)
-			held[items[i].Endpoint] = lockedOut(err)
-			if ctx.Err() != nil || hopeless(err) {
-				break
-			}
-			continue
-		}
-		if len(one.Already) > 0 {
-			out.Already = append(out.Already, i)
-		}
-		if len(one.Lost) > 0 {
-			out.Lost = append(out.Lost, i)
-		}
-		for _, status := range one.Endpoints {
-			latest[status.Key] = status
-		}
-	}
-	for _, status := range latest {
-		out.Endpoints = append(out.Endpoints, status)
-	}
-	return out, first
+// A halving settles items again of which a transaction was refused. It halves them until those that are refused are alone.
+type halving struct {
+	store  *Store
+	ctx    context.Context
+	now    time.Time
+	items  []webhook.Settlement
+	out    webhook.Settled
+	latest map[webhook.EndpointKey]webhook.EndpointStatus
+	end    error // nothing more can be settled because of it
 }
 
-func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settlement) (out webhook.Settled, err error) {
-	err = s.write(ctx, "settle", writing{}, func(t *tx) error {
-		b := settling{tx: t, now: micros(now), at: now, items: items}
+// settle settles the items from one index to before another.
+func (h *halving) settle(from, to int) {
+	if h.end != nil {
+		return
+	}
+	some, err := h.store.settle(h.ctx, h.now, h.items[from:to], false)
+	switch {
+	case err == nil:
+		h.add(from, &some)
+	case h.ctx.Err() != nil, hopeless(err):
+		h.end = err
+	case to-from == 1:
+		h.add(from, &webhook.Settled{Failed: map[int]error{0: err}})
+	default:
+		half := (from + to) / 2
+		h.settle(from, half)
+		h.settle(half, to)
+	}
+}
+
+// add takes over what became of the items that begin at an index.
+func (h *halving) add(from int, some *webhook.Settled) {
+	for _, i := range some.Already {
+		h.out.Already = append(h.out.Already, from+i)
+	}
+	for _, i := range some.Lost {
+		h.out.Lost = append(h.out.Lost, from+i)
+	}
+	for i, err := range some.Failed {
+		fail(&h.out, from+i, err)
+	}
+	for _, status := range some.Endpoints {
+		h.latest[status.Key] = status
+	}
+}
+
+func (h *halving) settled() (webhook.Settled, error) {
+	if h.end != nil {
+		return webhook.Settled{}, h.end
+	}
+	for _, status := range h.latest {
+		h.out.Endpoints = append(h.out.Endpoints, status)
+	}
+	return h.out, nil
+}
+
+// fail notes that an item was not stored.
+func fail(out *webhook.Settled, i int, err error) {
+	if out.Failed == nil {
+		out.Failed = make(map[int]error)
+	}
+	out.Failed[i] = err
+}
+
+// settle settles items in one transaction. It tries the quick way of successes first, if it may: a statement of that way waits for
+// a row that is held, though not for long.
+func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settlement, quick bool) (out webhook.Settled, err error) {
+	err = s.write(ctx, "settle", writing{brief: true}, func(t *tx) error {
+		b := settling{tx: t, now: micros(now), at: now, items: items, quick: quick && s.ops[settleDelivered] != nil}
 		err := b.run()
 		out = b.out
 		return err
@@ -91,10 +128,12 @@ type settling struct {
 	now   int64
 	at    time.Time
 	items []webhook.Settlement
+	quick bool        // plain successes by a single statement
 	refs  []uuid.UUID // of the items
 	rest  []int       // items that are still to be settled
 
 	well     map[uuid.UUID]*status // of endpoints whose items were delivered
+	locked   map[uuid.UUID]*status // that may be changed
 	queue    map[rowKey]*queued
 	finished map[rowKey]*finished
 	logged   map[attemptKey]bool // attempts that are stored; true if late
@@ -115,7 +154,7 @@ func (b *settling) run() error {
 	for i := range b.items {
 		b.refs[i], b.rest[i] = refOf(b.items[i].Endpoint), i
 	}
-	if b.store.ops[settleDelivered] != nil {
+	if b.quick {
 		if err := b.delivered(); err != nil {
 			return err
 		}
@@ -137,23 +176,19 @@ func (b *settling) run() error {
 
 // settleRest settles the items that are left, each judged by itself, and returns how their endpoints stand afterwards.
 func (b *settling) settleRest() (map[uuid.UUID]*status, error) {
-	refs := make(map[uuid.UUID]bool)
-	for _, i := range b.rest {
-		refs[b.refs[i]] = true
-	}
-	if len(refs) == 0 {
+	if len(b.rest) == 0 {
 		return make(map[uuid.UUID]*status), nil
 	}
 	if err := b.read(); err != nil {
 		return nil, err
 	}
-	n := len(b.rest)
-	b.gone, b.requeued = newTable(n, 2), newTable(0, 10)
-	b.deliveries, b.logs, b.bodies = newTable(n, 12), newTable(n, 14), newTable(n, 4)
-	statuses, err := b.statuses(readStatus, sortedRefs(refs))
+	statuses, err := b.lockStatuses()
 	if err != nil {
 		return nil, err
 	}
+	n := len(b.rest)
+	b.gone, b.requeued = newTable(n, 2), newTable(0, 10)
+	b.deliveries, b.logs, b.bodies = newTable(n, 12), newTable(n, 14), newTable(n, 4)
 	for _, i := range b.rest {
 		b.settle(i, statuses)
 	}
@@ -163,20 +198,20 @@ func (b *settling) settleRest() (map[uuid.UUID]*status, error) {
 	); err != nil {
 		return nil, err
 	}
-	return statuses, b.apply(statuses)
+	return statuses, b.apply()
 }
 
 func (b *settling) key(i int) rowKey { return rowKey{b.items[i].UID, b.items[i].Endpoint.ID} }
 
-// read locks the items' deliveries, and reads what tells of the leases that are not theirs any more.
+// read locks the items' deliveries, and reads what tells of the leases that are not theirs any more. It takes those out of rest
+// whose delivery another transaction holds.
 func (b *settling) read() error {
 	wanted := make([]rowKey, len(b.rest))
 	for n, i := range b.rest {
 		wanted[n] = b.key(i)
 	}
 	slices.SortFunc(wanted, rowKey.compare)
-	var err error
-	if b.queue, b.finished, err = b.lockedRows(slices.Compact(wanted)); err != nil {
+	if err := b.lockFree(slices.Compact(wanted)); err != nil {
 		return err
 	}
 	b.logged = make(map[attemptKey]bool)
@@ -194,6 +229,50 @@ func (b *settling) read() error {
 		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &late)
 		b.logged[k] = late
 		return err
+	})
+}
+
+// lockFree locks the deliveries that nobody holds. Those that somebody holds are where they are, but were not locked.
+func (b *settling) lockFree(list []rowKey) error {
+	var err error
+	if b.queue, b.finished, err = b.lockRows(lockFreeQueue, lockFreeDeliveries, list); err != nil {
+		return err
+	}
+	missing := newTable(0, 2)
+	for _, k := range list {
+		if b.queue[k] == nil && b.finished[k] == nil {
+			missing.add(k.cells()...)
+		}
+	}
+	held := make(map[rowKey]uuid.UUID)
+	if err := b.query(findRows, missing, func(r *sql.Rows) error {
+		var (
+			k   rowKey
+			ref uuid.UUID
+		)
+		err := r.Scan((*id)(&k.uid), &k.endpoint, (*id)(&ref))
+		held[k] = ref
+		return err
+	}); err != nil || len(held) == 0 {
+		return err
+	}
+	b.putOff(func(i int) error {
+		if held[b.key(i)] != b.refs[i] {
+			return nil
+		}
+		return fmt.Errorf("another transaction holds the delivery to endpoint %q of event %s; end that transaction", b.items[i].Endpoint.ID, b.items[i].UID)
+	})
+	return nil
+}
+
+// putOff takes the items out of rest for which why returns an error.
+func (b *settling) putOff(why func(i int) error) {
+	b.rest = slices.DeleteFunc(b.rest, func(i int) bool {
+		err := why(i)
+		if err != nil {
+			fail(&b.out, i, b.store.wrap(b.ctx, "settle", err))
+		}
+		return err != nil
 	})
 }
 
@@ -268,76 +347,4 @@ func (b *settling) take(q *queued, item *webhook.Settlement) {
 	f := q.finish(item.State, item.Reason, b.now)
 	b.gone.add(q.rowKey.cells()...)
 	b.deliveries.add(f.cells()...)
-}
-
-// apply makes what the items say of their endpoints take effect. Nothing is written of an endpoint that is well.
-func (b *settling) apply(statuses map[uuid.UUID]*status) error {
-	changed := make(map[uuid.UUID]bool)
-	failing := health.FailingOf(b.items)
-	b.edits = slices.DeleteFunc(b.edits, func(e health.Edit) bool {
-		ref := refOf(e.Item.Endpoint)
-		e.Merge = e.Merge && (failing[e.Item.Endpoint] || health.Failing(&statuses[ref].Health))
-		if e.Merge || e.Act {
-			changed[ref] = true
-			return false
-		}
-		return true
-	})
-	if len(changed) == 0 {
-		return nil
-	}
-	locked, err := b.statuses(lockStatus, sortedRefs(changed))
-	if err != nil {
-		return err
-	}
-	for ref := range changed {
-		if locked[ref] == nil {
-			delete(statuses, ref) // deleted meanwhile
-		}
-	}
-	before := make(map[uuid.UUID]status, len(locked))
-	for ref, s := range locked {
-		before[ref], statuses[ref] = *s, s
-	}
-	health.Sort(b.edits)
-	var disabled []uuid.UUID
-	for _, edit := range b.edits {
-		ref := refOf(edit.Item.Endpoint)
-		s := locked[ref]
-		if s == nil {
-			continue
-		}
-		if reason := edit.Apply(&s.Health); reason != "" && s.State != webhook.EndpointDisabled {
-			s.State, s.reason, s.updatedAt = webhook.EndpointDisabled, reason, b.now
-			disabled = append(disabled, ref)
-		}
-	}
-	if err := b.supersedeAll(disabled, locked); err != nil {
-		return err
-	}
-	rows := newTable(len(locked), 11)
-	for _, ref := range sortedRefs(locked) {
-		if *locked[ref] != before[ref] {
-			rows.add(locked[ref].updateCells()...)
-		}
-	}
-	return b.execAll(updateStatus, rows)
-}
-
-// supersedeAll begins the next version of endpoints.
-func (b *settling) supersedeAll(refs []uuid.UUID, locked map[uuid.UUID]*status) error {
-	if len(refs) == 0 {
-		return nil
-	}
-	list := make([]*status, len(refs))
-	for i, ref := range refs {
-		list[i] = locked[ref]
-	}
-	if err := b.supersede(b.at, list...); err != nil {
-		return err
-	}
-	for _, s := range list {
-		s.Version++
-	}
-	return nil
 }

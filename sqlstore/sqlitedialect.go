@@ -63,8 +63,13 @@ var sqlite = dialect{
 		readVersions: `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {versions} r
 			WHERE (r.ref, r.version) IN (VALUES {tuples})`,
 
-		lockQueue:      `SELECT ` + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN (VALUES {tuples})`,
-		lockDeliveries: `SELECT ` + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN (VALUES {tuples})`,
+		lockQueue:          `SELECT ` + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN (VALUES {tuples})`,
+		lockDeliveries:     `SELECT ` + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN (VALUES {tuples})`,
+		lockFreeQueue:      `SELECT ` + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN (VALUES {tuples})`,
+		lockFreeDeliveries: `SELECT ` + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN (VALUES {tuples})`,
+		lockFreeStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
+		findRows: `SELECT event_uid, endpoint_id, ref FROM {queue} WHERE (event_uid, endpoint_id) IN (VALUES {tuples})
+			UNION ALL SELECT event_uid, endpoint_id, ref FROM {deliveries} WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
 		findAttempts: `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts}
 			WHERE (event_uid, endpoint_id, lease_no) IN (VALUES {tuples})`,
 		deleteQueue:      `DELETE FROM {queue} WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,

@@ -175,6 +175,7 @@ type writing struct {
 	plain  bool // it needs none of the dialect's settings
 	noMore bool // it is not run again when it is unknown whether it was committed
 	single bool // it is one statement, which needs no transaction around it
+	brief  bool // it waits for other transactions only for a moment
 }
 
 // write runs do in a transaction, and again if the database refused it because of others.
@@ -282,6 +283,8 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, how writing) (on runn
 		err = s.beginSQLite(ctx, conn)
 	case how.plain:
 		_, err = conn.ExecContext(ctx, s.dialect.beginning)
+	case how.brief:
+		_, err = conn.ExecContext(ctx, s.dialect.beginning+s.dialect.settings+s.dialect.brief)
 	default:
 		_, err = conn.ExecContext(ctx, s.dialect.beginning+s.dialect.settings)
 	}

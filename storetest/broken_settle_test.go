@@ -97,6 +97,14 @@ var settleDefects = []defect{
 			return s, err
 		}
 	}},
+	{"items fail that were stored", "settle/failed settle/final settle/statuses", settled(func(s *webhook.Settled) {
+		s.Failed = map[int]error{0: webhook.ErrConflict}
+	})},
+	{"an item fails and is not reported", "settle/failed settle/many", func(b *broken) {
+		b.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
+			return b.Store.Settle(ctx, now, items[:max(1, len(items)-1)])
+		}
+	}},
 	{"settles 200 items", "settle/many", func(b *broken) {
 		b.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 			return b.Store.Settle(ctx, now, items[:min(200, len(items))])

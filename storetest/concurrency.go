@@ -223,7 +223,7 @@ var concurrencyCases = []testCase{
 			errs := make([]error, callers)
 			together(callers, func(i int) {
 				order := []webhook.Settlement{f.at(l[i%2], 0, failed), f.at(l[1-i%2], 0, failed)}
-				results[i], errs[i] = f.store.Settle(f.ctx(), f.now, order)
+				results[i], errs[i] = f.settleAll(order...)
 			})
 			already := 0
 			for i, r := range results {
@@ -246,7 +246,7 @@ var concurrencyCases = []testCase{
 			errs := make([]error, len(l))
 			together(callers, func(i int) {
 				for j := i; j < len(l); j += callers {
-					_, errs[j] = f.store.Settle(f.ctx(), f.now, []webhook.Settlement{f.at(l[j], 0, failed)})
+					_, errs[j] = f.settleAll(f.at(l[j], 0, failed))
 				}
 			})
 			for _, err := range errs {

@@ -180,6 +180,34 @@ var settleCases = []testCase{
 		},
 	},
 	{
+		"settle/failed", "an item that cannot be stored fails alone: nothing of it is stored, and the others take effect",
+		func(f *fixture) {
+			f.endpoints("acme", 3)
+			f.send("acme", "e1", "ep0000", "ep0001", "ep0002")
+			l := f.expectClaim("e1.ep0000", "e1.ep0001", "e1.ep0002")
+			items := []webhook.Settlement{f.success(l[0]), f.failure(l[1]), f.success(l[2])}
+			s, err := f.store.Settle(f.ctx(), f.now, items)
+			f.must("Settle", err)
+			for i, item := range items {
+				want, log := item.State, 1
+				if s.Failed[i] != nil {
+					want, log = webhook.DeliveryPending, 0
+				}
+				d := f.delivery("acme", "e1", item.Endpoint.ID)
+				if got := len(f.log("acme", "e1", item.Endpoint.ID)); d.State != want || got != log {
+					f.Errorf("item %d, failed with %v: got the delivery %s, %d attempts; want it %s, %d", i, s.Failed[i], d.State, got, want, log)
+				}
+			}
+			_, err = f.settleAll(items...)
+			f.must("Settle again", err)
+			for _, id := range []string{"ep0000", "ep0001", "ep0002"} {
+				if n := len(f.log("acme", "e1", id)); n != 1 {
+					f.Errorf("%s: %d attempts after it was settled again, want 1", id, n)
+				}
+			}
+		},
+	},
+	{
 		"settle/unknown", "an item that is not in effect is in Lost: so is one of a delivery that is not stored",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
@@ -215,7 +243,7 @@ var settleCases = []testCase{
 		},
 	},
 	{
-		"settle/statuses", "Settle returns the status of every endpoint among the items, as it is afterwards",
+		"settle/statuses", "Settle returns the status of every endpoint among the items that did not fail, as it is afterwards",
 		func(f *fixture) {
 			f.endpoints("acme", 4)
 			f.send("acme", "e1", "ep0000", "ep0001", "ep0002")
@@ -242,7 +270,7 @@ var settleCases = []testCase{
 		},
 	},
 	{
-		"settle/deleted", "Settle returns the status of every endpoint among the items; deleted ones are left out",
+		"settle/deleted", "Settle returns the status of every endpoint among the items that did not fail; deleted ones are left out",
 		func(f *fixture) {
 			f.endpoints("acme", 2)
 			f.send("acme", "e1", "ep0000", "ep0001")

@@ -168,9 +168,47 @@ func (f *fixture) trySettle(items ...webhook.Settlement) webhook.Settled {
 	f.Helper()
 	s, err := f.store.Settle(f.ctx(), f.now, items)
 	f.must("Settle", err)
+	if len(s.Failed) > 0 {
+		f.Fatalf("Settle of items that nothing stands in the way of: failed %v", s.Failed)
+	}
 	slices.Sort(s.Already)
 	slices.Sort(s.Lost)
 	return s
+}
+
+// settleAll settles items beside other callers: it offers those that fail again, until none does.
+func (f *fixture) settleAll(items ...webhook.Settlement) (all webhook.Settled, err error) {
+	rest := make([]int, len(items)) // indexes
+	for i := range items {
+		rest[i] = i
+	}
+	for range 10_000 {
+		offered := make([]webhook.Settlement, len(rest))
+		for n, i := range rest {
+			offered[n] = items[i]
+		}
+		s, err := f.store.Settle(f.ctx(), f.now, offered)
+		if err != nil {
+			return all, err
+		}
+		for _, n := range s.Already {
+			all.Already = append(all.Already, rest[n])
+		}
+		for _, n := range s.Lost {
+			all.Lost = append(all.Lost, rest[n])
+		}
+		var failed []int
+		for n, i := range rest {
+			if s.Failed[n] != nil {
+				failed, err = append(failed, i), s.Failed[n]
+			}
+		}
+		if rest = failed; len(rest) == 0 {
+			return all, nil
+		}
+		all.Failed = map[int]error{rest[0]: err}
+	}
+	return all, fmt.Errorf("items %v fail again and again: %v", rest, all.Failed)
 }
 
 // settle settles items that all take effect.

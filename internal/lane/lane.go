@@ -74,6 +74,7 @@ type lane[K comparable, T any] struct {
 	size     int // of an item, a moving average
 	inFlight int
 	held     bool // see Hold
+	owed     int  // see Owe
 
 	start, top, cap int           // see pace
 	timeouts        int           // in a row
@@ -363,7 +364,7 @@ func (s *Set[K, T]) forget(l *lane[K, T]) {
 
 // rest makes a lane with nothing to do one of the idle ones.
 func (s *Set[K, T]) rest(l *lane[K, T]) {
-	if l.queue.len() == 0 && l.reserved == 0 && l.inFlight == 0 && !l.idle {
+	if l.queue.len() == 0 && l.reserved == 0 && l.inFlight == 0 && l.owed == 0 && !l.idle {
 		l.idle = true
 		s.active.remove(l)
 		s.idle.push(l)
@@ -422,7 +423,7 @@ func (s *Set[K, T]) countSlow(w *Weight, slow bool) {
 
 func (l *lane[K, T]) waiting() int { return l.queue.len() + l.reserved }
 
-func (l *lane[K, T]) mayGive() bool { return l.queue.len() > 0 && l.inFlight < l.cap }
+func (l *lane[K, T]) mayGive() bool { return l.queue.len() > 0 && l.inFlight < l.cap && !l.inDebt() }
 
 // kind says which ring a lane belongs to.
 func (l *lane[K, T]) kind() int {

@@ -15,7 +15,9 @@ func (s *Set[K, T]) Behind(key K) bool {
 	return l.runsLow()
 }
 
-func (l *lane[K, T]) runsLow() bool { return l.behind && !l.held && l.queue.len() <= l.cap/2 }
+func (l *lane[K, T]) runsLow() bool {
+	return l.behind && !l.held && !l.inDebt() && l.queue.len() <= l.cap/2
+}
 
 // Hold keeps an endpoint from getting anything more until Unhold, and returns what was in its queue.
 func (s *Set[K, T]) Hold(key K) []T {
@@ -117,7 +119,7 @@ func (s *Set[K, T]) setBehind(l *lane[K, T]) {
 // room is how many more items may wait in a lane: as many as it sends within Limits.Wait, in a fourth of the queue and of its
 // bytes.
 func (s *Set[K, T]) room(l *lane[K, T]) int {
-	if l.held {
+	if l.held || l.inDebt() {
 		return 0
 	}
 	most := s.firstRoom(l.start)

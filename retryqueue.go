@@ -1,0 +1,367 @@
+package webhook
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook/internal/lane"
+)
+
+const (
+	settleFor  = 10 * time.Minute // how long a result is offered to the Store; others have taken its delivery over by then
+	offerItems = 500              // results of one offer
+	offerBytes = 1 << 20
+)
+
+// A retryQueue keeps the results of attempts until the Store has them. A result passes through these states:
+//
+//	new ──stored──────────────────────────────▶ ended
+//	 └───refused──▶ owed ──stored, given up───▶ ended
+//
+// An endpoint that owes results is in debt: its next results queue up behind those, so that they cannot hold up the results
+// of others. One goroutine offers owed results to the Store, those of an endpoint in the order in which they came. It runs
+// while there are any.
+//
+// When a claim brings a delivery whose result is in the queue, because its lease has ended, the result takes the new lease
+// over, and the delivery is not sent again.
+type retryQueue struct {
+	session *session
+	most    int // owed results that do not count against Config.MaxInFlight
+
+	mu      sync.Mutex
+	results map[resultKey]*result // that may take a lease over
+	debts   map[EndpointKey]*debt
+	owed    int // results of debts
+	bytes   int // size of those
+	group   int // results of the next offer, at most
+	running bool
+	hurried chan struct{}
+}
+
+type resultKey struct {
+	event    uuid.UUID
+	endpoint EndpointKey
+}
+
+// A result is what became of a delivery.
+type result struct {
+	Settlement
+	ticket lane.Ticket[EndpointKey, *work]
+	since  time.Time // when the attempt was over
+
+	// These belong to the queue's mutex, as does LeaseNo.
+	owed   bool
+	out    bool // it is owed, and counts against Config.MaxInFlight all the same
+	logged bool // its attempt is stored, under a lease that was lost
+	ended  bool
+}
+
+// A debt is what an endpoint owes.
+type debt struct {
+	results []*result
+	err     error     // of the last offer
+	next    time.Time // when they are offered
+	wait    *backoff.ExponentialBackOff
+}
+
+func newRetryQueue(s *session) *retryQueue {
+	return &retryQueue{
+		session: s, most: queueFactor * s.d.config.MaxInFlight, group: offerItems,
+		results: make(map[resultKey]*result), debts: make(map[EndpointKey]*debt), hurried: make(chan struct{}, 1),
+	}
+}
+
+func keyOf(item *Settlement) resultKey { return resultKey{item.UID, item.Endpoint} }
+
+// add registers a new result.
+func (q *retryQueue) add(item *Settlement, ticket lane.Ticket[EndpointKey, *work]) *result {
+	r := &result{Settlement: *item, ticket: ticket, since: time.Now()}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.results[keyOf(item)] = r
+	return r
+}
+
+// inDebt reports whether an endpoint owes results.
+func (q *retryQueue) inDebt(key EndpointKey) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.debts[key] != nil
+}
+
+// takeOver gives the lease of a claimed delivery to its result, if there is one that the Store does not have.
+func (q *retryQueue) takeOver(l *Leased) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	r := q.results[resultKey{l.UID, l.Endpoint}]
+	switch {
+	case r == nil:
+		return false
+	case r.Attempt == nil, l.LeaseNo == r.LeaseNo+1 && l.Attempts >= r.Attempt.Number:
+		q.end(r) // nothing was sent; or the Store has the result, and only its answer was lost
+		return false
+	case l.Attempts >= r.Attempt.Number, l.Since.After(r.Attempt.StartedAt):
+		delete(q.results, keyOf(&r.Settlement)) // somebody else has sent it since, or it was retried by hand: the result comes late
+		return false
+	}
+	r.LeaseNo = l.LeaseNo
+	return true
+}
+
+// offered returns a result as it is to be stored under its present lease.
+func (q *retryQueue) offered(r *result) Settlement {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return r.item()
+}
+
+// item is offered; the queue's mutex is held.
+func (r *result) item() Settlement {
+	item := r.Settlement
+	if r.logged {
+		item.Attempt = nil
+	}
+	return item
+}
+
+// heed ends a result that was offered under a lease, and reports whether it did. A result that has taken another lease over
+// meanwhile goes on. Its attempt is then stored, as one that came late.
+func (q *retryQueue) heed(r *result, leaseNo int64, reply *settleReply) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if reply.lost && r.LeaseNo != leaseNo && !r.ended {
+		r.logged = true
+		return false
+	}
+	q.end(r)
+	return true
+}
+
+// end takes a result out of the queue; mu is held.
+func (q *retryQueue) end(r *result) {
+	if r.ended {
+		return
+	}
+	r.ended = true
+	if key := keyOf(&r.Settlement); q.results[key] == r {
+		delete(q.results, key)
+	}
+	if !r.owed {
+		return
+	}
+	q.owed--
+	q.bytes -= settlementSize(r.Settlement)
+	d := q.debts[r.Endpoint]
+	if i := slices.Index(d.results, r); i >= 0 {
+		d.results = slices.Delete(d.results, i, i+1)
+	}
+	if len(d.results) == 0 {
+		delete(q.debts, r.Endpoint)
+	}
+	if q.session.lanes.Repay(r.ticket, r.out) {
+		q.session.wake()
+	}
+}
+
+// owe queues a result that the Store has not taken. From then on it counts against its endpoint, and against
+// Config.MaxInFlight only if the queue is full. It returns false if the result has ended meanwhile.
+func (q *retryQueue) owe(r *result, err error) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if r.ended {
+		return false
+	}
+	d := q.debts[r.Endpoint]
+	if d == nil {
+		d = &debt{err: err, wait: storeBackoff()}
+		d.next = time.Now().Add(d.wait.NextBackOff())
+		q.debts[r.Endpoint] = d
+	}
+	d.results = append(d.results, r)
+	r.owed = true
+	q.owed++
+	q.bytes += settlementSize(r.Settlement)
+	r.out = q.owed > q.most || q.bytes > queueBytes
+	q.session.lanes.Owe(r.ticket, r.out)
+	if q.running {
+		hint(q.hurried)
+	} else {
+		q.running = true
+		q.session.workers.Go(q.run)
+	}
+	return true
+}
+
+// oldest returns since when the oldest owed result waits, its endpoint, and why; the zero time if there is none.
+func (q *retryQueue) oldest() (since time.Time, key EndpointKey, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for k, d := range q.debts {
+		for _, r := range d.results {
+			if since.IsZero() || r.since.Before(since) {
+				since, key, err = r.since, k, d.err
+			}
+		}
+	}
+	return since, key, cmp.Or(err, errBusy)
+}
+
+var errBusy = errors.New("it is being stored")
+
+// offer says that the Store may be back.
+func (q *retryQueue) offer() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	for _, d := range q.debts {
+		d.next = now
+	}
+	q.group = offerItems
+	hint(q.hurried)
+}
+
+// run offers results until none is owed.
+func (q *retryQueue) run() {
+	for {
+		offered, wait := q.due()
+		switch {
+		case len(offered) > 0:
+			q.try(offered)
+		case wait < 0:
+			return
+		default:
+			q.rest(wait)
+		}
+		if q.session.books.Err() != nil {
+			q.giveUp(q.all())
+		}
+	}
+}
+
+// rest waits for d, or until there may be something to offer.
+func (q *retryQueue) rest(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-q.hurried:
+	case <-q.session.books.Done():
+	}
+}
+
+// due returns the results to offer now, those of the endpoint that has waited longest first, and otherwise how long to wait
+// for some. The wait is negative, and run ends, if none is owed.
+func (q *retryQueue) due() (offered []*result, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.running = len(q.debts) > 0; !q.running {
+		return nil, -1
+	}
+	now := time.Now()
+	var ready []*debt
+	wait = lastStoreRetry
+	for _, d := range q.debts {
+		if left := d.next.Sub(now); left > 0 {
+			wait = min(wait, left)
+		} else {
+			ready = append(ready, d)
+		}
+	}
+	slices.SortFunc(ready, func(a, b *debt) int { return a.next.Compare(b.next) })
+	bytes := 0
+	for _, d := range ready {
+		for _, r := range d.results {
+			bytes += settlementSize(r.Settlement)
+			if len(offered) == q.group || len(offered) > 0 && bytes > offerBytes {
+				return offered, 0
+			}
+			offered = append(offered, r)
+		}
+	}
+	return offered, wait
+}
+
+// try offers results to the Store.
+func (q *retryQueue) try(offered []*result) {
+	items := make([]Settlement, len(offered))
+	q.mu.Lock()
+	for i, r := range offered {
+		items[i] = r.item()
+	}
+	q.mu.Unlock()
+	ctx, cancel := context.WithTimeout(q.session.books, storeTimeout)
+	replies, err := q.session.d.settleNow(ctx, items)
+	cancel()
+	failed := make(map[EndpointKey]error)
+	var old []*result
+	for i, r := range offered {
+		switch reply := replyTo(replies, i, err); {
+		case reply.err != nil:
+			failed[r.Endpoint] = reply.err
+			if time.Since(r.since) >= settleFor {
+				old = append(old, r)
+			}
+		case q.heed(r, items[i].LeaseNo, reply):
+			q.session.settled(&items[i], reply)
+		}
+	}
+	for key, err := range failed {
+		q.session.d.report(fmt.Errorf("settle: results of endpoint %q wait: %w", key.ID, err))
+	}
+	q.giveUp(old)
+	q.delay(offered, failed, err != nil)
+	q.session.goOn()
+}
+
+// delay puts the next offer of endpoints off. After a call that failed as a whole, the next ones are smaller, and a result that
+// was alone goes behind the others of its endpoint.
+func (q *retryQueue) delay(offered []*result, failed map[EndpointKey]error, whole bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.group = min(2*q.group, offerItems)
+	if whole {
+		q.group = max(len(offered)/2, 1)
+	}
+	now := time.Now()
+	for key, err := range failed {
+		if d := q.debts[key]; d != nil {
+			d.err = err
+			d.next = now.Add(d.wait.NextBackOff())
+			if whole && len(offered) == 1 && len(d.results) > 1 && d.results[0] == offered[0] {
+				d.results = append(d.results[1:], offered[0])
+			}
+		}
+	}
+}
+
+// giveUp ends results that are not offered any more.
+func (q *retryQueue) giveUp(list []*result) {
+	if len(list) == 0 {
+		return
+	}
+	q.mu.Lock()
+	for _, r := range list {
+		q.end(r)
+	}
+	q.mu.Unlock()
+	q.session.lost.Add(int32(len(list)))
+	q.session.d.report(fmt.Errorf("settle: %d results were given up; their deliveries will be repeated", len(list)))
+}
+
+// all returns the results that are owed.
+func (q *retryQueue) all() (list []*result) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, d := range q.debts {
+		list = append(list, d.results...)
+	}
+	return list
+}
