@@ -57,7 +57,11 @@ func (w *work) cancel(reason Reason) Settlement {
 // attempt makes one request, if the endpoint may have it, and says what follows.
 func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	unsent := func(s Settlement) attempted { return attempted{settlement: s, outcome: lane.Unsent} }
-	setting, err := d.settings.fresh(ctx, w.key)
+	err := d.time.keepUp(ctx) // the machine may have been suspended
+	var setting *setting
+	if err == nil {
+		setting, err = d.settings.fresh(ctx, w.key)
+	}
 	now := d.now()
 	if err != nil {
 		if ctx.Err() == nil {
@@ -105,7 +109,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		a.Class, a.Error = ClassLocal, oneLine(err.Error())
 		return d.conclude(t, a, nil, lane.Unsent)
 	}
-	if w.leaseUntil.Sub(d.now()) < timeout+leaseMargin {
+	if w.leaseUntil.Sub(d.now()) < timeout+leaseMargin || !d.time.isKnown() {
 		return unsent(w.release(now))
 	}
 	if d.suspects.has(w.key, endpoint.Version) {

@@ -84,6 +84,12 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 	cursor, total, cut := "", 0, false
 	s.unhold()
 	for {
+		if err := s.d.time.keepUp(ctx); err != nil && ctx.Err() == nil {
+			return 0, fmt.Errorf("claim: %w", err)
+		}
+		if ctx.Err() != nil {
+			return 0, nil
+		}
 		room := s.lanes.Room(cursor == "")
 		if room.Items <= 0 || room.Bytes <= 0 {
 			s.markClaimed()

@@ -2,39 +2,72 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// A Clock is implemented by a [Store] that knows what time it is for all its processes, such as the server of a SQL database. The
-// Dispatcher asks it when Run begins, or before the first Emit without Run, and then every 30 seconds, so that processes whose
-// own clocks are apart agree on leases and due times.
+// A Clock is implemented by a [Store] that knows what time it is for all its processes, such as the server of a SQL
+// database. Processes whose own clocks are apart then agree on leases and due times.
+//
+// The Dispatcher claims, emits and changes nothing before its first reading has succeeded: Emit waits for it within its
+// context, or fails. It reads again every 30 seconds, at once when a process resumes after its machine was suspended or when
+// leases were lost, and up to once a second after the clock has moved against the process's own.
+//
+// The clock itself must not step. After a step of minutes, such as a failover to a server whose clock is off, deliveries are
+// sent twice: until they have read the clock again, processes take each other's leases. After a step back, whatever is leased
+// or due waits for as long as the step.
 type Clock interface {
-	// Now returns the store's time.
+	// Now returns the store's time. A reading that takes more than 2 seconds is refused.
 	Now(ctx context.Context) (time.Time, error)
 }
 
 const (
 	clockAge     = 30 * time.Second // how old a reading of the store's clock may be
-	clockTimeout = time.Second      // for one reading
+	clockTimeout = 2 * time.Second  // how long a reading may take; half of it is its error
+	clockStep    = time.Second      // two clocks that part by this much are not both right
+	clockRetry   = time.Second      // between readings, at least, while the last good one still serves
 )
 
-// storeTime is what time it is for the store: its last reading, and what has passed since on this process's clock.
+// A storeTime is what time it is for the Store: the last reading of its clock, and what has passed since by this process's.
 type storeTime struct {
-	clock Clock // nil: the time is this process's
-	local func() time.Time
+	clock   Clock               // nil: the time is this process's
+	local   func() time.Time    // Config.Now
+	wall    func() time.Time    // the clock of this machine, which goes on while the machine is suspended
+	report  func(error)         // of a reading that failed while the one before serves
+	resumed func(time.Duration) // is told how long the machine was suspended
 
 	reading atomic.Pointer[reading]
-	mu      sync.Mutex // held by who reads
-	tried   time.Time
+	age     atomic.Int64 // how old it may become, in nanoseconds
+
+	mu    sync.Mutex
+	under *clockCall // the reading under way; nil for none
+	tried time.Time  // when the last one began
 }
 
-// A reading is one moment, by two clocks.
-type reading struct{ local, store time.Time }
+// A reading is one moment, by three clocks.
+type reading struct{ local, wall, store time.Time }
 
-// now is store time.
+// A clockCall is a reading that is under way.
+type clockCall struct {
+	done chan struct{}
+	err  error // once done
+}
+
+// newStoreTime returns the time of d's store.
+func (d *Dispatcher) newStoreTime() *storeTime {
+	s := &storeTime{
+		local: d.config.Now, wall: func() time.Time { return time.Now().Round(0) },
+		report: d.report, resumed: d.settings.skip,
+	}
+	s.clock, _ = d.store.(Clock)
+	s.age.Store(int64(clockAge))
+	return s
+}
+
+// now is store time. Before the first reading it is the process's own.
 func (s *storeTime) now() time.Time {
 	now := s.local()
 	if r := s.reading.Load(); r != nil {
@@ -43,57 +76,160 @@ func (s *storeTime) now() time.Time {
 	return now
 }
 
-// stale reports whether it is time for another reading.
-func (s *storeTime) stale() bool {
+// isKnown reports whether now can be relied on: there is a reading, and the process was not suspended since. A monotonic clock
+// stands still while a machine is suspended, its wall clock does not.
+func (s *storeTime) isKnown() bool {
 	if s.clock == nil {
-		return false
+		return true
 	}
 	r := s.reading.Load()
-	return r == nil || s.local().Sub(r.local).Abs() >= clockAge
+	return r != nil && s.skipped(r).Abs() < clockStep
 }
 
-// keepUp reads the store's clock if the last reading is old. Only the first one is waited for by others. If it fails the time
-// goes on as before.
+// skipped is the time since a reading that the local clock has left out.
+func (s *storeTime) skipped(r *reading) time.Duration {
+	return s.wall().Sub(r.wall) - s.local().Sub(r.local)
+}
+
+// keepUp makes sure that the time is known, and reads the store's clock if the last reading is old. While the time is not
+// known, all callers wait for a reading; otherwise only the one that began it. It returns an error if the time is not known
+// when the reading or ctx ends. The reading does not end with ctx.
 func (s *storeTime) keepUp(ctx context.Context) error {
-	if !s.stale() {
+	if s.clock == nil {
 		return nil
 	}
-	if s.reading.Load() == nil {
-		s.mu.Lock()
-	} else if !s.mu.TryLock() {
+	known := s.isKnown()
+	if known && !s.isOld() {
 		return nil
 	}
-	defer s.mu.Unlock()
-	if !s.stale() || !s.tried.IsZero() && time.Since(s.tried) < time.Second {
+	call := s.read(known)
+	if call == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
-	defer cancel()
-	began := s.local()
-	now, err := s.clock.Now(ctx)
-	s.tried = time.Now()
-	if err != nil {
-		return fmt.Errorf("the store's clock: %w", err)
+	select {
+	case <-call.done:
+	case <-ctx.Done():
+		if !known {
+			return fmt.Errorf("waiting for the store's clock: %w", ctx.Err())
+		}
+		return nil
 	}
-	ended := s.local()
-	s.reading.Store(&reading{local: began.Add(ended.Sub(began) / 2), store: now})
+	if !known && call.err != nil {
+		return call.err
+	}
 	return nil
 }
 
-// keepTime is keepUp for a caller that goes on if it fails.
-func (d *Dispatcher) keepTime(ctx context.Context) {
-	if err := d.time.keepUp(ctx); err != nil && ctx.Err() == nil {
-		d.report(err)
+func (s *storeTime) isOld() bool {
+	r := s.reading.Load()
+	return r == nil || s.local().Sub(r.local).Abs() >= time.Duration(s.age.Load())
+}
+
+// refresh begins a reading in the background, because the time is doubtful.
+func (s *storeTime) refresh() {
+	if s.clock != nil {
+		s.read(true)
 	}
 }
 
-// clockLoop keeps store time up to date.
+// read begins a reading. If one is under way, it returns that if the time is not known, else nil.
+func (s *storeTime) read(known bool) *clockCall {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.under != nil && known, known && !s.tried.IsZero() && time.Since(s.tried) < clockRetry:
+		return nil
+	case s.under != nil:
+		return s.under
+	}
+	call := &clockCall{done: make(chan struct{})}
+	s.under, s.tried = call, time.Now()
+	go s.run(call, known)
+	return call
+}
+
+// run makes a reading. The first use of a pool may take long because it connects; then a second reading is quick.
+func (s *storeTime) run(call *clockCall, known bool) {
+	limit := storeTimeout
+	if known {
+		limit = clockTimeout
+	}
+	r, err := s.readOnce(limit)
+	if !known && errors.Is(err, errSlowClock) {
+		r, err = s.readOnce(limit)
+	}
+	var skipped time.Duration
+	if err == nil {
+		skipped = s.keep(r)
+	} else {
+		call.err = fmt.Errorf("reading the store's clock: %w", err)
+	}
+	s.mu.Lock()
+	s.under = nil
+	s.mu.Unlock()
+	if skipped >= clockStep {
+		s.resumed(skipped)
+	}
+	if err != nil && known {
+		s.report(call.err)
+	}
+	close(call.done)
+}
+
+// keep replaces the reading and returns the time that the local clock has left out since the last one. When the clocks have
+// parted, the next reading follows soon.
+func (s *storeTime) keep(r *reading) (skipped time.Duration) {
+	age := min(2*time.Duration(s.age.Load()), clockAge)
+	if old := s.reading.Load(); old != nil {
+		if r.store.Sub(old.store.Add(r.local.Sub(old.local))).Abs() >= clockStep {
+			age = clockRetry
+		}
+		skipped = r.wall.Sub(old.wall) - r.local.Sub(old.local)
+	}
+	s.age.Store(int64(age))
+	s.reading.Store(r)
+	return skipped
+}
+
+var errSlowClock = fmt.Errorf("the answer took longer than %v, or a clock of this machine stepped meanwhile", clockTimeout)
+
+// readOnce asks the clock once. It refuses an answer that took so long, by any clock of the process, that the moment it
+// stands for is uncertain.
+func (s *storeTime) readOnce(limit time.Duration) (*reading, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	local, wall := s.local(), s.wall()
+	now, err := s.clock.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	took := s.local().Sub(local)
+	for _, d := range [...]time.Duration{took, s.wall().Sub(wall)} {
+		if d < 0 || d > clockTimeout {
+			return nil, errSlowClock
+		}
+	}
+	return &reading{local: local.Add(took / 2), wall: wall.Add(took / 2), store: now}, nil
+}
+
+// wait returns when no reading is under way.
+func (s *storeTime) wait() {
+	s.mu.Lock()
+	call := s.under
+	s.mu.Unlock()
+	if call != nil {
+		<-call.done
+	}
+}
+
+// clockLoop keeps store time up to date. Whoever needs it before the first reading reports why there is none.
 func (s *session) clockLoop(ctx context.Context) {
 	if s.d.time.clock == nil {
 		return
 	}
 	for ctx.Err() == nil {
-		s.d.keepTime(ctx)
-		sleep(ctx, clockAge)
+		_ = s.d.time.keepUp(ctx)
+		sleep(ctx, time.Duration(s.d.time.age.Load()))
 	}
+	s.d.time.wait()
 }

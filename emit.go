@@ -45,7 +45,9 @@ const (
 // Errors: a [FieldError] for input that is refused, [ErrConflict] for an id that was used with other content, [ErrFull], or
 // what the Store reports, with an unknown outcome.
 func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
-	d.keepTime(ctx)
+	if err := d.time.keepUp(ctx); err != nil {
+		return Receipt{EventID: e.ID}, fmt.Errorf("webhook: emit: %w", err)
+	}
 	record, err := d.record(&e)
 	if err != nil {
 		return Receipt{EventID: e.ID}, err
@@ -64,7 +66,9 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 // EmitBatch emits up to 1,000 events in one transaction: all of them or, on any error, none. The receipts are in the order of
 // the events. If ctx ends meanwhile, the outcome is unknown, and the batch may be repeated with the ids of the receipts.
 func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, error) {
-	d.keepTime(ctx)
+	if err := d.time.keepUp(ctx); err != nil {
+		return nil, fmt.Errorf("webhook: emit batch: %w", err)
+	}
 	records, receipts, err := d.recordAll(events)
 	if err != nil || len(records) == 0 {
 		return receipts, err
@@ -90,11 +94,17 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 // inserts, so it neither reads nor locks what others use; who receives the events is decided after the commit, within
 // Config.PollInterval, or at once after [Dispatcher.Wake]. Receipt.Deliveries is therefore -1.
 //
+// If the Store is a [Clock], the first call may wait for a reading of it, on a connection of the Store's own. Run or Emit
+// usually come first.
+//
 // A duplicate id does not fail the transaction: its receipt says Duplicate, or the error is ErrConflict and none of the events
 // was written. The transaction then holds the event with that id until it ends.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) ([]Receipt, error) {
 	if tx == nil {
 		return nil, &FieldError{"tx", "is nil", "pass what the store makes of your transaction, such as store.Tx(tx)"}
+	}
+	if err := d.time.keepUp(ctx); err != nil {
+		return nil, fmt.Errorf("webhook: emit in transaction: %w", err)
 	}
 	records, receipts, err := d.recordAll(events)
 	if err != nil || len(records) == 0 {

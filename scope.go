@@ -181,6 +181,9 @@ func (s Scope) recover(ctx context.Context, q Query, part func(context.Context, 
 	if q.AllTenants && q.EventID != "" && q.EndpointID != "" {
 		return Recovered{}, &FieldError{"Query.Tenant", "is empty", "ids are the tenant's own"}
 	}
+	if err := s.d.time.keepUp(ctx); err != nil {
+		return Recovered{}, err
+	}
 	var total Recovered
 	now := s.d.now()
 	for {

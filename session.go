@@ -125,7 +125,6 @@ func newSession(d *Dispatcher) *session {
 
 // run is Run.
 func (s *session) run(ctx context.Context) error {
-	s.d.keepTime(ctx)
 	var loops sync.WaitGroup
 	loops.Go(func() { s.claimLoop(ctx) })
 	loops.Go(func() { s.pruneLoop(ctx) })
@@ -411,5 +410,8 @@ func (s *session) pruneLoop(ctx context.Context) {
 func (s *session) pruneOnce() (more bool, err error) {
 	ctx, cancel := context.WithTimeout(s.books, storeTimeout)
 	defer cancel()
+	if err := s.d.time.keepUp(ctx); err != nil {
+		return false, err
+	}
 	return s.d.store.Prune(ctx, s.d.now(), s.d.config.Retention)
 }

@@ -17,8 +17,9 @@ const (
 // settings are this process's copies of endpoints. Whatever asks the Store about an endpoint confirms or replaces its copy, so
 // that busy endpoints are never looked up for themselves; the others are, together, when a request is about to begin.
 type settings struct {
-	start time.Time
-	loads *batch.Group[EndpointKey, *setting]
+	start   time.Time
+	skipped atomic.Int64 // what the monotonic clock has left out since
+	loads   *batch.Group[EndpointKey, *setting]
 
 	mu sync.RWMutex
 	of map[EndpointKey]*setting
@@ -52,7 +53,12 @@ func newSettings(refresh func(context.Context, []EndpointKey) ([]Endpoint, error
 }
 
 // clock is the time that setting.seen counts in.
-func (s *settings) clock() time.Duration { return time.Since(s.start) }
+func (s *settings) clock() time.Duration {
+	return time.Since(s.start) + time.Duration(s.skipped.Load())
+}
+
+// skip says that the machine was suspended for d: all copies are that much older.
+func (s *settings) skip(d time.Duration) { s.skipped.Add(int64(d)) }
 
 // get returns the copy of an endpoint, of whatever age, or nil.
 func (s *settings) get(key EndpointKey) *setting {

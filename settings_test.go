@@ -47,6 +47,13 @@ func TestFailuresOfAnotherProcessEndWithASuccessHere(t *testing.T) {
 	assert.Zero(t, s.judged(n).Failures)
 }
 
+func TestCopiesOfEndpointsAgeWhileTheMachineIsSuspended(t *testing.T) {
+	s := newSettings(nil)
+	n := s.put(known(1, 0, 0), s.clock())
+	s.skip(time.Minute)
+	assert.GreaterOrEqual(t, s.clock()-time.Duration(n.seen.Load()), time.Minute)
+}
+
 // A request that began before a success, and failed after it, is the first of a run that the success has not ended.
 func TestASlowFailureIsNoReasonToForgetThoseAfterIt(t *testing.T) {
 	s := newSettings(nil)

@@ -79,6 +79,7 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 	}
 	if n := len(settled.Lost); n > 0 {
 		d.report(fmt.Errorf("settle: %d leases were lost; their deliveries may be sent twice", n))
+		d.time.refresh()
 	}
 	states := make(map[EndpointKey]EndpointState, len(settled.Endpoints))
 	for i := range settled.Endpoints {

@@ -33,7 +33,7 @@ type Dispatcher struct {
 	running sync.Mutex              // held by Run
 	problem throttle
 	uids    uids
-	time    storeTime
+	time    *storeTime
 	others  notifier
 }
 
@@ -64,8 +64,7 @@ func New(store Store, config Config) (*Dispatcher, error) {
 	limits.Gather = gatherResults
 	d.settles = batch.New(limits, settlementSize, d.settleBatch)
 	d.settings = newSettings(d.refresh)
-	d.time.local = c.Now
-	d.time.clock, _ = store.(Clock)
+	d.time = d.newStoreTime()
 	d.others.listener, _ = store.(Listener)
 	return d, nil
 }
@@ -79,7 +78,8 @@ func New(store Store, config Config) (*Dispatcher, error) {
 // Wait for Run to return before the process exits, and stop what emits first: Emit works after Run has ended, but nobody delivers
 // then.
 //
-// Run owns every goroutine of the Dispatcher; when it returns, none is left. It returns an error at once if it is running
+// Run owns every goroutine of the Dispatcher; when it returns, none is left. (Without Run, a reading of the Store's
+// [Clock] may outlive the caller that began it, by 10 seconds at most.) It returns an error at once if it is running
 // already. It may be called again after it has returned.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	if !d.running.TryLock() {
