@@ -147,6 +147,10 @@ type Store interface {
 	//
 	// Processes that share a Store may leave the housekeeping to one of them: a call of another does nothing, except
 	// after it disabled or deleted an endpoint. When that one stops, another goes on within two minutes of calls.
+	//
+	// Prune may run while endpoints change. A delivery that is pending when UpdateEndpoint
+	// has made its endpoint active stays pending, and so does each that is published later.
+	// The same holds for an endpoint that CreateEndpoint has made anew.
 	Prune(ctx context.Context, now time.Time, r Retention) (more bool, err error)
 
 	// Erase removes all that is stored of a tenant. A lease of its deliveries is lost. It alone may do a part of its work when

@@ -100,6 +100,8 @@ const (
 	usePruner
 	pruneRefs
 	pruneQueue
+	lockDisabled
+	versionOf
 	oldEvents
 	oldAttempts
 	oldBodies
@@ -179,6 +181,8 @@ var everywhere = map[op]string{
 
 	lockPruner:     `SELECT used_by, used_at FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
 	usePruner:      `UPDATE {locks} SET used_by = $1, used_at = $2 WHERE name = 'prune'`,
+	lockDisabled:   `SELECT reason FROM {status} WHERE ref = $1 AND state = 'disabled' FOR UPDATE SKIP LOCKED`,
+	versionOf:      `SELECT version FROM {status} WHERE ref = $1`,
 	oldEvents:      `SELECT uid FROM {events} WHERE uid >= $1 AND uid < $2 ORDER BY uid LIMIT $3`,
 	oldAttempts:    `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) a`,
 	oldBodies:      `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {bodies} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) b`,

@@ -185,60 +185,6 @@ func (p *pruning) run(r webhook.Retention) (more bool, err error) {
 	return false, nil
 }
 
-// cancelDead cancels deliveries of disabled and deleted endpoints, and reports whether all have been looked at.
-func (p *pruning) cancelDead() (done bool, err error) {
-	var lanes []uuid.UUID
-	if err := p.query(pruneRefs, nil, func(r *sql.Rows) error {
-		var ref id
-		err := r.Scan(&ref)
-		lanes = append(lanes, ref.uid())
-		return err
-	}, uid(p.pass.lane), num(pruneLanes)); err != nil {
-		return false, err
-	}
-	statuses, err := p.statuses(readStatus, lanes)
-	if err != nil {
-		return false, err
-	}
-	budget := pruneWork
-	for _, ref := range lanes {
-		reason := webhook.ReasonDeleted
-		if s := statuses[ref]; s != nil {
-			if s.State != webhook.EndpointDisabled {
-				p.pass.lane = ref
-				continue
-			}
-			reason = s.reason
-		}
-		n, err := p.cancelSome(ref, reason, budget)
-		if err != nil {
-			return false, err
-		}
-		if budget -= n; budget <= 0 {
-			return false, nil // the endpoint may have more
-		}
-		p.pass.lane = ref
-	}
-	return len(lanes) < pruneLanes, nil
-}
-
-func (p *pruning) cancelSome(ref uuid.UUID, reason webhook.Reason, most int) (int, error) {
-	var open []*queued
-	now := micros(p.now)
-	err := p.query(pruneQueue, nil, func(r *sql.Rows) error {
-		q := &queued{}
-		open = append(open, q)
-		return q.scan(r)
-	}, uid(ref), num(now+leaseGrace), num(most))
-	if err != nil {
-		return 0, err
-	}
-	for _, q := range open {
-		p.lower(q.uid)
-	}
-	return len(open), p.cancel(open, reason, now)
-}
-
 // lower is sweepFrom within this transaction.
 func (p *pruning) lower(u uuid.UUID) {
 	for i := range p.swept {

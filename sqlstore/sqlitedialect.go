@@ -115,8 +115,9 @@ var sqlite = dialect{
 			) SELECT ref FROM l WHERE ref IS NOT NULL`,
 		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND q.leased_until <= $2
 			ORDER BY q.event_uid LIMIT $3`,
-		lockEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
-		shareEvents: `SELECT e.uid FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
+		lockDisabled: `SELECT reason FROM {status} WHERE ref = $1 AND state = 'disabled'`,
+		lockEvents:   `SELECT e.uid FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
+		shareEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
 		openEvents: `SELECT event_uid FROM {queue} WHERE event_uid IN (VALUES {tuples})
 			UNION SELECT event_uid FROM {outbox} WHERE event_uid IN (VALUES {tuples})`,
 		deleteDeliveriesOf: `DELETE FROM {deliveries} WHERE event_uid IN (VALUES {tuples})`,

@@ -247,6 +247,32 @@ var pruneDefects = []defect{
 			return b.Store.Prune(ctx, now, r)
 		}
 	}},
+	{"Prune remembers which endpoints were disabled", "prune/enabled", func(b *broken) {
+		was := make(map[webhook.EndpointKey]bool)
+		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
+			more, err := b.Store.Prune(ctx, now, r)
+			for _, e := range tenantEndpoints(b, webhook.Query{AllTenants: true}) {
+				k := key(e.Tenant, e.ID)
+				if was[k] = was[k] || e.State == webhook.EndpointDisabled; was[k] {
+					_, _ = b.Store.Cancel(ctx, webhook.Query{Tenant: e.Tenant, EndpointID: e.ID}, now)
+				}
+			}
+			return more, err
+		}
+	}},
+	{"Prune remembers which endpoints were deleted", "prune/made-anew", func(b *broken) {
+		gone := make(map[webhook.EndpointKey]bool)
+		b.remove = func(ctx context.Context, k webhook.EndpointKey, now time.Time) error {
+			gone[k] = true
+			return b.Store.DeleteEndpoint(ctx, k, now)
+		}
+		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
+			for k := range gone {
+				_, _ = b.Store.Cancel(ctx, webhook.Query{Tenant: k.Tenant, EndpointID: k.ID}, now)
+			}
+			return b.Store.Prune(ctx, now, r)
+		}
+	}},
 	{"there is never more", "prune/many", func(b *broken) {
 		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
 			_, err := b.Store.Prune(ctx, now, r)

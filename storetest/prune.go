@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -98,6 +99,56 @@ var pruneCases = []testCase{
 			f.expectClaim("e1.ep0000", "e1.ep0001", "u1.ep0003")
 			f.advance(time.Hour)
 			f.expectClaim("e1.ep0000", "e1.ep0001", "e1.ep0002", "u1.ep0003")
+		},
+	},
+	{
+		"prune/enabled", "a delivery that is pending when UpdateEndpoint has made its endpoint active stays pending, and so does each that is published later",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			for round := range 10 {
+				before, after := fmt.Sprint("before", round), fmt.Sprint("after", round)
+				f.setState("acme", "ep1", webhook.EndpointDisabled)
+				f.prune(forEver)
+				f.send("acme", before, "ep1") // by a caller that had matched it
+				var more bool
+				var err error
+				states := make(map[string]webhook.DeliveryState)
+				together(2, func(i int) {
+					if i == 0 {
+						more, err = f.store.Prune(f.ctx(), f.now, forEver)
+						return
+					}
+					f.setState("acme", "ep1", webhook.EndpointActive)
+					f.send("acme", after, "ep1")
+					for _, id := range []string{before, after} {
+						states[id] = f.delivery("acme", id, "ep1").State
+					}
+				})
+				f.must("Prune", err)
+				if more {
+					f.prune(forEver)
+				}
+				for id, state := range states {
+					if got := f.delivery("acme", id, "ep1").State; got != state {
+						f.Errorf("%s is %s after Prune, and was %s when the endpoint was active", id, got, state)
+					}
+				}
+				if states[after] != webhook.DeliveryPending {
+					f.Errorf("%s, published to an active endpoint, is %s", after, states[after])
+				}
+			}
+		},
+	},
+	{
+		"prune/made-anew", "the same holds for an endpoint that CreateEndpoint has made anew",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			f.remove("acme", "ep1")
+			f.prune(forEver)
+			f.endpoint("acme", "ep1")
+			f.send("acme", "e1", "ep1")
+			f.prune(forEver)
+			f.expectClaim("e1.ep1")
 		},
 	},
 	{

@@ -1,0 +1,82 @@
+package sqlstore
+
+import (
+	"database/sql"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+)
+
+// cancelDead cancels deliveries of disabled and deleted endpoints. It reports whether
+// it has looked at all endpoints and canceled nothing: a transaction that holds the
+// status of an endpoint does nothing else, so that it ends soon.
+func (p *pruning) cancelDead() (done bool, err error) {
+	var lanes []uuid.UUID
+	if err := p.query(pruneRefs, nil, func(r *sql.Rows) error {
+		var ref id
+		err := r.Scan(&ref)
+		lanes = append(lanes, ref.uid())
+		return err
+	}, uid(p.pass.lane), num(pruneLanes)); err != nil {
+		return false, err
+	}
+	statuses, err := p.statuses(readStatus, lanes)
+	if err != nil {
+		return false, err
+	}
+	budget := pruneWork
+	for _, ref := range lanes {
+		if s := statuses[ref]; s == nil || s.State == webhook.EndpointDisabled {
+			n, err := p.cancelSome(ref, budget)
+			if err != nil {
+				return false, err
+			}
+			if budget -= n; budget <= 0 {
+				return false, nil // the endpoint may have more
+			}
+		}
+		p.pass.lane = ref
+	}
+	return len(lanes) < pruneLanes && budget == pruneWork, nil
+}
+
+// cancelSome cancels deliveries of one endpoint, if it is still disabled or deleted,
+// and returns how many.
+//
+// It locks the deliveries first and looks at the endpoint after that. A delivery of an
+// endpoint that is enabled, or made anew, in between is published later still, so it
+// is not among the locked ones.
+func (p *pruning) cancelSome(ref uuid.UUID, most int) (int, error) {
+	var open []*queued
+	now := micros(p.now)
+	err := p.query(pruneQueue, nil, func(r *sql.Rows) error {
+		q := &queued{}
+		open = append(open, q)
+		return q.scan(r)
+	}, uid(ref), num(now+leaseGrace), num(most))
+	if err != nil || len(open) == 0 {
+		return 0, err
+	}
+	reason, dead, err := p.cause(ref)
+	if err != nil || !dead {
+		return 0, err
+	}
+	for _, q := range open {
+		p.lower(q.uid)
+	}
+	return len(open), p.cancel(open, reason, now)
+}
+
+// cause returns why deliveries of an endpoint are to be canceled, and reports whether
+// they are. A disabled endpoint stays disabled until the transaction ends. One whose
+// status another transaction holds is left for the next round: that may take long.
+func (p *pruning) cause(ref uuid.UUID) (reason webhook.Reason, dead bool, err error) {
+	disabled, err := p.row(lockDisabled, []cell{uid(ref)}, &reason)
+	if err != nil || disabled {
+		return reason, disabled, err
+	}
+	var version int64
+	exists, err := p.row(versionOf, []cell{uid(ref)}, &version)
+	return webhook.ReasonDeleted, !exists, err
+}
