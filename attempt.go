@@ -89,7 +89,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	}
 	timeout := d.timeout(endpoint)
 	var secrets []Secret
-	if endpoint, err = d.openSetting(ctx, setting, now, timeout); err == nil {
+	if endpoint, err = d.openWork(ctx, setting, w, now, timeout); err == nil {
 		secrets, err = profile.keys(ctx, endpoint, now, timeout)
 	}
 	if err != nil {
@@ -329,7 +329,7 @@ func (p *Profile) wait(failures int, u float64) (wait time.Duration, again bool,
 func liveSecrets(e *Endpoint, now time.Time) []Secret {
 	secrets := make([]Secret, 0, len(e.Secrets))
 	for _, s := range e.Secrets {
-		if (s.ExpiresAt.IsZero() || s.ExpiresAt.After(now)) && !isSealed(s.Value) {
+		if !s.expired(now) && !isSealed(s.Value) {
 			secrets = append(secrets, s.Value)
 		}
 	}

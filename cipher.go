@@ -15,12 +15,13 @@ import (
 // errors must not quote what was to be sealed.
 type Cipher interface {
 	// Seal returns plain encrypted and authenticated, as visible ASCII of at most 2 × len(plain) + 512 bytes. Open must refuse it
-	// under any other bound, which names the tenant, the endpoint and the field: so rows cannot be swapped.
+	// under any other bound, which names the tenant, the endpoint, the field and, of a header's value or a URL, the scheme, host
+	// and port: so rows cannot be swapped, and values open for no other place.
 	Seal(ctx context.Context, plain []byte, bound string) (sealed string, err error)
 
 	// Open returns what was sealed under the same bound, now or in the past. It is called about once for each version of an endpoint
-	// that this process sends to, and when a Scope tests, updates, rotates, reveals or verifies. If it fails, deliveries wait, and are
-	// tried again every 10 seconds.
+	// that this process sends to, and when a Scope tests, updates, rotates, reveals or verifies. Lists and reads call it for URLs and
+	// Ed25519 keys, and remember some thousands of them. If it fails, deliveries wait, and are tried again every 10 seconds.
 	Open(ctx context.Context, sealed, bound string) (plain []byte, err error)
 }
 
@@ -43,7 +44,8 @@ const (
 //
 // To change keys, give every process the new one, too; then let all have it first; then update every endpoint as it is, which the example
 // does; and when that has succeeded, remove the old one. (An update stores what it cannot open as it was: make sure that no key is missing
-// when you do it.) If a key is lost, so are the secrets that it sealed; [Scope.RotateSecret] makes new ones all the same.
+// when you do it.) If a key is lost, so are the secrets, header values and URLs that it sealed: give URL and headers again, and
+// [Scope.RotateSecret] makes new secrets all the same. Message.Endpoint then has the new URL for deliveries of before.
 //
 // It returns a *FieldError for keys that cannot be used. The keys are copied.
 func NewCipher(keys ...CipherKey) (Cipher, error) {

@@ -36,11 +36,17 @@ type Config struct {
 	// Transport sends the requests. One of your own is trusted to judge addresses by itself. Defaults to net/http with Network.
 	Transport Transport
 
-	// Cipher seals signing secrets and the values of endpoints' headers before they are stored; NewCipher makes one. What was stored
-	// before stays readable, and is sealed when its endpoint is next changed. Events, with their headers, and response bodies are
-	// stored in clear. Defaults to nil: secrets are stored in clear too, and Run logs one warning about it, unless the Store has
-	// a method Volatile() bool that returns true, as memstore's does.
+	// Cipher seals signing secrets, the values of endpoints' headers, and endpoints' URLs but for scheme, host and port, before
+	// they are stored; NewCipher makes one. Rows of before stay readable, and are sealed when their endpoint is next changed.
+	// Events, with their headers, and response bodies are stored in clear. Defaults to nil: secrets are stored in clear too, and
+	// Run logs one warning about it, unless the Store has a method Volatile() bool that returns true, as memstore's does.
 	Cipher Cipher
+
+	// RequireSealed refuses secrets, header values and URLs that are stored in clear, as somebody who can write to the database
+	// would plant them. Set it when every endpoint has been updated once with Cipher, which the example of NewCipher does.
+	// Deliveries to an endpoint with such a value wait, without using up attempts, and are reported; tests fail; reads show its
+	// host alone. It needs Cipher. Defaults to false.
+	RequireSealed bool
 
 	// MaxInFlight bounds the requests in flight, until their results are stored, 1 to 100,000. So that no receivers, however many
 	// hang, keep the others waiting, those that take a second or more to answer, or have not answered yet, share half of it (three
@@ -173,6 +179,9 @@ func (c *Config) check() error {
 	}
 	if err := c.Network.validate(); err != nil {
 		return err
+	}
+	if c.RequireSealed && c.Cipher == nil {
+		return &FieldError{"Config.RequireSealed", "is set without Config.Cipher", "set Cipher, which seals what this requires to be sealed"}
 	}
 	for _, err := range []error{
 		checkRange("Config.MaxInFlight", c.MaxInFlight, 1, 100_000),

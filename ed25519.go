@@ -34,6 +34,16 @@ func PublicKey(secret Secret) (string, error) {
 	return public, nil
 }
 
+// publicKeyOf returns the public key of a secret, or "" if that is no private key, or one that
+// nothing can be signed with.
+func publicKeyOf(secret Secret) string {
+	if !isPrivateKey(secret) {
+		return ""
+	}
+	public, _ := signature.PublicKey(string(secret))
+	return public
+}
+
 func isPrivateKey(secret Secret) bool {
 	return strings.HasPrefix(string(secret), signature.PrivatePrefix)
 }

@@ -15,7 +15,8 @@ type Endpoint struct {
 	Tenant string
 
 	// URL is where requests go: https (http only with Network.AllowHTTP), a host that may be dialed, no userinfo, no
-	// fragment, at most 2,048 bytes of ASCII.
+	// fragment, at most 2,048 bytes of ASCII. One that Config.Cipher sealed and cannot open is read as
+	// "https://host/[redacted]", and an update with that text keeps the stored URL.
 	URL string
 
 	// Description is the customer's own text, at most 1,024 bytes.
@@ -77,9 +78,15 @@ type EndpointSecret struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero for the newest, which does not expire
 
-	// PublicKey is what receivers verify signatures with, "whpk_" and base64, if the secret is an Ed25519 private key; the library sets
-	// it. A Scope never returns such a secret itself, not even at creation.
+	// PublicKey is what receivers verify signatures with, "whpk_" and base64, if the secret is an Ed25519 private key. The library
+	// derives it from the secret at every read; it is empty if the secret cannot be opened. A Scope never returns such a secret
+	// itself, not even at creation.
 	PublicKey string
+}
+
+// expired reports whether the secret no longer signs at now.
+func (s *EndpointSecret) expired(now time.Time) bool {
+	return !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(now)
 }
 
 // Health is what the library has seen of an endpoint over all processes. Only failures and recoveries are recorded: an

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"time"
-
-	"github.com/gowebhook/webhook/internal/signature"
 )
 
 // Limits of rotation.
@@ -38,7 +36,7 @@ func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 		return Endpoint{}, err
 	}
 	limit := max(d.config.MaxEndpoints, 0)
-	stored, err := d.sealer.seal(ctx, e)
+	stored, err := d.sealer.seal(ctx, e, newURLTag())
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("webhook: create endpoint: %w", err)
 	}
@@ -52,7 +50,7 @@ func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	case err != nil:
 		return Endpoint{}, fmt.Errorf("webhook: create endpoint: %w", err)
 	}
-	return d.shown(ctx, e, true), nil
+	return d.shown(e, true), nil
 }
 
 // newEndpoint checks what a new endpoint is given, and fills in the rest.
@@ -97,6 +95,7 @@ func (p *Profile) check(e *Endpoint) (err error) {
 	}
 	defer recovered(&err)
 	asked := *e
+	asked.URL = shownURL(e.URL)
 	return p.Check(&asked)
 }
 
@@ -123,11 +122,7 @@ func (p *Profile) issue(e *Endpoint) (err error) {
 
 // secretSince returns a secret that is new, with its public key if it is a private one.
 func secretSince(s Secret, now time.Time) EndpointSecret {
-	public := ""
-	if isPrivateKey(s) {
-		public, _ = signature.PublicKey(string(s)) // if it is none, nothing can be signed with it, which has been seen
-	}
-	return EndpointSecret{Value: s, CreatedAt: now, PublicKey: public}
+	return EndpointSecret{Value: s, CreatedAt: now, PublicKey: publicKeyOf(s)}
 }
 
 // checkSecrets signs a sample with secrets, so that those which cannot sign are refused now.
@@ -150,13 +145,14 @@ func (d *Dispatcher) checkSecrets(p *Profile, e *Endpoint, secrets []Secret) (er
 		}
 	}()
 	defer recovered(&err)
-	now := d.now()
+	now, snapshot := d.now(), snapshotOf(e)
+	snapshot.URL = shownURL(e.URL)
 	sample := &Request{
 		Message: &Message{
 			Event:      &Event{Tenant: e.Tenant, ID: "sample", Type: "sample", Data: json.RawMessage("{}"), Time: now},
-			DeliveryID: "sample." + e.ID, CreatedAt: now, Endpoint: snapshotOf(e),
+			DeliveryID: "sample." + e.ID, CreatedAt: now, Endpoint: snapshot,
 		},
-		URL: e.URL, Header: make(http.Header), Body: []byte("{}"), Time: now, Attempt: 1,
+		URL: snapshot.URL, Header: make(http.Header), Body: []byte("{}"), Time: now, Attempt: 1,
 	}
 	for _, sign := range p.Signers {
 		if err := sign(sample, secrets); err != nil {
@@ -171,7 +167,15 @@ func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 	e.Events, e.Metadata = slices.Clone(e.Events), maps.Clone(e.Metadata)
 	// Whatever rules have changed since, an endpoint may be paused and disabled.
 	resting := old != nil && e.State != EndpointActive && e.URL == old.URL && e.Profile == old.Profile && maps.Equal(e.Metadata, old.Metadata)
-	if _, err := d.config.Network.checkURL("Endpoint.URL", e.URL); err != nil && !resting {
+	judged := e.URL
+	if old == nil || e.URL != old.URL {
+		if err := checkNotSealedURL("Endpoint.URL", e.URL); err != nil {
+			return err
+		}
+	} else if isSealedURL(e.URL) {
+		judged = e.URL[:hostEnd(e.URL)] // the rest was judged when it was given, and is judged again when it is sent to
+	}
+	if _, err := d.config.Network.checkURL("Endpoint.URL", judged); err != nil && !resting {
 		return err
 	}
 	if err := checkText("Endpoint.Description", e.Description, maxDescription); err != nil {
@@ -245,7 +249,7 @@ func (s Scope) Endpoint(ctx context.Context, id string) (Endpoint, error) {
 	if err != nil {
 		return e, err
 	}
-	return s.d.shown(ctx, e, false), nil
+	return s.d.opened(ctx, e), nil
 }
 
 // stored returns an endpoint with its secrets, sealed as they are stored.
@@ -286,7 +290,7 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 		return Page[Endpoint]{}, fmt.Errorf("webhook: endpoints: %w", err)
 	}
 	for i := range page.Items {
-		page.Items[i] = s.d.shown(ctx, page.Items[i], false)
+		page.Items[i] = s.d.opened(ctx, page.Items[i])
 	}
 	return page, nil
 }
@@ -305,16 +309,19 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	if e.Tenant != "" && e.Tenant != s.tenant {
 		return Endpoint{}, &FieldError{"Endpoint.Tenant", "is not the scope's", "leave it empty"}
 	}
-	old, err := s.stored(ctx, e.ID)
+	row, err := s.stored(ctx, e.ID)
 	if err != nil {
 		return Endpoint{}, err
 	}
-	old, closed := s.d.sealer.open(ctx, old, s.d.now())
+	old, closed := s.d.sealer.open(ctx, row, s.d.now())
 	if old.Version != e.Version {
 		return Endpoint{}, fmt.Errorf("webhook: update endpoint: version %d is now %d: %w", e.Version, old.Version, ErrConflict)
 	}
 	e.Tenant, e.Secret, e.Secrets, e.CreatedAt = old.Tenant, "", old.Secrets, old.CreatedAt
 	setDefault(&e.Profile, s.d.config.Profile)
+	if isSealedURL(old.URL) && e.URL == shownURL(old.URL) {
+		e.URL = old.URL
+	}
 	if err := s.d.checkEndpoint(&e, &old); err != nil {
 		return Endpoint{}, err
 	}
@@ -333,32 +340,38 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 			return Endpoint{}, err
 		}
 	}
-	return s.update(ctx, e, false)
+	tag := urlTag(row.URL)
+	if tag == "" || e.URL != old.URL {
+		tag = newURLTag()
+	}
+	return s.update(ctx, e, tag, false)
 }
 
 // update stores a change, lets it act in this process, and returns the endpoint as its owner may see it, with its newest secret if
-// that is new.
-func (s Scope) update(ctx context.Context, e Endpoint, newSecret bool) (Endpoint, error) {
-	d, secrets := s.d, e.Secrets
-	e, err := d.sealer.seal(ctx, e)
+// that is new. Secrets that have expired are dropped. tag is the one of the URL; see newURLTag.
+func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret bool) (Endpoint, error) {
+	d, now := s.d, s.d.now()
+	e.Secrets = slices.DeleteFunc(slices.Clone(e.Secrets), func(one EndpointSecret) bool { return one.expired(now) })
+	sealed, err := d.sealer.seal(ctx, e, tag)
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
 	}
-	e.UpdatedAt = d.now()
+	sealed.UpdatedAt = now
 	asOf := d.settings.clock()
-	e, err = d.store.UpdateEndpoint(ctx, e)
+	stored, err := d.store.UpdateEndpoint(ctx, sealed)
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
 	}
-	d.settings.put(&e, asOf)
-	if e.State == EndpointActive {
+	d.settings.put(&stored, asOf)
+	if stored.State == EndpointActive {
 		d.Wake()
 	} else {
 		d.emptyLane(e.key())
 		d.pruneSoon()
 	}
-	e.Secrets = secrets // the Cipher need not open what it has just sealed: this may be the one time that a secret is shown
-	return d.shown(ctx, e, newSecret), nil
+	shown := stored
+	shown.URL, shown.Secrets = e.URL, e.Secrets // the Cipher need not open what it has just sealed: this may be the one time that a secret is shown
+	return d.shown(shown, newSecret), nil
 }
 
 // DeleteEndpoint removes an endpoint for good, at once. Pending deliveries are canceled; what was delivered stays in the log
@@ -435,11 +448,13 @@ func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change 
 		if err != nil {
 			return Endpoint{}, err
 		}
+		tag := urlTag(e.URL)
+		setDefault(&tag, newURLTag())
 		e, _ = s.d.sealer.open(ctx, e, s.d.now())
 		if err := change(&e, s.d.now()); err != nil {
 			return Endpoint{}, err
 		}
-		updated, err := s.update(ctx, e, isNew)
+		updated, err := s.update(ctx, e, tag, isNew)
 		if err == nil {
 			return updated, nil
 		}
@@ -449,19 +464,26 @@ func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change 
 	}
 }
 
-// shown returns an endpoint as its owner may see it: with the newest secret if that is new, and with all if Config says so.
-func (d *Dispatcher) shown(ctx context.Context, e Endpoint, isNew bool) Endpoint {
-	e.Header = withoutValues(e.Header)
-	if d.config.RevealSecrets {
-		var err error
-		if e, err = d.sealer.open(ctx, e, d.now()); err != nil {
-			d.report(fmt.Errorf("endpoint %q: %w", e.ID, err))
-		}
+// opened returns a stored endpoint as its owner may see it.
+func (d *Dispatcher) opened(ctx context.Context, e Endpoint) Endpoint {
+	e, err := d.sealer.openToShow(ctx, e, d.now(), d.config.RevealSecrets)
+	if err != nil {
+		d.report(fmt.Errorf("endpoint %q: %w", e.ID, err))
 	}
+	return d.shown(e, false)
+}
+
+// shown returns an endpoint that has been opened as its owner may see it: with the newest secret if that is new, and with all if
+// Config says so.
+func (d *Dispatcher) shown(e Endpoint, isNew bool) Endpoint {
+	e.Header, e.URL = withoutValues(e.Header), shownURL(e.URL)
 	e.Secret, e.Secrets = "", slices.Clone(e.Secrets)
 	for i := range e.Secrets {
 		s := &e.Secrets[i]
-		if isSealed(s.Value) || isPrivateKey(s.Value) { // which cannot be read here, or must not
+		if isSealed(s.Value) { // the row alone says which public key is its
+			s.Value, s.PublicKey = "", ""
+		}
+		if isPrivateKey(s.Value) {
 			s.Value = ""
 		}
 		if i == 0 && (isNew || d.config.RevealSecrets) {

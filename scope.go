@@ -211,8 +211,9 @@ func (s Scope) Erase(ctx context.Context) error {
 	return nil
 }
 
-// VerifySecret reports whether secret is one of the endpoint's live signing secrets, in a time that does not tell how much of it
-// is right, nor whether the endpoint exists (but for what a Cipher that asks a service takes). An endpoint that does not exist is false.
+// VerifySecret reports whether secret is one of the endpoint's live signing secrets. It takes the same time however much of the
+// secret is right. An endpoint that does not exist is false, after the work of one that has a single secret; the Store's own
+// time may still tell the two apart.
 func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secret) (bool, error) {
 	if err := s.one(); err != nil {
 		return false, err
@@ -224,8 +225,10 @@ func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secre
 	var live []Secret
 	var closed error // one that might have been it
 	if len(found) == 1 {
-		e, err := s.d.sealer.open(ctx, found[0], s.d.now())
+		e, err := s.d.sealer.openSecrets(ctx, found[0], s.d.now())
 		closed, live = err, liveSecrets(&e, s.d.now())
+	} else {
+		s.d.sealer.openDecoy(ctx)
 	}
 	// Always as many comparisons, of digests of one length.
 	given := sha256.Sum256([]byte(secret))

@@ -313,7 +313,8 @@ func TestALostKeyIsRecoveredFromByRotating(t *testing.T) {
 		e, err := r.Tenant(acme).Endpoint(t.Context(), "ep1")
 		require.NoError(t, err)
 		assert.Equal(t, map[string]webhook.Secret{"X-Key": ""}, e.Header)
-		e.Header = map[string]webhook.Secret{"X-Key": "given again"}
+		assert.Equal(t, "https://ep1.example/[redacted]", e.URL)
+		e.URL, e.Header = "https://ep1.example/hook", map[string]webhook.Secret{"X-Key": "given again"}
 		_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 		require.NoError(t, err)
 		e, err = r.Tenant(acme).RotateSecret(t.Context(), "ep1", 0)
@@ -335,6 +336,10 @@ func TestALostKeyIsRecoveredFromByRotatingWithAnOverlapToo(t *testing.T) {
 			c.Observer.Error = func(error) { problems.Add(1) }
 		})
 		e, err := r.Tenant(acme).RotateSecret(t.Context(), "ep1", 24*time.Hour)
+		require.NoError(t, err)
+		given := e
+		given.URL = "https://ep1.example/hook"
+		_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), given)
 		require.NoError(t, err)
 		sent := r.deliver("evt1")
 		require.Len(t, sent, 1)
@@ -367,21 +372,27 @@ func TestARotationShowsTheSecretThatItHasStored(t *testing.T) {
 	})
 }
 
-// Neither lists nor reads ask a key service for what they do not show.
-func TestReadsWithoutSecretsOpenNothing(t *testing.T) {
+// Lists and reads ask a key service for the URL and for public keys, once, and never for secrets and headers.
+func TestReadsOpenOnlyWhatTheyShowAndOnce(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		service := &keyService{}
-		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+		configure := func(c *webhook.Config, net *webhooktest.Transport) {
 			withEd25519(c, net)
 			c.Cipher = service
-		})
-		r.endpoint("ep1", ed25519Endpoint)
-		e, err := r.Tenant(acme).Endpoint(t.Context(), "ep1")
-		require.NoError(t, err)
-		assert.True(t, strings.HasPrefix(e.Secrets[0].PublicKey, "whpk_"))
-		_, err = r.Tenant(acme).Endpoints(t.Context(), webhook.Query{})
-		require.NoError(t, err)
-		assert.Zero(t, service.opened.Load())
+		}
+		r := newRig(t, configure)
+		r.endpoint("ep1", ed25519Endpoint, withHeader)
+		r.endpoint("ep2", withHeader)
+		r = r.restarted(configure)
+		for range 3 {
+			e, err := r.Tenant(acme).Endpoint(t.Context(), "ep1")
+			require.NoError(t, err)
+			assert.True(t, strings.HasPrefix(e.Secrets[0].PublicKey, "whpk_"))
+			assert.Equal(t, "https://ep1.example/hook", e.URL)
+			_, err = r.Tenant(acme).Endpoints(t.Context(), webhook.Query{})
+			require.NoError(t, err)
+		}
+		assert.EqualValues(t, 3, service.opened.Load())
 	})
 }
 
@@ -443,6 +454,17 @@ func TestValuesThatLookSealedAreRefused(t *testing.T) {
 		_, err = r.Tenant(acme).CreateEndpoint(t.Context(), e)
 		require.ErrorAs(t, err, &field)
 		assert.Equal(t, `Endpoint.Header["X-Key"]`, field.Field)
+		e.Header, e.URL = nil, "https://a.example/sealed:k1:AAAA"
+		_, err = r.Tenant(acme).CreateEndpoint(t.Context(), e)
+		require.ErrorAs(t, err, &field)
+		assert.Equal(t, "Endpoint.URL", field.Field)
+		e.URL = "https://a.example"
+		e, err = r.Tenant(acme).CreateEndpoint(t.Context(), e)
+		require.NoError(t, err)
+		e.URL = "https://a.example/sealed:k1:AAAA"
+		_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
+		require.ErrorAs(t, err, &field)
+		assert.Equal(t, "Endpoint.URL", field.Field)
 	})
 }
 

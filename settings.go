@@ -29,8 +29,8 @@ type settings struct {
 // endpoint: it outlives the deletion for a while, because an older answer may still be on its way.
 type setting struct {
 	endpoint *Endpoint
-	snapshot *Endpoint                // see Message.Endpoint
-	opened   atomic.Pointer[Endpoint] // endpoint with its secrets; nil until they are needed
+	snapshot *Endpoint                     // see Message.Endpoint
+	opened   atomic.Pointer[openedSetting] // nil until the secrets are needed
 	health   atomic.Pointer[Health]
 	seen     atomic.Int64 // when the Store was last asked, since settings.start
 	streak   *streak      // all settings of an endpoint share it

@@ -38,7 +38,7 @@ type Publisher interface {
 // Times are arguments, UTC in whole microseconds; a Store reads no clock. Key strings (tenants, ids, types, patterns,
 // channels) are compared byte by byte. What a method returns belongs to the caller, except that the Data and Header of an
 // EventRecord, and the maps and slices of an Endpoint, are shared and are changed by nobody. Endpoint.Secret is empty in a
-// Store: Secrets has them all.
+// Store: Secrets has them all. Endpoint.URL may be sealed in part; it has up to 8,192 bytes, all of which are kept.
 //
 // The empty tenant is ErrInvalid wherever a tenant is asked for; only Query.AllTenants reaches all of them.
 type Store interface {

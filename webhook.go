@@ -25,7 +25,7 @@ type Dispatcher struct {
 	publishes *batch.Group[*EventRecord, emitted]
 	settles   *batch.Group[Settlement, settleReply]
 	settings  *settings
-	sealer    sealer
+	sealer    *sealer
 	tests     tests
 	suspects  suspects
 
@@ -47,7 +47,7 @@ func New(store Store, config Config) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dispatcher{config: c, store: store, transport: c.Transport, idle: func() {}, sealer: sealer{c.Cipher}}
+	d := &Dispatcher{config: c, store: store, transport: c.Transport, idle: func() {}, sealer: newSealer(&c)}
 	if d.transport == nil {
 		t := newHTTPTransport(c.Network, c.MaxInFlight)
 		d.transport, d.idle = t, t.closeIdle

@@ -231,6 +231,7 @@ var matchDefects = []defect{
 
 // endpointDefects are defects of CreateEndpoint, UpdateEndpoint, DeleteEndpoint, Endpoints and Refresh.
 var endpointDefects = []defect{
+	{"long URLs are cut", "create/long-url", endpoint(func(e *webhook.Endpoint) { e.URL = e.URL[:min(len(e.URL), 2048)] })},
 	{"headers are forgotten", "create/as-given update/replaced claim/endpoints", endpoint(func(e *webhook.Endpoint) { e.Header = nil })},
 	{"times are kept in milliseconds", "create/as-given update/replaced", endpoint(func(e *webhook.Endpoint) {
 		e.UpdatedAt = e.UpdatedAt.Truncate(time.Millisecond)

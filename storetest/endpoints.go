@@ -28,6 +28,22 @@ var endpointCases = []testCase{
 		},
 	},
 	{
+		"create/long-url", "Endpoint.URL may have 8,192 bytes: those of a sealed one are kept, in the versions too",
+		func(f *fixture) {
+			e := f.newEndpoint("acme", "ep1", "a")
+			e.URL = "https://example.com/sealed:" + strings.Repeat("Ab+/", 2041) + "="
+			e.URL += strings.Repeat("x", 8192-len(e.URL))
+			e = f.create(e)
+			f.send("acme", "e1", "ep1")
+			f.equal("Refresh", f.get("acme", "ep1"), e)
+			f.update("acme", "ep1", func(e *webhook.Endpoint) { e.URL = "https://example.com/" + strings.Repeat("y", 8192-20) })
+			f.snapshots(f.round(f.room()), e)
+			if n := len(f.get("acme", "ep1").URL); n != 8192 {
+				f.Errorf("a URL of 8,192 bytes has %d after an update", n)
+			}
+		},
+	},
+	{
 		"create/conflict", "CreateEndpoint returns ErrConflict if the tenant has one with the same id",
 		func(f *fixture) {
 			e := f.endpoint("acme", "ep1", "a")

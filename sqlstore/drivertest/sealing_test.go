@@ -46,7 +46,7 @@ func (s *scene) cells(text *strings.Builder, table string) {
 	require.NoError(s, rows.Err())
 }
 
-func TestNoRowHasASecretOrAHeaderValueWhenTheyAreSealed(t *testing.T) {
+func TestNoRowHasASecretAHeaderValueOrAPathWhenTheyAreSealed(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		cipher, err := webhook.NewCipher(webhook.CipherKey{ID: "k1", Key: make([]byte, 32)})
@@ -61,10 +61,16 @@ func TestNoRowHasASecretOrAHeaderValueWhenTheyAreSealed(t *testing.T) {
 			header[fmt.Sprintf("X-Key-%d", i)] = longest
 		}
 		e, err := acme.CreateEndpoint(t.Context(), webhook.Endpoint{
-			ID: "ep1", URL: "https://a.example", Events: []string{"*"}, Header: header,
+			ID: "ep1", URL: "https://host.example/" + strings.Repeat("c4n4ry", 337), Events: []string{"*"}, Header: header,
 		})
 		require.NoError(t, err)
-		secrets := []string{string(e.Secret)}
+		url, secrets := e.URL, []string{string(e.Secret)}
+		_, err = dispatcher.Emit(t.Context(), webhook.Event{Tenant: "acme", Type: "a.b"}) // keeps the version below
+		require.NoError(t, err)
+		e.URL = strings.Replace(url, "/c4n4ry", "/?c4n4ry", 1)
+		e, err = acme.UpdateEndpoint(t.Context(), e)
+		require.NoError(t, err)
+		url = e.URL
 		for range 9 { // ten live secrets are the most there may be
 			e, err = acme.RotateSecret(t.Context(), "ep1", time.Hour)
 			require.NoError(t, err)
@@ -75,11 +81,14 @@ func TestNoRowHasASecretOrAHeaderValueWhenTheyAreSealed(t *testing.T) {
 		sent := network.Sent()
 		require.Len(t, sent, 1)
 		assert.Equal(t, string(longest), sent[0].Header.Get("X-Key-31"))
+		assert.Equal(t, url, sent[0].URL)
 		assert.Len(t, strings.Fields(sent[0].Header.Get("Webhook-Signature")), 10)
 
 		all := s.everyCell()
 		// The values of secrets and headers are base64 within JSON.
 		require.Contains(t, all, "c2VhbGVkOmsx", "sealed:k1")
+		assert.Contains(t, all, "endpoints.url: https://host.example/sealed:")
+		assert.Contains(t, all, "versions.url: https://host.example/sealed:")
 		for _, canary := range append(secrets, "c4n4ry", "YzRuNHJ5", "d2hzZWNf") {
 			assert.NotContains(t, all, canary)
 		}

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS {endpoints} (
 	tenant        varbinary(255) NOT NULL,
 	id            varbinary(255) NOT NULL,
 	created_at    bigint NOT NULL,
-	url           varbinary(2048) NOT NULL,
+	url           varbinary(8192) NOT NULL,
 	description   blob NOT NULL,
 	events        mediumblob NOT NULL,
 	channel       varbinary(255) NOT NULL,
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS {status} (
 CREATE TABLE IF NOT EXISTS {versions} (
 	ref           binary(16)   NOT NULL,
 	version       bigint NOT NULL,
-	url           varbinary(2048) NOT NULL,
+	url           varbinary(8192) NOT NULL,
 	profile       varbinary(255) NOT NULL,
 	metadata      mediumblob NOT NULL,
 	superseded_at bigint NOT NULL,
