@@ -33,9 +33,13 @@ type dialect struct {
 	statements map[op]string
 	quote      string // of names
 	returning  bool   // INSERT says which rows are new
-	beginning  string // how a transaction begins; empty for database/sql's way
-	settings   string // of a transaction, in the same statement as its beginning
-	brief      string // more settings, of a transaction that waits for others only for a moment
+	before     string // prepares a session for a transaction; empty for none
+	beginning  string // begins a transaction
+	bounds     string // how long a transaction waits and is waited for, in the same statement as its beginning
+	settings   string // of the planner, for a transaction, likewise
+	brief      string // more bounds, of a transaction that waits for others only for a moment
+	commit     string
+	rollback   string
 	clock      string // SELECT of microseconds since 1970
 }
 
@@ -71,6 +75,9 @@ func (d *dialect) compile(o *Options) []*statement {
 		sql, own := d.statements[op(n)]
 		if !own {
 			sql = everywhere[op(n)]
+		}
+		if d == &mysql {
+			sql = mysqlBounded(op(n), sql)
 		}
 		if sql != "" {
 			compiled[n] = compile(names.Replace(sql))

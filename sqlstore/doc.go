@@ -30,6 +30,14 @@
 // Several processes may use one database. Each delivery is leased to one of them, and taken over by another when the lease has
 // ended for 5 seconds. On PostgreSQL and MySQL the server's clock counts, so those of the processes may be apart.
 //
+// # When a machine is lost
+//
+// A machine that loses its power or its network closes no connection. PostgreSQL and MariaDB end the Store's transactions when no
+// statement has come for 15 seconds, so what they had locked is free then. The settings are those of single transactions; yours
+// on the same connections keep their own, so set idle_in_transaction_session_timeout (PostgreSQL) or
+// idle_write_transaction_timeout (MariaDB) for them. MySQL has no such setting: it waits for wait_timeout, 8 hours by default.
+// Put wait_timeout=30 into the DSN of MySQL, and give the pool SetConnMaxIdleTime(20 * time.Second).
+//
 // # Tables
 //
 // The queue of unfinished deliveries is a table apart from those that have finished, so that its indexes stay small however long the

@@ -96,6 +96,7 @@ const (
 	mysqlDeadlock    = 1213
 	mysqlReadOnly    = 1290
 	mysqlReadOnlyTx  = 1792
+	mysqlIdle        = 4031
 
 	pgSerialization = "40001"
 	pgDeadlock      = "40P01"
@@ -105,17 +106,19 @@ const (
 	pgNoSchema      = "3F000"
 	pgDenied        = "42501"
 	pgReadOnly      = "25006"
+	pgIdle          = "25P03"
 	pgFull          = "53100"
 )
 
-// retryable reports whether the database refused a transaction because of another one, and rolled it back.
+// retryable reports whether the database refused a transaction because of another one, or because no statement came for too
+// long, and rolled it back.
 func retryable(err error) bool {
 	c := codesOf(err)
 	switch c.state {
-	case pgSerialization, pgDeadlock:
+	case pgSerialization, pgDeadlock, pgIdle:
 		return true
 	}
-	return c.number == mysqlDeadlock
+	return c.number == mysqlDeadlock || c.number == mysqlIdle
 }
 
 // hopeless reports whether the database refuses everything, so that nothing is gained by trying parts.

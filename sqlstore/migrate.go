@@ -175,6 +175,7 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 		}
 		err := errors.Join(
 			run("SET LOCAL lock_timeout = "+strconv.FormatInt(migrateTimeout.Milliseconds(), 10)),
+			run("SET LOCAL idle_in_transaction_session_timeout = "+strconv.FormatInt(goneTimeout.Milliseconds(), 10)),
 			run("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name),
 		)
 		if err != nil {
@@ -190,17 +191,27 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 	}
 	var got sql.NullInt64
 	lock := "x'" + fmt.Sprintf("%x", name[:min(len(name), 64)]) + "'"
-	query := "SELECT GET_LOCK(" + lock + ", " + strconv.Itoa(int(migrateTimeout.Seconds())) + ")"
-	if err := conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
+	// The lock is the session's: the server ends that if this process is gone.
+	if err := run(fmt.Sprintf("SET @webhook_wait = @@wait_timeout, wait_timeout = %d", int(goneTimeout.Seconds()))); err != nil {
 		return nil, err
 	}
+	restore := func(ctx context.Context, err error) error {
+		if _, failed := conn.ExecContext(ctx, "SET wait_timeout = @webhook_wait"); err != nil || failed != nil {
+			abandon(conn)
+		}
+		return err
+	}
+	query := "SELECT GET_LOCK(" + lock + ", " + strconv.Itoa(int(migrateTimeout.Seconds())) + ")"
+	if err := conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
+		return nil, restore(ctx, err)
+	}
 	if got.Int64 != 1 {
-		return nil, fmt.Errorf("another process has been migrating for %v", migrateTimeout)
+		return nil, restore(ctx, fmt.Errorf("another process has been migrating for %v", migrateTimeout))
 	}
 	return func(bool) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()
-		return conn.QueryRowContext(ctx, "SELECT RELEASE_LOCK("+lock+")").Scan(&got)
+		return restore(ctx, conn.QueryRowContext(ctx, "SELECT RELEASE_LOCK("+lock+")").Scan(&got))
 	}, nil
 }
 

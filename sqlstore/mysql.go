@@ -1,5 +1,10 @@
 package sqlstore
 
+import (
+	"slices"
+	"strings"
+)
+
 const mysqlZero = `x'00000000000000000000000000000000'`
 
 // MariaDB and MySQL have different ways to wait only a second for another transaction, and each takes the other's for a comment.
@@ -8,13 +13,48 @@ const (
 	mysqlHint     = ` /*+ SET_VAR(innodb_lock_wait_timeout = 1) */ `
 )
 
+// MariaDB ends a transaction whose process is gone after [goneTimeout], and a wait for another transaction after 5 seconds,
+// by settings of the session. They hold until the transaction ends, in the same statements that begin and end it: the
+// application's own transactions on the connection have its settings. MySQL has no such timeout but wait_timeout, and takes
+// the compound statements for comments.
+const (
+	mysqlBefore = `/*M! BEGIN NOT ATOMIC SET @webhook_idle_write = @@idle_write_transaction_timeout,
+		@webhook_idle_read = @@idle_readonly_transaction_timeout, @webhook_net_write = @@net_write_timeout,
+		@webhook_lock_wait = @@innodb_lock_wait_timeout, idle_write_transaction_timeout = 15,
+		idle_readonly_transaction_timeout = 15, net_write_timeout = 15, innodb_lock_wait_timeout = 5; */
+		SET TRANSACTION ISOLATION LEVEL READ COMMITTED /*M! ; END */`
+	mysqlEnd = ` /*M! ; SET idle_write_transaction_timeout = @webhook_idle_write,
+		idle_readonly_transaction_timeout = @webhook_idle_read, net_write_timeout = @webhook_net_write,
+		innodb_lock_wait_timeout = @webhook_lock_wait; END */`
+)
+
+// mysqlOfCaller are the statements that also run in the caller's transaction, which waits as the caller has set.
+var mysqlOfCaller = []op{insertEvent, insertNew, sameEvent, insertOutboxRow, insertOutbox, deleteEvent, deleteOutbox}
+
+// mysqlBounded lets a statement that changes rows wait for 5 seconds on MySQL, as the session's setting does on MariaDB.
+func mysqlBounded(o op, sql string) string {
+	if slices.Contains(mysqlOfCaller, o) {
+		return sql
+	}
+	for _, verb := range []string{"INSERT ", "UPDATE ", "DELETE "} {
+		if rest, found := strings.CutPrefix(sql, verb); found {
+			return verb + "/*+ SET_VAR(innodb_lock_wait_timeout = 5) */ " + rest
+		}
+	}
+	return sql
+}
+
 // mysql is the SQL that MariaDB and MySQL have in common. Lists of keys stay on the primary key; joins with a list force their
 // order.
 var mysql = dialect{
-	name:     "mysql",
-	renderer: mysqlRenderer{},
-	quote:    "`",
-	clock:    `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time repeats an hour a year
+	name:      "mysql",
+	renderer:  mysqlRenderer{},
+	quote:     "`",
+	before:    mysqlBefore,
+	beginning: `START TRANSACTION`,
+	commit:    `/*M! BEGIN NOT ATOMIC */ COMMIT` + mysqlEnd,
+	rollback:  `/*M! BEGIN NOT ATOMIC */ ROLLBACK` + mysqlEnd,
+	clock:     `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time repeats an hour a year
 	statements: map[op]string{
 		insertEvents: mysqlPatience + `INSERT` + mysqlHint + `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples} ON DUPLICATE KEY UPDATE dup = dup + 1`,

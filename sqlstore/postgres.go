@@ -4,11 +4,22 @@ const postgresZero = `'00000000-0000-0000-0000-000000000000'`
 
 // postgresSettings keep the planner to indexes. All statements have one that gives what they ask for, in its order; but statistics
 // from when a table was empty mislead the planner, and a plan from then would be kept when it is full: so each plan is made anew.
-//
-// A wait for another transaction ends after PostgreSQL has looked for deadlocks, which it does after one second: who is in one is told,
-// and tries again.
 const postgresSettings = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
-	SET LOCAL enable_mergejoin = off; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL lock_timeout = 2000`
+	SET LOCAL enable_mergejoin = off; SET LOCAL plan_cache_mode = force_custom_plan`
+
+// postgresBounds end waiting.
+//
+// A wait for another transaction ends after 2 seconds. PostgreSQL looks for deadlocks after one second, so a transaction
+// in a deadlock learns of it and is run again.
+//
+// A transaction whose process is gone ends after [goneTimeout]. The server would otherwise keep it, and its locks, until
+// TCP gives the connection up: two hours by default. There is no statement_timeout: a statement of a process that is gone
+// ends by itself, and the transaction is idle from then on.
+const postgresBounds = `; SET LOCAL lock_timeout = 2000; SET LOCAL idle_in_transaction_session_timeout = 15000`
+
+// postgresAnswerBound ends a transaction whose process is gone while the server sends it an answer that is larger than
+// the socket's buffer. To the server it is not idle. Only servers on Linux can do this; others log that they cannot.
+const postgresAnswerBound = `; SET LOCAL tcp_user_timeout = 15000`
 
 // postgres is the SQL of PostgreSQL. What it does to many rows takes them as arrays.
 var postgres = dialect{
@@ -18,8 +29,11 @@ var postgres = dialect{
 	returning: true,
 	// It is one round trip, because a statement without arguments may have several parts, with pgx as with lib/pq.
 	beginning: `BEGIN ISOLATION LEVEL READ COMMITTED`,
+	bounds:    postgresBounds,
 	settings:  postgresSettings,
 	brief:     `; SET LOCAL lock_timeout = 200`,
+	commit:    `COMMIT`,
+	rollback:  `ROLLBACK`,
 	clock:     `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)

@@ -9,6 +9,8 @@ var sqlite = dialect{
 	quote:     `"`,
 	returning: true,
 	beginning: `BEGIN IMMEDIATE`,
+	commit:    `COMMIT`,
+	rollback:  `ROLLBACK`,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples} ON CONFLICT DO NOTHING RETURNING uid`,

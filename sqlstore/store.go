@@ -47,7 +47,8 @@ type Store struct {
 	turn   chan struct{} // holds who uses the writer's only connection; nil if it has several
 	served atomic.Int64  // turns that got the connection
 
-	packet atomic.Int64 // max_allowed_packet of MySQL; 0 if it is not known
+	packet       atomic.Int64           // max_allowed_packet of MySQL; 0 if it is not known
+	boundAnswers atomic.Pointer[string] // see answerBound; nil if it is not known
 
 	self    uuid.UUID   // tells this store's steps of the housekeeping from those of others
 	stopped atomic.Bool // an endpoint was disabled or deleted, and Prune has not looked at its deliveries since

@@ -16,6 +16,10 @@ const (
 	// rollbackTimeout bounds the end of a transaction that failed.
 	rollbackTimeout = 5 * time.Second
 
+	// goneTimeout is when a server ends a transaction that no statement comes for: its process is gone, or was stopped. The
+	// dialects have it in their statements.
+	goneTimeout = 15 * time.Second
+
 	// tries is how often a transaction is run that the database refused because of another one.
 	tries     = 6
 	firstWait = 2 * time.Millisecond
@@ -150,12 +154,11 @@ func (s *Store) readPlanned(ctx context.Context, what string, do func(*tx) error
 		return s.read(ctx, what, do)
 	}
 	return s.read(ctx, what, func(t *tx) error {
-		on, _, rollback, err := s.begin(ctx, t.on.(*sql.Conn), writing{})
+		_, rollback, err := s.begin(ctx, t.on.(*sql.Conn), writing{})
 		if err != nil {
 			return err
 		}
 		defer rollback()
-		t.on = on
 		return do(t)
 	})
 }
@@ -172,7 +175,7 @@ func (s *Store) readOnce(t *tx, do func(*tx) error) error {
 
 // A writing says how a transaction is run.
 type writing struct {
-	plain  bool // it needs none of the dialect's settings
+	plain  bool // it needs none of the dialect's settings of the planner
 	noMore bool // it is not run again when it is unknown whether it was committed
 	single bool // it is one statement, which needs no transaction around it
 	brief  bool // it waits for other transactions only for a moment
@@ -243,7 +246,7 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 		*rerun = true
 		return unknownError{err}
 	}
-	on, commit, rollback, err := s.begin(ctx, conn, how)
+	commit, rollback, err := s.begin(ctx, conn, how)
 	if err != nil {
 		return unbegunError{err}
 	}
@@ -253,7 +256,7 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 			rollback()
 		}
 	}()
-	if err := do(&tx{store: s, ctx: ctx, on: on, rerun: *rerun}); err != nil {
+	if err := do(&tx{store: s, ctx: ctx, on: conn, rerun: *rerun}); err != nil {
 		return err
 	}
 	done = true
@@ -268,44 +271,76 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 	return nil
 }
 
-// begin begins a transaction on a connection.
-func (s *Store) begin(ctx context.Context, conn *sql.Conn, how writing) (on runner, commit func() error, rollback func(), err error) {
-	if s.dialect.beginning == "" {
-		tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		return tx, tx.Commit, func() { _ = tx.Rollback() }, nil
-	}
+// begin begins a transaction on a connection. It is READ COMMITTED, and the server ends it when this process is gone.
+func (s *Store) begin(ctx context.Context, conn *sql.Conn, how writing) (commit func() error, rollback func(), err error) {
 	rollback = func() { s.rollback(ctx, conn) }
-	switch {
-	case s.dialect == &sqlite:
+	if s.dialect == &sqlite {
 		err = s.beginSQLite(ctx, conn)
-	case how.plain:
-		_, err = conn.ExecContext(ctx, s.dialect.beginning)
-	case how.brief:
-		_, err = conn.ExecContext(ctx, s.dialect.beginning+s.dialect.settings+s.dialect.brief)
-	default:
-		_, err = conn.ExecContext(ctx, s.dialect.beginning+s.dialect.settings)
+	} else {
+		err = s.beginServer(ctx, conn, how)
 	}
 	if err != nil {
 		rollback() // it may have begun all the same
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	commit = func() error {
-		_, err := conn.ExecContext(ctx, "COMMIT")
+		_, err := conn.ExecContext(ctx, s.dialect.commit)
 		return err
 	}
-	return conn, commit, rollback, nil
+	return commit, rollback, nil
+}
+
+func (s *Store) beginServer(ctx context.Context, conn *sql.Conn, how writing) error {
+	d := s.dialect
+	if d.before != "" {
+		if _, err := conn.ExecContext(ctx, d.before); err != nil {
+			return err
+		}
+	}
+	begin := d.beginning + d.bounds + s.answerBound(ctx, conn)
+	if !how.plain {
+		begin += d.settings
+	}
+	if how.brief {
+		begin += d.brief
+	}
+	_, err := conn.ExecContext(ctx, begin)
+	return err
+}
+
+// answerBound returns postgresAnswerBound if the server knows it. The server is asked once.
+func (s *Store) answerBound(ctx context.Context, conn *sql.Conn) string {
+	if s.dialect != &postgres {
+		return ""
+	}
+	bound := s.boundAnswers.Load()
+	if bound == nil {
+		var version string
+		if conn.QueryRowContext(ctx, "SELECT version()").Scan(&version) != nil {
+			return ""
+		}
+		known := ""
+		if strings.Contains(version, "linux") {
+			known = postgresAnswerBound
+		}
+		bound = &known
+		s.boundAnswers.Store(bound)
+	}
+	return *bound
 }
 
 // rollback ends whatever transaction a connection is in; if that fails the connection is not used again.
 func (s *Store) rollback(ctx context.Context, conn *sql.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
-	if _, err := conn.ExecContext(ctx, "ROLLBACK"); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
-		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	if _, err := conn.ExecContext(ctx, s.dialect.rollback); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
+		abandon(conn)
 	}
+}
+
+// abandon ends a connection, so that the pool does not hand it out again.
+func abandon(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 }
 
 // wrap says what was being done.
