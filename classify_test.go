@@ -168,7 +168,7 @@ func TestClassesOfTLSFailures(t *testing.T) {
 		class   Class
 		text    string
 	}{
-		"unknown authority":  {Network{AllowPrivate: true}, server.URL, ClassTLS, "the certificate is signed by an unknown authority"},
+		"unknown authority":  {Network{AllowLoopback: true}, server.URL, ClassTLS, "the certificate is signed by an unknown authority"},
 		"wrong name":         {trusting, "https://hooks.invalid:" + port, ClassTLS, "the certificate is not valid for hooks.invalid"},
 		"expired":            {expired, server.URL, ClassTLS, "the certificate has expired or is not valid yet"},
 		"plain HTTP":         {trusting, strings.Replace(plain.URL, "http:", "https:", 1), ClassTLS, "what answered does not speak TLS"},
@@ -404,7 +404,7 @@ func netTLSServer(tb testing.TB, handler http.HandlerFunc) (*httptest.Server, Ne
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	tb.Cleanup(server.Close)
-	return server, Network{AllowPrivate: true, TLS: server.Client().Transport.(*http.Transport).TLSClientConfig}
+	return server, Network{AllowLoopback: true, TLS: server.Client().Transport.(*http.Transport).TLSClientConfig}
 }
 
 // netResolver asks a name server of the test, which knows A records only and answers NXDOMAIN for none.

@@ -128,7 +128,8 @@ func (c Config) complete() (Config, error) {
 		c.Profiles[name] = p
 	}
 	c.EventTypes = maps.Clone(c.EventTypes)
-	c.Network.Allow = slices.Clone(c.Network.Allow)
+	c.Network.Allow, c.Network.Deny = slices.Clone(c.Network.Allow), slices.Clone(c.Network.Deny)
+	c.Network.Ports = slices.Clone(c.Network.Ports)
 	setDefault(&c.Profile, standardProfile)
 	setDefault(&c.MaxInFlight, 1024)
 	setDefault(&c.PerEndpoint, 8)

@@ -22,7 +22,7 @@ func withToken(url string) func(*webhook.Endpoint) {
 
 // allowHTTP lets endpoints change their scheme, too.
 func allowHTTP(c *webhook.Config, _ *webhooktest.Transport) {
-	c.Network.AllowHTTP, c.Network.AllowPrivate = true, true
+	c.Network.AllowHTTP, c.Network.AllowLoopback = true, true
 }
 
 func TestAStoredHeaderValueGoesOnlyToTheOriginItWasGivenFor(t *testing.T) {

@@ -16,7 +16,7 @@ func Example() {
 	defer customer.Close()
 
 	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
-		Network: webhook.Network{AllowHTTP: true, AllowPrivate: true}, // the customer of this example is on loopback
+		Network: webhook.Network{AllowHTTP: true, AllowLoopback: true}, // the customer of this example is on loopback
 	})
 	if err != nil {
 		fmt.Println(err)

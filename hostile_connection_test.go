@@ -102,7 +102,7 @@ func oneAfterAnother(t *testing.T, receiver *hostileReceiver, events int, after 
 	t.Helper()
 	attempted := make(chan webhook.Attempt, events)
 	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
-		Network:  webhook.Network{AllowHTTP: true, AllowPrivate: true},
+		Network:  webhook.Network{AllowHTTP: true, AllowLoopback: true},
 		Logger:   quiet,
 		Observer: webhook.Observer{Attempt: func(a webhook.Attempt, _ webhook.Verdict) { attempted <- a }},
 		Profile:  "once", Profiles: map[string]webhook.Profile{"once": {Retry: webhook.Schedule()}},
@@ -226,7 +226,7 @@ func TestATestSendLeavesNothingBehindWhateverComes(t *testing.T) {
 			receiver := newHostileReceiver(t, nil, handle)
 			labelled(t, func() { // without Run, which would close connections
 				d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
-					Network: webhook.Network{AllowHTTP: true, AllowPrivate: true}, Logger: quiet, RequestTimeout: hostileTimeout,
+					Network: webhook.Network{AllowHTTP: true, AllowLoopback: true}, Logger: quiet, RequestTimeout: hostileTimeout,
 				})
 				require.NoError(t, err)
 				r := &rig{Dispatcher: d, t: t}

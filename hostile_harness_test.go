@@ -195,7 +195,7 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 	}
 
 	attempted := make(chan string, 1000)
-	config.Network.AllowHTTP, config.Network.AllowPrivate = true, true
+	config.Network.AllowHTTP, config.Network.AllowLoopback = true, true
 	var told lockedBuffer
 	config.Logger, config.MaxEndpoints, config.Profile = slog.New(slog.NewJSONHandler(&told, nil)), -1, "later"
 	config.Observer.Error = func(err error) { fmt.Fprintf(&told, "%v %+v\n", err, err) }

@@ -46,7 +46,7 @@ func TestWhatOneEndpointSendsUnaskedIsNoAnswerToAnother(t *testing.T) {
 			})
 			var answered sync.WaitGroup
 			d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
-				Network:  webhook.Network{AllowHTTP: true, AllowPrivate: true},
+				Network:  webhook.Network{AllowHTTP: true, AllowLoopback: true},
 				Logger:   quiet,
 				Observer: webhook.Observer{Attempt: func(webhook.Attempt, webhook.Verdict) { answered.Done() }},
 				Profile:  "once", Profiles: map[string]webhook.Profile{"once": {Retry: webhook.Schedule()}},

@@ -54,7 +54,7 @@ func newHTTPTransport(n Network, maxInFlight int) *httpTransport {
 }
 
 func newHTTPTransportResolver(n Network, maxInFlight int, resolver *net.Resolver) *httpTransport {
-	n.Allow = slices.Clone(n.Allow)
+	n.Allow, n.Deny, n.Ports = slices.Clone(n.Allow), slices.Clone(n.Deny), slices.Clone(n.Ports)
 	if n.Proxy != nil {
 		proxy := *n.Proxy
 		n.Proxy = &proxy
@@ -144,15 +144,16 @@ type guardedRoundTripper struct {
 // poolKey is the context key of the *connPool that a request may use.
 type poolKey struct{}
 
+// errPlain refuses what Network.AllowHTTP does not allow.
+var errPlain = &sendError{class: ClassBlocked, text: "the request is not encrypted; use https, or allow http with Network.AllowHTTP"}
+
 // RoundTrip judges the host again where no dial will, because Wrap may have changed it.
 func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	if g.proxied {
-		if err := g.checkProxied(r); err != nil {
-			if r.Body != nil {
-				_ = r.Body.Close()
-			}
-			return nil, err
+	if err := g.check(r); err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
 		}
+		return nil, err
 	}
 	pool, _ := r.Context().Value(poolKey{}).(*connPool)
 	if r.Close || pool == nil {
@@ -167,6 +168,16 @@ func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error)
 	return resp, err
 }
 
+func (g *guardedRoundTripper) check(r *http.Request) error {
+	if r.URL != nil && r.URL.Scheme == "http" && !g.guard.AllowHTTP {
+		return errPlain
+	}
+	if !g.proxied {
+		return nil // the dial is judged
+	}
+	return g.checkProxied(r)
+}
+
 // checkProxied judges every word from which a proxy may learn where to go: the URL, and Host, which net/http prefers to it in
 // a plain request. An opaque URL is sent as it is, so it is refused.
 func (g *guardedRoundTripper) checkProxied(r *http.Request) error {
@@ -176,11 +187,18 @@ func (g *guardedRoundTripper) checkProxied(r *http.Request) error {
 	case r.URL.Opaque != "":
 		return &netguard.HostError{Problem: "is in an opaque URL", Cure: "set URL.Host and URL.Path"}
 	case r.Host != "":
-		if err := g.guard.CheckHost((&url.URL{Host: r.Host}).Hostname()); err != nil {
+		if err := g.checkPlace(&url.URL{Scheme: r.URL.Scheme, Host: r.Host}); err != nil {
 			return err
 		}
 	}
-	return g.guard.CheckHost(r.URL.Hostname())
+	return g.checkPlace(r.URL)
+}
+
+func (g *guardedRoundTripper) checkPlace(u *url.URL) error {
+	if err := g.guard.CheckHost(u.Hostname()); err != nil {
+		return err
+	}
+	return g.guard.CheckPort(portOf(u))
 }
 
 // dialer returns a dial function that judges every address, except for the proxy's.

@@ -31,7 +31,7 @@ var netNoLog = log.New(io.Discard, "", 0)
 
 // netOpen allows what tests need.
 func netOpen() Network {
-	return Network{AllowHTTP: true, AllowPrivate: true}
+	return Network{AllowHTTP: true, AllowPrivate: true, AllowLoopback: true}
 }
 
 func netTransport(tb testing.TB, n Network) *httpTransport {

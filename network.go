@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,13 +29,25 @@ type Network struct {
 	// false.
 	AllowHTTP bool
 
-	// AllowPrivate lets requests go to the networks a team runs itself: RFC 1918, unique-local (fc00::/7), loopback and
-	// 100.64.0.0/10, but not to the metadata services that cloud providers placed in them. Defaults to false.
+	// AllowPrivate lets requests go to the networks a team runs itself: RFC 1918, unique-local (fc00::/7) and
+	// 100.64.0.0/10, but not to loopback or the metadata services that cloud providers placed in them. Defaults to false.
 	AllowPrivate bool
+
+	// AllowLoopback lets requests go to the machine itself, 127.0.0.0/8 and ::1, where sidecars, agents and debug ports
+	// listen: for development and tests. Defaults to false.
+	AllowLoopback bool
 
 	// Allow lists prefixes that requests may go to whatever they are. It is the only way to link-local addresses, metadata
 	// services, 168.63.129.16, translation prefixes and the like. Defaults to none.
 	Allow []netip.Prefix
+
+	// Deny lists prefixes that requests never go to, whatever Allow, AllowPrivate and AllowLoopback say: the addresses of your
+	// own deployment, for example, or a NAT64 prefix of your network. An IPv6 address that embeds a denied IPv4 address is
+	// denied too, if its form is a known one. Defaults to none.
+	Deny []netip.Prefix
+
+	// Ports are the only ports that requests may go to, 1 to 65535. Defaults to nil: 443, 80 with AllowHTTP, and 1024 to 65535.
+	Ports []uint16
 
 	// Proxy is an egress proxy for all requests: an http, https or socks5 URL, with user and password if it wants them.
 	// Its own address is dialed because it is named here. An endpoint's address is still judged where its URL has one;
@@ -47,7 +60,8 @@ type Network struct {
 	MaxResponseBytes int
 
 	// Wrap puts something around the library's transport, for tracing say. It is called once, by New, with a RoundTripper
-	// that judges addresses as above: what it passes on can go nowhere else. Request.Close is set on requests that are to
+	// that judges addresses and ports as above, and refuses http unless AllowHTTP is set: what it passes on can go nowhere
+	// else. A request should keep the context of the one it is made from; without it, it has a connection of its own. Request.Close is set on requests that are to
 	// have a connection of their own. Defaults to nil, nothing.
 	Wrap func(http.RoundTripper) http.RoundTripper
 
@@ -60,13 +74,21 @@ type Network struct {
 
 // validate returns a *FieldError for the first field that cannot be used.
 func (n Network) validate() error {
-	for i, prefix := range n.Allow {
-		if !prefix.IsValid() {
-			return &FieldError{
-				"Config.Network.Allow[" + strconv.Itoa(i) + "]", "is not a valid prefix",
-				"use netip.ParsePrefix and look at its error",
+	for field, prefixes := range map[string][]netip.Prefix{"Allow": n.Allow, "Deny": n.Deny} {
+		for i, prefix := range prefixes {
+			if !prefix.IsValid() {
+				return &FieldError{
+					"Config.Network." + field + "[" + strconv.Itoa(i) + "]", "is not a valid prefix",
+					"use netip.ParsePrefix and look at its error",
+				}
 			}
 		}
+	}
+	if i := slices.Index(n.Ports, 0); i >= 0 {
+		return &FieldError{"Config.Network.Ports[" + strconv.Itoa(i) + "]", "is 0", "use 1 to 65535"}
+	}
+	if n.Ports != nil && len(n.Ports) == 0 {
+		return &FieldError{"Config.Network.Ports", "is empty", "leave it nil for the default, or list ports"}
 	}
 	if n.MaxResponseBytes > maxResponseBytes {
 		return &FieldError{"Config.Network.MaxResponseBytes", "is more than 1 MiB", "keep less"}
@@ -115,7 +137,35 @@ func (n Network) validateProxy() error {
 }
 
 func (n Network) guard() netguard.Guard {
-	return netguard.Guard{AllowPrivate: n.AllowPrivate, Allow: n.Allow}
+	return netguard.Guard{
+		AllowPrivate: n.AllowPrivate, AllowLoopback: n.AllowLoopback, AllowHTTP: n.AllowHTTP,
+		Allow: n.Allow, Deny: n.Deny, Ports: n.Ports,
+	}
+}
+
+// loosened names the options that open more than the defaults do, in the order of their danger.
+func (n Network) loosened() (options []string) {
+	if n.TLS != nil && n.TLS.InsecureSkipVerify {
+		options = append(options, "Network.TLS.InsecureSkipVerify")
+	}
+	if n.AllowLoopback {
+		options = append(options, "Network.AllowLoopback")
+	}
+	if n.AllowPrivate {
+		options = append(options, "Network.AllowPrivate")
+	}
+	if n.AllowHTTP {
+		options = append(options, "Network.AllowHTTP")
+	}
+	return options
+}
+
+// warnOfOpenNetwork is for those who took the options of an example along.
+func (d *Dispatcher) warnOfOpenNetwork() {
+	if options := d.config.Network.loosened(); len(options) > 0 {
+		d.config.Logger.Warn("webhook: Config.Network allows more than encrypted requests to public addresses",
+			"options", strings.Join(options, ", "))
+	}
 }
 
 // responseLimit is MaxResponseBytes as a number of bytes.
@@ -167,7 +217,37 @@ func (n Network) checkURL(field, raw string) (*url.URL, error) {
 	if err := n.guard().CheckHost(u.Hostname()); err != nil {
 		return nil, hostFieldError(field, err)
 	}
+	if n.guard().CheckPort(portOf(u)) != nil {
+		return nil, &FieldError{field, "has port " + strconv.Itoa(int(portOf(u))) + ", which is not allowed", n.portCure()}
+	}
 	return u, nil
+}
+
+// portCure says which ports are allowed.
+func (n Network) portCure() string {
+	switch {
+	case len(n.Ports) > 8:
+		return "use another one, or allow it with Network.Ports"
+	case n.Ports != nil:
+		ports := make([]string, len(n.Ports))
+		for i, port := range n.Ports {
+			ports[i] = strconv.Itoa(int(port))
+		}
+		return "use " + strings.Join(ports, ", ") + ", or allow it with Network.Ports"
+	default:
+		return "use 443 or one from 1024 to 65535, or allow it with Network.Ports"
+	}
+}
+
+// portOf returns the port of a URL with a valid one, or its scheme's.
+func portOf(u *url.URL) uint16 {
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
+		return uint16(port)
+	}
+	if u.Scheme == "http" {
+		return 80
+	}
+	return 443
 }
 
 // checkURLBytes refuses what other parsers may take for something else than url.Parse does.

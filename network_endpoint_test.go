@@ -16,7 +16,7 @@ import (
 func TestEndpointWithADoubtfulURLIsRefusedWithACure(t *testing.T) {
 	const (
 		number  = "has a host that ends in a number but is not an IPv4 address; write four decimal numbers without leading zeros, as in 192.0.2.1"
-		private = "has the blocked address 127.0.0.1 (RFC 1122 loopback); use a public address, or allow this one with Network.AllowPrivate"
+		private = "has the blocked address 127.0.0.1 (RFC 1122 loopback); use a public address, or allow this one with Network.AllowLoopback"
 		percent = "has a percent sign in its host; write the host's own letters and digits"
 		unicode = "has a character in it that is not ASCII; use the xn-- form of an internationalized name"
 		user    = "has a user or password in it; remove what is before the @; use a header of the endpoint instead"
@@ -35,7 +35,7 @@ func TestEndpointWithADoubtfulURLIsRefusedWithACure(t *testing.T) {
 		"https://127.0.0.1/":              private,
 		"https://127.0.0.1./":             "has a host that is an address with a dot at the end; remove the dot",
 		"https://[::ffff:7f00:1]/":        private,
-		"https://[::1]/":                  "has the blocked address ::1 (RFC 4291 loopback); use a public address, or allow this one with Network.AllowPrivate",
+		"https://[::1]/":                  "has the blocked address ::1 (RFC 4291 loopback); use a public address, or allow this one with Network.AllowLoopback",
 		"https://[::]/":                   "has the blocked address :: (RFC 4291 unspecified); use a public address, or allow this one with Network.Allow ::/128",
 		"https://0.0.0.0/":                "has the blocked address 0.0.0.0 (RFC 1122 this host); use a public address, or allow this one with Network.Allow 0.0.0.0/32",
 		"https://169.254.169.254/latest":  "has the blocked address 169.254.169.254 (cloud metadata service); use a public address, or allow this one with Network.Allow 169.254.169.254/32",
@@ -107,7 +107,7 @@ func listen(t *testing.T) (port string, reached *atomic.Int32) {
 func TestWhatWasAllowedOnceIsJudgedAnewWhenItIsSentTo(t *testing.T) {
 	port, reached := listen(t)
 	store := memstore.New(memstore.Options{})
-	open, err := webhook.New(store, webhook.Config{Logger: quiet, Network: webhook.Network{AllowHTTP: true, AllowPrivate: true}})
+	open, err := webhook.New(store, webhook.Config{Logger: quiet, Network: webhook.Network{AllowHTTP: true, AllowLoopback: true}})
 	require.NoError(t, err)
 	for id, url := range map[string]string{
 		"http": "http://hooks.example/", "address": "https://127.0.0.1:" + port, "IPv6": "https://[::1]:" + port, "private": "https://10.0.0.1/",

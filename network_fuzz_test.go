@@ -88,7 +88,7 @@ func FuzzCheckURL(f *testing.F) {
 		f.Add("https://"+host+"/", true)
 	}
 	f.Fuzz(func(t *testing.T, raw string, open bool) {
-		n := Network{AllowHTTP: open, AllowPrivate: open}
+		n := Network{AllowHTTP: open, AllowPrivate: open, AllowLoopback: open}
 		u, err := n.checkURL("URL", raw)
 		if err != nil {
 			field, ok := errors.AsType[*FieldError](err)

@@ -60,7 +60,7 @@ func TestAllowPrivateOpensNoUnusualForm(t *testing.T) {
 		"[::1]": true, "[0:0:0:0:0:0:0:1]": true, "[::ffff:127.0.0.1]": true, "[::ffff:7f00:1]": true, "[0:0:0:0:0:FFFF:7F00:0001]": true,
 	}
 	for _, host := range netLoopbackForms {
-		_, err := Network{AllowPrivate: true}.checkURL("URL", "https://"+host+"/")
+		_, err := Network{AllowPrivate: true, AllowLoopback: true}.checkURL("URL", "https://"+host+"/")
 		assert.Equal(t, usual[host], err == nil, "%q: %v", host, err)
 	}
 }

@@ -30,8 +30,12 @@ func TestNetworkValidateNamesTheField(t *testing.T) {
 		network Network
 		field   string // empty for a valid one
 	}{
-		"zero":                     {},
-		"everything":               {Network{true, true, []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16")}, nil, 1 << 20, nil, &tls.Config{MinVersion: tls.VersionTLS13}}, ""},
+		"zero": {},
+		"everything": {Network{
+			AllowHTTP: true, AllowPrivate: true, AllowLoopback: true, Allow: []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16")},
+			Deny: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Ports: []uint16{443}, MaxResponseBytes: 1 << 20,
+			TLS: &tls.Config{MinVersion: tls.VersionTLS13},
+		}, ""},
 		"no body":                  {Network{MaxResponseBytes: -1}, ""},
 		"body over the limit":      {Network{MaxResponseBytes: 1<<20 + 1}, "Config.Network.MaxResponseBytes"},
 		"zero prefix":              {Network{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), {}}}, "Config.Network.Allow[1]"},
@@ -68,7 +72,7 @@ func TestNetworkValidateNamesTheField(t *testing.T) {
 }
 
 func TestCheckURLAccepts(t *testing.T) {
-	private := Network{AllowPrivate: true}
+	private := Network{AllowPrivate: true, AllowLoopback: true}
 	named := Network{Allow: []netip.Prefix{netip.MustParsePrefix("169.254.169.254/32")}}
 	for _, tt := range []struct {
 		network Network
@@ -76,7 +80,7 @@ func TestCheckURLAccepts(t *testing.T) {
 	}{
 		{Network{}, "https://example.com"},
 		{Network{}, "HTTPS://EXAMPLE.COM./%20a?b=c&d"},
-		{Network{}, "https://example.com:1/"},
+		{Network{Ports: []uint16{1}}, "https://example.com:1/"},
 		{Network{}, "https://example.com:65535/"},
 		{Network{}, "https://xn--bcher-kva.example/"},
 		{Network{}, "https://8.8.8.8/"},
@@ -137,7 +141,7 @@ func TestCheckURLRefuses(t *testing.T) {
 		{"https://example.com:65536/", "port", "colon"},
 		{"https://example.com:/", "port", "colon"},
 		{"https://10.0.0.1/", "10.0.0.1 (RFC 1918", "Network.AllowPrivate"},
-		{"https://[::ffff:127.0.0.1]/", "127.0.0.1 (", "Network.AllowPrivate"},
+		{"https://[::ffff:127.0.0.1]/", "127.0.0.1 (", "Network.AllowLoopback"},
 		{"https://169.254.169.254/", "metadata", "Network.Allow 169.254.169.254/32"},
 		{"https://[fe80::1%25eth0]/", "zone", "public address"},
 		{"https://2130706433/", "ends in a number", "four decimal numbers"},
@@ -187,7 +191,7 @@ func TestEveryDialIsJudged(t *testing.T) {
 		_, err := netSend(t, tr, &Request{URL: url})
 		require.ErrorIs(t, err, ClassBlocked)
 		assert.Contains(t, describe(err), "127.0.0.1 ")
-		assert.Contains(t, describe(err), "Network.AllowPrivate")
+		assert.Contains(t, describe(err), "Network.AllowLoopback")
 		assert.Zero(t, reached.Load())
 	}
 	t.Run("a literal address", func(t *testing.T) {
@@ -235,7 +239,7 @@ func TestEveryDialIsJudged(t *testing.T) {
 		refuse(t, netTransport(t, proxied), "http://hooks.example/")
 	})
 	t.Run("plain http where it is no longer allowed", func(t *testing.T) {
-		_, err := netSend(t, netTransport(t, Network{AllowPrivate: true}), &Request{URL: server.URL})
+		_, err := netSend(t, netTransport(t, Network{AllowLoopback: true}), &Request{URL: server.URL})
 		require.ErrorIs(t, err, ClassBlocked)
 		assert.Contains(t, describe(err), "AllowHTTP")
 		assert.Zero(t, reached.Load())
@@ -273,14 +277,14 @@ func TestTLSConfigIsClonedAndUsed(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	config := &tls.Config{RootCAs: roots}
-	tr := netTransport(t, Network{AllowPrivate: true, TLS: config})
+	tr := netTransport(t, Network{AllowLoopback: true, TLS: config})
 	config.RootCAs = x509.NewCertPool()
 	_, err := netSend(t, tr, &Request{URL: server.URL})
 	require.NoError(t, err)
 	assert.Empty(t, config.NextProtos, "the caller's config was changed")
 	assert.Zero(t, config.MinVersion)
 
-	_, err = netSend(t, netTransport(t, Network{AllowPrivate: true, TLS: config}), &Request{URL: server.URL})
+	_, err = netSend(t, netTransport(t, Network{AllowLoopback: true, TLS: config}), &Request{URL: server.URL})
 	require.ErrorIs(t, err, ClassTLS)
 }
 
@@ -366,7 +370,7 @@ func testProxy(t *testing.T, scheme string) {
 	backend, n := netTLSServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
 	proxy, asked := netProxy(t, scheme, backend.Listener.Addr().String())
 	n.Proxy = &url.URL{Scheme: scheme, Host: proxy.Listener.Addr().String(), User: url.UserPassword("user", "canary")}
-	n.AllowHTTP, n.AllowPrivate = true, false
+	n.AllowHTTP, n.AllowLoopback = true, false
 	tr := netTransport(t, n)
 
 	// The certificate is the test server's, for example.com.

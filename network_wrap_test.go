@@ -245,7 +245,7 @@ func TestConnectionIsNotSharedWithAnotherName(t *testing.T) {
 	server, n := netTLSServer(t, netEcho)
 	port := server.URL[strings.LastIndexByte(server.URL, ':')+1:]
 	require.NoError(t, server.Certificate().VerifyHostname("hooks.example.com"))
-	n.AllowPrivate, n.Allow = false, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	n.AllowLoopback, n.Allow = false, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	tr := newHTTPTransportResolver(n, 1, dnsResolver(t, func(name string) []dnsRecord {
 		if name == "example.com" {
 			return dnsAddrs(name, "127.0.0.1")

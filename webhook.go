@@ -87,6 +87,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 	defer d.running.Unlock()
 	d.warnOfSecretsInClear()
+	d.warnOfOpenNetwork()
 	s := newSession(d)
 	d.session.Store(s)
 	defer d.session.Store(nil)

@@ -25,7 +25,7 @@ const (
 const webhookConnections = 20
 
 // network lets requests go to the receiver. All else is as the library has it by default.
-var network = webhook.Network{AllowHTTP: true, AllowPrivate: true}
+var network = webhook.Network{AllowHTTP: true, AllowLoopback: true}
 
 // A webhookPeer is the library.
 type webhookPeer struct {

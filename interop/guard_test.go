@@ -30,6 +30,11 @@ var departures = []departure{
 		"a public address by the registries, but inside Azure it reaches the agent of the host",
 	},
 	{
+		netip.MustParsePrefix("161.26.0.0/16"), true,
+		"public addresses by the registries, but IBM Cloud routes them to its services, from inside only",
+	},
+	{netip.MustParsePrefix("166.8.0.0/14"), true, "as 161.26.0.0/16"},
+	{
 		netip.MustParsePrefix("::ffff:0:0/96"), false,
 		"they deny every mapped address; a dialer connects to the IPv4 address in it, so we judge that, and deny what is special in IPv4",
 	},

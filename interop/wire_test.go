@@ -48,7 +48,7 @@ func tell(t *testing.T, s setup) story {
 	s.profile.Retry = webhook.Schedule(0)
 	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
 		Profiles: map[string]webhook.Profile{"p": s.profile}, Profile: "p",
-		Network:      webhook.Network{AllowHTTP: true, AllowPrivate: true},
+		Network:      webhook.Network{AllowHTTP: true, AllowLoopback: true},
 		PollInterval: 10 * time.Millisecond,
 		Logger:       slog.New(slog.DiscardHandler),
 	})

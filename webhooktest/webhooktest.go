@@ -29,7 +29,7 @@ func Config() webhook.Config {
 	return webhook.Config{
 		Profile:      "webhooktest",
 		Profiles:     map[string]webhook.Profile{"webhooktest": {Retry: webhook.Exponential(first, longest, retries)}},
-		Network:      webhook.Network{AllowHTTP: true, AllowPrivate: true},
+		Network:      webhook.Network{AllowHTTP: true, AllowLoopback: true},
 		PollInterval: 10 * time.Millisecond,
 		DrainTimeout: time.Second,
 	}

@@ -44,7 +44,7 @@ func run(ctx context.Context, out io.Writer) error {
 			"member.removed":  "A moderator removed somebody",
 			"member.left":     "Somebody left",
 		},
-		Network: webhook.Network{AllowHTTP: true, AllowPrivate: true}, // for the receiver of this program; leave it out
+		Network: webhook.Network{AllowHTTP: true, AllowLoopback: true}, // for the receiver of this program; leave it out
 	})
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func run(ctx context.Context, out io.Writer) error {
 		Profile:  "keygen",
 		Network: webhook.Network{
 			MaxResponseBytes: 2048,
-			AllowHTTP:        true, AllowPrivate: true, // for the receivers of this program; leave these two out
+			AllowHTTP:        true, AllowLoopback: true, // for the receivers of this program; leave these two out
 		},
 		RequestTimeout: 15 * time.Second,
 	})

@@ -40,8 +40,8 @@ func run(ctx context.Context, out io.Writer) error {
 		},
 		Profile:       "api-key",
 		EventTypes:    map[string]string{"request_log": "New request log"},
-		RevealSecrets: true,                                                 // a webhook's secret can be copied again
-		Network:       webhook.Network{AllowHTTP: true, AllowPrivate: true}, // for the receivers of this program; leave it out
+		RevealSecrets: true,                                                  // a webhook's secret can be copied again
+		Network:       webhook.Network{AllowHTTP: true, AllowLoopback: true}, // for the receivers of this program; leave it out
 	})
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 	d, err := webhook.New(store, webhook.Config{
 		EventTypes:  catalogue,
-		Network:     webhook.Network{AllowHTTP: o.AllowPrivate, AllowPrivate: o.AllowPrivate},
+		Network:     webhook.Network{AllowHTTP: o.AllowPrivate, AllowPrivate: o.AllowPrivate, AllowLoopback: o.AllowPrivate},
 		Profiles:    map[string]webhook.Profile{"server": {Retry: webhook.Schedule(o.Retries...)}},
 		Profile:     "server",
 		MaxInFlight: o.Workers,

@@ -45,7 +45,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (o options,
 	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "where to listen, `host:port`")
 	flags.StringVar(&o.Database, "database", "webhook.db", database.Usage)
 	flags.StringVar(&o.Token, "token", "dev-token", "the bearer token that requests must have")
-	flags.BoolVar(&o.AllowPrivate, "allow-private", false, "development: allow endpoints with http:// and private addresses, such as 127.0.0.1")
+	flags.BoolVar(&o.AllowPrivate, "allow-private", false, "development: allow endpoints with http:// and with private and loopback addresses, such as 127.0.0.1")
 	flags.Var((*schedule)(&o.Retries), "retry-schedule", "the `waits` before each retry")
 	flags.IntVar(&o.Workers, "workers", 1024, "requests to endpoints at once, at most")
 	flags.Usage = func() {

@@ -47,7 +47,7 @@ func run(ctx context.Context, out io.Writer) error {
 				close(disabled)
 			}
 		}},
-		Network: webhook.Network{AllowHTTP: true, AllowPrivate: true}, // for the receivers of this program; leave it out
+		Network: webhook.Network{AllowHTTP: true, AllowLoopback: true}, // for the receivers of this program; leave it out
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,8 @@ const (
 	named tier = iota
 	// private blocks are opened by Guard.AllowPrivate too.
 	private
+	// loopback blocks are opened by Guard.AllowLoopback too.
+	loopback
 )
 
 // block is a range of addresses that is not ordinary global unicast.
@@ -23,7 +25,9 @@ type block struct {
 // The tables follow the IANA IPv4 and IPv6 Special-Purpose Address Registries
 // as last updated on 2025-10-09, and add multicast, what IPv6 leaves
 // unassigned, deprecated formats that embed an IPv4 address, and cloud
-// metadata services.
+// metadata and service networks. Alibaba Cloud's other services in 100.64.0.0/10
+// are left to AllowPrivate: they have no range of their own that others do not
+// use, Tailscale for one.
 //
 //	https://www.iana.org/assignments/iana-ipv4-special-registry/
 //	https://www.iana.org/assignments/iana-ipv6-special-registry/
@@ -44,7 +48,9 @@ var ipv4Blocks = []block{
 	row("100.80.80.80/32", "UCloud", "metadata service", named),
 	row("100.96.0.96/32", "Volcano Engine", "metadata service", named),
 	row("100.100.100.200/32", "Alibaba Cloud", "metadata service", named),
-	row("127.0.0.0/8", "RFC 1122", "loopback", private),
+	row("127.0.0.0/8", "RFC 1122", "loopback", loopback),
+	row("161.26.0.0/16", "IBM Cloud", "service network", named), // public by its look, reachable from inside only
+	row("166.8.0.0/14", "IBM Cloud", "service network", named),
 	row("168.63.129.16/32", "Azure", "platform service", named), // globally routable, but a host agent inside Azure
 	row("169.254.0.0/16", "RFC 3927", "link-local", named),      // 169.254.170.2 and .23 hand out credentials, too
 	row("169.254.169.254/32", "cloud", "metadata service", named),
@@ -77,7 +83,7 @@ var ipv6Blocks = []block{
 	row("::/3", "RFC 4291", "reserved by the IETF", named),
 	row("::/96", "RFC 4291", "IPv4-compatible", named), // embeds IPv4; deprecated
 	row("::/128", "RFC 4291", "unspecified", named),    // Linux connects it to loopback
-	row("::1/128", "RFC 4291", "loopback", private),
+	row("::1/128", "RFC 4291", "loopback", loopback),
 	row("::ffff:0:0:0/96", "RFC 2765", "IPv4-translated", named),    // embeds IPv4
 	row("64:ff9b::/96", "RFC 6052", "IPv4/IPv6 translation", named), // embeds IPv4; reachable
 	row("64:ff9b:1::/48", "RFC 8215", "local-use IPv4/IPv6 translation", named),
@@ -146,8 +152,12 @@ func blockOf(addr netip.Addr) *block {
 // the address alone is named, so that following the advice never opens, say,
 // the metadata services along with a link-local address.
 func (b *block) option(addr netip.Addr) string {
-	if b.tier == private {
+	switch b.tier {
+	case private:
 		return "Network.AllowPrivate"
+	case loopback:
+		return "Network.AllowLoopback"
+	case named:
 	}
 	prefix := b.prefix
 	for i := range tableOf(addr) {

@@ -28,6 +28,8 @@ var boundaries = []struct{ prefix, before, first, last, after string }{
 	{"100.96.0.96/32", "RFC 6598 shared address space", "Volcano Engine metadata service", "Volcano Engine metadata service", "RFC 6598 shared address space"},
 	{"100.100.100.200/32", "RFC 6598 shared address space", "Alibaba Cloud metadata service", "Alibaba Cloud metadata service", "RFC 6598 shared address space"},
 	{"127.0.0.0/8", allowed, "RFC 1122 loopback", "RFC 1122 loopback", allowed},
+	{"161.26.0.0/16", allowed, "IBM Cloud service network", "IBM Cloud service network", allowed},
+	{"166.8.0.0/14", allowed, "IBM Cloud service network", "IBM Cloud service network", allowed},
 	{"168.63.129.16/32", allowed, "Azure platform service", "Azure platform service", allowed},
 	{"169.254.0.0/16", allowed, "RFC 3927 link-local", "RFC 3927 link-local", allowed},
 	{"169.254.169.254/32", "RFC 3927 link-local", "cloud metadata service", "cloud metadata service", "RFC 3927 link-local"},

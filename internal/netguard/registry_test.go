@@ -19,8 +19,9 @@ var registries = prefixes(
 	"192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32", "192.0.0.10/32", "192.0.0.170/32", "192.0.0.171/32", "192.0.2.0/24",
 	"192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.88.99.2/32", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
 	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32",
-	// IPv4, not registered as special: multicast, and Azure's host agent.
-	"224.0.0.0/4", "168.63.129.16/32",
+	// IPv4, not registered as special: multicast, Azure's host agent, and the
+	// service networks of IBM Cloud.
+	"224.0.0.0/4", "168.63.129.16/32", "161.26.0.0/16", "166.8.0.0/14",
 
 	// IPv6, as registered, without ::ffff:0:0/96, which is judged as IPv4.
 	"::1/128", "::/128", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001::/32", "2001:1::1/128",
@@ -125,7 +126,12 @@ func embeddings(v4 netip.Addr) []netip.Addr {
 	copy(sixToFour[2:], v4.AsSlice())
 	server, client := netip.MustParseAddr("2001::").As16(), netip.MustParseAddr("2001:0:808:808::").As16()
 	copy(server[4:], v4.AsSlice())
-	binary.BigEndian.PutUint32(client[12:], ^binary.BigEndian.Uint32(v4.AsSlice())) // Teredo hides it from helpful translators
+	binary.BigEndian.PutUint32(client[12:], ^binary.BigEndian.Uint32(v4.AsSlice()))                       // Teredo hides it from helpful translators
+	for _, prefix := range []string{"2a00:1450::5efe:0:0", "2a00:1450::200:5efe:0:0", "fd00::5efe:0:0"} { // ISATAP
+		b := netip.MustParseAddr(prefix).As16()
+		copy(b[12:], v4.AsSlice())
+		addrs = append(addrs, netip.AddrFrom16(b))
+	}
 	return append(addrs, netip.AddrFrom16(sixToFour), netip.AddrFrom16(server), netip.AddrFrom16(client))
 }
 

@@ -70,7 +70,7 @@ func (s fleetSettings) config(name string) webhook.Config {
 			},
 		}},
 		KeepUnmatched: true,
-		Network:       webhook.Network{AllowHTTP: true, AllowPrivate: true},
+		Network:       webhook.Network{AllowHTTP: true, AllowLoopback: true},
 		MaxTimeout:    s.Timeout, RequestTimeout: s.Timeout, Lease: s.Lease, DrainTimeout: s.Drain,
 		MaxInFlight: s.InFlight, PollInterval: 50 * time.Millisecond,
 	}

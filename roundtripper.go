@@ -1,0 +1,91 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Limits of a request that goes through Network.RoundTripper.
+const (
+	callTimeout  = 30 * time.Second
+	maxCallBytes = 1 << 20
+)
+
+// RoundTripper returns a transport for the application's other requests to addresses that
+// its customers choose: to verify that somebody owns a URL, to get an OAuth token, to fetch
+// a picture. Like a webhook, such a request reaches only what the Network allows, and every
+// dial is judged. So is every redirect that an [http.Client] follows.
+//
+// Each request has a connection of its own. It takes at most 30 seconds, to the end of the
+// response body, and at most 1 MiB of the body can be read; more is an error. Errors wrap a
+// [Class] and quote nothing that the receiver sent. Wrap and MaxResponseBytes do not apply.
+// The RoundTripper is safe for concurrent use, starts no goroutine that outlives a request,
+// and need not be closed, but response bodies must be. RoundTripper refuses an inconsistent
+// Network with a [FieldError].
+//
+//	transport, err := network.RoundTripper()
+//	client := &http.Client{Transport: transport}
+func (n Network) RoundTripper() (http.RoundTripper, error) {
+	if err := n.validate(); err != nil {
+		return nil, err
+	}
+	n.Wrap = nil
+	return callTransport{newHTTPTransport(n, 1).guarded}, nil
+}
+
+// A callTransport is what Network.RoundTripper returns.
+type callTransport struct{ guarded *guardedRoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (c callTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	own := r.WithContext(context.WithValue(ctx, poolKey{}, nil)) // of no endpoint
+	resp, err := c.guarded.RoundTrip(own)
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
+		_ = resp.Body.Close()
+		err = &sendError{class: ClassProtocol, text: "the receiver switched protocols, unasked"}
+	}
+	if err != nil {
+		err = newSendError(ctx, err, "no response came in time")
+		cancel()
+		return nil, err
+	}
+	resp.Request = r
+	resp.Body = &callBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, left: maxCallBytes}
+	return resp, nil
+}
+
+var errCallBytes = &sendError{class: ClassProtocol, text: "the response body is larger than 1 MiB"}
+
+// A callBody is a response body of bounded size and time.
+type callBody struct {
+	io.ReadCloser
+
+	ctx    context.Context //nolint:containedctx // of the request, which ends with the body
+	cancel context.CancelFunc
+	left   int
+}
+
+func (b *callBody) Read(p []byte) (int, error) {
+	if len(p) > b.left+1 {
+		p = p[:b.left+1] // one more tells whether there is more
+	}
+	n, err := b.ReadCloser.Read(p)
+	if n > b.left {
+		n, err = b.left, errCallBytes
+	}
+	b.left -= n
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = newSendError(b.ctx, err, "the response body did not end in time")
+	}
+	return n, err
+}
+
+func (b *callBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.cancel()
+	return err
+}
