@@ -55,17 +55,25 @@ func (s Scope) query(q Query, honoured ...string) (Query, error) {
 	set := map[string]bool{
 		"EventID": q.EventID != "", "EndpointID": q.EndpointID != "", "Type": q.Type != "", "State": q.State != "",
 		"Class": q.Class != "", "Status": q.Status != 0, "From": !q.From.IsZero(), "To": !q.To.IsZero(),
+		"NoBodies": q.NoBodies, "MaxBytes": q.MaxBytes != 0, "Skip": q.Skip != 0,
 	}
 	for _, field := range honoured {
 		delete(set, field)
 	}
-	for _, field := range []string{"EventID", "EndpointID", "Type", "State", "Class", "Status", "From", "To"} {
+	for _, field := range slices.Sorted(maps.Keys(set)) {
 		if set[field] {
 			return q, &FieldError{"Query." + field, "does not apply here", "leave it empty"}
 		}
 	}
-	if q.Limit < 0 || q.Limit > maxPage {
+	switch {
+	case q.Limit < 0 || q.Limit > maxPage:
 		return q, &FieldError{"Query.Limit", fmt.Sprintf("is %d", q.Limit), fmt.Sprintf("use 1 to %d, or 0 for %d", maxPage, defaultPage)}
+	case q.Skip < 0 || q.Skip > maxPage:
+		return q, &FieldError{"Query.Skip", fmt.Sprintf("is %d", q.Skip), fmt.Sprintf("use 0 to %d, and Cursor beyond that", maxPage)}
+	case q.MaxBytes < 0 || q.MaxBytes > maxPageBytes:
+		return q, &FieldError{
+			"Query.MaxBytes", fmt.Sprintf("is %d", q.MaxBytes), fmt.Sprintf("use 1 to %d, or 0 for %[1]d", maxPageBytes),
+		}
 	}
 	if q.Limit == 0 {
 		q.Limit = defaultPage
@@ -79,15 +87,17 @@ func (s Scope) query(q Query, honoured ...string) (Query, error) {
 	return q, nil
 }
 
-// Rows of a page.
+// Limits of a page.
 const (
-	defaultPage = 100
-	maxPage     = 1000
+	defaultPage  = 100
+	maxPage      = 1000
+	maxPageBytes = 4 << 20
 )
 
-// Events returns events, the newest first. It honours EventID, Type, From and To (of the emission), Limit and Cursor.
+// Events returns events, the newest first. It honours EventID, Type, From and To (of the emission),
+// NoBodies, MaxBytes, Limit and Cursor.
 func (s Scope) Events(ctx context.Context, q Query) (Page[Event], error) {
-	q, err := s.query(q, "EventID", "Type", "From", "To")
+	q, err := s.query(q, "EventID", "Type", "From", "To", "NoBodies", "MaxBytes")
 	if err != nil {
 		return Page[Event]{}, err
 	}
@@ -131,9 +141,10 @@ func (s Scope) Deliveries(ctx context.Context, q Query) (Page[Delivery], error) 
 }
 
 // Attempts returns the delivery log of an event or of an endpoint, or of one delivery: the latest attempt first. EventID or
-// EndpointID is required, and a single tenant. It honours Class, Status, From and To (of StartedAt), Limit and Cursor.
+// EndpointID is required, and a single tenant. It honours Class, Status, From and To (of StartedAt), NoBodies,
+// MaxBytes, Skip, Limit and Cursor.
 func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
-	q, err := s.query(q, "EventID", "EndpointID", "Class", "Status", "From", "To")
+	q, err := s.query(q, "EventID", "EndpointID", "Class", "Status", "From", "To", "NoBodies", "MaxBytes", "Skip")
 	if err != nil {
 		return Page[Attempt]{}, err
 	}

@@ -64,7 +64,8 @@ type Store interface {
 	// deliveries; Prune cancels those that are pending, with ReasonDeleted. ErrNotFound if there is none.
 	DeleteEndpoint(ctx context.Context, key EndpointKey, now time.Time) error
 
-	// Endpoints returns endpoints, ordered by tenant and id. It honours Tenant, AllTenants, EndpointID, Limit, Cursor.
+	// Endpoints returns endpoints, ordered by tenant and id. It honours Tenant, AllTenants, EndpointID, MaxBytes, Limit,
+	// Cursor.
 	Endpoints(ctx context.Context, q Query) (Page[Endpoint], error)
 
 	// Refresh returns the endpoints with these keys, in any order, each once; one that does not exist is left out.
@@ -126,7 +127,7 @@ type Store interface {
 	Cancel(ctx context.Context, q Query, now time.Time) (Recovered, error)
 
 	// Events returns events, the newest first. It honours Tenant, AllTenants, EventID, Type, From and To (of CreatedAt),
-	// Limit and Cursor.
+	// NoBodies, MaxBytes, Limit and Cursor.
 	Events(ctx context.Context, q Query) (Page[EventRecord], error)
 
 	// Deliveries returns deliveries by their event, the newest first, then by endpoint id. It honours Tenant, AllTenants,
@@ -134,7 +135,8 @@ type Store interface {
 	Deliveries(ctx context.Context, q Query, now time.Time) (Page[Delivery], error)
 
 	// Attempts returns attempts of one event or one endpoint (EventID or EndpointID is required), the latest StartedAt
-	// first. It honours Tenant, EventID, EndpointID, Class, Status, From and To (of StartedAt), Limit and Cursor.
+	// first. It honours Tenant, EventID, EndpointID, Class, Status, From and To (of StartedAt), NoBodies, MaxBytes, Skip,
+	// Limit and Cursor.
 	Attempts(ctx context.Context, q Query) (Page[Attempt], error)
 
 	// Stats counts unfinished deliveries.
@@ -284,12 +286,26 @@ type Query struct {
 	From time.Time // inclusive
 	To   time.Time // exclusive
 
+	// NoBodies leaves out the Data and Header of events and the ResponseBody of attempts. A
+	// Store does not read them then, so a list that shows none of them costs little.
+	NoBodies bool
+
+	// MaxBytes bounds the size of a page. The page ends before the row that would exceed it,
+	// except that the first row always fits. It counts bodies, headers, settings and about
+	// 256 bytes for each row. Zero means 4 MiB, which is the most.
+	MaxBytes int
+
+	// Skip is the number of matching attempts to pass over before the first of the page, 0 to
+	// 1,000. A Store reads only their keys. A page that reads 1,000 rows before it has passed
+	// over so many is empty and has a Next, and its remaining Skip is lost.
+	Skip int
+
 	Limit  int    // rows of a page, 1 to 1,000. Zero means 100.
 	Cursor string // Page.Next of the page before
 }
 
-// A Page is a part of a list. A page may be short, even empty, and still have a Next: a Store reads at most 1,000 rows, and
-// returns at most about 4 MiB, for one.
+// A Page is a part of a list. A page may be short, even empty, and still have a Next: a Store
+// reads at most 1,000 rows for one, and returns at most Query.MaxBytes.
 type Page[T any] struct {
 	Items []T
 	Next  string // the cursor of the next page; empty at the end

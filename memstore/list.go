@@ -18,7 +18,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	limit, err := paging.Check(&q, paging.AllTenants|paging.EndpointID)
+	limit, err := paging.Check(&q, paging.AllTenants|paging.EndpointID|paging.Bytes)
 	if err != nil {
 		return page, err
 	}
@@ -28,17 +28,17 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	read, size, last := 0, 0, after
+	read, last, budget := 0, after, paging.NewBudget(&q)
 	for e := range s.endpointsAfter(&q, after) {
-		if len(page.Items) == limit || read == paging.MaxRead || size > paging.MaxBytes {
+		wanted := q.EndpointID == "" || e.ID == q.EndpointID
+		if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(paging.EndpointSize(&e.Endpoint)) {
 			page.Next = paging.FormatEndpoint(last)
 			break
 		}
 		read++
 		last = e.key()
-		if q.EndpointID == "" || e.ID == q.EndpointID {
+		if wanted {
 			page.Items = append(page.Items, e.Endpoint)
-			size += paging.EndpointSize(&e.Endpoint)
 		}
 	}
 	return page, nil
@@ -83,7 +83,7 @@ func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webho
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	limit, err := paging.Check(&q, paging.AllTenants|paging.EventID|paging.Type|paging.Times)
+	limit, err := paging.Check(&q, paging.AllTenants|paging.EventID|paging.Type|paging.Times|paging.NoBodies|paging.Bytes)
 	if err != nil {
 		return page, err
 	}
@@ -93,18 +93,21 @@ func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webho
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	read, size := 0, int64(0)
+	read, budget := 0, paging.NewBudget(&q)
 	var last *event
 	for ev := range s.eventsBelow(&q, below) {
-		if len(page.Items) == limit || read == paging.MaxRead || size > paging.MaxBytes {
+		record, wanted := ev.EventRecord, ev.matches(&q)
+		if q.NoBodies {
+			record.Data, record.Header = nil, nil
+		}
+		if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(paging.EventSize(&record)) {
 			page.Next = paging.FormatUID(last.UID)
 			break
 		}
 		read++
 		last = ev
-		if ev.matches(&q) {
-			page.Items = append(page.Items, ev.EventRecord)
-			size += ev.size
+		if wanted {
+			page.Items = append(page.Items, record)
 		}
 	}
 	return page, nil
@@ -312,7 +315,8 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	limit, err := paging.Check(&q, paging.EventID|paging.EndpointID|paging.Class|paging.Status|paging.Times)
+	limit, err := paging.Check(&q, paging.EventID|paging.EndpointID|paging.Class|paging.Status|paging.Times|
+		paging.NoBodies|paging.Bytes|paging.Skip)
 	if err != nil {
 		return page, err
 	}
@@ -330,21 +334,25 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	read, size := 0, int64(0)
+	read, skip, budget := 0, q.Skip, paging.NewBudget(&q)
 	var last *attempt
 	for a := range s.attemptsBelow(&q, below) {
 		if !q.From.IsZero() && a.StartedAt.Before(q.From) {
 			break
 		}
-		if len(page.Items) == limit || read == paging.MaxRead || size > paging.MaxBytes {
+		matches := (q.Class == "" || a.Class == q.Class) && (q.Status == 0 || a.Status == q.Status)
+		wanted := matches && skip == 0
+		if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(a.listed(&q)) {
 			page.Next = paging.Format(paging.Attempts, last.key.bytes())
 			break
 		}
 		read++
 		last = a
-		if (q.Class == "" || a.Class == q.Class) && (q.Status == 0 || a.Status == q.Status) {
-			page.Items = append(page.Items, a.view())
-			size += a.bytes
+		switch {
+		case wanted:
+			page.Items = append(page.Items, a.view(&q))
+		case matches:
+			skip--
 		}
 	}
 	return page, nil
@@ -378,9 +386,21 @@ func (s *Store) attemptsBelow(q *webhook.Query, below key) iter.Seq[*attempt] {
 	return slices.Values(list)
 }
 
-// view returns the attempt with its number, and with a body that is the caller's own.
-func (a *attempt) view() webhook.Attempt {
+// listed is what the attempt counts on a page of q, in bytes.
+func (a *attempt) listed(q *webhook.Query) int {
+	if q.NoBodies {
+		return paging.RowBytes + len(a.Error)
+	}
+	return paging.AttemptSize(&a.Attempt)
+}
+
+// view returns the attempt with its number, and with a body that is the caller's own unless q
+// leaves bodies out.
+func (a *attempt) view(q *webhook.Query) webhook.Attempt {
 	v := a.Attempt
+	if q.NoBodies {
+		v.ResponseBody = nil
+	}
 	i, _ := a.delivery.attempt(a.leaseNo)
 	v.Number = a.delivery.removed + i + 1
 	v.ResponseBody = bytes.Clone(v.ResponseBody)

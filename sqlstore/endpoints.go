@@ -228,7 +228,7 @@ func (t *tx) remove(ref uuid.UUID, e *webhook.Endpoint) error {
 // Endpoints implements [webhook.Store].
 func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Endpoint], error) {
 	var page webhook.Page[webhook.Endpoint]
-	limit, err := paging.Check(&q, paging.AllTenants|paging.EndpointID)
+	limit, err := paging.Check(&q, paging.AllTenants|paging.EndpointID|paging.Bytes)
 	if err != nil {
 		return page, err
 	}
@@ -244,42 +244,55 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 		page.Items, err = s.Refresh(ctx, []webhook.EndpointKey{key})
 		return page, err
 	}
-	o, of, rows := listEndpoints, text(q.Tenant), limit+1
-	if q.AllTenants {
-		o, of = listAllEndpoints, sought(after.Tenant)
-		if q.EndpointID != "" {
-			rows = paging.MaxRead + 1
-		}
-	} else if q.Cursor != "" && after.Tenant != q.Tenant {
+	if !q.AllTenants && q.Cursor != "" && after.Tenant != q.Tenant {
 		return page, paging.Malformed(paging.QueryCursor)
 	}
+	if after.Tenant == "" {
+		after.Tenant = q.Tenant
+	}
 	err = s.readPlanned(ctx, "list endpoints", func(t *tx) error {
-		read, size, full := 0, 0, false
-		return t.query(o, nil, func(r *sql.Rows) error {
-			if full {
-				return nil
-			}
-			if len(page.Items) == limit || read == paging.MaxRead || size > paging.MaxBytes {
-				full, page.Next = true, paging.FormatEndpoint(after)
+		page, err = t.endpoints(&q, after, limit)
+		return err
+	})
+	if err != nil {
+		return webhook.Page[webhook.Endpoint]{}, err
+	}
+	return page, nil
+}
+
+// endpoints reads a page of endpoints behind one.
+func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (page webhook.Page[webhook.Endpoint], err error) {
+	o, of := listEndpoints, text[string]
+	if q.AllTenants {
+		o, of = listAllEndpoints, sought
+	}
+	budget := paging.NewBudget(q)
+	for read := 0; ; {
+		found, atOnce := 0, min(wideAtOnce, limit+1)
+		err := t.query(o, nil, func(r *sql.Rows) error {
+			if found++; page.Next != "" {
 				return nil
 			}
 			_, e, err := scanEndpoint(r)
 			if err != nil {
 				return err
 			}
+			wanted := q.EndpointID == "" || e.ID == q.EndpointID
+			if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(paging.EndpointSize(&e)) {
+				page.Next = paging.FormatEndpoint(after)
+				return nil
+			}
 			read++
 			after = webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}
-			if q.EndpointID == "" || e.ID == q.EndpointID {
+			if wanted {
 				page.Items = append(page.Items, e)
-				size += paging.EndpointSize(&e)
 			}
 			return nil
-		}, of, sought(after.ID), num(rows))
-	})
-	if err != nil {
-		return webhook.Page[webhook.Endpoint]{}, err
+		}, of(after.Tenant), sought(after.ID), num(atOnce))
+		if err != nil || page.Next != "" || found < atOnce {
+			return page, err
+		}
 	}
-	return page, nil
 }
 
 // Refresh implements [webhook.Store].

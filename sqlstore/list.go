@@ -51,7 +51,7 @@ type head struct {
 	id, typ string
 	created int64
 	fanout  bool
-	size    int64
+	size    int64 // of its data, if sizes has read it
 }
 
 // into are the places for headColumns.
@@ -64,10 +64,21 @@ func (h *head) matches(q *webhook.Query) bool {
 		(q.From.IsZero() || h.created >= micros(q.From)) && (q.To.IsZero() || h.created < micros(q.To))
 }
 
-// heads reads events by their UIDs, with their sizes.
+// heads reads events by their UIDs.
 func (t *tx) heads(list []uuid.UUID) (map[uuid.UUID]head, error) {
 	found := make(map[uuid.UUID]head, len(list))
 	return found, t.query(eventHeads, uids(list), func(r *sql.Rows) error {
+		var h head
+		err := r.Scan(h.into()...)
+		found[h.uid] = h
+		return err
+	})
+}
+
+// sizes is heads with the size of each event's data, which MySQL reads the data for.
+func (t *tx) sizes(list []uuid.UUID) (map[uuid.UUID]head, error) {
+	found := make(map[uuid.UUID]head, len(list))
+	return found, t.query(eventSizes, uids(list), func(r *sql.Rows) error {
 		var h head
 		err := r.Scan(append(h.into(), &h.size)...)
 		found[h.uid] = h
@@ -142,7 +153,7 @@ func (l *headList) fetch() error {
 // Events implements [webhook.Store].
 func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webhook.EventRecord], error) {
 	var page webhook.Page[webhook.EventRecord]
-	limit, err := paging.Check(&q, paging.AllTenants|paging.EventID|paging.Type|paging.Times)
+	limit, err := paging.Check(&q, paging.AllTenants|paging.EventID|paging.Type|paging.Times|paging.NoBodies|paging.Bytes)
 	if err != nil {
 		return page, err
 	}
@@ -186,28 +197,51 @@ func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.Event
 			wanted = append(wanted, h.uid)
 		}
 	}
-	size := 0
+	budget := paging.NewBudget(heads.q)
 	for len(wanted) > 0 {
-		if size > paging.MaxBytes {
-			page.Next = paging.FormatUID(page.Items[len(page.Items)-1].UID)
-			break
-		}
 		part := wanted[:min(wideAtOnce, len(wanted))]
+		o := eventBriefs
+		if !heads.q.NoBodies {
+			o = readEvents
+			if part, err = t.fitting(part, budget); err != nil {
+				return page, err
+			}
+		}
 		found := make(map[uuid.UUID]webhook.EventRecord, len(part))
-		if err := t.query(readEvents, uids(part), func(r *sql.Rows) error {
+		if err := t.query(o, uids(part), func(r *sql.Rows) error {
 			e, err := scanEvent(r)
 			found[e.UID] = e
 			return err
 		}); err != nil {
 			return page, err
 		}
-		for len(part) > 0 && size <= paging.MaxBytes {
-			if e, still := found[part[0]]; still {
-				page.Items = append(page.Items, e)
-				size += len(e.Data) + 256
+		for _, u := range part {
+			e, still := found[u]
+			if !still {
+				continue
 			}
-			part, wanted = part[1:], wanted[1:]
+			if !budget.Take(paging.EventSize(&e)) {
+				page.Next = paging.FormatUID(page.Items[len(page.Items)-1].UID)
+				return page, nil
+			}
+			page.Items = append(page.Items, e)
 		}
+		wanted = wanted[len(part):]
 	}
 	return page, nil
+}
+
+// fitting returns the first of some events, as many as have data that fits into a budget, and
+// at least one.
+func (t *tx) fitting(list []uuid.UUID, budget paging.Budget) ([]uuid.UUID, error) {
+	sizes, err := t.sizes(list)
+	if err != nil {
+		return nil, err
+	}
+	for i, u := range list {
+		if h, still := sizes[u]; still && !budget.Take(paging.RowBytes+int(h.size)) {
+			return list[:max(i, 1)], nil
+		}
+	}
+	return list, nil
 }

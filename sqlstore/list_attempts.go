@@ -55,7 +55,8 @@ func parseAttempt(cursor string) (attemptRow, error) {
 // Attempts implements [webhook.Store].
 func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Attempt], error) {
 	var page webhook.Page[webhook.Attempt]
-	limit, err := paging.Check(&q, paging.EventID|paging.EndpointID|paging.Class|paging.Status|paging.Times)
+	limit, err := paging.Check(&q, paging.EventID|paging.EndpointID|paging.Class|paging.Status|paging.Times|
+		paging.NoBodies|paging.Bytes|paging.Skip)
 	if err != nil {
 		return page, err
 	}
@@ -77,12 +78,13 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 }
 
 func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webhook.Page[webhook.Attempt], err error) {
-	l, err := t.newAttemptList(q, below, limit+1)
+	l, err := t.newAttemptList(q, below, q.Skip+limit+1)
 	if err != nil || l == nil {
 		return page, err
 	}
 	var wanted []attemptRow
 	var last attemptRow
+	skip := q.Skip
 	for read := 0; ; read++ {
 		if err := l.fetch(); err != nil {
 			return page, err
@@ -95,16 +97,26 @@ func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webho
 			break
 		}
 		last, l.next = l.next[0], l.next[1:]
-		if (q.Class == "" || last.class == q.Class) && (q.Status == 0 || last.status == q.Status) {
+		switch {
+		case q.Class != "" && last.class != q.Class, q.Status != 0 && last.status != q.Status:
+		case skip > 0:
+			skip--
+		default:
 			wanted = append(wanted, last)
 		}
 	}
-	size := 0
+	var shown attemptRow // the last of the page so far
+	budget := paging.NewBudget(q)
 	for len(wanted) > 0 {
 		part := wanted[:min(wideAtOnce, len(wanted))]
 		details, err := t.details(part)
 		if err != nil {
 			return page, err
+		}
+		if !q.NoBodies {
+			if part, err = t.addBodies(part, details, budget); err != nil {
+				return page, err
+			}
 		}
 		for i := range part {
 			a, still := details[part[i].attemptKey]
@@ -112,11 +124,11 @@ func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webho
 				continue
 			}
 			a.Tenant = q.Tenant
-			page.Items = append(page.Items, a)
-			if size += len(a.ResponseBody) + len(a.Error) + 256; size > paging.MaxBytes && (i < len(wanted)-1 || page.Next != "") {
-				page.Next = part[i].String()
+			if !budget.Take(paging.AttemptSize(&a)) {
+				page.Next = shown.String()
 				return page, nil
 			}
+			page.Items, shown = append(page.Items, a), part[i]
 		}
 		wanted = wanted[len(part):]
 	}
@@ -186,14 +198,12 @@ func (l *attemptList) fetch() error {
 	return err
 }
 
-// details reads all that there is of attempts.
+// details reads attempts without their response bodies.
 func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) {
-	rows := newTable(len(part), 3)
 	list := make([]uuid.UUID, len(part))
 	started := make(map[attemptKey]*attemptRow, len(part))
 	for i := range part {
 		a := &part[i]
-		rows.add(append(a.cells(), num(a.leaseNo))...)
 		list[i], started[a.attemptKey] = a.uid, a
 	}
 	slices.SortFunc(list, byRef)
@@ -202,14 +212,14 @@ func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) 
 		return nil, err
 	}
 	found := make(map[attemptKey]webhook.Attempt, len(part))
-	return found, t.query(attemptDetails, rows, func(r *sql.Rows) error {
+	return found, t.query(attemptDetails, attemptTable(part), func(r *sql.Rows) error {
 		var (
 			k              attemptKey
 			a              webhook.Attempt
 			duration, next int64
 		)
 		if err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &duration, &a.Error, &a.Truncated, &next, &a.Late, &a.Test,
-			&a.Number, &a.ResponseBody); err != nil {
+			&a.Number); err != nil {
 			return err
 		}
 		row, event := started[k], heads[k.uid]
@@ -218,5 +228,53 @@ func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) 
 		a.Status, a.Class = row.status, row.class
 		found[k] = a
 		return nil
+	})
+}
+
+// attemptTable has the keys of attempts.
+func attemptTable(part []attemptRow) *table {
+	rows := newTable(len(part), 3)
+	for i := range part {
+		rows.add(append(part[i].cells(), num(part[i].leaseNo))...)
+	}
+	return rows
+}
+
+// addBodies reads the response bodies of the first of some attempts, as many as fit into a
+// budget and at least one, and returns those attempts.
+func (t *tx) addBodies(part []attemptRow, details map[attemptKey]webhook.Attempt, budget paging.Budget) ([]attemptRow, error) {
+	sizes := make(map[attemptKey]int)
+	if err := t.query(bodySizes, attemptTable(part), func(r *sql.Rows) error {
+		var k attemptKey
+		var n int
+		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &n)
+		sizes[k] = n
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	var filled []attemptRow
+	for i := range part {
+		k := part[i].attemptKey
+		a, still := details[k]
+		if still && !budget.Take(paging.AttemptSize(&a)+sizes[k]) && i > 0 {
+			part = part[:i]
+			break
+		}
+		if sizes[k] > 0 {
+			filled = append(filled, part[i])
+		}
+	}
+	if len(filled) == 0 {
+		return part, nil
+	}
+	return part, t.query(attemptBodies, attemptTable(filled), func(r *sql.Rows) error {
+		var k attemptKey
+		var body []byte
+		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &body)
+		a := details[k]
+		a.ResponseBody = body
+		details[k] = a
+		return err
 	})
 }

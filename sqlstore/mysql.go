@@ -137,8 +137,9 @@ var mysql = dialect{
 			ON DUPLICATE KEY UPDATE ref = {subscriptions}.ref`,
 		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE (tenant, pattern, channel, endpoint_id) IN ({keys})`,
 
-		eventHeads: `SELECT e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout, length(e.data) FROM {events} e
-			WHERE e.uid IN ({keys})`,
+		eventHeads:  `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid IN ({keys})`,
+		eventSizes:  `SELECT ` + headColumns + `, length(e.data) FROM {events} e WHERE e.uid IN ({keys})`,
+		eventBriefs: `SELECT ` + briefColumns + ` FROM {events} e WHERE e.uid IN ({keys})`,
 		deliveriesOf: `{each}(SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = @1 AND q.endpoint_id > @2
 				ORDER BY q.endpoint_id LIMIT $1)
 			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = @1 AND d.endpoint_id > @2
@@ -148,6 +149,8 @@ var mysql = dialect{
 			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3
 				ORDER BY d.event_uid DESC LIMIT $4)`,
 		attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN ({keys})`,
+		bodySizes:      `SELECT ` + bodyColumns + `, length(b.body) FROM {bodies} b WHERE (b.event_uid, b.endpoint_id, b.lease_no) IN ({keys})`,
+		attemptBodies:  `SELECT ` + bodyColumns + `, b.body FROM {bodies} b WHERE (b.event_uid, b.endpoint_id, b.lease_no) IN ({keys})`,
 		countStats:     statsSQL,
 
 		pruneRefs: `SELECT ref FROM {queue} WHERE ref > $1 GROUP BY ref LIMIT $2`,

@@ -15,8 +15,13 @@ import (
 )
 
 const (
-	// sqliteReaders is how many connections read beside the one that writes.
-	sqliteReaders = 8
+	// sqliteReaders is the number of connections that read for the Dispatcher, beside the one
+	// that writes.
+	sqliteReaders = 4
+
+	// sqliteListers is the number of connections that read lists. Lists have connections of
+	// their own, so that callers who list cannot keep the Dispatcher waiting for one.
+	sqliteListers = 4
 
 	// sqliteWait is how long a connection waits for another process's transaction.
 	sqliteWait = 5 * time.Second
@@ -25,8 +30,8 @@ const (
 // OpenSQLite returns a Store on a file, which is created if it is missing. driverName is that of a driver that your program
 // imports: "sqlite" of modernc.org/sqlite, or "sqlite3" of github.com/mattn/go-sqlite3.
 //
-// SQLite has one writer at a time, and so has the Store: a connection of its own, which [Store.DB] shares with you, and several
-// others that read beside it. All are in WAL mode and wait up to 5 seconds for other processes' transactions; what is committed
+// SQLite has one writer at a time, and so has the Store: a connection of its own, which [Store.DB] shares with you. Four others
+// read for the Dispatcher, and four more read lists. All are in WAL mode and wait up to 5 seconds for other processes' transactions; what is committed
 // survives a loss of power (synchronous = FULL).
 func OpenSQLite(driverName, file string, o Options) (*Store, error) {
 	if file == "" || strings.Contains(file, ":memory:") {
@@ -48,13 +53,17 @@ func OpenSQLite(driverName, file string, o Options) (*Store, error) {
 	}
 	writer := sql.OpenDB(&sqliteConnector{driver: d, file: file})
 	writer.SetMaxOpenConns(1)
-	reader := sql.OpenDB(&sqliteConnector{driver: d, file: file, reads: true})
-	reader.SetMaxOpenConns(sqliteReaders)
-	reader.SetMaxIdleConns(sqliteReaders)
-	s, err := newStore(writer, reader, &sqlite, o)
+	readers := func(n int) *sql.DB {
+		db := sql.OpenDB(&sqliteConnector{driver: d, file: file, reads: true})
+		db.SetMaxOpenConns(n)
+		db.SetMaxIdleConns(n)
+		return db
+	}
+	s, err := newStore(writer, readers(sqliteReaders), &sqlite, o)
 	if err != nil {
 		return nil, err
 	}
+	s.lister = readers(sqliteListers)
 	s.owned, s.turn = true, make(chan struct{}, 1)
 	return s, nil
 }

@@ -85,6 +85,8 @@ const (
 	listEvents
 	listAllEvents
 	eventHeads
+	eventSizes  // eventHeads with the size of the data
+	eventBriefs // readEvents without header and data
 	deliveriesOf
 	deliveriesBy
 	deliveryOf
@@ -93,6 +95,8 @@ const (
 	attemptsOfEvent
 	attemptsOfDelivery
 	attemptDetails
+	bodySizes
+	attemptBodies
 	countStats
 
 	// Housekeeping.
@@ -202,6 +206,7 @@ const (
 	endpointColumns = statusColumns + `, e.created_at, e.url, e.description, e.events, e.channel, e.profile, e.metadata, e.header,
 		e.secrets, e.timeout_us, e.max_in_flight`
 	eventColumns = `e.uid, e.tenant, e.id, e.type, e.channel, e.header, e.time, e.not_before, e.created_at, e.keep, e.data`
+	briefColumns = `e.uid, e.tenant, e.id, e.type, e.channel, '' AS header, e.time, e.not_before, e.created_at, e.keep, NULL AS data`
 	queueColumns = `event_uid, endpoint_id, ref, lane, due_at, lease_no, leased_until, settled_no, version, attempts, failures, pruned,
 		since, size, fanout, reason`
 	queueRead = `q.event_uid, q.endpoint_id, q.ref, q.due_at, q.lease_no, q.leased_until, q.settled_no, q.version, q.attempts,
@@ -224,6 +229,6 @@ const (
 	detailColumns = `a.event_uid, a.endpoint_id, a.lease_no, a.duration_us, a.error, a.truncated, a.next_at, a.late, a.test,
 		(SELECT count(*) FROM {attempts} b WHERE b.event_uid = a.event_uid AND b.endpoint_id = a.endpoint_id AND b.lease_no <= a.lease_no)
 		+ COALESCE((SELECT q.pruned FROM {queue} q WHERE q.event_uid = a.event_uid AND q.endpoint_id = a.endpoint_id),
-			(SELECT d.pruned FROM {deliveries} d WHERE d.event_uid = a.event_uid AND d.endpoint_id = a.endpoint_id), 0),
-		(SELECT b.body FROM {bodies} b WHERE b.event_uid = a.event_uid AND b.endpoint_id = a.endpoint_id AND b.lease_no = a.lease_no)`
+			(SELECT d.pruned FROM {deliveries} d WHERE d.event_uid = a.event_uid AND d.endpoint_id = a.endpoint_id), 0)`
+	bodyColumns = `b.event_uid, b.endpoint_id, b.lease_no`
 )

@@ -190,8 +190,9 @@ var postgres = dialect{
 		deleteSubscriptions: `DELETE FROM {subscriptions} p USING {v tenant text, pattern text, channel text, endpoint_id text}
 			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id = v.endpoint_id`,
 
-		eventHeads: `SELECT e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout, octet_length(e.data) FROM {v uid uuid}
-			JOIN {events} e ON e.uid = v.uid`,
+		eventHeads:  `SELECT ` + headColumns + ` FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
+		eventSizes:  `SELECT ` + headColumns + `, octet_length(e.data) FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
+		eventBriefs: `SELECT ` + briefColumns + ` FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
 		deliveriesOf: `SELECT x.* FROM {v event_uid uuid, after text} CROSS JOIN LATERAL (
 			(SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = v.event_uid AND q.endpoint_id > v.after
 				ORDER BY q.endpoint_id LIMIT $1)
@@ -203,6 +204,10 @@ var postgres = dialect{
 				ORDER BY d.event_uid DESC LIMIT $4)`,
 		attemptDetails: `SELECT ` + detailColumns + ` FROM {v event_uid uuid, endpoint_id text, lease_no int}
 			JOIN {attempts} a ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no`,
+		bodySizes: `SELECT ` + bodyColumns + `, octet_length(b.body) FROM {v event_uid uuid, endpoint_id text, lease_no int}
+			JOIN {bodies} b ON b.event_uid = v.event_uid AND b.endpoint_id = v.endpoint_id AND b.lease_no = v.lease_no`,
+		attemptBodies: `SELECT ` + bodyColumns + `, b.body FROM {v event_uid uuid, endpoint_id text, lease_no int}
+			JOIN {bodies} b ON b.event_uid = v.event_uid AND b.endpoint_id = v.endpoint_id AND b.lease_no = v.lease_no`,
 		countStats: statsSQL,
 
 		pruneRefs: `WITH RECURSIVE l AS (

@@ -208,7 +208,7 @@ func (c *change) retryAll(open []*queued, closed []*finished) error {
 		q.place(c.now, c.now)
 		requeued.add(q.requeueCells()...)
 	}
-	sizes, err := c.heads(closed)
+	sizes, err := c.sizes(closed)
 	if err != nil {
 		return err
 	}
@@ -225,14 +225,14 @@ func (c *change) retryAll(open []*queued, closed []*finished) error {
 	return c.execEach(batch{requeue, requeued}, batch{deleteDeliveries, gone}, batch{insertQueue, back})
 }
 
-// heads returns what is known of the events of finished deliveries.
-func (c *change) heads(closed []*finished) (map[uuid.UUID]head, error) {
+// sizes returns the events of finished deliveries, with the size of their data.
+func (c *change) sizes(closed []*finished) (map[uuid.UUID]head, error) {
 	list := make([]uuid.UUID, len(closed))
 	for i, f := range closed {
 		list[i] = f.uid
 	}
 	slices.SortFunc(list, byRef)
-	return c.tx.heads(slices.Compact(list))
+	return c.tx.sizes(slices.Compact(list))
 }
 
 // cancel finishes pending deliveries, which are locked. Whoever holds a lease that has ended, or thinks so, changes nothing.

@@ -95,8 +95,9 @@ var sqlite = dialect{
 		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE (tenant, pattern, channel, endpoint_id) IN (VALUES {tuples})`,
 		lockEndpoint:        `SELECT version FROM {status} WHERE ref = $1`,
 
-		eventHeads: `SELECT e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout, length(e.data) FROM {events} e
-			WHERE e.uid IN (VALUES {tuples})`,
+		eventHeads:  `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
+		eventSizes:  `SELECT ` + headColumns + `, length(e.data) FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
+		eventBriefs: `SELECT ` + briefColumns + ` FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
 		deliveriesOf: `{each}SELECT * FROM (SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = @1 AND q.endpoint_id > @2
 				ORDER BY q.endpoint_id LIMIT $1)
 			UNION ALL SELECT * FROM (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = @1 AND d.endpoint_id > @2
@@ -107,6 +108,10 @@ var sqlite = dialect{
 				ORDER BY d.event_uid DESC LIMIT $4)`,
 		attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a
 			WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN (VALUES {tuples})`,
+		bodySizes: `SELECT ` + bodyColumns + `, length(b.body) FROM {bodies} b
+			WHERE (b.event_uid, b.endpoint_id, b.lease_no) IN (VALUES {tuples})`,
+		attemptBodies: `SELECT ` + bodyColumns + `, b.body FROM {bodies} b
+			WHERE (b.event_uid, b.endpoint_id, b.lease_no) IN (VALUES {tuples})`,
 		countStats: statsSQL,
 
 		lockPruner: `SELECT used_by, used_at FROM {locks} WHERE name = 'prune'`,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -42,7 +43,8 @@ type Store struct {
 	ops     []*statement
 	writer  *sql.DB
 	reader  *sql.DB // of SQLite: several connections beside the writer's
-	owned   bool    // the two are closed by Close
+	lister  *sql.DB // of SQLite: several connections for lists alone
+	owned   bool    // the three are closed by Close
 
 	turn   chan struct{} // holds who uses the writer's only connection; nil if it has several
 	served atomic.Int64  // turns that got the connection
@@ -76,7 +78,7 @@ func newStore(writer, reader *sql.DB, d *dialect, o Options) (*Store, error) {
 		return nil, err
 	}
 	return &Store{
-		dialect: d, options: o, ops: d.compile(&o), writer: writer, reader: reader, lane: uuid.New(), // begin anywhere
+		dialect: d, options: o, ops: d.compile(&o), writer: writer, reader: reader, lister: reader, lane: uuid.New(), // begin anywhere
 		self: uuid.New(),
 	}, nil
 }
@@ -93,11 +95,7 @@ func (s *Store) Close() error {
 	if !s.owned {
 		return nil
 	}
-	err := s.reader.Close()
-	if werr := s.writer.Close(); werr != nil {
-		err = werr
-	}
-	return err
+	return errors.Join(s.lister.Close(), s.reader.Close(), s.writer.Close())
 }
 
 var zeroID, lastID = uuid.UUID{}, uuid.UUID(bytes.Repeat([]byte{0xff}, 16))

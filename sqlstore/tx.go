@@ -139,21 +139,26 @@ func (t *tx) row(o op, scalars []cell, into ...any) (bool, error) {
 
 // read runs do without a transaction.
 func (s *Store) read(ctx context.Context, what string, do func(*tx) error) error {
+	return s.readOn(ctx, s.reader, what, do)
+}
+
+func (s *Store) readOn(ctx context.Context, db *sql.DB, what string, do func(*tx) error) error {
 	for stale := 0; ; stale++ {
 		t := &tx{store: s, ctx: ctx}
-		err := s.readOnce(t, do)
+		err := s.readOnce(t, db, do)
 		if err == nil || t.on == nil || t.used || stale == staleConnections || ctx.Err() != nil || !lostConnection(err) {
 			return s.wrap(ctx, what, err)
 		}
 	}
 }
 
-// readPlanned is read with the dialect's settings, for lists: their plans must not depend on statistics either.
+// readPlanned is read for lists: with the connections of lists, and with the dialect's settings,
+// because the plans of lists must not depend on statistics either.
 func (s *Store) readPlanned(ctx context.Context, what string, do func(*tx) error) error {
 	if s.dialect.settings == "" {
-		return s.read(ctx, what, do)
+		return s.readOn(ctx, s.lister, what, do)
 	}
-	return s.read(ctx, what, func(t *tx) error {
+	return s.readOn(ctx, s.lister, what, func(t *tx) error {
 		_, rollback, err := s.begin(ctx, t.on.(*sql.Conn), writing{})
 		if err != nil {
 			return err
@@ -163,8 +168,8 @@ func (s *Store) readPlanned(ctx context.Context, what string, do func(*tx) error
 	})
 }
 
-func (s *Store) readOnce(t *tx, do func(*tx) error) error {
-	conn, err := s.connect(t.ctx, s.reader)
+func (s *Store) readOnce(t *tx, db *sql.DB, do func(*tx) error) error {
+	conn, err := s.connect(t.ctx, db)
 	if err != nil {
 		return err
 	}

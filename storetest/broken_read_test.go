@@ -116,6 +116,9 @@ var listDefects = []defect{
 			}
 		}
 	}},
+	{"lists have all bodies", "page/no-bodies", queries(func(q *webhook.Query) { q.NoBodies = false })},
+	{"the bytes of a page are not bounded by the query", "page/max-bytes", queries(func(q *webhook.Query) { q.MaxBytes = 0 })},
+	{"nothing is passed over", "page/skip page/skip-reads", queries(func(q *webhook.Query) { q.Skip = 0 })},
 	{"an empty page is the last", "page/short-events page/short-deliveries page/short-fan-out page/short-attempts page/short-endpoints", listed(func(items pageItems, next *string, _ webhook.Query) {
 		if items.len() == 0 {
 			*next = ""

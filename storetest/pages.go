@@ -25,13 +25,16 @@ var pageCases = []testCase{
 				"Status":     func(q *webhook.Query) { q.Status = 500 },
 				"From":       func(q *webhook.Query) { q.From = base },
 				"To":         func(q *webhook.Query) { q.To = base },
+				"NoBodies":   func(q *webhook.Query) { q.NoBodies = true },
+				"MaxBytes":   func(q *webhook.Query) { q.MaxBytes = 1000 },
+				"Skip":       func(q *webhook.Query) { q.Skip = 1 },
 			}
 			refused := map[string][]string{
-				"Endpoints":  {"EventID", "Type", "State", "Class", "Status", "From", "To"},
-				"Events":     {"EndpointID", "State", "Class", "Status"},
-				"Deliveries": {"Class", "Status"},
-				"Retry":      {"Class", "Status"},
-				"Cancel":     {"Class", "Status"},
+				"Endpoints":  {"EventID", "Type", "State", "Class", "Status", "From", "To", "NoBodies", "Skip"},
+				"Events":     {"EndpointID", "State", "Class", "Status", "Skip"},
+				"Deliveries": {"Class", "Status", "NoBodies", "MaxBytes", "Skip"},
+				"Retry":      {"Class", "Status", "NoBodies", "MaxBytes", "Skip"},
+				"Cancel":     {"Class", "Status", "NoBodies", "MaxBytes", "Skip"},
 				"Attempts":   {"AllTenants", "Type", "State"},
 			}
 			for method, fields := range refused {

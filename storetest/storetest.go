@@ -51,7 +51,7 @@ func allCases() []testCase {
 		claimCases, roundCases, circuitCases, outboxCases,
 		settleCases, attemptCases, healthCases, endpointEffectCases,
 		retryCases, cancelCases, recoverCases,
-		eventListCases, deliveryListCases, attemptListCases, pageCases,
+		eventListCases, deliveryListCases, attemptListCases, pageCases, bodyCases,
 		statsCases, pruneCases, retentionCases, eraseCases,
 		tenantCases, contextCases, concurrencyCases,
 	)

@@ -17,7 +17,8 @@ const (
 	DefaultRows = 100
 	MaxRows     = 1000
 	MaxRead     = 1000    // rows that are looked at for one page
-	MaxBytes    = 4 << 20 // roughly
+	MaxBytes    = 4 << 20
+	RowBytes    = 256 // counted for each row besides its bodies
 )
 
 // The fields that a Query may have, beside Tenant, Limit and Cursor.
@@ -30,6 +31,9 @@ const (
 	Class
 	Status
 	Times
+	NoBodies
+	Bytes
+	Skip
 )
 
 // Check refuses a Query with a field that is not among the honoured ones, and returns the rows of its page.
@@ -48,6 +52,9 @@ func Check(q *webhook.Query, honoured int) (int, error) {
 		{"Status", q.Status != 0, Status},
 		{"From", !q.From.IsZero(), Times},
 		{"To", !q.To.IsZero(), Times},
+		{"NoBodies", q.NoBodies, NoBodies},
+		{"MaxBytes", q.MaxBytes != 0, Bytes},
+		{"Skip", q.Skip != 0, Skip},
 	} {
 		if f.set && f.bit&honoured == 0 {
 			return 0, &webhook.FieldError{Field: "Query." + f.name, Problem: "does not apply here", Cure: "leave it empty"}
@@ -62,10 +69,44 @@ func Check(q *webhook.Query, honoured int) (int, error) {
 		return 0, &webhook.FieldError{
 			Field: "Query.Limit", Problem: fmt.Sprintf("is %d", q.Limit), Cure: fmt.Sprintf("use 1 to %d, or 0 for %d", MaxRows, DefaultRows),
 		}
+	case q.Skip < 0, q.Skip > MaxRead:
+		return 0, &webhook.FieldError{
+			Field: "Query.Skip", Problem: fmt.Sprintf("is %d", q.Skip), Cure: fmt.Sprintf("use 0 to %d, and Cursor beyond that", MaxRead),
+		}
+	case q.MaxBytes < 0, q.MaxBytes > MaxBytes:
+		return 0, &webhook.FieldError{
+			Field: "Query.MaxBytes", Problem: fmt.Sprintf("is %d", q.MaxBytes), Cure: fmt.Sprintf("use 1 to %d, or 0 for %[1]d", MaxBytes),
+		}
 	case q.Limit == 0:
 		return DefaultRows, nil
 	}
 	return q.Limit, nil
+}
+
+// A Budget counts the bytes of a page against Query.MaxBytes.
+type Budget struct {
+	left  int
+	begun bool
+}
+
+// NewBudget returns the budget of a page.
+func NewBudget(q *webhook.Query) Budget {
+	if q.MaxBytes > 0 {
+		return Budget{left: q.MaxBytes}
+	}
+	return Budget{left: MaxBytes}
+}
+
+// Take counts a row of n bytes and reports whether it fits. The first row always fits. After
+// a row that does not fit, none does.
+func (b *Budget) Take(n int) bool {
+	if b.begun && n > b.left {
+		b.left = -1
+		return false
+	}
+	b.begun = true
+	b.left -= n
+	return true
 }
 
 // NoTenant is the error for an empty tenant.
@@ -172,6 +213,18 @@ func ParseEndpoint(cursor string) (webhook.EndpointKey, error) {
 	raw = raw[size:]
 	return webhook.EndpointKey{Tenant: string(raw[:n]), ID: string(raw[n:])}, nil
 }
+
+// EventSize is what an event counts on a page, in bytes.
+func EventSize(e *webhook.EventRecord) int {
+	n := RowBytes + len(e.Data)
+	for k, v := range e.Header {
+		n += len(k) + len(v)
+	}
+	return n
+}
+
+// AttemptSize is what an attempt counts on a page, in bytes.
+func AttemptSize(a *webhook.Attempt) int { return RowBytes + len(a.Error) + len(a.ResponseBody) }
 
 // EndpointSize is what an endpoint counts on a page, in bytes.
 func EndpointSize(e *webhook.Endpoint) int {
