@@ -16,8 +16,9 @@ const classUnreachable = "unreachable"
 // A logJSON is an attempt in the log of an endpoint.
 type logJSON struct {
 	ID             string     `json:"id"`
-	Event          string     `json:"event"` // its type
+	Event          string     `json:"event"` // EventType, under the name that Tryno's log gives it
 	EventID        string     `json:"event_id"`
+	EventType      string     `json:"event_type"`
 	DeliveryID     string     `json:"delivery_id"`
 	Attempt        int        `json:"attempt"`
 	StatusCode     *int       `json:"status_code"`
@@ -40,7 +41,7 @@ type attemptJSON struct {
 func logOf(a *webhook.Attempt) logJSON {
 	delivery := deliveryID(a.EventID, a.EndpointID)
 	entry := logJSON{
-		ID: delivery + "." + strconv.Itoa(a.Number), Event: a.EventType, EventID: a.EventID, DeliveryID: delivery, Attempt: a.Number,
+		ID: delivery + "." + strconv.Itoa(a.Number), Event: a.EventType, EventID: a.EventID, EventType: a.EventType, DeliveryID: delivery, Attempt: a.Number,
 		StatusCode: optionalOf(a.Status), Class: optionalOf(string(a.Class)), Test: a.Test,
 		CreatedAt: timestamp(a.StartedAt), NextAttemptAt: optionalTime(a.NextAt),
 	}

@@ -36,6 +36,24 @@ type Config struct {
 	// "profile" and "metadata", which are the application's own.
 	ReadOnly []string
 
+	// MaxTenantRequests is the number of requests that are served at the same time for one
+	// tenant. Others wait up to 2 seconds for their turn; 8 for each of MaxTenantRequests may
+	// wait, and more are answered 429 with Retry-After. Test sends do not count: they have
+	// limits of their own. The limit is per Handler, so per process. Lower it if one customer's
+	// requests make the database slow for others. Defaults to 2; 1 to MaxRequests.
+	MaxTenantRequests int
+
+	// MaxRequests is the number of requests that are served at the same time over all tenants.
+	// Tenants that wait take turns. Raise it if the database has connections to spare, and keep
+	// it below the size of the pool that the Store shares with the rest of the application.
+	// Defaults to 16; 1 to 1,000.
+	MaxRequests int
+
+	// Parameters are the names of query parameters that the application reads itself, such as
+	// an access token. Query parameters that neither the API nor Parameters names are refused,
+	// so that a typing error does not return everything. Defaults to none.
+	Parameters []string
+
 	// TrustedOrigins are origins other than the API's own whose pages may change something, such as "https://app.example.com".
 	// Defaults to none.
 	TrustedOrigins []string
@@ -48,6 +66,13 @@ type Config struct {
 	// Logger gets the failures that are answered with 500 and 503. Defaults to slog.Default().
 	Logger *slog.Logger
 }
+
+// Limits of the requests that are served at the same time.
+const (
+	defaultRequests       = 16
+	defaultTenantRequests = 2
+	mostRequests          = 1000
+)
 
 // optional are the fields that ReadOnly may list.
 var optional = []string{"description", "channel", "profile", "metadata", "headers", "timeout_ms", "max_in_flight"}
@@ -74,6 +99,25 @@ func (c Config) complete() (Config, error) {
 			}
 		}
 	}
+	if c.MaxRequests == 0 {
+		c.MaxRequests = defaultRequests
+	}
+	if c.MaxTenantRequests == 0 {
+		c.MaxTenantRequests = min(defaultTenantRequests, c.MaxRequests)
+	}
+	if c.MaxRequests < 1 || c.MaxRequests > mostRequests {
+		return c, &webhook.FieldError{
+			Field: "Config.MaxRequests", Problem: fmt.Sprintf("is %d", c.MaxRequests),
+			Cure: fmt.Sprintf("use 1 to %d, or 0 for %d", mostRequests, defaultRequests),
+		}
+	}
+	if c.MaxTenantRequests < 1 || c.MaxTenantRequests > c.MaxRequests {
+		return c, &webhook.FieldError{
+			Field: "Config.MaxTenantRequests", Problem: fmt.Sprintf("is %d", c.MaxTenantRequests),
+			Cure: fmt.Sprintf("use 1 to %d, which is MaxRequests, or 0 for %d", c.MaxRequests, defaultTenantRequests),
+		}
+	}
+	c.Parameters = slices.Clone(c.Parameters)
 	c.EventTypes, c.ReadOnly, c.TrustedOrigins = maps.Clone(c.EventTypes), slices.Clone(c.ReadOnly), slices.Clone(c.TrustedOrigins)
 	if c.RenderError == nil {
 		c.RenderError = func(w http.ResponseWriter, r *http.Request, p Problem) { p.ServeHTTP(w, r) }

@@ -80,6 +80,10 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"a wildcard twice":      {d, webhookhttp.Config{Authorize: asAcme, Prefix: "/{x}/{x}"}, "Config.Prefix"},
 		"a wildcard of ours":    {d, webhookhttp.Config{Authorize: asAcme, Prefix: "/v1/{webhook_id}"}, "Config.Prefix"},
 		"a field that must be":  {d, webhookhttp.Config{Authorize: asAcme, ReadOnly: []string{"metadata", "url"}}, "Config.ReadOnly[1]"},
+		"requests below 1":      {d, webhookhttp.Config{Authorize: asAcme, MaxRequests: -1}, "Config.MaxRequests"},
+		"requests above 1,000":  {d, webhookhttp.Config{Authorize: asAcme, MaxRequests: 1001}, "Config.MaxRequests"},
+		"a tenant's below 1":    {d, webhookhttp.Config{Authorize: asAcme, MaxTenantRequests: -1}, "Config.MaxTenantRequests"},
+		"a tenant's above all":  {d, webhookhttp.Config{Authorize: asAcme, MaxRequests: 3, MaxTenantRequests: 4}, "Config.MaxTenantRequests"},
 		"an origin with a path": {
 			d, webhookhttp.Config{Authorize: asAcme, TrustedOrigins: []string{"https://a.example/x"}}, "Config.TrustedOrigins[0]",
 		},
@@ -132,7 +136,7 @@ func TestReadOnlyFieldsAreProfileAndMetadataByDefault(t *testing.T) {
 	})
 	for _, member := range []string{`"headers": {}`, `"channel": ""`, `"description": ""`, `"timeout_ms": 1`, `"max_in_flight": 1`} {
 		refused := send(none, "PATCH", "/webhooks/x", "{"+member+"}")
-		assert.Equal(t, 404, refused.Code, "an endpoint that there is not comes first")
+		assert.Contains(t, refused.Body.String(), `"code":"read_only"`, "the body is looked at first")
 		refused = send(none, "POST", "/webhooks", "{"+member+"}")
 		assert.Contains(t, refused.Body.String(), `"code":"read_only"`, member)
 	}
@@ -184,4 +188,12 @@ func TestTheCatalogueIsTheDispatchersUnlessAnotherIsGiven(t *testing.T) {
 	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "A"}], "next_cursor": null}`, send(h, "GET", "/event-types", "").Body.String())
 	d.EventTypes()["more"] = ""
 	assert.Len(t, d.EventTypes(), 2, "it is a copy")
+}
+
+func TestTheCureForAnUnknownFieldNamesThoseThatCanBeSet(t *testing.T) {
+	h := newHandler(t, newDispatcher(t), func(c *webhookhttp.Config) { c.ReadOnly = []string{"profile", "headers", "metadata"} })
+	answer := send(h, "POST", "/webhooks", `{"nothing": 1}`).Body.String()
+	assert.Contains(t, answer, `"cure":"use url, events, is_active, state, description, channel, timeout_ms, max_in_flight"`)
+	answer = send(h, "POST", "/webhooks", `{"Metadata": 1}`).Body.String()
+	assert.NotContains(t, answer, "write it metadata", "which cannot be set either")
 }

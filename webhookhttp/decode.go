@@ -13,8 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxBody bounds the body of a request.
-const maxBody = 1 << 20
+// Limits of bodies. An endpoint with all that it may have takes less than maxBody.
+const (
+	maxBody      = 256 << 10
+	maxSmallBody = 4 << 10 // where one or two short fields may be sent
+)
 
 // A member is a member of a JSON object. Its field is its path in the body.
 type member struct {
@@ -23,24 +26,33 @@ type member struct {
 	value json.RawMessage
 }
 
-// body returns the members of the JSON object that the request carries; none if it has no body and need not have one.
-func (c *call) body(required bool) ([]member, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+// readBody reads the body of the request.
+func (c *call) readBody() ([]byte, error) {
+	most := c.route.maxBody
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, int64(most)))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, refuse(http.StatusRequestEntityTooLarge, codeBodyTooLarge, "", "the body has more than 1 MiB", "send less")
+		return nil, refuse(http.StatusRequestEntityTooLarge, codeBodyTooLarge, "",
+			fmt.Sprintf("The body has more than %d KiB.", most>>10), "Send less.")
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, refuse(http.StatusBadRequest, codeInvalidJSON, "", "the body did not arrive whole", "send it again")
-	case len(body) == 0 && !required:
+	}
+	return body, nil
+}
+
+// body returns the members of the JSON object that the request carries; none if it has no body
+// and need not have one. It stops at the first member that check refuses.
+func (c *call) body(required bool, check func(name string) error) ([]member, error) {
+	switch {
+	case len(c.sent) == 0 && !required:
 		return nil, nil
-	case len(body) == 0:
+	case len(c.sent) == 0:
 		return nil, refuse(http.StatusBadRequest, codeInvalidJSON, "", "the body is empty", "send a JSON object")
 	}
 	if err := checkMediaType(c.r); err != nil {
 		return nil, err
 	}
-	members, err := decodeBody(body)
+	members, err := decodeBody(c.sent, check)
 	if err != nil {
 		return nil, err
 	}
@@ -73,31 +85,34 @@ func checkMediaType(r *http.Request) error {
 	return nil
 }
 
-// decodeBody returns the members of a JSON object. encoding/json would take names in any case, take the last of several
-// members with one name, and replace what is not UTF-8.
-func decodeBody(body []byte) ([]member, error) {
+// decodeBody returns the members of a JSON object, which check accepts. encoding/json would take
+// names in any case, take the last of several members with one name, and replace what is not
+// UTF-8.
+func decodeBody(body []byte, check func(name string) error) ([]member, error) {
 	invalid := func(detail, cure string) error {
 		return refuse(http.StatusBadRequest, codeInvalidJSON, "", detail, cure)
 	}
 	if !utf8.Valid(body) {
 		return nil, invalid("the body is not valid UTF-8", "encode it as UTF-8")
 	}
-	var whole json.RawMessage
-	if err := json.Unmarshal(body, &whole); err != nil {
+	if !json.Valid(body) {
 		detail := "the body is not JSON"
-		if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		var whole json.RawMessage
+		if e, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &whole)); ok {
 			detail = fmt.Sprintf("the body is not JSON: %s at byte %d", e.Error(), e.Offset)
 		}
 		return nil, invalid(detail, "send one JSON object")
 	}
-	if k := kindOf(whole); k != "an object" {
+	if k := kindOf(body); k != "an object" {
 		return nil, invalid("the body is "+k, "send a JSON object")
 	}
-	return decodeObject("", whole)
+	return decodeObject("", body, check)
 }
 
-// decodeObject returns the members of an object, which is valid JSON, in their order.
-func decodeObject(field string, raw json.RawMessage) ([]member, error) {
+// decodeObject returns the members of an object, which is valid JSON, in their order. It stops
+// at the first name that check refuses, so that a body of many names costs no more than one of
+// few.
+func decodeObject(field string, raw json.RawMessage, check func(name string) error) ([]member, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := dec.Token(); err != nil {
 		return nil, invalidField(field, "is malformed", "send an object")
@@ -109,6 +124,9 @@ func decodeObject(field string, raw json.RawMessage) ([]member, error) {
 		name, ok := token.(string)
 		if err != nil || !ok {
 			return nil, invalidField(field, "is malformed", "send an object")
+		}
+		if err := check(name); err != nil {
+			return nil, err
 		}
 		m := member{name: name, field: name}
 		if field != "" {
@@ -187,28 +205,49 @@ func decodeInt(field string, raw json.RawMessage, low, high int64) (int64, error
 	return n, nil
 }
 
-func decodeStrings(field string, raw json.RawMessage) ([]string, error) {
-	var values []json.RawMessage
-	if err := decodeAs(field, raw, "an array", &values); err != nil {
-		return nil, err
+// decodeStrings accepts an array of at most so many strings. It counts before it decodes.
+func decodeStrings(field string, raw json.RawMessage, most int) ([]string, error) {
+	if got := kindOf(raw); got != "an array" {
+		return nil, invalidField(field, "is "+got, "send an array")
 	}
-	list := make([]string, len(values))
-	for i, value := range values {
-		s, err := decodeString(field+"["+strconv.Itoa(i)+"]", value)
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.Token(); err != nil {
+		return nil, invalidField(field, "is malformed", "send an array")
+	}
+	list := []string{}
+	for dec.More() {
+		if len(list) == most {
+			return nil, tooMany(field, most)
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, invalidField(field, "is malformed", "send an array of strings")
+		}
+		s, err := decodeString(field+"["+strconv.Itoa(len(list))+"]", value)
 		if err != nil {
 			return nil, err
 		}
-		list[i] = s
+		list = append(list, s)
 	}
 	return list, nil
 }
 
-// decodeMap accepts an object of strings.
-func decodeMap[V ~string](field string, raw json.RawMessage) (map[string]V, error) {
+func tooMany(field string, most int) error {
+	return invalidField(field, fmt.Sprintf("has more than %d entries", most), fmt.Sprintf("send at most %d", most))
+}
+
+// decodeMap accepts an object of at most so many strings.
+func decodeMap[V ~string](field string, raw json.RawMessage, most int) (map[string]V, error) {
 	if got := kindOf(raw); got != "an object" {
 		return nil, invalidField(field, "is "+got, "send an object")
 	}
-	members, err := decodeObject(field, raw)
+	n := 0
+	members, err := decodeObject(field, raw, func(string) error {
+		if n++; n > most {
+			return tooMany(field, most)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}

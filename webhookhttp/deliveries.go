@@ -8,14 +8,18 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// maxAttempts is how many attempts are shown with a delivery, the latest.
-const maxAttempts = 50
+// maxAttempts is the number of attempts that are shown with a delivery, the latest.
+const maxAttempts = 20
+
+// maxBodyBytes bounds the response bodies that are shown with a delivery. The latest is shown
+// whatever its size.
+const maxBodyBytes = 256 << 10
 
 // A deliveryJSON is a delivery as customers see it.
 type deliveryJSON struct {
 	ID            string                `json:"id"`
-	Event         string                `json:"event"` // its type
 	EventID       string                `json:"event_id"`
+	EventType     string                `json:"event_type"`
 	EndpointID    string                `json:"endpoint_id"`
 	State         webhook.DeliveryState `json:"state"`
 	Reason        *webhook.Reason       `json:"reason"`
@@ -28,7 +32,7 @@ type deliveryJSON struct {
 
 func deliveryOf(d *webhook.Delivery) deliveryJSON {
 	v := deliveryJSON{
-		ID: d.ID, Event: d.EventType, EventID: d.EventID, EndpointID: d.EndpointID, State: d.State, Reason: optionalOf(d.Reason),
+		ID: d.ID, EventID: d.EventID, EventType: d.EventType, EndpointID: d.EndpointID, State: d.State, Reason: optionalOf(d.Reason),
 		AttemptCount: d.Attempts, InFlight: d.InFlight, CreatedAt: timestamp(d.CreatedAt), FinishedAt: optionalTime(d.FinishedAt),
 	}
 	if !d.InFlight { // DueAt is then when its lease ends
@@ -49,7 +53,7 @@ func (c *call) listDeliveries() error {
 	if q.EventID, err = p.id("event_id"); err != nil {
 		return err
 	}
-	if q.Type, err = p.eventType("event"); err != nil {
+	if q.Type, err = p.eventType(); err != nil {
 		return err
 	}
 	state, err := p.text("state", isDeliveryState, "use pending, succeeded, failed or canceled")
@@ -69,9 +73,7 @@ func (c *call) listDeliveries() error {
 
 // deliveries returns a page of deliveries.
 func (c *call) deliveries(q webhook.Query) (*list[deliveryJSON], error) {
-	page, err := fill(q, func(q webhook.Query) (webhook.Page[webhook.Delivery], error) {
-		return c.scope().Deliveries(c.r.Context(), q)
-	})
+	page, err := c.scope().Deliveries(c.r.Context(), q)
 	if err != nil {
 		return nil, err
 	}
@@ -121,10 +123,8 @@ func (c *call) getDelivery() error {
 	if err != nil {
 		return err
 	}
-	q.Limit = maxAttempts
-	page, err := fill(q, func(q webhook.Query) (webhook.Page[webhook.Attempt], error) {
-		return c.scope().Attempts(c.r.Context(), q)
-	})
+	q.Limit, q.MaxBytes = maxAttempts, maxBodyBytes
+	page, err := c.scope().Attempts(c.r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -140,6 +140,9 @@ func (c *call) getDelivery() error {
 }
 
 func (c *call) retryDelivery() error {
+	if _, err := c.body(false, only()); err != nil {
+		return err
+	}
 	q, err := c.delivery()
 	if err != nil {
 		return err

@@ -59,6 +59,13 @@
 // Requests that change something are refused when a browser says that they come from another origin ([http.CrossOriginProtection]),
 // so that authentication by cookie is safe; [Config.TrustedOrigins] makes exceptions. The package answers no CORS preflights.
 //
+// # Limits
+//
+// A list reads only what it shows, at most 1,000 rows, and the log can be paged by number for its
+// latest 1,000 entries. Two requests of a tenant are served at the same time, and 16 of all
+// tenants; more wait for their turn, and tenants take turns. [Config.MaxTenantRequests] and
+// [Config.MaxRequests] change that. A request that cannot wait is answered 429 with Retry-After.
+//
 // # Verify calls
 //
 // [NewVerify] is a handler apart, for providers whose customers check their credentials and their server with one call.

@@ -16,9 +16,9 @@ func (c *call) listEndpoints() error {
 	if err != nil {
 		return err
 	}
-	page, err := fill(p.query(), func(q webhook.Query) (webhook.Page[webhook.Endpoint], error) {
-		return c.scope().Endpoints(c.r.Context(), q)
-	})
+	q := p.query()
+	q.MaxBytes = maxListBytes
+	page, err := c.scope().Endpoints(c.r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (c *call) listEndpoints() error {
 }
 
 func (c *call) createEndpoint() error {
-	members, err := c.body(true)
+	members, err := c.body(true, c.checkName)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (c *call) getEndpoint() error {
 }
 
 func (c *call) updateEndpoint() error {
-	members, err := c.body(true)
+	members, err := c.body(true, c.checkName)
 	if err != nil {
 		return err
 	}

@@ -27,13 +27,14 @@ func (c *call) listEvents() error {
 		return err
 	}
 	q := p.query()
-	if q.Type, err = p.eventType("type"); err != nil {
+	q.NoBodies = true
+	if q.Type, err = p.eventType(); err != nil {
 		return err
 	}
 	if err := p.between(&q); err != nil {
 		return err
 	}
-	page, err := c.events(q)
+	page, err := c.scope().Events(c.r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -44,13 +45,9 @@ func (c *call) listEvents() error {
 	return c.answer(http.StatusOK, list[eventJSON]{views, optionalOf(page.Next)})
 }
 
-func (c *call) events(q webhook.Query) (webhook.Page[webhook.Event], error) {
-	return fill(q, func(q webhook.Query) (webhook.Page[webhook.Event], error) { return c.scope().Events(c.r.Context(), q) })
-}
-
 func (c *call) getEvent() error {
 	id := c.r.PathValue("event_id")
-	page, err := c.events(webhook.Query{EventID: id})
+	page, err := c.scope().Events(c.r.Context(), webhook.Query{EventID: id})
 	if err != nil {
 		return err
 	}

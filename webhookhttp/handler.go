@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gowebhook/webhook"
 )
@@ -18,6 +19,8 @@ type Handler struct {
 	config  Config // complete
 	mux     *http.ServeMux
 	origins *http.CrossOriginProtection
+	gate    *gate
+	astray  sync.Once // has reported a request outside Config.Prefix
 }
 
 // New returns a Handler for the endpoints of d. It refuses a nil Dispatcher and a Config that cannot work, with a
@@ -33,7 +36,10 @@ func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{d: d, config: c, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection()}
+	h := &Handler{
+		d: d, config: c, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(),
+		gate: newGate(c.MaxRequests, c.MaxTenantRequests),
+	}
 	for i, origin := range c.TrustedOrigins {
 		if err := h.origins.AddTrustedOrigin(origin); err != nil {
 			return nil, &webhook.FieldError{
@@ -48,30 +54,42 @@ func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
 	return h, nil
 }
 
-// A route is what is served under a method and a path below the prefix.
+// A route is a method and a path below the prefix.
 type route struct {
 	method     string
 	path       string
 	permission Permission // empty: Authorize is not asked
 	serve      func(*call) error
+	parameters []string // names of the query parameters; nil: any
+	maxBody    int      // bytes of the body; 0: it takes none
+	ungated    bool     // it reads nothing, or has limits of its own
 }
 
+// Query parameters.
+var (
+	noParameters       = []string{}
+	listParameters     = []string{"per_page", "cursor"}
+	logParameters      = []string{"page", "per_page", "cursor", "event_id", "status_code", "from", "to"}
+	deliveryParameters = []string{"per_page", "cursor", "endpoint_id", "event_id", "event_type", "state", "from", "to"}
+	eventParameters    = []string{"per_page", "cursor", "event_type", "from", "to"}
+)
+
 var routes = []route{
-	{http.MethodGet, "/webhooks", PermissionRead, (*call).listEndpoints},
-	{http.MethodPost, "/webhooks", PermissionWrite, (*call).createEndpoint},
-	{http.MethodGet, "/webhooks/{webhook_id}", PermissionRead, (*call).getEndpoint},
-	{http.MethodPatch, "/webhooks/{webhook_id}", PermissionWrite, (*call).updateEndpoint},
-	{http.MethodDelete, "/webhooks/{webhook_id}", PermissionWrite, (*call).deleteEndpoint},
-	{http.MethodPost, "/webhooks/{webhook_id}/test", PermissionTest, (*call).testEndpoint},
-	{http.MethodGet, "/webhooks/{webhook_id}/logs", PermissionDeliveries, (*call).listLogs},
-	{http.MethodPost, "/webhooks/{webhook_id}/secret/rotate", PermissionSecrets, (*call).rotateSecret},
-	{http.MethodGet, "/deliveries", PermissionDeliveries, (*call).listDeliveries},
-	{http.MethodGet, "/deliveries/{delivery_id}", PermissionDeliveries, (*call).getDelivery},
-	{http.MethodPost, "/deliveries/{delivery_id}/retry", PermissionRetry, (*call).retryDelivery},
-	{http.MethodGet, "/events", PermissionDeliveries, (*call).listEvents},
-	{http.MethodGet, "/events/{event_id}", PermissionDeliveries, (*call).getEvent},
-	{http.MethodGet, "/event-types", PermissionRead, (*call).listEventTypes},
-	{http.MethodGet, "/openapi.yaml", "", (*call).getDocument},
+	{http.MethodGet, "/webhooks", PermissionRead, (*call).listEndpoints, listParameters, 0, false},
+	{http.MethodPost, "/webhooks", PermissionWrite, (*call).createEndpoint, noParameters, maxBody, false},
+	{http.MethodGet, "/webhooks/{webhook_id}", PermissionRead, (*call).getEndpoint, noParameters, 0, false},
+	{http.MethodPatch, "/webhooks/{webhook_id}", PermissionWrite, (*call).updateEndpoint, noParameters, maxBody, false},
+	{http.MethodDelete, "/webhooks/{webhook_id}", PermissionWrite, (*call).deleteEndpoint, noParameters, 0, false},
+	{http.MethodPost, "/webhooks/{webhook_id}/test", PermissionTest, (*call).testEndpoint, noParameters, maxSmallBody, true},
+	{http.MethodGet, "/webhooks/{webhook_id}/logs", PermissionDeliveries, (*call).listLogs, logParameters, 0, false},
+	{http.MethodPost, "/webhooks/{webhook_id}/secret/rotate", PermissionSecrets, (*call).rotateSecret, noParameters, maxSmallBody, false},
+	{http.MethodGet, "/deliveries", PermissionDeliveries, (*call).listDeliveries, deliveryParameters, 0, false},
+	{http.MethodGet, "/deliveries/{delivery_id}", PermissionDeliveries, (*call).getDelivery, noParameters, 0, false},
+	{http.MethodPost, "/deliveries/{delivery_id}/retry", PermissionRetry, (*call).retryDelivery, noParameters, maxSmallBody, false},
+	{http.MethodGet, "/events", PermissionDeliveries, (*call).listEvents, eventParameters, 0, false},
+	{http.MethodGet, "/events/{event_id}", PermissionDeliveries, (*call).getEvent, noParameters, 0, false},
+	{http.MethodGet, "/event-types", PermissionRead, (*call).listEventTypes, noParameters, 0, true},
+	{http.MethodGet, "/openapi.yaml", "", (*call).getDocument, noParameters, 0, true},
 }
 
 // register fills the mux. ServeMux panics on a pattern that it cannot use, and only Prefix can make it one.
@@ -159,14 +177,20 @@ type call struct {
 	r      *http.Request
 	route  *route
 	tenant string          // set if the route has a permission
+	sent   []byte          // the body
 	given  map[string]bool // members of the body
+	leave  func()          // ends the turn at the gate; nil if there is none
 }
 
 func (h *Handler) handle(rt *route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		c := &call{h: h, w: w, r: r, route: rt}
+		defer c.endTurn()
 		if err := c.serve(); err != nil {
-			h.config.RenderError(w, r, c.problem(err))
+			p := c.problem(err)
+			c.endTurn()
+			h.config.RenderError(w, r, p)
 		}
 	}
 }
@@ -178,7 +202,33 @@ func (c *call) serve() (err error) {
 			return err
 		}
 	}
+	if err := c.checkParameters(); err != nil {
+		return err
+	}
+	if c.route.maxBody > 0 { // before the turn begins: a slow client must not hold it
+		if c.sent, err = c.readBody(); err != nil {
+			return err
+		}
+	}
+	if !c.route.ungated && c.route.permission != "" {
+		leave, ok := c.h.gate.enter(c.r.Context(), c.tenant)
+		if !ok {
+			c.w.Header().Set("Retry-After", "2")
+			return refuse(http.StatusTooManyRequests, codeTooManyRequests, "", "You have too many requests running at the same time.",
+				"Wait for the seconds in Retry-After, then send the request again. Send fewer requests at the same time.")
+		}
+		c.leave = leave
+	}
 	return c.route.serve(c)
+}
+
+// endTurn ends the turn at the gate, if there is one. It comes before the answer is written,
+// because a client may read slowly.
+func (c *call) endTurn() {
+	if c.leave != nil {
+		c.leave()
+		c.leave = nil
+	}
 }
 
 // keepPathValues adds the path values of a pattern around the Handler's own.
@@ -209,10 +259,10 @@ func (c *call) answer(status int, v any) error {
 	}
 	header := c.w.Header()
 	header.Set("Content-Type", "application/json")
-	header.Set("X-Content-Type-Options", "nosniff")
 	if header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", "private, no-cache")
 	}
+	c.endTurn()
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // the client may be gone
 	return nil

@@ -17,14 +17,18 @@ var (
 	readOnly = []string{"id", "disabled_reason", "health", "secret", "secrets", "version", "created_at", "updated_at"}
 )
 
+// Entries of an endpoint's lists. The Dispatcher has the same limits.
+const (
+	maxEvents   = 100
+	maxMetadata = 50
+	maxHeaders  = 32
+)
+
 // set changes an endpoint as the members of a body say. What is not among them stays.
 func (c *call) set(e *webhook.Endpoint, members []member) error {
 	var active *bool
 	var state *webhook.EndpointState
 	for _, m := range members {
-		if err := c.checkName(m.name); err != nil {
-			return err
-		}
 		var err error
 		switch m.name {
 		case "is_active":
@@ -54,12 +58,27 @@ func (c *call) checkName(name string) error {
 	case slices.Contains(writable, name):
 		return nil
 	}
-	return unknownField(name, writable)
+	return unknownField(name, slices.DeleteFunc(slices.Clone(writable), func(w string) bool {
+		return slices.Contains(c.h.config.ReadOnly, w)
+	}))
+}
+
+// only accepts the members of a body that have these names.
+func only(known ...string) func(name string) error {
+	return func(name string) error {
+		if slices.Contains(known, name) {
+			return nil
+		}
+		return unknownField(name, known)
+	}
 }
 
 // unknownField is the answer to a member that is none of those known.
 func unknownField(name string, known []string) error {
-	cure := "use " + strings.Join(known, ", ")
+	cure := "send an empty body, or {}"
+	if len(known) > 0 {
+		cure = "use " + strings.Join(known, ", ")
+	}
 	for _, k := range known {
 		if strings.EqualFold(strings.ReplaceAll(k, "_", ""), strings.ReplaceAll(name, "_", "")) {
 			cure = "write it " + k
@@ -76,7 +95,7 @@ func setField(e *webhook.Endpoint, m member) (err error) {
 	case "url":
 		e.URL, err = decodeString(m.field, m.value)
 	case "events":
-		e.Events, err = decodeStrings(m.field, m.value)
+		e.Events, err = decodeStrings(m.field, m.value, maxEvents)
 	case "profile":
 		if e.Profile, err = decodeString(m.field, m.value); err == nil && e.Profile == "" {
 			err = invalidField("profile", "is empty", "leave it out, or ask which there are")
@@ -91,11 +110,11 @@ func setField(e *webhook.Endpoint, m member) (err error) {
 		}
 	case "metadata":
 		if e.Metadata = nil; !null {
-			e.Metadata, err = decodeMap[string](m.field, m.value)
+			e.Metadata, err = decodeMap[string](m.field, m.value, maxMetadata)
 		}
 	case "headers":
 		if e.Header = nil; !null {
-			e.Header, err = decodeMap[webhook.Secret](m.field, m.value)
+			e.Header, err = decodeMap[webhook.Secret](m.field, m.value, maxHeaders)
 		}
 	case "timeout_ms":
 		var ms int64

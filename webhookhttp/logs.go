@@ -29,16 +29,10 @@ func (c *call) listLogs() error {
 	if err != nil {
 		return err
 	}
-	q.EndpointID = e.ID
-	fetch := func(q webhook.Query) (webhook.Page[webhook.Attempt], error) {
+	q.EndpointID, q.NoBodies = e.ID, true
+	page, err := skip(q, p.page, func(q webhook.Query) (webhook.Page[webhook.Attempt], error) {
 		return c.scope().Attempts(c.r.Context(), q)
-	}
-	var page webhook.Page[webhook.Attempt]
-	if p.page > 0 {
-		page, err = skip(q, p.page, fetch)
-	} else {
-		page, err = fill(q, fetch)
-	}
+	})
 	if err != nil {
 		return err
 	}
@@ -58,7 +52,7 @@ func (p *paging) pageNumber() (err error) {
 	case p.page != 0 && p.cursor != "":
 		return invalidParameter("page", "is there beside cursor", "send one of the two")
 	case p.page > maxPaged/p.perPage:
-		return useCursor()
+		return useCursor("You can count pages of the latest 1,000 entries, and this page is beyond them.")
 	}
 	return nil
 }

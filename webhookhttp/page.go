@@ -3,9 +3,11 @@ package webhookhttp
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,9 +19,8 @@ import (
 const (
 	defaultPerPage = 20
 	maxPerPage     = 50
-	maxPaged       = 5000 // rows that page × per_page may reach
-	maxReads       = 40   // calls to the store for one answer
-	maxRead        = 1000 // rows of one call
+	maxPaged       = 1000      // entries that page × per_page may reach
+	maxListBytes   = 128 << 10 // of settings, for one page of endpoints
 )
 
 // A list is a part of a list in JSON.
@@ -43,12 +44,50 @@ func invalidParameter(name, problem, cure string) error {
 	return refuse(http.StatusBadRequest, codeInvalidParameter, name, name+" "+problem, cure)
 }
 
-// paging reads the parameters that all lists have.
-func (c *call) paging() (*paging, error) {
+// query parses the query of the request.
+func (c *call) query() (url.Values, error) {
 	values, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, codeInvalidParameter, "", "the query is malformed",
-			"percent-encode its values, and separate them by &")
+		return nil, refuse(http.StatusBadRequest, codeInvalidParameter, "", "The query string is malformed.",
+			"Percent-encode the values, and separate parameters with &.")
+	}
+	return values, nil
+}
+
+// aliases are other names of parameters: the seed of Tryno calls an event's type "event".
+var aliases = map[string]string{"event": "event_type"}
+
+// checkParameters refuses a query parameter that the route does not have.
+func (c *call) checkParameters() error {
+	if c.route.parameters == nil || c.r.URL.RawQuery == "" {
+		return nil
+	}
+	values, err := c.query()
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		known := name
+		if alias, ok := aliases[name]; ok {
+			known = alias
+		}
+		if slices.Contains(c.route.parameters, known) || slices.Contains(c.h.config.Parameters, name) {
+			continue
+		}
+		cure := "Leave it out: this request has no query parameters."
+		if len(c.route.parameters) > 0 {
+			cure = "Use " + strings.Join(c.route.parameters, ", ") + "."
+		}
+		return refuse(http.StatusBadRequest, codeInvalidParameter, clip(name), clip(name)+" is not a parameter of this request.", cure)
+	}
+	return nil
+}
+
+// paging reads the parameters that all lists have.
+func (c *call) paging() (*paging, error) {
+	values, err := c.query()
+	if err != nil {
+		return nil, err
 	}
 	p := &paging{params: values, perPage: defaultPerPage}
 	if _, given := values["per_page"]; given {
@@ -112,9 +151,16 @@ func (p *paging) id(name string) (string, error) {
 	return p.text(name, isID, "use an id as it came in an answer")
 }
 
-// eventType reads a type of events.
-func (p *paging) eventType(name string) (string, error) {
-	return p.text(name, isEventType, "use a type as event-types lists it")
+// eventType reads a type of events, under its name or its alias.
+func (p *paging) eventType() (string, error) {
+	name := "event_type"
+	if _, given := p.params["event"]; given {
+		if _, both := p.params[name]; both {
+			return "", invalidParameter("event", "is there beside event_type", "send event_type alone")
+		}
+		name = "event"
+	}
+	return p.text(name, isEventType, "use a type as /event-types lists it")
 }
 
 // time reads a time; the zero time if it is not given.
@@ -172,43 +218,18 @@ func isEventType(s string) bool {
 	return true
 }
 
-// fill asks for a page until it has a row, or there are no more: a store may return a short page before the end.
-func fill[T any](q webhook.Query, fetch func(webhook.Query) (webhook.Page[T], error)) (webhook.Page[T], error) {
-	for read := 1; ; read++ {
-		page, err := fetch(q)
-		if err != nil || len(page.Items) > 0 || page.Next == "" || read == maxReads {
-			return page, err
-		}
-		q.Cursor = page.Next
-	}
-}
-
-// skip returns the rows of a page that is counted from 1, by reading from the beginning. The page may be short if the rows are few
-// among many others.
+// skip returns the rows of a page that is counted from 1. The store passes over the rows before
+// it, which must be among the first that it reads.
 func skip[T any](q webhook.Query, number int, fetch func(webhook.Query) (webhook.Page[T], error)) (webhook.Page[T], error) {
-	perPage := q.Limit
-	before := (number - 1) * perPage
-	var result webhook.Page[T]
-	for read := 1; ; read++ {
-		if read > maxReads && before > 0 {
-			return result, useCursor()
-		}
-		q.Limit = min(before+perPage-len(result.Items), maxRead)
-		page, err := fetch(q)
-		if err != nil {
-			return result, err
-		}
-		passed := min(before, len(page.Items))
-		before -= passed
-		result.Items = append(result.Items, page.Items[passed:]...)
-		q.Cursor, result.Next = page.Next, page.Next
-		if page.Next == "" || len(result.Items) == perPage || read >= maxReads && before == 0 {
-			return result, nil
-		}
+	q.Skip = (max(number, 1) - 1) * q.Limit
+	page, err := fetch(q)
+	if err == nil && q.Skip > 0 && len(page.Items) == 0 && page.Next != "" {
+		return page, useCursor("The entries that match your filter are too far apart to count pages of them.")
 	}
+	return page, err
 }
 
-func useCursor() error {
-	return refuse(http.StatusBadRequest, codeUseCursor, "page", "page is too far from the beginning",
-		fmt.Sprintf("go on with next_cursor of the page before: page × per_page may reach %d", maxPaged))
+func useCursor(detail string) error {
+	return refuse(http.StatusBadRequest, codeUseCursor, "page", detail,
+		"Leave page out, and send next_cursor of each answer as cursor to get the next page.")
 }

@@ -31,8 +31,9 @@ type Problem struct {
 	//	endpoint_disabled       409  the endpoint of the delivery is disabled
 	//	in_flight               409  the delivery is being sent right now
 	//	precondition_failed     412  If-Match is of another version
-	//	body_too_large          413  the body is over 1 MiB
+	//	body_too_large          413  the body is over 256 KiB, or 4 KiB where little may be sent
 	//	unsupported_media_type  415  the body is not sent as JSON
+	//	too_many_requests       429  too many requests of the tenant run at the same time; see Retry-After
 	//	test_running            429  a test of this endpoint runs, or too many of others; see Retry-After
 	//	internal                500  a failure of the application
 	//	unavailable             503  a failure of the store; see Retry-After
@@ -72,6 +73,7 @@ const (
 	codePreconditionFailed = "precondition_failed"
 	codeBodyTooLarge       = "body_too_large"
 	codeUnsupportedMedia   = "unsupported_media_type"
+	codeTooManyRequests    = "too_many_requests"
 	codeTestRunning        = "test_running"
 	codeInternal           = "internal"
 	codeUnavailable        = "unavailable"
@@ -93,7 +95,7 @@ func (p Problem) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")
-	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Content-Type-Options", "nosniff") // also where the application calls it
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(body) // the client may be gone

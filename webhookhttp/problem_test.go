@@ -30,6 +30,7 @@ func TestEveryCodeIsDocumentedAndHasACase(t *testing.T) {
 	}
 	for code := range documented {
 		// A conflict needs a store that is changed under the handler's hands: see TestAnUpdateThatOthersOvertake….
-		assert.True(t, played[code] || code == "conflict", "no case has the code %s", code)
+		// Too many requests need a store that is slow: see TestOneTenantsRequests….
+		assert.True(t, played[code] || code == "conflict" || code == "too_many_requests", "no case has the code %s", code)
 	}
 }

@@ -15,15 +15,12 @@ const (
 )
 
 func (c *call) rotateSecret() error {
-	members, err := c.body(false)
+	members, err := c.body(false, only("overlap_seconds"))
 	if err != nil {
 		return err
 	}
 	overlap := defaultOverlap
 	for _, m := range members {
-		if m.name != "overlap_seconds" {
-			return unknownField(m.name, []string{"overlap_seconds"})
-		}
 		if isNull(m.value) {
 			continue
 		}

@@ -95,6 +95,7 @@ func invalidPayload(message string) error {
 func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
+	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
 	var answer any = map[string]string{"message": "Webhook endpoint verified successfully."}
 	status := http.StatusOK
@@ -178,15 +179,15 @@ func (v *verifier) check(ctx context.Context, scope webhook.Scope, given credent
 
 // readCredentials reads the body. Members that it does not know are none of its business.
 func readCredentials(w http.ResponseWriter, r *http.Request) (c credentials, err error) {
-	const maxCredentials = 64 << 10
+	const maxCredentials = 16 << 10
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCredentials))
 	if err != nil {
-		return c, invalidPayload("the body has more than 64 KiB, or did not arrive whole")
+		return c, invalidPayload("the body has more than 16 KiB, or did not arrive whole")
 	}
 	if err := checkMediaType(r); err != nil {
 		return c, invalidPayload(detailOf(err))
 	}
-	members, err := decodeBody(body)
+	members, err := decodeBody(body, func(string) error { return nil })
 	if err != nil {
 		return c, invalidPayload(detailOf(err))
 	}

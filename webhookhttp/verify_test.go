@@ -73,6 +73,7 @@ func (k *desk) post(body string, header ...string) (status int, said string) {
 	w := send(k, http.MethodPost, "/v1/webhooks/verify", body, header...)
 	assert.Equal(k.t, "application/json", w.Header().Get("Content-Type"))
 	assert.Equal(k.t, "no-store", w.Header().Get("Cache-Control"))
+	assert.Equal(k.t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 	assert.NotContains(k.t, w.Body.String(), aSecret)
 	var answer struct{ Error, Message string }
 	require.NoError(k.t, json.Unmarshal(w.Body.Bytes(), &answer))
@@ -125,7 +126,7 @@ func TestVerifySaysWhatIsWrongWithTheBody(t *testing.T) {
 			`[]`:                                     "the body is an array",
 			`{"communityId`:                          "the body is not JSON: unexpected end of JSON input at byte 13",
 			`{"clientId": "a", "clientId": "b"}`:     "clientId is there twice",
-			strings.Repeat(" ", 64<<10+1):            "the body has more than 64 KiB, or did not arrive whole",
+			strings.Repeat(" ", 16<<10+1):            "the body has more than 16 KiB, or did not arrive whole",
 		} {
 			status, said := k.post(body, "X-Client-Id", aClient)
 			assert.Equal(t, 400, status)

@@ -8,7 +8,7 @@ import (
 )
 
 const theDelivery = `{
-	"id": "evt-joined.active", "event": "member.joined", "event_id": "evt-joined", "endpoint_id": "active", "state": "succeeded",
+	"id": "evt-joined.active", "event": "<absent>", "event_type": "member.joined", "event_id": "evt-joined", "endpoint_id": "active", "state": "succeeded",
 	"reason": null, "attempt_count": 1, "in_flight": false, "next_attempt_at": null,
 	"created_at": ` + rfc3339 + `, "finished_at": ` + rfc3339 + `}`
 
@@ -27,7 +27,30 @@ var deliveryCases = []Case{
 		Name: "deliveries of an event", Path: "/deliveries?event_id=evt-left&per_page=50", Status: 200,
 		Want: `{"data": [{"endpoint_id": "active"}, {"endpoint_id": "failing"}, {"endpoint_id": "gone", "state": "failed", "reason": "gone"}]}`,
 	},
-	{Name: "deliveries of a type", Path: "/deliveries?event=file.changed", Status: 200, Want: `{"data": [{"id": "evt-file.active"}]}`},
+	{Name: "deliveries of a type", Path: "/deliveries?event_type=file.changed", Status: 200, Want: `{"data": [{"id": "evt-file.active"}]}`},
+	{
+		Name: "deliveries of a type by the name that Tryno gives it", Path: "/deliveries?event=file.changed", Status: 200,
+		Want: `{"data": [{"id": "evt-file.active"}]}`,
+	},
+	{
+		Name: "a type under both its names is refused", Path: "/deliveries?event=file.changed&event_type=file.changed", Status: 400,
+		Code: "invalid_parameter", Field: "event",
+	},
+	{
+		Name: "an unknown parameter of deliveries is refused", Path: "/deliveries?status=failed", Status: 400, Code: "invalid_parameter",
+		Field: "status", Want: `{"cure": "/per_page, cursor, endpoint_id, event_id, event_type, state, from, to/"}`,
+	},
+	{
+		Name: "an unknown parameter of a delivery is refused", Path: "/deliveries/evt-joined.active?details=1", Status: 400,
+		Code: "invalid_parameter", Field: "details",
+	},
+	{
+		Name: "a retry with a field is refused", Method: http.MethodPost, Path: "/deliveries/evt-joined.active/retry", Body: `{"force": true}`,
+		Status: 400, Code: "unknown_field", Field: "force", After: nothingSent,
+	},
+	{
+		Name: "a retry with an empty object", Method: http.MethodPost, Path: "/deliveries/evt-joined.active/retry", Body: `{}`, Status: 202,
+	},
 	{Name: "deliveries in a state", Path: "/deliveries?state=failed", Status: 200, Want: `{"data": [{"id": "evt-left.gone"}]}`},
 	{Name: "deliveries since a time", Path: "/deliveries?from=2100-01-01T00:00:00Z", Status: 200, Want: `{"data": []}`},
 	{Name: "deliveries until a time", Path: "/deliveries?to=2001-01-01T00:00:00%2B02:00", Status: 200, Want: `{"data": []}`},
@@ -46,7 +69,7 @@ var deliveryCases = []Case{
 		Field: "endpoint_id", Invalid: true,
 	},
 	{
-		Name: "a type with a space is refused", Path: "/deliveries?event=a+b", Status: 400, Code: "invalid_parameter", Field: "event",
+		Name: "a type with a space is refused", Path: "/deliveries?event_type=a+b", Status: 400, Code: "invalid_parameter", Field: "event_type",
 		Invalid: true,
 	},
 	{
@@ -62,7 +85,7 @@ var deliveryCases = []Case{
 	{
 		Name: "a delivery has its attempts and what was answered", Path: "/deliveries/evt-joined.active", Status: 200,
 		Permission: webhookhttp.PermissionDeliveries,
-		Want: `{"id": "evt-joined.active", "state": "succeeded", "attempts": [{"id": "evt-joined.active.1", "event": "member.joined",
+		Want: `{"id": "evt-joined.active", "state": "succeeded", "attempts": [{"id": "evt-joined.active.1", "event": "member.joined", "event_type": "member.joined",
 			"event_id": "evt-joined", "delivery_id": "evt-joined.active", "attempt": 1, "status_code": 200, "response_time_ms": "<any>",
 			"class": null, "test": false, "created_at": ` + rfc3339 + `, "next_attempt_at": null, "response_body": "ok",
 			"response_body_encoding": "utf-8", "response_truncated": false}]}`,
@@ -141,10 +164,10 @@ var deliveryCases = []Case{
 		Want: `{"data": [{"id": "evt-file"}, {"id": "evt-left"}, {"id": "evt-joined", "type": "member.joined",
 			"timestamp": "2026-01-20T10:00:00.000Z", "channel": "", "data": "<absent>"}], "next_cursor": null}`,
 	},
-	{Name: "events of a type", Path: "/events?type=member.left", Status: 200, Want: `{"data": [{"id": "evt-left"}]}`},
+	{Name: "events of a type", Path: "/events?event_type=member.left", Status: 200, Want: `{"data": [{"id": "evt-left"}]}`},
 	{
-		Name: "events of a type that there cannot be are refused", Path: "/events?type=a/b", Status: 400, Code: "invalid_parameter",
-		Field: "type", Invalid: true,
+		Name: "events of a type that there cannot be are refused", Path: "/events?event_type=a/b", Status: 400, Code: "invalid_parameter",
+		Field: "event_type", Invalid: true,
 	},
 	{Name: "events of a time", Path: "/events?from=2100-01-01T00:00:00Z&to=2101-01-01T00:00:00Z", Status: 200, Want: `{"data": []}`},
 	{
@@ -267,10 +290,10 @@ var logCases = []Case{
 		Name: "a page behind the end of a log is empty", Path: "/webhooks/active/logs?page=3&per_page=2", Status: 200,
 		Want: `{"data": [], "next_cursor": null}`,
 	},
-	{Name: "the last page that may be asked for", Path: "/webhooks/active/logs?page=100&per_page=50", Status: 200, Want: `{"data": []}`},
+	{Name: "the last page that may be asked for", Path: "/webhooks/active/logs?page=20&per_page=50", Status: 200, Want: `{"data": []}`},
 	{
-		Name: "a page beyond 5,000 entries", Path: "/webhooks/active/logs?page=101&per_page=50", Status: 400, Code: "use_cursor",
-		Field: "page",
+		Name: "a page beyond 1,000 entries", Path: "/webhooks/active/logs?page=21&per_page=50", Status: 400, Code: "use_cursor",
+		Field: "page", Want: `{"detail": "/1,000 entries/", "cure": "/next_cursor/"}`,
 	},
 	{
 		Name: "a page beyond 5,000 entries of one", Path: "/webhooks/active/logs?page=5001&per_page=1", Status: 400, Code: "use_cursor",

@@ -1,6 +1,7 @@
 package apicases
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,7 +15,32 @@ var listCases = []Case{
 		Want: `{"data": [{"id": "active"}], "next_cursor": "<any>"}`,
 	},
 	{Name: "an empty cursor begins a list", Path: "/webhooks?cursor=&per_page=50", Status: 200, Want: `{"next_cursor": null}`},
-	{Name: "other parameters are left to others", Path: "/webhooks?_=1&token=x", Status: 200},
+	{Name: "parameters of the application are left to it", Path: "/webhooks?access_token=x", Status: 200},
+	{
+		Name: "an unknown parameter is refused with the names of those that there are", Path: "/webhooks?limit=10", Status: 400,
+		Code: "invalid_parameter", Field: "limit", Want: `{"cure": "/per_page, cursor/"}`,
+	},
+	{
+		Name: "a parameter of another list is refused", Path: "/webhooks?state=active", Status: 400, Code: "invalid_parameter",
+		Field: "state",
+	},
+	{
+		Name: "the name of a parameter in capitals is refused", Path: "/events?PER_PAGE=1", Status: 400, Code: "invalid_parameter",
+		Field: "PER_PAGE",
+	},
+	{
+		Name: "an unknown parameter of a request that changes something is refused", Method: http.MethodDelete,
+		Path: "/webhooks/active?force=true", Status: 400, Code: "invalid_parameter", Field: "force",
+		Want: `{"cure": "/no query parameters/"}`,
+	},
+	{
+		Name: "an unknown parameter of a log is refused", Path: "/webhooks/active/logs?status=500", Status: 400, Code: "invalid_parameter",
+		Field: "status", Want: `{"cure": "/status_code/"}`,
+	},
+	{
+		Name: "an unknown parameter of events is refused", Path: "/events?type=member.joined", Status: 400, Code: "invalid_parameter",
+		Field: "type", Want: `{"cure": "/event_type/"}`,
+	},
 	{
 		Name: "a per_page of 0 is refused", Path: "/webhooks?per_page=0", Status: 400, Code: "invalid_parameter", Field: "per_page",
 		Invalid: true,
@@ -83,12 +109,21 @@ var bodyCases = []Case{
 	create("a body that is not UTF-8 is refused", with(`"description": "`+"\xff"+`"`), "invalid_json", ""),
 	create("a body that is nested too deeply is refused", strings.Repeat("[", 20000), "invalid_json", ""),
 	create("a field that is there twice is refused", with(`"url": "https://b.example"`), "invalid_field", "url"),
-	{Name: "a body of 1 MiB less a byte is read", Method: http.MethodPost, Path: "/webhooks", Body: padded(1<<20 - 1), Status: 201},
-	{Name: "a body of 1 MiB is read", Method: http.MethodPost, Path: "/webhooks", Body: padded(1 << 20), Status: 201},
+	{Name: "a body of 256 KiB less a byte is read", Method: http.MethodPost, Path: "/webhooks", Body: padded(256<<10 - 1), Status: 201},
+	{Name: "a body of 256 KiB is read", Method: http.MethodPost, Path: "/webhooks", Body: padded(256 << 10), Status: 201},
 	{
-		Name: "a body of 1 MiB and a byte is refused", Method: http.MethodPost, Path: "/webhooks", Body: padded(1<<20 + 1), Status: 413,
-		Code: "body_too_large",
+		Name: "a body of 256 KiB and a byte is refused", Method: http.MethodPost, Path: "/webhooks", Body: padded(256<<10 + 1), Status: 413,
+		Code: "body_too_large", Want: `{"detail": "/256 KiB/"}`,
 	},
+	{
+		Name: "a rotation of 4 KiB and a byte is refused", Method: http.MethodPost, Path: "/webhooks/active/secret/rotate",
+		Body: "{}" + strings.Repeat(" ", 4<<10-1), Status: 413, Code: "body_too_large", Want: `{"detail": "/ 4 KiB/"}`,
+	},
+	create("more subscriptions than there may be are refused", `{"url": "https://a.example", "events": ["a"`+strings.Repeat(`,"a"`, 100)+`]}`,
+		"invalid_field", "events"),
+	create("more headers than there may be are refused", with(`"headers": {`+manyMembers(33)+`}`), "invalid_field", "headers"),
+	create("an unknown field is refused before what follows it is looked at", `{"nothing": 1, "url": 7`+strings.Repeat(`, "url": 7`, 100)+`}`,
+		"unknown_field", "nothing"),
 	{
 		Name: "a form is refused", Method: http.MethodPost, Path: "/webhooks", Body: "url=a", Status: 415, Code: "unsupported_media_type",
 		Field: "Content-Type", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Invalid: true,
@@ -126,6 +161,14 @@ var bodyCases = []Case{
 	{
 		Name: "an empty update is refused", Method: http.MethodPatch, Path: "/webhooks/active", Status: 400, Code: "invalid_json",
 	},
+}
+
+func manyMembers(n int) string {
+	members := make([]string, n)
+	for i := range members {
+		members[i] = fmt.Sprintf(`"X-%d": "a"`, i)
+	}
+	return strings.Join(members, ", ")
 }
 
 func padded(size int) string { return valid + strings.Repeat(" ", size-len(valid)) }

@@ -79,6 +79,7 @@ func NewWorld(tb testing.TB, s webhook.Store) *World {
 	}
 	hc := webhookhttp.Config{
 		Prefix: Prefix, Authorize: w.authorize, EventTypes: types, ReadOnly: []string{"metadata"},
+		Parameters:     []string{"access_token"},
 		TrustedOrigins: []string{"https://trusted.example"}, Logger: slog.New(slog.NewTextHandler(w.Log, nil)),
 	}
 	if s == nil {

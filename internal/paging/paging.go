@@ -16,7 +16,7 @@ import (
 const (
 	DefaultRows = 100
 	MaxRows     = 1000
-	MaxRead     = 1000    // rows that are looked at for one page
+	MaxRead     = 1000 // rows that are looked at for one page
 	MaxBytes    = 4 << 20
 	RowBytes    = 256 // counted for each row besides its bodies
 )
