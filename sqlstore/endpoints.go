@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -270,9 +271,7 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 	for read := 0; ; {
 		found, atOnce := 0, min(wideAtOnce, limit+1)
 		err := t.query(o, nil, func(r *sql.Rows) error {
-			if found++; page.Next != "" {
-				return nil
-			}
+			found++
 			_, e, err := scanEndpoint(r)
 			if err != nil {
 				return err
@@ -280,7 +279,7 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 			wanted := q.EndpointID == "" || e.ID == q.EndpointID
 			if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(paging.EndpointSize(&e)) {
 				page.Next = paging.FormatEndpoint(after)
-				return nil
+				return errPageEnds
 			}
 			read++
 			after = webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}
@@ -289,11 +288,18 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 			}
 			return nil
 		}, of(after.Tenant), sought(after.ID), num(atOnce))
-		if err != nil || page.Next != "" || found < atOnce {
+		if errors.Is(err, errPageEnds) {
+			return page, nil
+		}
+		if err != nil || found < atOnce {
 			return page, err
 		}
 	}
 }
+
+// errPageEnds ends a statement of which no more rows are wanted. A driver that is asked for the
+// rest would read it into memory.
+var errPageEnds = errors.New("the page ends")
 
 // Refresh implements [webhook.Store].
 func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webhook.Endpoint, error) {

@@ -295,9 +295,16 @@ func (t *tx) viewsOf(c *collection, some []head, each int) (map[uuid.UUID][]view
 	if c.EventID != "" && c.EndpointID != "" && !c.AllTenants {
 		return of, t.query(deliveryOf, nil, scan, uid(some[0].uid), sought(c.EndpointID))
 	}
-	rows := newTable(len(some), 2)
+	singles, fanouts := newTable(len(some), 1), newTable(0, 2)
 	for i := range some {
-		rows.add(uid(some[i].uid), sought(behind(some[i].uid)))
+		if h := &some[i]; h.fanout {
+			fanouts.add(uid(h.uid), sought(behind(h.uid)))
+		} else {
+			singles.add(uid(h.uid))
+		}
 	}
-	return of, t.query(deliveriesOf, rows, scan, num(each))
+	if err := t.query(deliveriesOfSingles, singles, scan); err != nil {
+		return of, err
+	}
+	return of, t.query(deliveriesOf, fanouts, scan, num(each))
 }

@@ -88,6 +88,7 @@ const (
 	eventSizes  // eventHeads with the size of the data
 	eventBriefs // readEvents without header and data
 	deliveriesOf
+	deliveriesOfSingles // of events with one delivery each
 	deliveriesBy
 	deliveryOf
 	attemptsOfEndpoint

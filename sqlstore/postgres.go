@@ -198,6 +198,9 @@ var postgres = dialect{
 				ORDER BY q.endpoint_id LIMIT $1)
 			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = v.event_uid AND d.endpoint_id > v.after
 				ORDER BY d.endpoint_id LIMIT $1)) x`,
+		deliveriesOfSingles: `SELECT x.* FROM {v event_uid uuid} CROSS JOIN LATERAL (
+			(SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = v.event_uid LIMIT 1)
+			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = v.event_uid LIMIT 1)) x`,
 		deliveriesBy: `(SELECT ` + viewQueue + ` FROM {queue} q WHERE q.ref = $1 AND q.event_uid < $2 AND q.event_uid >= $3
 				ORDER BY q.event_uid DESC LIMIT $4)
 			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3

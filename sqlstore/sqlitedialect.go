@@ -102,6 +102,8 @@ var sqlite = dialect{
 				ORDER BY q.endpoint_id LIMIT $1)
 			UNION ALL SELECT * FROM (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = @1 AND d.endpoint_id > @2
 				ORDER BY d.endpoint_id LIMIT $1){end}`,
+		deliveriesOfSingles: `SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid IN (VALUES {tuples})
+			UNION ALL SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid IN (VALUES {tuples})`,
 		deliveriesBy: `SELECT * FROM (SELECT ` + viewQueue + ` FROM {queue} q WHERE q.ref = $1 AND q.event_uid < $2 AND q.event_uid >= $3
 				ORDER BY q.event_uid DESC LIMIT $4)
 			UNION ALL SELECT * FROM (SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3
