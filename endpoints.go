@@ -377,11 +377,18 @@ func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret boo
 // DeleteEndpoint removes an endpoint for good, at once. Pending deliveries are canceled; what was delivered stays in the log
 // for as long as Config.Retention says.
 func (s Scope) DeleteEndpoint(ctx context.Context, id string) error {
+	return s.DeleteEndpointVersion(ctx, id, 0)
+}
+
+// DeleteEndpointVersion is DeleteEndpoint for an endpoint that was read before. It is
+// [ErrConflict] if the endpoint was changed since: its Version is not version. Version 0 stands
+// for any.
+func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int64) error {
 	if err := s.one(); err != nil {
 		return err
 	}
 	key := EndpointKey{s.tenant, id}
-	if err := s.d.store.DeleteEndpoint(ctx, key, s.d.now()); err != nil {
+	if err := s.d.store.DeleteEndpoint(ctx, key, version, s.d.now()); err != nil {
 		return fmt.Errorf("webhook: delete endpoint %q: %w", id, err)
 	}
 	s.d.settings.drop(key)

@@ -62,7 +62,9 @@ type Store interface {
 
 	// DeleteEndpoint removes an endpoint from every read and match at once, in a time that does not depend on its
 	// deliveries; Prune cancels those that are pending, with ReasonDeleted. ErrNotFound if there is none.
-	DeleteEndpoint(ctx context.Context, key EndpointKey, now time.Time) error
+	// With a version other than 0 it removes the endpoint only while that is its Version, and
+	// returns ErrConflict otherwise.
+	DeleteEndpoint(ctx context.Context, key EndpointKey, version int64, now time.Time) error
 
 	// Endpoints returns endpoints, ordered by tenant and id. It honours Tenant, AllTenants, EndpointID, MaxBytes, Limit,
 	// Cursor.

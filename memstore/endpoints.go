@@ -161,7 +161,7 @@ func (s *Store) stateChanged(e *endpoint) {
 }
 
 // DeleteEndpoint implements [webhook.Store].
-func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ time.Time) error {
+func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, version int64, _ time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -173,6 +173,9 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ t
 	e := s.live(key)
 	if e == nil {
 		return webhook.ErrNotFound
+	}
+	if version != 0 && e.Version != version {
+		return webhook.ErrConflict
 	}
 	s.bury(e)
 	return nil

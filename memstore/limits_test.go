@@ -163,7 +163,7 @@ func TestAnEndpointIDIsFreeWhenItsLastDeliveryIsDropped(t *testing.T) {
 	id := tr.endpoints(1)[0]
 	e1 := tr.named("e1", leased(id)...)
 	tr.stored(e1)
-	require.NoError(t, tr.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: id}, start))
+	require.NoError(t, tr.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: id}, 0, start))
 	tr.succeed(e1, id)
 	require.ErrorIs(t, tr.CreateEndpoint(t.Context(), endpoint("acme", id), 0), webhook.ErrConflict)
 	tr.stored(tr.named("e2"))

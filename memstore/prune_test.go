@@ -39,7 +39,7 @@ func TestPruneEndsBesideAnyNumberOfLeases(t *testing.T) {
 	}
 	tr.stored(tr.named("idle", dueAt(start.Add(time.Hour), names[0])...))
 	for _, id := range names {
-		require.NoError(t, tr.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: id}, start))
+		require.NoError(t, tr.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: id}, 0, start))
 	}
 	assert.Equal(t, 1, tr.prune(forEver))
 	stats, err := tr.Stats(t.Context(), start)
@@ -121,7 +121,7 @@ func TestPruneDoesABoundedPartOfTheWork(t *testing.T) {
 	for i := range 2500 {
 		tr.stored(tr.named(fmt.Sprint(i), dueAt(start, id)...))
 	}
-	require.NoError(t, tr.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: id}, start))
+	require.NoError(t, tr.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: id}, 0, start))
 	for left := 1500; left > 0; left -= 1000 {
 		more, err := tr.Prune(t.Context(), start, forEver)
 		require.NoError(t, err)

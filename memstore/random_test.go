@@ -96,7 +96,7 @@ func (w *world) step() {
 			require.NoError(w.t, err)
 		}
 	case n < 88:
-		err := w.s.DeleteEndpoint(ctx, key, w.now)
+		err := w.s.DeleteEndpoint(ctx, key, 0, w.now)
 		require.True(w.t, err == nil || errors.Is(err, webhook.ErrNotFound))
 	case n < 92:
 		q := webhook.Query{

@@ -122,7 +122,7 @@ func TestManyAtOnceNeverShareALeaseAndLoseNothing(t *testing.T) {
 	background(func(rnd *rand.Rand) { // an endpoint comes and goes, without deliveries
 		key := webhook.EndpointKey{Tenant: "acme", ID: "x"}
 		_ = s.CreateEndpoint(ctx, webhook.Endpoint{Tenant: "acme", ID: "x", Events: []string{"*"}, Version: 1}, 0)
-		_ = s.DeleteEndpoint(ctx, key, now())
+		_ = s.DeleteEndpoint(ctx, key, 0, now())
 		found, err := s.Refresh(ctx, []webhook.EndpointKey{{Tenant: "acme", ID: fmt.Sprint(rnd.IntN(10))}})
 		if err != nil || len(found) != 1 {
 			t.Error(err, found)

@@ -188,7 +188,7 @@ func (t *tx) supersede(now time.Time, list ...*status) error {
 }
 
 // DeleteEndpoint implements [webhook.Store]. Its deliveries stay where they are: an endpoint that has no row is a deleted one.
-func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ time.Time) error {
+func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, version int64, _ time.Time) error {
 	if key.Tenant == "" {
 		return paging.NoTenant("EndpointKey.Tenant")
 	}
@@ -200,6 +200,9 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, _ t
 		}
 		if !found {
 			return webhook.ErrNotFound
+		}
+		if version != 0 && e.Version != version {
+			return webhook.ErrConflict
 		}
 		return t.remove(ref, &e)
 	})

@@ -287,7 +287,7 @@ var endpointDefects = []defect{
 		}
 	}},
 	{"deleted endpoints are seen", "delete/unseen update/not-found", func(b *broken) {
-		b.remove = func(ctx context.Context, key webhook.EndpointKey, _ time.Time) error {
+		b.remove = func(ctx context.Context, key webhook.EndpointKey, _ int64, _ time.Time) error {
 			found, _ := b.Store.Refresh(ctx, []webhook.EndpointKey{key})
 			if len(found) == 0 {
 				return webhook.ErrNotFound
@@ -298,11 +298,16 @@ var endpointDefects = []defect{
 		}
 	}},
 	{"deleting what does not exist is fine", "delete/not-found concurrent/delete", func(b *broken) {
-		b.remove = func(ctx context.Context, key webhook.EndpointKey, now time.Time) error {
-			if err := b.Store.DeleteEndpoint(ctx, key, now); !errors.Is(err, webhook.ErrNotFound) {
+		b.remove = func(ctx context.Context, key webhook.EndpointKey, version int64, now time.Time) error {
+			if err := b.Store.DeleteEndpoint(ctx, key, version, now); !errors.Is(err, webhook.ErrNotFound) {
 				return err
 			}
 			return nil
+		}
+	}},
+	{"any version is deleted", "delete/version", func(b *broken) {
+		b.remove = func(ctx context.Context, key webhook.EndpointKey, _ int64, now time.Time) error {
+			return b.Store.DeleteEndpoint(ctx, key, 0, now)
 		}
 	}},
 	{"Endpoints ignores EndpointID", "endpoints/filter delete/unseen", func(b *broken) {

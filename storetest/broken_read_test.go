@@ -329,7 +329,7 @@ var pruneDefects = []defect{
 	{"Erase leaves events", "erase/all erase/again erase/leases", func(b *broken) {
 		b.erase = func(ctx context.Context, tenant string) error {
 			for _, e := range tenantEndpoints(b, webhook.Query{Tenant: tenant}) {
-				_ = b.Store.DeleteEndpoint(ctx, key(e.Tenant, e.ID), base)
+				_ = b.Store.DeleteEndpoint(ctx, key(e.Tenant, e.ID), 0, base)
 			}
 			return nil
 		}

@@ -30,7 +30,7 @@ type broken struct {
 	match      func(context.Context, []webhook.MatchRequest) ([][]webhook.EndpointStatus, error)
 	create     func(context.Context, webhook.Endpoint, int) error
 	update     func(context.Context, webhook.Endpoint) (webhook.Endpoint, error)
-	remove     func(context.Context, webhook.EndpointKey, time.Time) error
+	remove     func(context.Context, webhook.EndpointKey, int64, time.Time) error
 	endpoints  func(context.Context, webhook.Query) (webhook.Page[webhook.Endpoint], error)
 	refresh    func(context.Context, []webhook.EndpointKey) ([]webhook.Endpoint, error)
 	claim      func(context.Context, webhook.ClaimRequest) (webhook.Claimed, error)
@@ -75,11 +75,11 @@ func (b *broken) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhoo
 	return b.Store.UpdateEndpoint(ctx, e)
 }
 
-func (b *broken) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, now time.Time) error {
+func (b *broken) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, version int64, now time.Time) error {
 	if b.remove != nil {
-		return b.remove(ctx, key, now)
+		return b.remove(ctx, key, version, now)
 	}
-	return b.Store.DeleteEndpoint(ctx, key, now)
+	return b.Store.DeleteEndpoint(ctx, key, version, now)
 }
 
 func (b *broken) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Endpoint], error) {

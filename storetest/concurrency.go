@@ -192,7 +192,7 @@ var concurrencyCases = []testCase{
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
 			f.oneWins("DeleteEndpoint", webhook.ErrNotFound, func(int) error {
-				return f.store.DeleteEndpoint(f.ctx(), key("acme", "ep1"), f.now)
+				return f.store.DeleteEndpoint(f.ctx(), key("acme", "ep1"), 0, f.now)
 			})
 		},
 	},

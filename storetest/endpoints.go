@@ -134,11 +134,28 @@ var endpointCases = []testCase{
 		"delete/not-found", "DeleteEndpoint returns ErrNotFound if there is none",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
-			f.is("unknown id", f.store.DeleteEndpoint(f.ctx(), key("acme", "ep2"), f.now), webhook.ErrNotFound)
-			f.is("another tenant's", f.store.DeleteEndpoint(f.ctx(), key("umbrella", "ep1"), f.now), webhook.ErrNotFound)
+			f.is("unknown id", f.store.DeleteEndpoint(f.ctx(), key("acme", "ep2"), 0, f.now), webhook.ErrNotFound)
+			f.is("another tenant's", f.store.DeleteEndpoint(f.ctx(), key("umbrella", "ep1"), 0, f.now), webhook.ErrNotFound)
 			f.get("acme", "ep1")
 			f.remove("acme", "ep1")
-			f.is("deleted", f.store.DeleteEndpoint(f.ctx(), key("acme", "ep1"), f.now), webhook.ErrNotFound)
+			f.is("deleted", f.store.DeleteEndpoint(f.ctx(), key("acme", "ep1"), 0, f.now), webhook.ErrNotFound)
+		},
+	},
+	{
+		"delete/version", "with a version other than 0 DeleteEndpoint removes the endpoint only while that is its Version, and returns ErrConflict otherwise",
+		func(f *fixture) {
+			e := f.endpoint("acme", "ep1")
+			old := e.Version
+			e.Description = "changed"
+			updated, err := f.store.UpdateEndpoint(f.ctx(), e)
+			f.must("UpdateEndpoint", err)
+			for _, version := range []int64{old, updated.Version + 1, -1} {
+				f.is(fmt.Sprint("version ", version), f.store.DeleteEndpoint(f.ctx(), key("acme", "ep1"), version, f.now), webhook.ErrConflict)
+			}
+			f.is("none of this id", f.store.DeleteEndpoint(f.ctx(), key("acme", "ep2"), 1, f.now), webhook.ErrNotFound)
+			f.equal("still there", f.get("acme", "ep1").Description, "changed")
+			f.must("DeleteEndpoint", f.store.DeleteEndpoint(f.ctx(), key("acme", "ep1"), updated.Version, f.now))
+			f.names("Refresh", f.refresh(key("acme", "ep1")))
 		},
 	},
 	{

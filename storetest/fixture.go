@@ -122,7 +122,7 @@ func (f *fixture) setState(tenant, id string, state webhook.EndpointState) {
 
 func (f *fixture) remove(tenant, id string) {
 	f.Helper()
-	f.must("DeleteEndpoint "+id, f.store.DeleteEndpoint(f.ctx(), key(tenant, id), f.now))
+	f.must("DeleteEndpoint "+id, f.store.DeleteEndpoint(f.ctx(), key(tenant, id), 0, f.now))
 }
 
 // get returns an endpoint that exists.

@@ -41,7 +41,7 @@ func (f *fixture) methods() []method {
 			return err
 		}},
 		{"DeleteEndpoint", true, func(ctx context.Context, tenant string) error {
-			return f.store.DeleteEndpoint(ctx, key(tenant, "ep1"), f.now)
+			return f.store.DeleteEndpoint(ctx, key(tenant, "ep1"), 0, f.now)
 		}},
 		{"Endpoints", true, func(ctx context.Context, tenant string) error {
 			return f.ask(ctx, "Endpoints", webhook.Query{Tenant: tenant, EndpointID: "ep1"})

@@ -116,7 +116,12 @@ func (c *call) updateEndpoint() error {
 
 func (c *call) deleteEndpoint() error {
 	id := c.r.PathValue("webhook_id")
-	if len(c.r.Header.Values("If-Match")) > 0 {
+	cond, err := c.condition("If-Match")
+	if err != nil {
+		return err
+	}
+	version := int64(0) // any
+	if cond != nil && !cond.any {
 		e, err := c.scope().Endpoint(c.r.Context(), id)
 		if err != nil {
 			return err
@@ -124,8 +129,13 @@ func (c *call) deleteEndpoint() error {
 		if err := c.ifMatch(&e); err != nil {
 			return err
 		}
+		version = e.Version
 	}
-	if err := c.scope().DeleteEndpoint(c.r.Context(), id); err != nil {
+	err = c.scope().DeleteEndpointVersion(c.r.Context(), id, version)
+	if errors.Is(err, webhook.ErrConflict) {
+		return changedMeanwhile("The endpoint was changed after you read it.")
+	}
+	if err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)

@@ -105,7 +105,10 @@ func (c *call) ifMatch(e *webhook.Endpoint) error {
 	if err != nil || cond == nil || cond.isVersion(e.Version) {
 		return err
 	}
-	return refuse(http.StatusPreconditionFailed, codePreconditionFailed, "If-Match",
-		fmt.Sprintf("the endpoint was changed meanwhile; its version is %d", e.Version),
-		"read it again, and repeat the change if it is still right")
+	return changedMeanwhile(fmt.Sprintf("The endpoint was changed after you read it. Its version is %d.", e.Version))
+}
+
+func changedMeanwhile(detail string) error {
+	return refuse(http.StatusPreconditionFailed, codePreconditionFailed, "If-Match", detail,
+		"Read the endpoint again, and repeat the request if it is still right.")
 }

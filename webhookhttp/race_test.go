@@ -161,3 +161,35 @@ func TestAClientThatLeavesIsNoFailure(t *testing.T) {
 		assert.Equal(t, 200, send(h, "GET", "/webhooks/one", "").Code)
 	})
 }
+
+// A changingStore lets somebody else change an endpoint before it is deleted.
+type changingStore struct{ webhook.Store }
+
+func (s changingStore) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, version int64, now time.Time) error {
+	found, err := s.Refresh(ctx, []webhook.EndpointKey{key})
+	if err != nil {
+		return err
+	}
+	for _, e := range found {
+		e.Description = "changed by somebody else"
+		if _, err := s.UpdateEndpoint(ctx, e); err != nil {
+			return err
+		}
+	}
+	return s.Store.DeleteEndpoint(ctx, key, version, now)
+}
+
+func TestADeletionWithIfMatchDeletesNothingThatOthersChanged(t *testing.T) {
+	d, err := webhook.New(changingStore{memstore.New(memstore.Options{})}, webhook.Config{Transport: &webhooktest.Transport{}})
+	require.NoError(t, err)
+	h := newHandler(t, d)
+	_, err = d.Tenant("acme").CreateEndpoint(t.Context(), webhook.Endpoint{ID: "one", URL: "https://a.example", Events: []string{"*"}})
+	require.NoError(t, err)
+	tag := send(h, "GET", "/webhooks/one", "").Header().Get("ETag")
+	answer := send(h, "DELETE", "/webhooks/one", "", "If-Match", tag)
+	assert.Equal(t, 412, answer.Code, answer.Body)
+	assert.Contains(t, answer.Body.String(), `"code":"precondition_failed"`)
+	assert.Contains(t, send(h, "GET", "/webhooks/one", "").Body.String(), "changed by somebody else")
+	assert.Equal(t, 204, send(h, "DELETE", "/webhooks/one", "", "If-Match", "*").Code)
+	assert.Equal(t, 404, send(h, "DELETE", "/webhooks/one", "").Code)
+}

@@ -41,7 +41,7 @@ func TestAFanOutInPartsMakesOneDeliveryForEachThatMatches(t *testing.T) {
 		}
 		expand()
 		// Between the parts, two of those that are yet to come leave.
-		require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "tenant_0", ID: "ep_998"}, s.now))
+		require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "tenant_0", ID: "ep_998"}, 0, s.now))
 		f.exec("UPDATE webhook_status SET state = 'disabled' WHERE id = 'ep_996'")
 		for range 3 {
 			expand()

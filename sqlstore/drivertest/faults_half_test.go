@@ -30,7 +30,7 @@ var changes = map[string]func(s *scene) error{
 		return err
 	},
 	"DeleteEndpoint": func(s *scene) error {
-		return s.store.DeleteEndpoint(s.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now)
+		return s.store.DeleteEndpoint(s.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, 0, s.now)
 	},
 	"Retry": func(s *scene) error {
 		_, err := s.store.Retry(s.Context(), webhook.Query{Tenant: "acme", State: webhook.DeliverySucceeded}, s.now)

@@ -41,7 +41,7 @@ func methods(s *scene) map[string]func() error {
 		},
 		"CreateEndpoint": func() error { return s.store.CreateEndpoint(ctx, e, 0) },
 		"UpdateEndpoint": func() error { return one(s.store.UpdateEndpoint(ctx, e)) },
-		"DeleteEndpoint": func() error { return s.store.DeleteEndpoint(ctx, key, s.now) },
+		"DeleteEndpoint": func() error { return s.store.DeleteEndpoint(ctx, key, 0, s.now) },
 		"Endpoints":      func() error { return one(s.store.Endpoints(ctx, q)) },
 		"Refresh":        func() error { return one(s.store.Refresh(ctx, []webhook.EndpointKey{key})) },
 		"Claim": func() error {

@@ -67,7 +67,7 @@ func TestATransactionThatWasRefusedIsRunAgain(t *testing.T) {
 		sab.sabotage(failing("COMMIT", fault{err: refused[0]}))
 		s.endpoint("acme", "ep2")
 		sab.sabotage(failing("DELETE", fault{err: refused[0]}))
-		require.NoError(t, store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep2"}, s.now))
+		require.NoError(t, store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep2"}, 0, s.now))
 		sab.sabotage(nil)
 		assert.Equal(t, 1, s.rowsOf("endpoints"))
 	})

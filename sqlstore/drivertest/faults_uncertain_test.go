@@ -56,7 +56,7 @@ func TestAnUncertainCommitIsNotTakenForSomebodyElse(t *testing.T) {
 			_, err = s.store.UpdateEndpoint(s.Context(), page.Items[0])
 			return err
 		},
-		"DeleteEndpoint": func(s *scene) error { return s.store.DeleteEndpoint(s.Context(), key, s.now) },
+		"DeleteEndpoint": func(s *scene) error { return s.store.DeleteEndpoint(s.Context(), key, 0, s.now) },
 		"Cancel": func(s *scene) error {
 			_, err := s.store.Cancel(s.Context(), webhook.Query{Tenant: "acme", EventID: "evt1", EndpointID: "ep1"}, s.now)
 			return err

@@ -242,7 +242,7 @@ func (c *caller) endpoints() {
 	_, err = c.s.UpdateEndpoint(c.Context(), e)
 	assert.NoError(c, err)
 	c.say("DeleteEndpoint")
-	assert.NoError(c, c.s.DeleteEndpoint(c.Context(), webhook.EndpointKey{Tenant: "tenant_9", ID: "ep_36"}, c.now))
+	assert.NoError(c, c.s.DeleteEndpoint(c.Context(), webhook.EndpointKey{Tenant: "tenant_9", ID: "ep_36"}, 0, c.now))
 }
 
 // prune has something to do for each sweep: ep_36 is deleted, others are disabled; most events are old; ep_8 had a version.

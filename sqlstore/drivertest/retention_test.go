@@ -157,7 +157,7 @@ func TestSeveralPruneAtOnce(t *testing.T) {
 		require.NoError(t, s.store.Migrate(t.Context()))
 		s.endpoint("acme", "ep1")
 		s.backlog("acme", "ep1", 3000)
-		require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now))
+		require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, 0, s.now))
 		s.now = s.now.Add(100 * aDay)
 		var all sync.WaitGroup
 		for range 4 {
@@ -183,7 +183,7 @@ func TestOthersGetTheFileBetweenTwoPrunes(t *testing.T) {
 	require.NoError(t, s.store.Migrate(t.Context()))
 	s.endpoint("acme", "ep1")
 	s.backlog("acme", "ep1", 8000)
-	require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now))
+	require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, 0, s.now))
 	later := s.now.Add(100 * aDay)
 	var prunes atomic.Int64
 	var pruner sync.WaitGroup
@@ -233,7 +233,7 @@ func TestDeleteEndpointDoesNotTouchItsBacklog(t *testing.T) {
 		s.backlog("acme", "ep1", rows)
 		s.backlog("acme", "ep2", 10)
 		begun := time.Now()
-		require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now))
+		require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, 0, s.now))
 		took := time.Since(begun)
 		assert.Less(t, took, time.Second)
 		assert.Len(t, s.claim(), 10)
@@ -315,7 +315,7 @@ func TestEraseRemovesATenantAndNothingElse(t *testing.T) {
 			outbox := s.event(tenant, "outbox")
 			outbox.Deliveries, outbox.NotBefore = nil, s.now.Add(time.Hour)
 			s.publish(outbox)
-			require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: tenant, ID: "ep2"}, s.now))
+			require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: tenant, ID: "ep2"}, 0, s.now))
 		}
 		beta := s.rowsOfTenant("beta")
 		require.Equal(t, beta, s.rowsOfTenant("acme"))

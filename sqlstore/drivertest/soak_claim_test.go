@@ -112,7 +112,7 @@ func TestSoakDeletingAnEndpointLeavesItsDeliveriesToPrune(t *testing.T) {
 		s.f.analyze()
 		remove := func(endpoint int) time.Duration {
 			begin := time.Now()
-			require.NoError(t, s.s.DeleteEndpoint(t.Context(), keyOf(endpoint, 1), s.now))
+			require.NoError(t, s.s.DeleteEndpoint(t.Context(), keyOf(endpoint, 1), 0, s.now))
 			return time.Since(begin)
 		}
 		var idle []time.Duration
