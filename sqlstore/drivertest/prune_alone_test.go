@@ -61,7 +61,7 @@ func TestAProcessThatStopsAnEndpointPrunesAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		for name, stop := range map[string]func(s *scene){
 			"deleted": func(s *scene) {
-				require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now))
+				require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, 0, s.now))
 			},
 			"disabled": func(s *scene) {
 				page, err := s.store.Endpoints(t.Context(), webhook.Query{Tenant: "acme", EndpointID: "ep1"})
