@@ -272,7 +272,7 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 	}
 	budget := paging.NewBudget(q)
 	for read := 0; ; {
-		found, atOnce := 0, min(wideAtOnce, limit+1)
+		found, atOnce := 0, min(wideAtOnce, limit+1, paging.MaxRead+1-read)
 		err := t.query(o, nil, func(r *sql.Rows) error {
 			found++
 			_, e, err := scanEndpoint(r)

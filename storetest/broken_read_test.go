@@ -265,9 +265,9 @@ var pruneDefects = []defect{
 	}},
 	{"Prune remembers which endpoints were deleted", "prune/made-anew", func(b *broken) {
 		gone := make(map[webhook.EndpointKey]bool)
-		b.remove = func(ctx context.Context, k webhook.EndpointKey, now time.Time) error {
+		b.remove = func(ctx context.Context, k webhook.EndpointKey, version int64, now time.Time) error {
 			gone[k] = true
-			return b.Store.DeleteEndpoint(ctx, k, now)
+			return b.Store.DeleteEndpoint(ctx, k, version, now)
 		}
 		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
 			for k := range gone {
