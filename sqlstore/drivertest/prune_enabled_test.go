@@ -126,7 +126,7 @@ func TestPruneCancelsWithTheReasonOfNow(t *testing.T) {
 // The id of a deleted endpoint is used again as soon as nothing of it is left.
 func TestPruneCancelsNothingOfAnEndpointThatWasMadeAnewMeanwhile(t *testing.T) {
 	between(t, func(t *testing.T, m *meanwhile, n int) bool {
-		require.NoError(t, m.store.DeleteEndpoint(t.Context(), m.key, m.now))
+		require.NoError(t, m.store.DeleteEndpoint(t.Context(), m.key, 0, m.now))
 		anew := false
 		happened := m.during(n, func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
