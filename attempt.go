@@ -170,7 +170,12 @@ func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.
 	now := d.now()
 	s := t.release(time.Time{})
 	s.Attempt = a
-	o := Outcome{Response: resp, Class: a.Class, URL: t.url, Failures: t.failures, Health: t.health()}
+	class, asOf := a.Class, now
+	if class.unreachable() {
+		// Nothing that the tenant sees may tell these classes apart, not even when the next attempt is.
+		class, asOf = ClassRefused, a.StartedAt
+	}
+	o := Outcome{Response: resp, Class: class, URL: t.url, Failures: t.failures, Health: t.health()}
 	verdict, problem := t.profile.verdict(o)
 	if problem != nil {
 		d.report(fmt.Errorf("profile of endpoint %q: %w", t.key.ID, problem))
@@ -199,7 +204,7 @@ func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.
 	case VerdictDisable:
 		s.State, s.Reason, s.Disable = DeliveryFailed, ReasonGone, ReasonGone
 	default:
-		d.retry(&s, t, doubtful, now)
+		d.retry(&s, t, doubtful, asOf)
 	}
 	if tell := d.config.Observer.Attempt; tell != nil {
 		d.observe(func() { tell(*a, verdict) })

@@ -85,4 +85,11 @@ const (
 // Error returns the class as text.
 func (c Class) Error() string { return string(c) }
 
+// unreachable reports whether a class tells what the application's network is like. A
+// tenant must not be able to tell these classes apart: otherwise its URLs would find the
+// names and addresses inside.
+func (c Class) unreachable() bool {
+	return c == ClassDNS || c == ClassRefused || c == ClassBlocked
+}
+
 func deliveryID(eventID, endpointID string) string { return eventID + "." + endpointID }

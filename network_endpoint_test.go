@@ -107,7 +107,7 @@ func listen(t *testing.T) (port string, reached *atomic.Int32) {
 func TestWhatWasAllowedOnceIsJudgedAnewWhenItIsSentTo(t *testing.T) {
 	port, reached := listen(t)
 	store := memstore.New(memstore.Options{})
-	open, err := webhook.New(store, webhook.Config{Logger: quiet, Network: webhook.Network{AllowHTTP: true, AllowLoopback: true}})
+	open, err := webhook.New(store, webhook.Config{Logger: quiet, Network: webhook.Network{AllowHTTP: true, AllowPrivate: true, AllowLoopback: true}})
 	require.NoError(t, err)
 	for id, url := range map[string]string{
 		"http": "http://hooks.example/", "address": "https://127.0.0.1:" + port, "IPv6": "https://[::1]:" + port, "private": "https://10.0.0.1/",

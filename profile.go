@@ -80,10 +80,12 @@ const (
 	VerdictDisable Verdict = "disable" // failed for good, and the endpoint is disabled, with ReasonGone; see Profile.Judge
 )
 
-// An Outcome is what Judge decides on.
+// An Outcome is what Judge decides on. Its Class does not tell why a receiver cannot be
+// reached, because the tenant sees the verdict and could find out about names and
+// addresses inside the application's network. [Attempt] has the true class, for operators.
 type Outcome struct {
 	Response *Response // nil when none came
-	Class    Class     // the failure when none came; empty otherwise
+	Class    Class     // the failure when none came; empty otherwise; ClassRefused stands for ClassDNS and ClassBlocked too
 	URL      string    // where the request went
 	Failures int       // failed attempts of the delivery before this one, since it was created or retried by hand
 	Health   Health    // of the endpoint, as of the last claim or settle, without failures that a success in this process has ended

@@ -15,6 +15,11 @@ const (
 	maxTenantTests = 4
 )
 
+// testStep is the time that a test of an unreachable receiver takes. A blocked address is
+// known at once, an unknown name after the resolver has tried all its servers: the caller's
+// clock must not tell which it was.
+const testStep = 2 * time.Second
+
 // tests are the endpoints that a test is being sent to.
 type tests struct {
 	mu  sync.Mutex
@@ -57,7 +62,8 @@ func (t *tests) end(key EndpointKey) {
 // Test sends the profile's test event to an endpoint, whatever it is subscribed to and whether or not it is active, in the
 // caller's goroutine, on a connection of its own. It goes through the same encoding, signing and address checks as any
 // delivery, is logged as an event, a delivery and an attempt, is never retried, and has no effect on the endpoint's health. It
-// needs no Run. An endpoint that does not answer well is not an error: Attempt says what came.
+// needs no Run. If the receiver cannot be reached (ClassDNS, ClassRefused, ClassBlocked), Test takes two seconds, or a multiple
+// of it, so that its time does not tell why. An endpoint that does not answer well is not an error: Attempt says what came.
 //
 // One test of an endpoint runs at a time, four of a tenant, and 16 in all: [ErrInFlight] otherwise. If ctx ends, nothing is logged.
 func (s Scope) Test(ctx context.Context, endpointID string) (Attempt, error) {
@@ -95,11 +101,27 @@ func (s Scope) test(ctx context.Context, endpointID string) (Attempt, error) {
 	w := &work{
 		payload: &event, key: endpoint.key(), snapshot: snapshotOf(&endpoint), since: now, test: true,
 	}
+	began := time.Now()
 	result, err := d.sendTest(ctx, w, profile, &endpoint, secrets)
+	if err == nil && result.settlement.Attempt.Class.unreachable() {
+		err = waitForStep(ctx, began)
+	}
 	if err != nil {
 		return Attempt{}, err
 	}
 	return d.logTest(ctx, record, result, &endpoint)
+}
+
+// waitForStep waits until a whole number of testSteps has passed since began.
+func waitForStep(ctx context.Context, began time.Time) error {
+	timer := time.NewTimer(testStep - time.Since(began)%testStep)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // testRecord makes the event of a test.

@@ -61,7 +61,7 @@ func isTunnel(raw string, domains ...string) bool {
 func judgeKeygen(o webhook.Outcome) webhook.Verdict {
 	if o.Response == nil {
 		switch o.Class {
-		case webhook.ClassDNS, webhook.ClassRefused, webhook.ClassReset:
+		case webhook.ClassDNS, webhook.ClassRefused, webhook.ClassBlocked, webhook.ClassReset:
 			return webhook.VerdictFail
 		default:
 			return webhook.VerdictRetry

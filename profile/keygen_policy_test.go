@@ -86,7 +86,7 @@ func TestKeygenJudgesByItsTable(t *testing.T) {
 	}
 	for class, want := range map[webhook.Class]webhook.Verdict{
 		webhook.ClassDNS: fail, webhook.ClassRefused: fail, webhook.ClassReset: fail,
-		webhook.ClassTLS: retry, webhook.ClassTimeout: retry, webhook.ClassProtocol: retry, webhook.ClassBlocked: retry,
+		webhook.ClassTLS: retry, webhook.ClassTimeout: retry, webhook.ClassProtocol: retry, webhook.ClassBlocked: fail,
 		webhook.ClassLocal: retry, "": retry,
 	} {
 		assert.Equal(t, want, judgeKeygen(webhook.Outcome{Class: class}), class)

@@ -51,8 +51,8 @@
 // What belongs to another tenant is not found. Values of headers never come back, and go only to the scheme, host and port
 // that they were given for: who changes those must give each value again. Secrets come back only where they are made, unless
 // the Dispatcher's Config.RevealSecrets says otherwise. Why an endpoint cannot be reached (no such name, nobody listens, not
-// allowed to be dialed) is one word, "unreachable", without a time, so that nobody can explore the application's network
-// through its webhooks.
+// allowed to be dialed) is one word, "unreachable", without a time, and looks the same in every other way, so that
+// the application's network cannot be explored through its webhooks.
 //
 // # Browsers
 //
