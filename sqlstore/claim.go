@@ -50,7 +50,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		at.again = at.again || !done
 		due.ready = true
 	}
-	if !due.ready && !due.waiting || req.Max <= 0 {
+	if !due.any(micros(req.Now)) || req.Max <= 0 {
 		c := webhook.Claimed{NextDue: due.next()}
 		if at.again {
 			c.Next = round{restart: true}.String()
@@ -64,7 +64,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 	}
 	var c claim
 	if err := s.write(ctx, "claim", writing{noMore: true}, func(t *tx) error {
-		c = claim{tx: t, req: &req, now: micros(req.Now), at: at}
+		c = claim{tx: t, req: &req, now: micros(req.Now), at: at, due: due}
 		return c.run()
 	}); err != nil {
 		return webhook.Claimed{}, err
@@ -84,26 +84,34 @@ type due struct {
 	outbox  bool // events that are due
 	waiting bool // deliveries that are due, and to be woken
 	ready   bool // deliveries in lanes
+	open    bool // parked lanes that are open, see laneOpen
 
 	nextEvent, nextDelivery sql.NullInt64
+
+	opens sql.NullInt64 // when the block of the first parked lane ends whose endpoint is active
+}
+
+// any reports whether a claim has anything to do at now.
+func (d *due) any(now int64) bool {
+	return d.ready || d.waiting || d.open || d.opens.Valid && d.opens.Int64 <= now
 }
 
 func (t *tx) due(now int64) (d due, err error) {
-	_, err = t.row(anythingDue, nil, &d.nextEvent, &d.nextDelivery, &d.ready)
+	_, err = t.row(anythingDue, nil, &d.nextEvent, &d.nextDelivery, &d.ready, &d.open, &d.opens)
 	d.outbox = d.nextEvent.Valid && d.nextEvent.Int64 <= now
 	d.waiting = d.nextDelivery.Valid && d.nextDelivery.Int64 <= now
 	return d, err
 }
 
-// next is when something that waits will be due.
+// next is when something that waits will be due, or a parked lane opens.
 func (d *due) next() time.Time {
-	switch {
-	case d.nextDelivery.Valid && (!d.nextEvent.Valid || d.nextDelivery.Int64 < d.nextEvent.Int64):
-		return always(d.nextDelivery.Int64)
-	case d.nextEvent.Valid:
-		return always(d.nextEvent.Int64)
+	first := time.Time{}
+	for _, at := range []sql.NullInt64{d.nextDelivery, d.nextEvent, d.opens} {
+		if at.Valid && (first.IsZero() || at.Int64 < micros(first)) {
+			first = always(at.Int64)
+		}
 	}
-	return time.Time{}
+	return first
 }
 
 // A claim is one transaction of Claim.
@@ -112,6 +120,7 @@ type claim struct {
 	req *webhook.ClaimRequest
 	now int64
 	at  round
+	due due
 
 	bytes    int
 	events   map[uuid.UUID]bool // that are counted in bytes
@@ -119,6 +128,9 @@ type claim struct {
 	more     map[uuid.UUID]bool  // lanes that have more than was taken
 	counts   map[uuid.UUID]int   // how many were taken of lanes
 	probes   map[uuid.UUID]int64 // lanes of which one delivery may be leased, with when their block ended
+	visited  []uuid.UUID         // lanes of which deliveries were asked for
+	held     []uuid.UUID         // lanes that were passed over and may be parked
+	marks    map[uuid.UUID]int   // of visited lanes, see laneClear
 	unblocks int64               // when the first of the lanes that were passed over opens by itself
 	out      webhook.Claimed
 }
@@ -133,7 +145,10 @@ func (c *claim) run() error {
 	if err := c.wake(); err != nil {
 		return err
 	}
-	c.events = make(map[uuid.UUID]bool)
+	if err := c.open(); err != nil {
+		return err
+	}
+	c.events, c.marks = make(map[uuid.UUID]bool), make(map[uuid.UUID]int)
 	c.probes = make(map[uuid.UUID]int64)
 	c.more, c.counts = make(map[uuid.UUID]bool), make(map[uuid.UUID]int)
 	lanes, done, err := c.lanes()
@@ -150,7 +165,10 @@ func (c *claim) run() error {
 	case c.at.again: // what woke up since the round began has not been visited
 		c.out.Next = round{restart: true}.String()
 	}
-	return c.lease()
+	if err := c.lease(); err != nil {
+		return err
+	}
+	return c.park()
 }
 
 // wake moves deliveries that have become due to their lanes.
@@ -171,15 +189,29 @@ func (c *claim) wake() error {
 // lanes returns the next lanes of the round, and whether it ends with them.
 func (c *claim) lanes() (lanes []uuid.UUID, done bool, err error) {
 	read := func(after, to uuid.UUID) error {
-		return c.query(readyLanes, nil, func(r *sql.Rows) error {
+		most := claimLanes - len(lanes)
+		var found []uuid.UUID
+		scan := func(r *sql.Rows) error {
 			var lane id
 			err := r.Scan(&lane)
-			lanes = append(lanes, lane.uid())
+			found = append(found, lane.uid())
 			return err
-		}, uid(after), uid(to), num(claimLanes-len(lanes)))
+		}
+		if err := c.query(readyLanes, nil, scan, uid(after), uid(to), num(most)); err != nil {
+			return err
+		}
+		if c.due.open {
+			if err := c.query(openLanes, nil, scan, uid(after), uid(to), num(most)); err != nil {
+				return err
+			}
+			slices.SortFunc(found, byRef)
+			found = slices.Compact(found)
+		}
+		lanes = append(lanes, found[:min(len(found), most)]...)
+		return nil
 	}
 	if !c.at.wrapped {
-		if err := read(c.at.last, lastID); err != nil || len(lanes) == claimLanes {
+		if err := read(c.at.last, lastLane); err != nil || len(lanes) == claimLanes {
 			return lanes, false, err
 		}
 		if err := read(zeroID, c.at.start); err != nil {
@@ -196,7 +228,7 @@ func (c *claim) visit(lanes []uuid.UUID) (all bool, err error) {
 	if len(lanes) == 0 {
 		return true, nil
 	}
-	statuses, err := c.statuses(readStatus, lanes)
+	statuses, err := c.laneStatuses(lanes)
 	if err != nil {
 		return false, err
 	}
@@ -236,6 +268,21 @@ func (c *claim) visit(lanes []uuid.UUID) (all bool, err error) {
 	return true, nil
 }
 
+// laneStatuses reads the status of lanes, and their marks.
+func (c *claim) laneStatuses(lanes []uuid.UUID) (map[uuid.UUID]*status, error) {
+	found := make(map[uuid.UUID]*status, len(lanes))
+	return found, c.query(readLanes, uids(lanes), func(r *sql.Rows) error {
+		var mark int
+		s := &status{}
+		err := s.scan(r, &mark)
+		found[s.ref] = s
+		if mark != laneClear {
+			c.marks[s.ref] = mark
+		}
+		return err
+	})
+}
+
 // pass notes that a lane has had its turn.
 func (c *claim) pass(lane uuid.UUID) {
 	if byRef(lane, c.at.last) <= 0 {
@@ -246,10 +293,17 @@ func (c *claim) pass(lane uuid.UUID) {
 
 // room returns how many deliveries of a lane may be leased; none if it is passed over.
 func (c *claim) room(s *status, room int) int {
-	if s == nil || s.State != webhook.EndpointActive || room <= 0 {
+	if s == nil {
 		return 0
 	}
-	if until := micros(s.BlockedUntil); until > c.now {
+	until := micros(s.BlockedUntil)
+	if isHeld(s.State, until, c.now) {
+		c.held = append(c.held, s.ref)
+	}
+	if s.State != webhook.EndpointActive || room <= 0 {
+		return 0
+	}
+	if until > c.now {
 		if c.unblocks == 0 || until < c.unblocks {
 			c.unblocks = until
 		}
@@ -294,23 +348,34 @@ func (c *claim) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUI
 func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err error) {
 	rows := newTable(len(lanes), 2)
 	order := make(map[uuid.UUID]int, len(lanes))
+	most := wanted + len(lanes)
 	for i, lane := range lanes {
 		order[lane] = i
-		if rooms[i] > 0 {
-			rows.add(uid(lane), num(min(rooms[i], wanted)+1))
+		if rooms[i] <= 0 {
+			continue
 		}
+		ahead := min(rooms[i], wanted) + 1
+		rows.add(uid(lane), num(ahead))
+		if c.marks[lane] != laneClear { // what is due the longest may be in either lane
+			rows.add(uid(parkedLane(lane)), num(ahead))
+			most += ahead
+		}
+		c.visited = append(c.visited, lane)
 	}
 	var found []pick
 	if err := c.query(pickDeliveries, rows, func(r *sql.Rows) error {
 		var p pick
-		err := r.Scan((*id)(&p.uid), &p.endpoint, (*id)(&p.ref), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since, &p.size)
+		err := r.Scan((*id)(&p.uid), &p.endpoint, (*id)(&p.ref), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since, &p.size,
+			&p.dueAt)
 		p.order = order[p.ref]
 		found = append(found, p)
 		return err
-	}, num(c.now), num(wanted+len(lanes))); err != nil {
+	}, num(c.now), num(most)); err != nil {
 		return false, err
 	}
-	slices.SortStableFunc(found, func(a, b pick) int { return cmp.Compare(a.order, b.order) })
+	slices.SortStableFunc(found, func(a, b pick) int {
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.dueAt, b.dueAt))
+	})
 	last := -1 // lane that something was taken of
 	for i := range found {
 		p := &found[i]

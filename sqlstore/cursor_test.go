@@ -16,7 +16,7 @@ import (
 
 func TestARoundsCursorRoundTrips(t *testing.T) {
 	for _, r := range []round{
-		{}, {restart: true}, {start: someID, last: lastID}, {start: lastID, last: zeroID, wrapped: true}, {again: true, restart: true, wrapped: true},
+		{}, {restart: true}, {start: someID, last: lastLane}, {start: lastLane, last: zeroID, wrapped: true}, {again: true, restart: true, wrapped: true},
 	} {
 		got, err := parseRound(r.String())
 		require.NoError(t, err)
@@ -45,7 +45,7 @@ func TestAnAttemptsCursorRoundTrips(t *testing.T) {
 
 // someCursors are one of each kind.
 var someCursors = []string{
-	round{start: someID, last: lastID, wrapped: true}.String(),
+	round{start: someID, last: lastLane, wrapped: true}.String(),
 	(&attemptRow{attemptKey: attemptKey{rowKey{someID, "ep1"}, 7}, startedAt: 5}).String(),
 	paging.FormatUID(someID),
 	paging.FormatDelivery(someID, "ep1"),

@@ -5,7 +5,11 @@ import (
 	"strings"
 )
 
-const mysqlZero = `x'00000000000000000000000000000000'`
+// The lane of what waits, and the first of the parked lanes.
+const (
+	mysqlZero   = `x'00000000000000000000000000000000'`
+	mysqlParked = `x'80000000000000000000000000000000'`
+)
 
 // MariaDB and MySQL have different ways to wait only a second for another transaction, and each takes the other's for a comment.
 const (
@@ -77,7 +81,9 @@ var mysql = dialect{
 
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` ORDER BY due_at LIMIT 1),
-			(SELECT lane FROM {queue} WHERE lane > ` + mysqlZero + ` ORDER BY lane LIMIT 1) IS NOT NULL`,
+			(SELECT lane FROM {queue} WHERE lane > ` + mysqlZero + ` AND lane < ` + mysqlParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
+			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
+			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
 			FROM {events} e WHERE e.uid IN ({keys})`,
@@ -86,7 +92,18 @@ var mysql = dialect{
 		wakeDeliveries: `UPDATE {queue} SET lane = ref WHERE (event_uid, endpoint_id) IN ({keys})`,
 		readyLanes:     `SELECT lane FROM {queue} WHERE lane > $1 AND lane <= $2 GROUP BY lane LIMIT $3`,
 		readStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys})`,
-		lockStatus:     mysqlPatience + `SELECT` + mysqlHint + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys}) FOR UPDATE`,
+		readLanes:      `SELECT s.parked, ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys})`,
+		lockLanes: `SELECT s.ref, s.state, s.blocked_until, s.parked FROM {status} s FORCE INDEX (PRIMARY) WHERE s.ref IN ({keys})
+			FOR UPDATE SKIP LOCKED`,
+		markLanes: `UPDATE {status} FORCE INDEX (PRIMARY) SET parked = $1 WHERE ref IN ({keys})`,
+		readyInLanes: `{each}(SELECT q.event_uid, q.endpoint_id, q.ref FROM {queue} q FORCE INDEX (queue_lane_due) WHERE q.lane = @1
+			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end}`,
+		filledLanes: `{each}(SELECT q.lane FROM {queue} q WHERE q.lane = @1 ORDER BY q.due_at LIMIT 1){end}`,
+		moveDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid} STRAIGHT_JOIN {queue} q
+			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id SET q.lane = v.lane`,
+		freeLanes: `SELECT ref FROM {status} FORCE INDEX (status_parked) WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
+			ORDER BY blocked_until LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		lockStatus: mysqlPatience + `SELECT` + mysqlHint + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys}) FOR UPDATE`,
 		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN ({keys}) AND s.circuit = 1 AND s.blocked_until <= $1
 			FOR UPDATE SKIP LOCKED`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN ({keys})`,

@@ -34,6 +34,14 @@ const (
 	dueDeliveries
 	wakeDeliveries
 	readyLanes
+	openLanes // parked ones that rounds visit
+	freeLanes // parked ones whose endpoints are not held any more
+	readLanes // readStatus with the mark of the parked lane
+	lockLanes
+	markLanes
+	readyInLanes
+	filledLanes
+	moveDeliveries
 	readStatus
 	lockStatus
 	freeProbes
@@ -184,6 +192,10 @@ var everywhere = map[op]string{
 			AND (started_at < $2 OR lease_no < $5)
 		ORDER BY started_at DESC, lease_no DESC LIMIT $6`,
 
+	openLanes: `SELECT ref FROM {status} WHERE parked = 2 AND ref > $1 AND ref <= $2 ORDER BY ref LIMIT $3`,
+	freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
+		ORDER BY blocked_until LIMIT $2 FOR UPDATE SKIP LOCKED`,
+
 	lockPruner:     `SELECT used_by, used_at FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
 	usePruner:      `UPDATE {locks} SET used_by = $1, used_at = $2 WHERE name = 'prune'`,
 	lockDisabled:   `SELECT reason FROM {status} WHERE ref = $1 AND state = 'disabled' FOR UPDATE SKIP LOCKED`,
@@ -217,7 +229,7 @@ const (
 	deliveryRead   = `d.event_uid, d.endpoint_id, d.ref, d.version, d.state, d.lease_no, d.settled_no, d.attempts, d.pruned`
 	attemptColumns = `event_uid, endpoint_id, lease_no, ref, started_at, duration_us, status, class, error, truncated, next_at, late,
 		test, fanout`
-	pickColumns = `q.event_uid, q.endpoint_id, q.ref, q.lease_no, q.version, q.attempts, q.failures, q.since, q.size`
+	pickColumns = `q.event_uid, q.endpoint_id, q.ref, q.lease_no, q.version, q.attempts, q.failures, q.since, q.size, q.due_at`
 
 	headColumns = `e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout`
 	attemptKeys = `event_uid, endpoint_id, lease_no, started_at, class, status`

@@ -1,6 +1,10 @@
 package sqlstore
 
-const postgresZero = `'00000000-0000-0000-0000-000000000000'`
+// The lane of what waits, and the first of the parked lanes.
+const (
+	postgresZero   = `'00000000-0000-0000-0000-000000000000'`
+	postgresParked = `'80000000-0000-0000-0000-000000000000'`
+)
 
 // postgresSettings keep the planner to indexes. All statements have one that gives what they ask for, in its order; but statistics
 // from when a table was empty mislead the planner, and a plan from then would be kept when it is full: so each plan is made anew.
@@ -87,7 +91,9 @@ var postgres = dialect{
 
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` ORDER BY due_at LIMIT 1),
-			(SELECT lane FROM {queue} WHERE lane > ` + postgresZero + ` ORDER BY lane LIMIT 1) IS NOT NULL`,
+			(SELECT lane FROM {queue} WHERE lane > ` + postgresZero + ` AND lane < ` + postgresParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
+			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
+			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		widen: `WITH p AS (
 			SELECT DISTINCT x.endpoint_id, x.ref FROM {v tenant text, pattern text, channel text, after text} CROSS JOIN LATERAL (
@@ -112,6 +118,17 @@ var postgres = dialect{
 				(SELECT q.lane FROM {queue} q WHERE q.lane > l.lane AND q.lane <= $2 ORDER BY q.lane LIMIT 1) x WHERE l.n < $3
 			) SELECT lane FROM l`,
 		readStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref`,
+		readLanes:  `SELECT s.parked, ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref`,
+		lockLanes: `SELECT s.ref, s.state, s.blocked_until, s.parked FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref
+			FOR UPDATE OF s SKIP LOCKED`,
+		markLanes: `UPDATE {status} s SET parked = $1 FROM {v ref uuid} WHERE s.ref = v.ref`,
+		readyInLanes: `SELECT d.* FROM {v lane uuid, most int} CROSS JOIN LATERAL (
+			SELECT q.event_uid, q.endpoint_id, q.ref FROM {queue} q WHERE q.lane = v.lane
+			ORDER BY q.due_at LIMIT v.most FOR UPDATE SKIP LOCKED) d`,
+		filledLanes: `SELECT x.lane FROM {v lane uuid} CROSS JOIN LATERAL (
+			SELECT q.lane FROM {queue} q WHERE q.lane = v.lane ORDER BY q.due_at LIMIT 1) x`,
+		moveDeliveries: `UPDATE {queue} q SET lane = v.lane FROM {v event_uid uuid, endpoint_id text, lane uuid}
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		lockStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref ORDER BY s.ref FOR UPDATE OF s`,
 		freeProbes: `SELECT s.ref FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref WHERE s.circuit = 1 AND s.blocked_until <= $1
 			FOR UPDATE OF s SKIP LOCKED`,

@@ -37,5 +37,8 @@ func parseRound(cursor string) (r round, err error) {
 	r.wrapped, r.again, r.restart = raw[0]&1 != 0, raw[0]&2 != 0, raw[0]&4 != 0
 	copy(r.start[:], raw[1:])
 	copy(r.last[:], raw[17:])
+	if r.start[0]&parkedBit != 0 || r.last[0]&parkedBit != 0 {
+		return round{}, paging.Malformed(paging.ClaimCursor)
+	}
 	return r, nil
 }

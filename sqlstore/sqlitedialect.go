@@ -1,6 +1,10 @@
 package sqlstore
 
-const sqliteZero = `x'00000000000000000000000000000000'`
+// The lane of what waits, and the first of the parked lanes.
+const (
+	sqliteZero   = `x'00000000000000000000000000000000'`
+	sqliteParked = `x'80000000000000000000000000000000'`
+)
 
 // sqlite is the SQL of SQLite. There is one writer at a time, so nothing is locked row by row.
 var sqlite = dialect{
@@ -36,7 +40,9 @@ var sqlite = dialect{
 
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + sqliteZero + ` ORDER BY due_at LIMIT 1),
-			(SELECT lane FROM {queue} WHERE lane > ` + sqliteZero + ` ORDER BY lane LIMIT 1) IS NOT NULL`,
+			(SELECT lane FROM {queue} WHERE lane > ` + sqliteZero + ` AND lane < ` + sqliteParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
+			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
+			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
 			FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
@@ -49,6 +55,16 @@ var sqlite = dialect{
 				FROM l WHERE l.lane IS NOT NULL AND l.n < $3
 			) SELECT lane FROM l WHERE lane IS NOT NULL`,
 		readStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
+		readLanes:  `SELECT s.parked, ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
+		lockLanes:  `SELECT s.ref, s.state, s.blocked_until, s.parked FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
+		markLanes:  `UPDATE {status} SET parked = $1 WHERE ref IN (VALUES {tuples})`,
+		readyInLanes: `{each}SELECT * FROM (SELECT q.event_uid, q.endpoint_id, q.ref FROM {queue} q WHERE q.lane = @1
+			ORDER BY q.due_at LIMIT @2){end}`,
+		filledLanes: `{each}SELECT * FROM (SELECT q.lane FROM {queue} q WHERE q.lane = @1 ORDER BY q.due_at LIMIT 1){end}`,
+		moveDeliveries: `UPDATE {queue} AS q SET lane = v.lane FROM {v event_uid uuid, endpoint_id text, lane uuid}
+			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
+			ORDER BY blocked_until LIMIT $2`,
 		lockStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
 		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN (VALUES {tuples}) AND s.circuit = 1 AND s.blocked_until <= $1`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN (VALUES {tuples})`,

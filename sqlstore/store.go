@@ -78,7 +78,8 @@ func newStore(writer, reader *sql.DB, d *dialect, o Options) (*Store, error) {
 		return nil, err
 	}
 	return &Store{
-		dialect: d, options: o, ops: d.compile(&o), writer: writer, reader: reader, lister: reader, lane: uuid.New(), // begin anywhere
+		dialect: d, options: o, ops: d.compile(&o), writer: writer, reader: reader, lister: reader,
+		lane: laneFor(uuid.New()), // begin anywhere
 		self: uuid.New(),
 	}, nil
 }

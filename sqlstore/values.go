@@ -44,7 +44,7 @@ func refOf(key webhook.EndpointKey) uuid.UUID {
 	h = binary.BigEndian.AppendUint32(h, uint32(len(key.Tenant)))
 	h = append(append(h, key.Tenant...), key.ID...)
 	sum := sha256.Sum256(h)
-	ref := uuid.UUID(sum[:16])
+	ref := laneFor(uuid.UUID(sum[:16]))
 	if ref == zeroID { // that is the lane of what waits
 		ref[0] = 1
 	}

@@ -196,7 +196,7 @@ var statsDefects = []defect{
 			return s, err
 		}
 	}},
-	{"what is held is due", "stats/all stats/held", counted(func(s *webhook.Stats) { s.Due, s.Held = s.Due+s.Held, 0 })},
+	{"what is held is due", "stats/all stats/held held/stats", counted(func(s *webhook.Stats) { s.Due, s.Held = s.Due+s.Held, 0 })},
 	{"what waits is held", "stats/all stats/waiting", counted(func(s *webhook.Stats) { s.Held, s.Waiting = s.Held+s.Waiting, 0 })},
 	{"the outbox is not counted", "stats/all", counted(func(s *webhook.Stats) { s.Outbox = 0 })},
 	{"the oldest is one that is held or in flight", "stats/oldest", counted(func(s *webhook.Stats) { s.OldestAt = base })},

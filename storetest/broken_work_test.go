@@ -15,6 +15,20 @@ var claimDefects = []defect{
 	{"claims a second early", "claim/due claim/blocked circuit/blocked rows/ready settle/retry settle/give-back outbox/not-before", claims(func(req *webhook.ClaimRequest) {
 		req.Now = req.Now.Add(time.Second)
 	})},
+	{"what was passed over is not found again", "held/resumed held/order held/again held/blocked held/circuit held/closed " +
+		"held/leases held/by-hand held/beside held/own-time held/stopped", func(b *broken) {
+		aside := map[webhook.EndpointKey]bool{}
+		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
+			for _, e := range tenantEndpoints(b, webhook.Query{AllTenants: true}) {
+				if e.State != webhook.EndpointActive || e.Health.BlockedUntil.After(req.Now) {
+					aside[key(e.Tenant, e.ID)] = true
+				}
+			}
+			c, err := b.Store.Claim(ctx, req)
+			c.Deliveries = slices.DeleteFunc(c.Deliveries, func(l webhook.Leased) bool { return aside[l.Endpoint] })
+			return c, err
+		}
+	}},
 	{"takes leases that have just ended", "claim/expired rows/lease-ends", claims(func(req *webhook.ClaimRequest) { req.Now = req.Now.Add(grace) })},
 	{"leases end at once", "claim/leased claim/not-twice settle/already-then concurrent/claim", claims(func(req *webhook.ClaimRequest) {
 		req.LeaseUntil = req.Now.Add(-grace)

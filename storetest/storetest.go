@@ -48,7 +48,7 @@ func allCases() []testCase {
 	return slices.Concat(
 		publishCases, rowCases, matchCases,
 		endpointCases, updateCases,
-		claimCases, roundCases, circuitCases, outboxCases,
+		claimCases, roundCases, circuitCases, heldCases, outboxCases,
 		settleCases, attemptCases, healthCases, endpointEffectCases,
 		retryCases, cancelCases, recoverCases,
 		eventListCases, deliveryListCases, attemptListCases, pageCases, bodyCases,

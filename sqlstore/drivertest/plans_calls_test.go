@@ -164,6 +164,16 @@ func (c *caller) claimAndSettle() {
 	c.say("Settle/late")
 	c.settle(late, func(i *webhook.Settlement) { i.State, i.LeaseNo = webhook.DeliverySucceeded, i.LeaseNo-1 })
 	c.settle(success[:50], func(i *webhook.Settlement) { i.State = webhook.DeliverySucceeded })
+
+	// Many endpoints are paused and resumed.
+	held := "WHERE tenant LIKE 'tenant_4_'"
+	c.f.exec("UPDATE webhook_status SET state = 'paused' " + held)
+	c.f.exec("UPDATE webhook_queue SET lane = ref, leased_until = 0, due_at = 1 WHERE ref IN (SELECT ref FROM webhook_status " + held + ")")
+	c.say("Claim/parks")
+	c.claim(5_000, 20)
+	c.f.exec("UPDATE webhook_status SET state = 'active' " + held)
+	c.say("Claim/opens")
+	require.NotEmpty(c, c.claim(5_000, 20).Deliveries)
 }
 
 // outbox claims while an event is in the outbox that has more receivers than one claim makes deliveries for.

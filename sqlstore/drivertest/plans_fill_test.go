@@ -42,6 +42,7 @@ func (f *filler) exec(query string) {
 func refOf(key webhook.EndpointKey) uuid.UUID {
 	h := binary.BigEndian.AppendUint32(nil, uint32(len(key.Tenant)))
 	sum := sha256.Sum256(append(append(h, key.Tenant...), key.ID...))
+	sum[0] &= 0x7f
 	return uuid.UUID(sum[:16])
 }
 

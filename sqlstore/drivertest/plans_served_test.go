@@ -73,6 +73,13 @@ const (
 var served = []service{
 	inOrder("what is due", `^SELECT .*SELECT due_at FROM queue WHERE lane = \S+ ORDER BY due_at LIMIT 1`, "queue.lane_due(lane"),
 	inOrder("what is due of the outbox", `^SELECT event_uid, after_endpoint FROM outbox WHERE due_at`, "outbox.due(due_at"),
+	inOrder("which lanes are open", `SELECT ref FROM status WHERE parked = 2`, "status.open(parked"),
+	inOrder("which lanes may be opened", `^SELECT ref FROM status (FORCE INDEX \(\S+\) )?WHERE parked = 1`, "status.parked(parked,state,blocked_until)"),
+	serve("lock lanes", `^SELECT s\.ref, s\.state, s\.blocked_until, s\.parked FROM`, "status.primary(ref)"),
+	serve("mark lanes", `^UPDATE status .*SET parked = `, "status.primary(ref)"),
+	inOrder("what is parked", `SELECT q\.event_uid, q\.endpoint_id, q\.ref FROM queue q .*WHERE q\.lane = `, "queue.lane_due(lane"),
+	inOrder("which parked lanes are filled", `SELECT q\.lane FROM queue q WHERE q\.lane = `, "queue.lane_due(lane"),
+	serve("park", `^UPDATE .*SET (q\.)?lane = v\.lane( FROM|$)`, queueKey),
 	serve("events of the outbox", `^SELECT e\.uid, e\.tenant, e\.type, e\.channel, e\.keep, .* FROM`, "events.primary(uid)"),
 	serve("a part of a fan-out", `^UPDATE outbox SET after_endpoint`, "outbox.primary(event_uid)"),
 	serve("take out of the outbox", `^DELETE FROM outbox`, "outbox.primary(event_uid"),
@@ -87,7 +94,7 @@ var served = []service{
 	serve("events", `^SELECT .*e\.not_before, e\.created_at, e\.keep, e\.data FROM`, "events.primary(uid)"),
 	serve("endpoints", `SELECT s\.ref, .*e\.max_in_flight FROM .*e\.ref (IN|=)`, "endpoints.primary(ref)", "status.primary(ref)"),
 	serve("versions", `^SELECT r\.ref, r\.version`, "versions.primary(ref,version)|versions.primary(ref"),
-	serve("status", `^SELECT s\.ref,.*s\.circuit FROM (status|\()`, "status.primary(ref)"),
+	serve("status", `^SELECT (s\.parked, )?s\.ref,.*s\.circuit FROM (status|\()`, "status.primary(ref)"),
 
 	serve("lock unfinished", `^SELECT q\.event_uid.*q\.size, q\.fanout FROM .*q\.endpoint_id( =|\) IN)`, queueKey),
 	serve("lock finished", `^SELECT d\.event_uid.*d\.pruned FROM`, deliveriesKey),

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS {endpoints} (
 ) ENGINE = InnoDB;
 
 -- What dispatch must know of an endpoint. Apart from the wide row, because failures change it often.
+-- parked says whether deliveries of it are in its parked lane: 0 no; 1 maybe, and claims pass it by; 2 maybe, and claims visit it.
 CREATE TABLE IF NOT EXISTS {status} (
 	ref             binary(16) PRIMARY KEY,
 	tenant          varbinary(255) NOT NULL,
@@ -44,7 +45,10 @@ CREATE TABLE IF NOT EXISTS {status} (
 	recovered_at    bigint NOT NULL,
 	blocked_until   bigint NOT NULL,
 	circuit         bigint NOT NULL,
-	rate_tat        bigint NOT NULL DEFAULT 0
+	rate_tat        bigint NOT NULL DEFAULT 0,
+	parked          bigint NOT NULL DEFAULT 0,
+	KEY status_parked (parked, state, blocked_until),
+	KEY status_open (parked, ref)
 ) ENGINE = InnoDB;
 
 CREATE TABLE IF NOT EXISTS {versions} (
@@ -93,7 +97,8 @@ CREATE TABLE IF NOT EXISTS {outbox} (
 	KEY outbox_due (due_at)
 ) ENGINE = InnoDB;
 
--- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready. leased_until, if
+-- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready; with the first
+-- bit set, which no ref has, it is the endpoint's parked lane. leased_until, if
 -- it is not zero, is when others than its holder may take it. A delivery that is leased waits for that time in lane zero; or it stays
 -- in its lane, where there are many.
 CREATE TABLE IF NOT EXISTS {queue} (

@@ -29,6 +29,7 @@ CREATE TABLE {endpoints} (
 );
 
 -- What dispatch must know of an endpoint. Apart from the wide row, because failures change it often.
+-- parked says whether deliveries of it are in its parked lane: 0 no; 1 maybe, and claims pass it by; 2 maybe, and claims visit it.
 CREATE TABLE {status} (
 	ref             BLOB PRIMARY KEY,
 	tenant          TEXT NOT NULL,
@@ -43,8 +44,11 @@ CREATE TABLE {status} (
 	recovered_at    INTEGER NOT NULL,
 	blocked_until   INTEGER NOT NULL,
 	circuit         INTEGER NOT NULL,
-	rate_tat        INTEGER NOT NULL DEFAULT 0
+	rate_tat        INTEGER NOT NULL DEFAULT 0,
+	parked          INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE INDEX {prefix}status_parked ON {status} (parked, state, blocked_until);
+CREATE INDEX {prefix}status_open ON {status} (parked, ref);
 
 CREATE TABLE {versions} (
 	ref           BLOB   NOT NULL,
@@ -92,7 +96,8 @@ CREATE TABLE {outbox} (
 ) WITHOUT ROWID;
 CREATE INDEX {prefix}outbox_due ON {outbox} (due_at);
 
--- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready. leased_until, if
+-- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready; with the first
+-- bit set, which no ref has, it is the endpoint's parked lane. leased_until, if
 -- it is not zero, is when others than its holder may take it. A delivery that is leased waits for that time in lane zero; or it stays
 -- in its lane, where there are many.
 CREATE TABLE {queue} (

@@ -1,0 +1,200 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+)
+
+// A lane is held while its endpoint is paused, disabled or blocked. Rounds visit held lanes in vain. So a claim that
+// passes over more than parkAbove of them parks them: it moves their deliveries from the lane, which is the endpoint's
+// ref, to the parked lane of that ref, which rounds do not visit. webhook_status.parked is the mark of the parked lane:
+//
+//	laneClear   the parked lane is empty
+//	laneParked  it may have deliveries, and rounds pass it by
+//	laneOpen    it may have deliveries, and rounds visit it together with the lane
+//
+// The invariant: while a parked lane has deliveries and its endpoint exists, the mark is laneParked or laneOpen. Only a
+// transaction that holds the lock of the status row moves deliveries into the parked lane or changes the mark. It reads
+// state and block under that lock, and all it does commits together.
+//
+// No other writer has to know of this. A row that says laneParked, active and no longer blocked is the first of an index.
+// Each claim looks there first and marks such lanes laneOpen, whoever resumed the endpoint and however. Example:
+//
+//  1. ep is paused. Its deliveries d1 and d2 are due, as are those of 40 other paused endpoints. A claim locks the row
+//     of ep, sees that ep is still paused, moves d1 and d2 and marks ep laneParked.
+//  2. d3 is published. It goes to the lane, as ever, and a later claim may park it too.
+//  3. The customer resumes ep. UpdateEndpoint waits for the lock if a claim parks ep at that moment. If it comes first,
+//     the claim finds ep active under the lock and moves nothing.
+//  4. The next claim marks ep laneOpen, visits it and leases d1, d2 and d3, the longest due first.
+//  5. The parked lane is empty, so the same claim marks ep laneClear.
+//
+// A deleted endpoint has no status row, and its lane is not parked. What was parked before is found by Prune, which looks
+// for deliveries by ref. Until it has canceled them, no endpoint with the same ref can be created.
+const (
+	laneClear = iota
+	laneParked
+	laneOpen
+)
+
+const (
+	// parkAbove is how many held lanes a claim passes over without parking any. So few cost less than moving deliveries.
+	parkAbove = 32
+
+	// parkFor is how long a block must still last for its lane to be parked.
+	parkFor = 10 * time.Second
+)
+
+// parkedBit tells the parked lane of an endpoint from its lane. No ref has it.
+const parkedBit = 0x80
+
+// lastLane is the last of the lanes that rounds visit. Behind it are the parked lanes.
+var lastLane = laneFor(lastID)
+
+// laneFor returns u without the bit that no ref has.
+func laneFor(u uuid.UUID) uuid.UUID {
+	u[0] &^= parkedBit
+	return u
+}
+
+func parkedLane(ref uuid.UUID) uuid.UUID {
+	ref[0] |= parkedBit
+	return ref
+}
+
+// isHeld reports whether an endpoint is held, and will be for a while.
+func isHeld(state webhook.EndpointState, blockedUntil, now int64) bool {
+	return state != webhook.EndpointActive || blockedUntil > now+parkFor.Microseconds()
+}
+
+// open lets rounds visit the parked lanes of endpoints that are not held any more.
+func (c *claim) open() error {
+	if !c.due.opens.Valid || c.due.opens.Int64 > c.now {
+		return nil
+	}
+	var refs []uuid.UUID
+	if err := c.query(freeLanes, nil, func(r *sql.Rows) error {
+		var ref id
+		err := r.Scan(&ref)
+		refs = append(refs, ref.uid())
+		return err
+	}, num(c.now), num(claimWork)); err != nil || len(refs) == 0 {
+		return err
+	}
+	c.due.open = true
+	c.at.again = c.at.again || len(refs) == claimWork
+	return c.execAll(markLanes, uids(refs), num(laneOpen))
+}
+
+// A laneLock is what a locked status row says of a lane.
+type laneLock struct {
+	ref          uuid.UUID
+	state        webhook.EndpointState
+	blockedUntil int64
+	mark         int
+}
+
+// park moves the deliveries of held lanes aside, and clears the marks of parked lanes that have become empty. It passes by
+// what others have locked: a later claim comes again. It is the last step of a claim, so that it holds its locks briefly.
+func (c *claim) park() error {
+	asked := c.drained()
+	if len(c.held) > parkAbove {
+		asked = append(asked, c.held...)
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	var held, rest []laneLock
+	if err := c.query(lockLanes, uids(asked), func(r *sql.Rows) error {
+		var l laneLock
+		err := r.Scan((*id)(&l.ref), &l.state, &l.blockedUntil, &l.mark)
+		if isHeld(l.state, l.blockedUntil, c.now) {
+			held = append(held, l)
+		} else if l.mark != laneClear {
+			rest = append(rest, l)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := c.moveAside(held); err != nil {
+		return err
+	}
+	return c.clear(rest)
+}
+
+// drained are the visited lanes whose parked lanes seem to be empty.
+func (c *claim) drained() (refs []uuid.UUID) {
+	for _, lane := range c.visited {
+		if !c.more[lane] && c.marks[lane] != laneClear {
+			refs = append(refs, lane)
+		}
+	}
+	return refs
+}
+
+// moveAside moves deliveries of held lanes, whose status is locked, to their parked lanes.
+func (c *claim) moveAside(held []laneLock) error {
+	if len(held) == 0 {
+		return nil
+	}
+	each := max(claimWork/len(held), 4)
+	lanes := newTable(len(held), 2)
+	for _, l := range held {
+		lanes.add(uid(l.ref), num(each))
+	}
+	parked := make(map[uuid.UUID]bool, len(held))
+	rows := newTable(0, 3)
+	if err := c.query(readyInLanes, lanes, func(r *sql.Rows) error {
+		var (
+			k   rowKey
+			ref id
+		)
+		err := r.Scan((*id)(&k.uid), &k.endpoint, &ref)
+		parked[ref.uid()] = true
+		rows.add(append(k.cells(), uid(parkedLane(ref.uid())))...)
+		return err
+	}); err != nil {
+		return err
+	}
+	var marks []uuid.UUID
+	for _, l := range held {
+		if l.mark == laneOpen || l.mark == laneClear && parked[l.ref] {
+			marks = append(marks, l.ref)
+		}
+	}
+	if err := c.execAll(moveDeliveries, rows); err != nil {
+		return err
+	}
+	return c.execAll(markLanes, uids(marks), num(laneParked))
+}
+
+// clear marks those parked lanes that are empty. Their status is locked, so nobody moves deliveries into them.
+func (c *claim) clear(lanes []laneLock) error {
+	if len(lanes) == 0 {
+		return nil
+	}
+	full := make(map[uuid.UUID]bool, len(lanes))
+	rows := newTable(len(lanes), 1)
+	for _, l := range lanes {
+		rows.add(uid(parkedLane(l.ref)))
+	}
+	if err := c.query(filledLanes, rows, func(r *sql.Rows) error {
+		var lane id
+		err := r.Scan(&lane)
+		full[lane.uid()] = true
+		return err
+	}); err != nil {
+		return err
+	}
+	var marks []uuid.UUID
+	for _, l := range lanes {
+		if !full[parkedLane(l.ref)] {
+			marks = append(marks, l.ref)
+		}
+	}
+	return c.execAll(markLanes, uids(marks), num(laneClear))
+}
