@@ -397,8 +397,9 @@ func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int
 	return nil
 }
 
-// RotateSecret gives an endpoint a new signing secret and returns it. Requests carry signatures with the new and the old ones for
-// overlap, 0 to 30 days; then the old ones expire by themselves.
+// RotateSecret gives an endpoint a new signing secret and returns it. Requests carry signatures with the new one and
+// the one before for overlap, 0 to 30 days; then the one before expires. Older ones keep the expiry of their own rotation,
+// except that an overlap of 0 ends all of them now. An endpoint has at most 10 live secrets: an ErrInvalid otherwise.
 func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duration) (Endpoint, error) {
 	if err := checkRange("overlap", overlap, 0, maxOverlap); err != nil {
 		return Endpoint{}, err
@@ -406,7 +407,10 @@ func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duratio
 	return s.changeSecrets(ctx, id, true, func(e *Endpoint, now time.Time) error {
 		live := liveUntil(e.Secrets, now, now.Add(overlap))
 		if len(live) >= maxSecrets {
-			return &FieldError{"Endpoint.Secrets", fmt.Sprintf("are %d, the most there may be", len(live)), "retire the old ones first"}
+			return &FieldError{
+				"Endpoint.Secrets", fmt.Sprintf("cannot get another: %d are live, the limit", len(live)),
+				"wait until one expires, call RetireSecrets, or rotate with an overlap of 0",
+			}
 		}
 		profile := s.d.profiles[e.Profile]
 		if profile == nil {
@@ -433,11 +437,15 @@ func (s Scope) RetireSecrets(ctx context.Context, id string) (Endpoint, error) {
 	})
 }
 
-// liveUntil returns the secrets that have not expired at now, with their expiry at the latest at end.
+// liveUntil returns the secrets that are live after now: the newest expires at end, and the older
+// ones keep their expiry. If end is now there are none.
 func liveUntil(secrets []EndpointSecret, now, end time.Time) []EndpointSecret {
+	if !end.After(now) {
+		return nil
+	}
 	var live []EndpointSecret
 	for _, old := range secrets {
-		if old.ExpiresAt.IsZero() || old.ExpiresAt.After(end) {
+		if old.ExpiresAt.IsZero() {
 			old.ExpiresAt = end
 		}
 		if old.ExpiresAt.After(now) {

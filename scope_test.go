@@ -87,6 +87,37 @@ func TestARotationSignsWithBothSecretsUntilTheOverlapEnds(t *testing.T) {
 	})
 }
 
+func TestARotationKeepsTheOverlapOfTheOneBefore(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		first := r.endpoint("one").Secret
+		scope := r.Tenant(acme)
+		second, err := scope.RotateSecret(t.Context(), "one", 24*time.Hour)
+		require.NoError(t, err)
+		third, err := scope.RotateSecret(t.Context(), "one", time.Hour)
+		require.NoError(t, err)
+		live := func() (list []bool) {
+			for _, secret := range []webhook.Secret{first, second.Secret, third.Secret} {
+				ok, err := scope.VerifySecret(t.Context(), "one", secret)
+				require.NoError(t, err)
+				list = append(list, ok)
+			}
+			return list
+		}
+		assert.Equal(t, []bool{true, true, true}, live())
+		pass(2 * time.Hour)
+		assert.Equal(t, []bool{true, false, true}, live(), "each has the overlap of its own rotation")
+		pass(22 * time.Hour)
+		assert.Equal(t, []bool{false, false, true}, live())
+
+		_, err = scope.RotateSecret(t.Context(), "one", time.Hour)
+		require.NoError(t, err)
+		last, err := scope.RotateSecret(t.Context(), "one", 0)
+		require.NoError(t, err)
+		assert.Len(t, last.Secrets, 1, "an overlap of 0 ends all old ones")
+	})
+}
+
 func TestAnEndpointHasTenLiveSecretsAtMost(t *testing.T) {
 	r := newRig(t, nil)
 	r.endpoint("one")
@@ -96,6 +127,9 @@ func TestAnEndpointHasTenLiveSecretsAtMost(t *testing.T) {
 	}
 	_, err := r.Tenant(acme).RotateSecret(t.Context(), "one", time.Hour)
 	require.ErrorIs(t, err, webhook.ErrInvalid)
+	assert.ErrorContains(t, err, "10 are live")
+	_, err = r.Tenant(acme).RotateSecret(t.Context(), "one", 0)
+	require.NoError(t, err, "an overlap of 0 makes room")
 	_, err = r.Tenant(acme).RotateSecret(t.Context(), "one", -1)
 	require.ErrorIs(t, err, webhook.ErrInvalid)
 	_, err = r.Tenant(acme).RotateSecret(t.Context(), "one", 31*24*time.Hour)
