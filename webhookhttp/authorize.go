@@ -39,8 +39,9 @@ func (c *call) authorize(p Permission) (string, error) {
 		return "", refuse(http.StatusUnauthorized, codeUnauthenticated, "", "the request has no valid credentials",
 			"send them as the application's documentation says")
 	case errors.Is(err, ErrForbidden):
-		return "", refuse(http.StatusForbidden, codeForbidden, "", fmt.Sprintf("these credentials lack the permission %s", p),
-			"use others, or ask an administrator for it")
+		return "", refuse(http.StatusForbidden, codeForbidden, "",
+			fmt.Sprintf("Your credentials don't give access to this address, or they lack the permission %s.", p),
+			"Check the address. If it is right, use other credentials or ask an administrator for access.")
 	case err != nil:
 		return "", c.broken(fmt.Errorf("authorize: %w", err))
 	case tenant == "":

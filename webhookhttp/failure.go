@@ -3,7 +3,10 @@ package webhookhttp
 import (
 	"errors"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gowebhook/webhook"
 )
@@ -70,14 +73,38 @@ func (c *call) fieldRefusal(e *webhook.FieldError) error {
 	if !known || field == "profile" && !c.given[field] {
 		return nil
 	}
-	cure := customersCure(e.Cure)
+	cure, problem := customersCure(e.Cure), e.Problem
 	switch field {
 	case "profile":
 		cure = "leave it out, or ask which there are"
 	case "timeout_ms":
-		cure += "; it is a number of milliseconds"
+		cure, problem = inMilliseconds(cure), inMilliseconds(problem)
 	}
-	return refuse(http.StatusBadRequest, codeInvalidField, field+rest, field+rest+" "+e.Problem, cure)
+	return refuse(http.StatusBadRequest, codeInvalidField, field+rest, field+rest+" "+problem, cure)
+}
+
+var duration = regexp.MustCompile(`\b\d[\w.µ]*[a-z]\b`)
+
+// inMilliseconds writes the durations in a text as numbers of milliseconds, as customers do.
+func inMilliseconds(text string) string {
+	return duration.ReplaceAllStringFunc(text, func(s string) string {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			return s
+		}
+		return strconv.FormatInt(d.Milliseconds(), 10)
+	})
+}
+
+// withCure returns a refusal with another cure.
+func withCure(err error, cure string) error {
+	r, ok := errors.AsType[*refusal](err)
+	if !ok {
+		return err
+	}
+	other := *r
+	other.Cure = cure
+	return &other
 }
 
 // customersCure leaves out of a cure what only the application can do.

@@ -20,7 +20,8 @@ type Handler struct {
 	mux     *http.ServeMux
 	origins *http.CrossOriginProtection
 	gate    *gate
-	astray  sync.Once // has reported a request outside Config.Prefix
+	below   *http.ServeMux // finds the paths below the prefix; nil without one
+	astray  sync.Once      // has reported a request outside Config.Prefix
 }
 
 // New returns a Handler for the endpoints of d. It refuses a nil Dispatcher and a Config that cannot work, with a
@@ -113,7 +114,12 @@ func (h *Handler) register() (err error) {
 				fmt.Sprintf("%s is not among the methods of this path", method(c.r)), "use "+methods)
 		}}))
 	}
-	h.mux.Handle("/", h.handle(&route{path: "/", serve: noRoute}))
+	if h.config.Prefix != "" {
+		h.below = http.NewServeMux()
+		h.below.Handle(h.config.Prefix, http.NotFoundHandler())
+		h.below.Handle(h.config.Prefix+"/", http.NotFoundHandler())
+	}
+	h.mux.Handle("/", h.handle(&route{path: "/", serve: (*call).noRoute}))
 	return nil
 }
 
@@ -143,8 +149,36 @@ func method(r *http.Request) string {
 	return r.Method
 }
 
-func noRoute(*call) error {
-	return refuse(http.StatusNotFound, codeNotFound, "", "nothing is served under this path", "look at openapi.yaml for what there is")
+// noRoute is the answer under a path that nothing is served under.
+func (c *call) noRoute() error {
+	c.reportAstray()
+	return nothingHere()
+}
+
+func nothingHere() error {
+	return refuse(http.StatusNotFound, codeNotFound, "", "Nothing is served under this path.", "See openapi.yaml for the paths that there are.")
+}
+
+// reportAstray logs, once, a request that looks like one for the API under another prefix: the
+// Handler is mounted elsewhere than Config.Prefix says.
+func (c *call) reportAstray() {
+	h, asked := c.h, c.r.URL.Path
+	if h.below != nil {
+		if _, pattern := h.below.Handler(c.r); pattern != "" {
+			return
+		}
+	}
+	for _, first := range []string{"/webhooks", "/deliveries", "/events", "/event-types", "/openapi.yaml"} {
+		before, after, found := strings.Cut(asked, first)
+		if !found || after != "" && after[0] != '/' || before == "" && h.below == nil {
+			continue
+		}
+		h.astray.Do(func() {
+			h.config.Logger.WarnContext(c.r.Context(), "webhookhttp: request outside Config.Prefix; set Prefix to the pattern under which requests arrive",
+				"path", clip(asked), "prefix", h.config.Prefix)
+		})
+		return
+	}
 }
 
 // ServeHTTP implements [http.Handler].
@@ -161,7 +195,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// The mux would redirect to the clean path, without knowing what was stripped from it.
 	if p := r.URL.EscapedPath(); p == "" || p[0] != '/' || path.Clean(p) != p {
-		h.handle(&route{serve: noRoute})(w, inner)
+		h.handle(&route{serve: func(*call) error { return nothingHere() }})(w, inner)
 		return
 	}
 	h.mux.ServeHTTP(w, inner)

@@ -1,6 +1,7 @@
 package webhookhttp
 
 import (
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -119,7 +120,9 @@ func setField(e *webhook.Endpoint, m member) (err error) {
 	case "timeout_ms":
 		var ms int64
 		if !null {
-			ms, err = decodeInt(m.field, m.value, 1, int64(10*time.Minute/time.Millisecond))
+			if ms, err = decodeInt(m.field, m.value, 1, math.MaxInt64/int64(time.Millisecond)); err != nil {
+				err = withCure(err, "send a whole number of milliseconds, 1 or more")
+			}
 		}
 		e.Timeout = time.Duration(ms) * time.Millisecond
 	case "max_in_flight":

@@ -1,6 +1,7 @@
 package webhookhttp_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -94,4 +95,35 @@ func TestAServerAnswersABodyThatIsTooLargeAndHEAD(t *testing.T) {
 	assert.Equal(t, 200, status)
 	assert.NotEmpty(t, header.Get("ETag"))
 	assert.NotEmpty(t, header.Get("Content-Length"))
+}
+
+func TestARequestOutsideThePrefixIsLoggedOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		prefix, path string
+		logged       bool
+	}{
+		"another prefix":        {"/v1/communities/{id}", "/api/v1/communities/acme/webhooks", true},
+		"no prefix":             {"/v1/communities/{id}", "/webhooks/one/logs", true},
+		"one that is not said":  {"", "/v1/communities/acme/deliveries", true},
+		"a path of its own":     {"/v1/communities/{id}", "/v1/communities/acme/webhooks/one/nothing", false},
+		"another path":          {"/v1/communities/{id}", "/favicon.ico", false},
+		"another path, without": {"", "/webhooksish", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			h := newHandler(t, newDispatcher(t), func(config *webhookhttp.Config) {
+				config.Prefix, config.Logger = c.prefix, slog.New(slog.NewTextHandler(&log, nil))
+			})
+			for range 3 {
+				assert.Equal(t, 404, send(h, "GET", c.path, "").Code)
+			}
+			if !c.logged {
+				assert.Empty(t, log.String())
+				return
+			}
+			assert.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
+			assert.Contains(t, log.String(), c.path)
+			assert.Contains(t, log.String(), c.prefix)
+		})
+	}
 }
