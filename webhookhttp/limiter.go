@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// maxLimited is how many names a limiter remembers. A flood of new ones makes it forget some, and gives those a fresh start.
+// maxLimited is the number of names that a limiter remembers. Only names that exist are taken, so
+// strangers cannot fill it.
 const maxLimited = 10_000
 
 // A limiter lets each name act so often a minute: all at once after a while of rest, or spread evenly.
@@ -13,8 +14,9 @@ type limiter struct {
 	every time.Duration // after which one more is allowed
 	rest  time.Duration // after which a name may do all at once
 
-	mu   sync.Mutex
-	free map[string]time.Time // when a name will have rested
+	mu     sync.Mutex
+	free   map[string]time.Time // when a name will have rested
+	forgot time.Time            // the last look for names that have rested
 }
 
 func newLimiter(perMinute int) *limiter {
@@ -22,16 +24,20 @@ func newLimiter(perMinute int) *limiter {
 	return &limiter{every: every, rest: every * time.Duration(perMinute), free: make(map[string]time.Time)}
 }
 
-// take returns zero if a name may act now, or how long it has to wait.
+// wait returns zero if a name may act now, or the time until it may.
+func (l *limiter) wait(name string, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, wait := l.next(name, now)
+	return wait
+}
+
+// take lets a name act now and returns zero, or returns the time until it may.
 func (l *limiter) take(name string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	free := l.free[name]
-	if free.Before(now) {
-		free = now
-	}
-	free = free.Add(l.every)
-	if wait := free.Sub(now) - l.rest; wait > 0 {
+	free, wait := l.next(name, now)
+	if wait > 0 {
 		return wait
 	}
 	if _, known := l.free[name]; !known && len(l.free) >= maxLimited {
@@ -41,11 +47,25 @@ func (l *limiter) take(name string, now time.Time) time.Duration {
 	return 0
 }
 
-// forget makes room for one more: of those that have rested, or else of any one.
+// next returns when a name will have rested if it acts now, and the time until it may.
+func (l *limiter) next(name string, now time.Time) (free time.Time, wait time.Duration) {
+	free = l.free[name]
+	if free.Before(now) {
+		free = now
+	}
+	free = free.Add(l.every)
+	return free, max(0, free.Sub(now)-l.rest)
+}
+
+// forget makes room for one more. It looks for names that have rested at most once in the time
+// that a name takes to rest, because it looks at all of them; in between it drops any one.
 func (l *limiter) forget(now time.Time) {
-	for name, free := range l.free {
-		if !free.After(now) {
-			delete(l.free, name)
+	if now.Sub(l.forgot) >= l.rest {
+		l.forgot = now
+		for name, free := range l.free {
+			if !free.After(now) {
+				delete(l.free, name)
+			}
 		}
 	}
 	for name := range l.free {

@@ -18,9 +18,15 @@ const verifyTimeout = 8 * time.Second
 
 // A VerifyConfig configures NewVerify. Its zero value is usable.
 type VerifyConfig struct {
-	// PerMinute is how many calls a client id may make in a minute, one after the other or all at once; further ones are answered with
-	// 429 and Retry-After. Defaults to 10.
+	// PerMinute is the number of calls that may be made for one endpoint in a minute, one after the
+	// other or all at once. Further ones are answered with 429 and Retry-After. Calls count in
+	// this process only: several processes allow several times as many. Calls for endpoints that
+	// do not exist are not counted. Defaults to 10.
 	PerMinute int
+
+	// HideTenants answers 401 also where a community has no endpoint, so that strangers cannot
+	// find out which communities have one. Key answers 404 there, and so does the default.
+	HideTenants bool
 
 	// Logger gets the failures that are answered with 500. Defaults to slog.Default().
 	Logger *slog.Logger
@@ -37,7 +43,7 @@ type VerifyConfig struct {
 //	200 {"message": …}                                     the credentials are right, and the server has answered
 //	400 {"error": "invalid_payload", "message": …}         the body cannot be used
 //	401 {"error": "invalid_credentials"}                   id and secret are not those of an endpoint of the community
-//	404 {"error": "webhook_not_found"}                     the community has no endpoint, or is unknown
+//	404 {"error": "webhook_not_found"}                     the community has no endpoint, or is unknown (401 with HideTenants)
 //	503 {"error": "endpoint_unreachable"}                  no answer came
 //	429 {"error": "rate_limited"}, with Retry-After        too many calls, or as many tests are running as may
 //
@@ -59,7 +65,7 @@ func NewVerify(d *webhook.Dispatcher, config VerifyConfig) (http.Handler, error)
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
-	return &verifier{d: d, logger: config.Logger, calls: newLimiter(config.PerMinute)}, nil
+	return &verifier{d: d, logger: config.Logger, calls: newLimiter(config.PerMinute), hide: config.HideTenants}, nil
 }
 
 // A verifier is the handler of NewVerify.
@@ -67,6 +73,7 @@ type verifier struct {
 	d      *webhook.Dispatcher
 	logger *slog.Logger
 	calls  *limiter
+	hide   bool // VerifyConfig.HideTenants
 }
 
 // credentials are the body of a verify call.
@@ -124,17 +131,27 @@ func (v *verifier) verify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !isID(given.client) {
-		return errCredentials // nothing has such an id, and the limiter would have to remember it
+		return errCredentials // nothing has such an id
 	}
-	if wait := v.calls.take(given.client, time.Now()); wait > 0 {
+	limited := func(wait time.Duration) error {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 		return errTooMany
 	}
-	if r.Header.Get("X-Client-Id") != given.client {
-		return errCredentials
+	name := given.community + "\x00" + given.client
+	if wait := v.calls.wait(name, time.Now()); wait > 0 {
+		return limited(wait)
 	}
 	scope := v.d.Tenant(given.community)
-	if err := v.check(r.Context(), scope, given); err != nil {
+	exists, err := v.check(r.Context(), scope, given)
+	if exists {
+		if wait := v.calls.take(name, time.Now()); wait > 0 {
+			return limited(wait)
+		}
+	}
+	if errors.Is(err, errNoWebhook) && v.hide || err == nil && r.Header.Get("X-Client-Id") != given.client {
+		return errCredentials
+	}
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), verifyTimeout)
@@ -156,25 +173,31 @@ func (v *verifier) verify(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// check does the same work whatever it finds, so that its time says nothing but what its answer says.
-func (v *verifier) check(ctx context.Context, scope webhook.Scope, given credentials) error {
+// check does the same work whatever it finds, so that its time says nothing but what its answer
+// says. It reports whether the community has the endpoint, and returns what is wrong.
+func (v *verifier) check(ctx context.Context, scope webhook.Scope, given credentials) (exists bool, err error) {
 	endpoints, err := scope.Endpoints(ctx, webhook.Query{Limit: 1})
 	if errors.Is(err, webhook.ErrInvalid) {
-		return errNoWebhook // no tenant can have that name
+		return false, errNoWebhook // no tenant can have that name
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
+	named, err := scope.Endpoints(ctx, webhook.Query{EndpointID: given.client})
+	if err != nil {
+		return false, err
+	}
+	exists = len(named.Items) > 0
 	ok, err := scope.VerifySecret(ctx, given.client, webhook.Secret(given.secret))
 	switch {
 	case err != nil:
-		return err
+		return exists, err
 	case len(endpoints.Items) == 0:
-		return errNoWebhook
+		return exists, errNoWebhook
 	case !ok:
-		return errCredentials
+		return exists, errCredentials
 	}
-	return nil
+	return exists, nil
 }
 
 // readCredentials reads the body. Members that it does not know are none of its business.
