@@ -32,7 +32,7 @@ type Endpoint struct {
 	// State is what the endpoint may receive now. Defaults to EndpointActive.
 	State EndpointState
 
-	// Reason says why a disabled endpoint is disabled. The library sets it.
+	// Reason says why a disabled endpoint is disabled. The library sets it, but for ReasonOperator; see Scope.UpdateEndpoint.
 	Reason Reason
 
 	// Profile names how the endpoint is spoken to. Defaults to Config.Profile.
@@ -126,6 +126,7 @@ type Reason string
 // Reasons of a disabled endpoint; a delivery canceled because of it has the same reason.
 const (
 	ReasonCustomer Reason = "customer" // disabled through UpdateEndpoint
+	ReasonOperator Reason = "operator" // suspended by the scope of all tenants, which alone can lift it; see Scope.UpdateEndpoint
 	ReasonGone     Reason = "gone"     // the receiver answered 410 Gone, or Judge said Disable
 )
 

@@ -301,8 +301,12 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 // given again: a [FieldError] names the first that is not. The state disabled gets ReasonCustomer, and making it active again clears Health.
 // The change acts at once in this process and within a second in others.
 //
-// The scope of all tenants may update what it has read; e.Tenant says whose it is.
+// The scope of all tenants may update what it has read; e.Tenant says whose it is. It alone suspends an endpoint, with the state
+// disabled and the reason [ReasonOperator], and lifts the suspension, with another state, or with ReasonCustomer for the tenant to
+// decide. Meanwhile a tenant's scope may change the rest of the endpoint, but not its state, nor test or delete it: a FieldError for
+// Endpoint.Reason. A suspension is of one endpoint. To keep a tenant from creating others, refuse that where it is authorized.
 func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
+	operator := s.all
 	if s.all {
 		s = s.d.Tenant(e.Tenant)
 	}
@@ -325,13 +329,12 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	if err := s.d.checkEndpoint(&e, &old); err != nil {
 		return Endpoint{}, err
 	}
-	e.Reason = ""
-	if e.State == EndpointDisabled {
-		e.Reason = ReasonCustomer
-		if old.State == EndpointDisabled {
-			e.Reason = old.Reason
+	if !operator && e.State != EndpointDisabled {
+		if err := checkNotSuspended(&old); err != nil {
+			return Endpoint{}, err
 		}
 	}
+	e.Reason = nextReason(&e, &old, operator)
 	if e.Profile != old.Profile {
 		if closed != nil {
 			return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", closed)
@@ -375,7 +378,8 @@ func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret boo
 }
 
 // DeleteEndpoint removes an endpoint for good, at once. Pending deliveries are canceled; what was delivered stays in the log
-// for as long as Config.Retention says.
+// for as long as Config.Retention says. An endpoint that the operator has suspended is not deleted: its tenant could make another
+// one of it.
 func (s Scope) DeleteEndpoint(ctx context.Context, id string) error {
 	return s.DeleteEndpointVersion(ctx, id, 0)
 }
@@ -388,6 +392,13 @@ func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int
 		return err
 	}
 	key := EndpointKey{s.tenant, id}
+	row, err := s.stored(ctx, id)
+	if err == nil {
+		err = checkNotSuspended(&row)
+	}
+	if err != nil {
+		return err
+	}
 	if err := s.d.store.DeleteEndpoint(ctx, key, version, s.d.now()); err != nil {
 		return fmt.Errorf("webhook: delete endpoint %q: %w", id, err)
 	}

@@ -59,7 +59,8 @@ func (t *tests) end(key EndpointKey) {
 	delete(t.now, key)
 }
 
-// Test sends the profile's test event to an endpoint, whatever it is subscribed to and whether or not it is active, in the
+// Test sends the profile's test event to an endpoint, whatever it is subscribed to and whether or not it is active, unless the
+// operator has suspended it, in the
 // caller's goroutine, on a connection of its own. It goes through the same encoding, signing and address checks as any
 // delivery, is logged as an event, a delivery and an attempt, is never retried, and has no effect on the endpoint's health. It
 // needs no Run. If the receiver cannot be reached (ClassDNS, ClassRefused, ClassBlocked), Test takes two seconds, or a multiple
@@ -78,6 +79,9 @@ func (s Scope) test(ctx context.Context, endpointID string) (Attempt, error) {
 	d := s.d
 	endpoint, err := s.opened(ctx, endpointID)
 	if err != nil {
+		return Attempt{}, err
+	}
+	if err := checkNotSuspended(&endpoint); err != nil {
 		return Attempt{}, err
 	}
 	if err := d.tests.begin(endpoint.key()); err != nil {

@@ -62,6 +62,8 @@ func (c *call) fieldRefusal(e *webhook.FieldError) error {
 	case "Query.Cursor":
 		return refuse(http.StatusBadRequest, codeInvalidCursor, "cursor", "cursor is not one that this list gave",
 			"use next_cursor of the page before as it is, or leave it out")
+	case "Endpoint.Reason":
+		return refuse(http.StatusConflict, codeEndpointDisabled, "", "the webhook is suspended", "ask support to lift the suspension")
 	case "tenant", "Query.Tenant": // one that there cannot be has nothing
 		return notFound(c.route.path)
 	}

@@ -28,7 +28,7 @@ type Problem struct {
 	//	conflict                409  something else changed it at the same time
 	//	endpoint_limit          409  there are as many endpoints as there may be
 	//	secret_limit            409  there are as many live secrets as there may be
-	//	endpoint_disabled       409  the endpoint of the delivery is disabled
+	//	endpoint_disabled       409  the endpoint of the delivery is disabled, or the endpoint is suspended
 	//	in_flight               409  the delivery is being sent right now
 	//	precondition_failed     412  If-Match is of another version
 	//	body_too_large          413  the body is over 256 KiB, or 4 KiB where little may be sent

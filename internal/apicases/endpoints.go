@@ -43,6 +43,15 @@ func theKeyStays(t *testing.T, w *World) {
 	}
 }
 
+// suspended lets the operator suspend the endpoint "active".
+func suspended(t *testing.T, w *World) {
+	t.Helper()
+	e := w.stored(t, "active")
+	e.State, e.Reason = webhook.EndpointDisabled, webhook.ReasonOperator
+	_, err := w.Dispatcher.AllTenants().UpdateEndpoint(t.Context(), e)
+	check(t, err)
+}
+
 var endpointCases = []Case{
 	{
 		Name: "endpoints are listed in the order of their ids", Path: "/webhooks", Status: 200, Permission: webhookhttp.PermissionRead,
@@ -169,6 +178,30 @@ var endpointCases = []Case{
 		Name: "a URL goes to another host when the headers are removed", Method: http.MethodPatch, Path: "/webhooks/active",
 		Body: `{"url": "https://new.example/hooks", "headers": null}`, Status: 200,
 		Want: `{"url": "https://new.example/hooks", "headers": {}}`,
+	},
+	{
+		Name: "a suspended endpoint says so", Path: "/webhooks/active", Status: 200, Prepare: suspended,
+		Want: `{"is_active": false, "state": "disabled", "disabled_reason": "operator"}`,
+	},
+	{
+		Name: "a suspended endpoint is not enabled", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"is_active": true}`,
+		Status: 409, Code: "endpoint_disabled", Prepare: suspended,
+	},
+	{
+		Name: "a suspended endpoint is not paused", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"state": "paused"}`,
+		Status: 409, Code: "endpoint_disabled", Prepare: suspended,
+	},
+	{
+		Name: "a suspended endpoint is changed in all else", Method: http.MethodPatch, Path: "/webhooks/active", Status: 200,
+		Body: `{"description": "d", "is_active": false}`, Want: `{"description": "d", "disabled_reason": "operator"}`, Prepare: suspended,
+	},
+	{
+		Name: "a suspended endpoint is not tested", Method: http.MethodPost, Path: "/webhooks/active/test", Status: 409,
+		Code: "endpoint_disabled", Prepare: suspended,
+	},
+	{
+		Name: "a suspended endpoint is not deleted", Method: http.MethodDelete, Path: "/webhooks/active", Status: 409,
+		Code: "endpoint_disabled", Prepare: suspended,
 	},
 	{
 		Name: "an update of several fields", Method: http.MethodPatch, Path: "/webhooks/active",
