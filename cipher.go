@@ -34,6 +34,9 @@ type CipherKey struct {
 // Format implements [fmt.Formatter]: the key does not appear.
 func (k CipherKey) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "{%q %s}", k.ID, redacted) }
 
+// MarshalText implements [encoding.TextMarshaler], which encoding/json and slog use: the key does not appear.
+func (k CipherKey) MarshalText() ([]byte, error) { return []byte(k.ID + " " + redacted), nil }
+
 const (
 	cipherKeyBytes = 32
 	maxCipherKeyID = 64

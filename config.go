@@ -29,6 +29,10 @@ type Config struct {
 	// false.
 	RevealSecrets bool
 
+	// AllowShortSecrets accepts signing secrets of fewer than 16 bytes, for receivers that have such ones. A profile may ask for
+	// more than this does. Defaults to false.
+	AllowShortSecrets bool
+
 	// Network says where requests may go, and how. It also says which URLs endpoints may have, whatever the Transport. The
 	// zero Network allows https to public addresses.
 	Network Network

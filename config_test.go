@@ -17,11 +17,12 @@ import (
 func TestTheZeroConfigHasTheseDefaults(t *testing.T) {
 	const day = 24 * time.Hour
 	want := map[string]any{
-		"Profile":       "standard",
-		"Profiles":      map[string]Profile(nil),
-		"EventTypes":    map[string]string(nil),
-		"KeepUnmatched": false,
-		"RequireSealed": false, "RevealSecrets": false,
+		"Profile":           "standard",
+		"Profiles":          map[string]Profile(nil),
+		"EventTypes":        map[string]string(nil),
+		"KeepUnmatched":     false,
+		"AllowShortSecrets": false,
+		"RequireSealed":     false, "RevealSecrets": false,
 		"Network":        Network{},
 		"Transport":      Transport(nil),
 		"Cipher":         Cipher(nil),

@@ -44,7 +44,8 @@ type Endpoint struct {
 
 	// Header is sent with every request to the endpoint, up to 32 headers. In an update a name with an empty value
 	// keeps its stored value, and a name left out is removed. A stored value goes only to the scheme, host and port
-	// that it was given for: an update that changes those must give every value again.
+	// that it was given for: an update that changes those must give every value again. Headers that HTTP or the library needs
+	// are refused, and so are those that route or rewrite requests, such as X-Forwarded-For, Cookie and Range.
 	Header map[string]Secret
 
 	// Timeout bounds one request from dial to the end of the response, at most Config.MaxTimeout. Zero means
@@ -55,7 +56,7 @@ type Endpoint struct {
 	// Config.PerEndpoint, growing to four times that while answers come quickly.
 	MaxInFlight int
 
-	// Secret is the newest signing secret. It may be given at creation; the profile makes one otherwise. Secrets are
+	// Secret is the newest signing secret. It may be given at creation, with 16 to 4,096 bytes; the profile makes one otherwise. Secrets are
 	// never sent, and stay when the URL changes: rotate when a former receiver should not verify later requests.
 	Secret Secret
 

@@ -139,6 +139,14 @@ func (d *Dispatcher) checkSecrets(p *Profile, e *Endpoint, secrets []Secret) (er
 	if p.Keys != nil {
 		return nil // the profile signs with other keys
 	}
+	for _, secret := range secrets {
+		if len(secret) < minSecret && !d.config.AllowShortSecrets {
+			return &FieldError{
+				field, fmt.Sprintf("has %d bytes, fewer than %d: who sees a request can guess it", len(secret), minSecret),
+				"leave it empty to get one made, or set Config.AllowShortSecrets",
+			}
+		}
+	}
 	defer func() {
 		if err != nil {
 			err = &FieldError{field, "cannot be used: " + err.Error(), "leave it empty to get one made; if that does not help, look at the profile's Signers"}
@@ -223,7 +231,11 @@ func (e *Endpoint) checkHeader(old *Endpoint) error {
 	moved := old != nil && originOf(e.URL) != originOf(old.URL)
 	for name, value := range header {
 		if value != "" {
-			if err := checkNotSealed(fmt.Sprintf("Endpoint.Header[%q]", name), value); err != nil {
+			field := fmt.Sprintf("Endpoint.Header[%q]", name)
+			if err := checkNotRefused(field, name); err != nil {
+				return err
+			}
+			if err := checkNotSealed(field, value); err != nil {
 				return err
 			}
 			continue

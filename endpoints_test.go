@@ -55,7 +55,7 @@ func TestAProfileIsChangedOnlyIfAllLiveSecretsCanSignWithTheNewOne(t *testing.T)
 		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) {
 			c.Profiles = map[string]webhook.Profile{"raw": {Signers: []webhook.Signer{webhook.HMAC{Header: "X-S"}.Sign}}}
 		})
-		r.endpoint("ep1", func(e *webhook.Endpoint) { e.Profile, e.Secret = "raw", "not base64!" })
+		r.endpoint("ep1", func(e *webhook.Endpoint) { e.Profile, e.Secret = "raw", "not base64, but long!" })
 		e, err := r.Tenant(acme).RotateSecret(t.Context(), "ep1", time.Hour)
 		require.NoError(t, err)
 		e.Profile = "standard"

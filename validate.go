@@ -25,6 +25,7 @@ const (
 	maxInFlightOwn   = 1000 // requests
 	maxSecrets       = 10   // live secrets of an endpoint
 	maxSecret        = 4096
+	minSecret        = 16
 )
 
 // reservedHeaders are set by the library or by HTTP itself, or would change how the request is sent: Idempotency-Key makes
@@ -35,7 +36,41 @@ var reservedHeaders = map[string]bool{
 	"Upgrade": true, "Expect": true, "Http2-Settings": true, "Idempotency-Key": true, "X-Idempotency-Key": true,
 }
 
-var reservedHeaderPrefixes = []string{"Content-", "Webhook-"}
+var reservedHeaderPrefixes = []string{"Content-", "Webhook-", "Proxy-"}
+
+// refusedHeaders are of no use to a receiver of webhooks. In requests that come from the
+// application's network they change which resource is asked for, who seems to ask, or open
+// metadata services: so endpoints cannot have them. Events, which are the application's, can.
+var refusedHeaders = map[string]bool{
+	"Accept-Encoding": true, "Cookie": true, "Cookie2": true, "Forwarded": true, "Range": true, "If-Range": true, "Via": true,
+	"X-Method-Override": true, "X-Host": true, "X-Real-Ip": true, "X-Client-Ip": true, "X-Remote-Ip": true, "X-Remote-Addr": true,
+	"X-Cluster-Client-Ip": true, "True-Client-Ip": true, "Cf-Connecting-Ip": true, "Metadata": true, "Metadata-Flavor": true,
+	"X-Google-Metadata-Request": true,
+}
+
+var refusedHeaderPrefixes = []string{"X-Http-Method", "X-Original-", "X-Rewrite-", "X-Forwarded", "X-Aws-Ec2-Metadata-"}
+
+// asServersRead returns a header's canonical name with dashes for underscores. Servers that pass
+// headers on as CGI variables take the two for one.
+func asServersRead(name string) string {
+	return http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+}
+
+// checkNotRefused refuses an endpoint's own header that serves abuse alone.
+func checkNotRefused(field, name string) error {
+	read := asServersRead(name)
+	if refusedHeaders[read] || hasAnyPrefix(read, refusedHeaderPrefixes) {
+		return &FieldError{
+			field, "is refused: it changes how servers and proxies on the way take the request",
+			"leave it out, or use a name that means nothing to them",
+		}
+	}
+	return nil
+}
+
+func hasAnyPrefix(s string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
+}
 
 func checkTenant(field, tenant string) error {
 	if tenant == "" {
@@ -159,8 +194,7 @@ func checkHeader(field, name, value string) error {
 			return &FieldError{field, fmt.Sprintf("has a byte 0x%02x in its value", c), "use visible ASCII, spaces and tabs"}
 		}
 	}
-	canonical := http.CanonicalHeaderKey(name)
-	if reservedHeaders[canonical] || slices.ContainsFunc(reservedHeaderPrefixes, func(p string) bool { return strings.HasPrefix(canonical, p) }) {
+	if read := asServersRead(name); reservedHeaders[read] || hasAnyPrefix(read, reservedHeaderPrefixes) {
 		return &FieldError{field, "is reserved", "choose another name; profiles may set it"}
 	}
 	return nil

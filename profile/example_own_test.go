@@ -54,7 +54,7 @@ func Example_own() {
 		fmt.Println(err)
 		return
 	}
-	_, err = d.Tenant("shop").CreateEndpoint(ctx, webhook.Endpoint{URL: "https://receiver.example", Secret: "s3cret", Events: []string{"*"}})
+	_, err = d.Tenant("shop").CreateEndpoint(ctx, webhook.Endpoint{URL: "https://receiver.example", Secret: "s3cret of 16 bytes at least", Events: []string{"*"}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -78,7 +78,8 @@ func newSender(t *testing.T, profiles ...webhook.Profile) seedSender {
 	t.Helper()
 	network := new(webhooktest.Transport)
 	config := webhook.Config{
-		Transport: network, Profile: "first", Profiles: map[string]webhook.Profile{},
+		AllowShortSecrets: true,
+		Transport:         network, Profile: "first", Profiles: map[string]webhook.Profile{},
 		PollInterval: pollInterval, Logger: slog.New(slog.DiscardHandler),
 	}
 	for i, p := range profiles {

@@ -44,7 +44,8 @@ func newWire(t *testing.T, p webhook.Profile, e webhook.Endpoint) *wire {
 	}
 	var err error
 	w.d, err = webhook.New(memstore.New(memstore.Options{}), webhook.Config{
-		Profiles: map[string]webhook.Profile{"p": p}, Profile: "p",
+		AllowShortSecrets: true,
+		Profiles:          map[string]webhook.Profile{"p": p}, Profile: "p",
 		Transport: w.net, Logger: slog.New(slog.DiscardHandler), PollInterval: pollInterval,
 	})
 	require.NoError(t, err)

@@ -2,9 +2,9 @@
 // It is what an application of yours would have, and no more: a Dispatcher on the application's own database, the customers' API
 // of webhookhttp behind the application's authentication, and two handlers that emit, one of them within a transaction.
 //
-//	go run ./examples/server -allow-private
+//	WEBHOOK_TOKEN=dev-token go run ./examples/server -allow-private
 //
-// Its flags, each of which an environment variable may set instead, are printed by -help.
+// Without a token it makes one and logs it. Its flags, each of which an environment variable may set instead, are printed by -help.
 package main
 
 import (
@@ -98,7 +98,10 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	logger.InfoContext(ctx, "listening", "url", "http://"+listener.Addr().String(), "token", o.Token, "database", database.Redacted(o.Database))
+	logger.InfoContext(ctx, "listening", "url", "http://"+listener.Addr().String(), "database", database.Redacted(o.Database))
+	if o.Generated {
+		logger.InfoContext(ctx, "no token was given: this one was made for this run", "token", o.Token)
+	}
 	if o.AllowPrivate {
 		logger.WarnContext(ctx, "endpoints may have http:// URLs and private addresses: for development only")
 	}

@@ -61,8 +61,11 @@ func start(t *testing.T, databaseName string, args ...string) *running {
 	t.Helper()
 	args = append([]string{"-addr", "127.0.0.1:0", "-allow-private", "-database", databaseName}, args...)
 	o, err := parse(args, func(key string) string {
-		if key == "WEBHOOK_KEYS" {
+		switch key {
+		case "WEBHOOK_KEYS":
 			return os.Getenv(key)
+		case "WEBHOOK_TOKEN":
+			return "dev-token"
 		}
 		return ""
 	}, io.Discard)
@@ -262,10 +265,30 @@ func TestEveryFlagMayBeGivenByTheEnvironment(t *testing.T) {
 	o, err := parse(nil, getenv, io.Discard)
 	require.NoError(t, err)
 	keys := []webhook.CipherKey{{ID: "b", Key: bytes.Repeat([]byte{1}, 32)}, {ID: "a", Key: bytes.Repeat([]byte{2}, 32)}}
-	assert.Equal(t, options{":1", "memory", "t", true, []time.Duration{5 * time.Second, time.Minute}, 7, keys}, o)
+	assert.Equal(t, options{":1", "memory", "t", false, true, []time.Duration{5 * time.Second, time.Minute}, 7, keys}, o)
 	o, err = parse([]string{"-token", "flag", "-retry-schedule", "1ms"}, getenv, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, options{":1", "memory", "flag", true, []time.Duration{time.Millisecond}, 7, keys}, o)
+	assert.Equal(t, options{":1", "memory", "flag", false, true, []time.Duration{time.Millisecond}, 7, keys}, o)
+}
+
+func TestATokenIsLoggedOnlyIfItWasMadeForThisRun(t *testing.T) {
+	given := start(t, "memory")
+	given.stop()
+	assert.NotContains(t, given.log.String(), "dev-token")
+
+	o, err := parse([]string{"-addr", "127.0.0.1:0", "-database", "memory"}, func(string) string { return "" }, io.Discard)
+	require.NoError(t, err)
+	again, err := parse(nil, func(string) string { return "" }, io.Discard)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, len(o.Token), 26)
+	assert.NotEqual(t, o.Token, again.Token)
+	ctx, cancel := context.WithCancel(t.Context())
+	log := &syncBuffer{}
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, o, log) }()
+	assert.Eventually(t, func() bool { return strings.Contains(log.String(), "token="+o.Token) }, patience, 10*time.Millisecond)
+	cancel()
+	require.NoError(t, <-ended)
 }
 
 func TestABadFlagIsNamed(t *testing.T) {
@@ -275,7 +298,6 @@ func TestABadFlagIsNamed(t *testing.T) {
 		want string
 	}{
 		{args: []string{"-workers", "0"}, want: "-workers 0: use 1 or more"},
-		{args: []string{"-token", ""}, want: "-token is empty"},
 		{args: []string{"-retry-schedule", "1s,soon"}, want: `"soon": use durations`},
 		{args: []string{"serve"}, want: `unknown argument "serve"`},
 		{env: map[string]string{"WEBHOOK_KEYS": strings.Repeat("01", 32)}, want: "WEBHOOK_KEYS: not id:64 hex digits"},

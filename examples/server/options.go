@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -20,6 +21,7 @@ type options struct {
 	Addr         string
 	Database     string
 	Token        string
+	Generated    bool // the token is of this run
 	AllowPrivate bool
 	Retries      []time.Duration
 	Workers      int
@@ -44,7 +46,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (o options,
 	o.Retries = []time.Duration{time.Second, time.Second, 2 * time.Second}
 	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "where to listen, `host:port`")
 	flags.StringVar(&o.Database, "database", "webhook.db", database.Usage)
-	flags.StringVar(&o.Token, "token", "dev-token", "the bearer token that requests must have")
+	flags.StringVar(&o.Token, "token", "", "the bearer token that requests must have; everybody on the machine sees flags, so prefer the environment (default one that is made and logged)")
 	flags.BoolVar(&o.AllowPrivate, "allow-private", false, "development: allow endpoints with http:// and with private and loopback addresses, such as 127.0.0.1")
 	flags.Var((*schedule)(&o.Retries), "retry-schedule", "the `waits` before each retry")
 	flags.IntVar(&o.Workers, "workers", 1024, "requests to endpoints at once, at most")
@@ -65,11 +67,12 @@ func parse(args []string, getenv func(string) string, out io.Writer) (o options,
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	if o.Token == "" {
+		o.Token, o.Generated = rand.Text(), true
+	}
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unknown argument %q: see -help", flags.Arg(0))
-	case o.Token == "":
-		return o, errors.New("-token is empty: without one everybody may do everything")
 	case o.Workers < 1:
 		return o, fmt.Errorf("-workers %d: use 1 or more", o.Workers)
 	}
