@@ -38,7 +38,7 @@ func TestSlackPutsTheDataIntoItsEnvelope(t *testing.T) {
 		})
 		assertBody(t, `{"team_id":"T061EG9R6","api_app_id":"A0PNCHHK2","event":{"type":"app_mention","text":"<@U1> é &","ts":1e400},`+
 			`"type":"event_callback","event_id":"Ev0PV52K25","event_time":1525215129}`, r)
-		verify, err := receive.Slack(receive.Window{}, "signing-secret")
+		verify, err := receive.Slack(receive.Window{}, receive.AllowShort("signing-secret"))
 		event := verified(t, verify, err, r)
 		assert.Equal(t, "Ev0PV52K25", event.ID)
 		assert.Equal(t, r.Time.Truncate(time.Second), event.Time)
@@ -70,7 +70,7 @@ func TestSlackRetriesAtOnceAfterOneAndAfterFiveMinutesAndCounts(t *testing.T) {
 		requireWithin(t, []time.Duration{0, time.Minute, 5 * time.Minute}, w.waits())
 		assert.Equal(t, webhook.DeliveryFailed, w.delivery("Ev1").State)
 		assert.Equal(t, webhook.EndpointActive, w.state())
-		verify, err := receive.Slack(receive.Window{Tolerance: -1}, "signing-secret")
+		verify, err := receive.Slack(receive.Window{Tolerance: -1}, receive.AllowShort("signing-secret"))
 		for i, r := range w.net.Sent() {
 			want := map[string]string{}
 			if i > 0 {
@@ -128,7 +128,7 @@ func TestSlackTestsWithTheHandshakeOfANewURL(t *testing.T) {
 				a, err := w.scope.Test(t.Context(), w.endpoint.ID)
 				require.NoError(t, err)
 				assert.Equal(t, c.want, profile.SlackVerified(a))
-				verify, err := receive.Slack(receive.Window{}, "signing-secret")
+				verify, err := receive.Slack(receive.Window{}, receive.AllowShort("signing-secret"))
 				verified(t, verify, err, w.net.Sent()[0])
 			})
 		})

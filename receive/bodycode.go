@@ -34,12 +34,12 @@ func matches(code string, keys [][]byte, parts ...[]byte) bool {
 }
 
 // hexBody verifies a header that is prefix and the hex HMAC-SHA256 of the body. identify finds the event's id.
-func hexBody(name, prefix string, secrets []string, identify func(*http.Request, []byte) string) (Verifier, error) {
+func hexBody(name, prefix string, secrets []string, idName string, identify func([]byte) string) (Verifier, error) {
 	keys, err := plainKeys(secrets)
 	if err != nil {
 		return nil, err
 	}
-	return func(r *http.Request, body []byte) (Event, error) {
+	return builtIn(func(r *http.Request, body []byte) (Event, error) {
 		value, err := header(r.Header, name)
 		if err != nil {
 			return Event{}, err
@@ -48,14 +48,21 @@ func hexBody(name, prefix string, secrets []string, identify func(*http.Request,
 		if !prefixed || !isHex(code, 32) {
 			return Event{}, fmt.Errorf("%w: %s is not %q and 64 lowercase hex digits", ErrMalformed, name, prefix)
 		}
+		id, err := optionalHeader(r.Header, idName)
+		if err != nil || isHeaderOnly(r) {
+			return Event{}, err
+		}
 		if !matches(code, keys, body) {
 			return Event{}, ErrNoMatch
 		}
-		return Event{ID: identify(r, body), Body: body, Header: r.Header}, nil
-	}, nil
+		if id == "" {
+			id = identify(body)
+		}
+		return Event{ID: id, Body: body, Header: r.Header}, nil
+	}), nil
 }
 
-func withoutID(*http.Request, []byte) string { return "" }
+func withoutID([]byte) string { return "" }
 
 // base64Length is the length of an HMAC-SHA256 in padded base64.
 var base64Length = base64.StdEncoding.EncodedLen(32)

@@ -49,7 +49,7 @@ func TestACodeHasOneSpelling(t *testing.T) {
 
 // Base64 leaves bits at the end, which a lenient decoder does not look at.
 func TestShopifyRefusesBase64WithOtherBitsAtTheEnd(t *testing.T) {
-	verify, err := Shopify("hush")
+	verify, err := Shopify(AllowShort("hush"))
 	require.NoError(t, err)
 	code := base64.StdEncoding.EncodeToString(reference("hush", "body"))
 	last := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", code[42])
@@ -91,7 +91,7 @@ func TestTheIDIsFoundInWhatIsSigned(t *testing.T) {
 }
 
 func TestSlackFindsTheIDInEventsAndVerifiesForms(t *testing.T) {
-	verify, err := Slack(Window{Now: clock(1700000000, 0)}, "secret")
+	verify, err := Slack(Window{Now: clock(1700000000, 0)}, AllowShort("secret"))
 	require.NoError(t, err)
 	for body, want := range map[string]string{
 		`{"event_id":"Ev1","type":"event_callback"}`:  "Ev1",

@@ -26,6 +26,6 @@ type Event struct {
 // be trusted. The event shares r.Header and body.
 //
 // Those of this package read the Header of r, Keygen's also its Method, Host, RequestURI and URL, and nothing else: where there is
-// no server, make an [http.Request] with these. They compare in constant time, and take time and memory in proportion to the body,
-// whatever the headers are. They may be called concurrently.
+// no server, make an [http.Request] with these. They compare in constant time, and take time and memory in proportion to the body:
+// an HMAC of it for each secret, and an Ed25519 signature's hash for each public key, eight times at most. They may be called concurrently.
 type Verifier func(r *http.Request, body []byte) (Event, error)

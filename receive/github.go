@@ -14,14 +14,12 @@ const githubDelivery = "X-GitHub-Delivery"
 // GitHub returns a verifier of GitHub's X-Hub-Signature-256 header, "sha256=" and the hex HMAC-SHA256 of the body, also where the
 // webhook's content type is a form. A secret is the text that was typed into the webhook's settings.
 //
-// Event.ID is X-GitHub-Delivery, which redeliveries repeat. It is not signed, and neither is X-GitHub-Event, nor any timestamp.
+// Event.ID is X-GitHub-Delivery, which redeliveries repeat; a request with two of them is refused. It is not signed, and neither is X-GitHub-Event, nor any timestamp.
 // GitHub sends bodies of up to 25 MB, so Config.MaxBody may have to be larger than its default.
 //
 // Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 func GitHub(secrets ...string) (Verifier, error) {
-	return hexBody("X-Hub-Signature-256", "sha256=", secrets, func(r *http.Request, _ []byte) string {
-		return r.Header.Get(githubDelivery)
-	})
+	return hexBody("X-Hub-Signature-256", "sha256=", secrets, githubDelivery, withoutID)
 }
 
 // GitHubLegacySHA1 returns a verifier of the X-Hub-Signature header, "sha1=" and the hex HMAC-SHA1 of the body, which old versions of
@@ -33,7 +31,7 @@ func GitHubLegacySHA1(secrets ...string) (Verifier, error) {
 		return nil, err
 	}
 	const name = "X-Hub-Signature"
-	return func(r *http.Request, body []byte) (Event, error) {
+	return builtIn(func(r *http.Request, body []byte) (Event, error) {
 		value, err := header(r.Header, name)
 		if err != nil {
 			return Event{}, err
@@ -42,13 +40,17 @@ func GitHubLegacySHA1(secrets ...string) (Verifier, error) {
 		if !prefixed || !isHex(code, sha1.Size) {
 			return Event{}, fmt.Errorf(`%w: %s is not "sha1=" and 40 lowercase hex digits`, ErrMalformed, name)
 		}
+		id, err := optionalHeader(r.Header, githubDelivery)
+		if err != nil || isHeaderOnly(r) {
+			return Event{}, err
+		}
 		for _, key := range keys {
 			mac := hmac.New(sha1.New, key)
 			mac.Write(body)
 			if hmac.Equal([]byte(code), hex.AppendEncode(nil, mac.Sum(nil))) {
-				return Event{ID: r.Header.Get(githubDelivery), Body: body, Header: r.Header}, nil
+				return Event{ID: id, Body: body, Header: r.Header}, nil
 			}
 		}
 		return Event{}, ErrNoMatch
-	}, nil
+	}), nil
 }

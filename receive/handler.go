@@ -21,7 +21,8 @@ const (
 
 // Config says how a [Handler] works.
 type Config struct {
-	// Verify checks each request. Required.
+	// Verify checks each request. What a constructor of this package returned also refuses requests by their header alone, with
+	// 401, before the body is read. Required.
 	Verify Verifier
 
 	// Handle is called with each event that has been verified, concurrently. nil means that the event is safe: the sender gets
@@ -71,7 +72,8 @@ type Result struct {
 //
 // If Handle panics, the claim is released and the panic goes on, to net/http, which logs it and closes the connection.
 type Handler struct {
-	config Config
+	config    Config
+	isBuiltIn bool // Config.Verify can check the header alone
 }
 
 // NewHandler returns a Handler. The error says which field of c is wrong.
@@ -92,7 +94,7 @@ func NewHandler(c Config) (*Handler, error) {
 	if c.Observe == nil {
 		c.Observe = logResult
 	}
-	return &Handler{config: c}, nil
+	return &Handler{config: c, isBuiltIn: isBuiltIn(c.Verify)}, nil
 }
 
 // ServeHTTP implements [http.Handler].
@@ -120,6 +122,11 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (Event, int, e
 	}
 	if r.ContentLength > h.config.MaxBody {
 		return Event{}, http.StatusRequestEntityTooLarge, &http.MaxBytesError{Limit: h.config.MaxBody}
+	}
+	if h.isBuiltIn {
+		if err := checkHeader(h.config.Verify, r); err != nil {
+			return Event{}, http.StatusUnauthorized, err
+		}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.config.MaxBody))
 	if err != nil {

@@ -2,7 +2,6 @@ package receive
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 )
 
@@ -16,11 +15,11 @@ import (
 // Source: https://www.key.ai/help/webhooks/webhooks-signature-verification
 func Key(secrets ...string) (Verifier, error) {
 	for i, secret := range secrets {
-		if strings.HasPrefix(secret, "wh_") {
+		if strings.HasPrefix(strings.TrimPrefix(secret, shortMark), "wh_") {
 			return nil, badSecret(i, `begins with "wh_": that is the client id, which is public; use the client secret, "sk_…"`)
 		}
 	}
-	return hexBody("X-Webhook-Signature", "sha256=", secrets, func(_ *http.Request, body []byte) string {
+	return hexBody("X-Webhook-Signature", "sha256=", secrets, "", func(body []byte) string {
 		var fields struct {
 			EventID string `json:"eventId"`
 		}

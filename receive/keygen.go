@@ -53,7 +53,7 @@ func newKeygen(window Window, prefix string, publicKeys []string) (Verifier, err
 		}
 	}
 	dateName, digestName := prefix+"Date", prefix+"Digest"
-	return func(r *http.Request, body []byte) (Event, error) {
+	return builtIn(func(r *http.Request, body []byte) (Event, error) {
 		value, err := header(r.Header, keygenName)
 		if err != nil {
 			return Event{}, err
@@ -77,6 +77,9 @@ func newKeygen(window Window, prefix string, publicKeys []string) (Verifier, err
 		if err = window.judge(at); err != nil {
 			return Event{}, err
 		}
+		if isHeaderOnly(r) {
+			return Event{}, nil
+		}
 		if digest != signature.BodyDigest(body) {
 			return Event{}, fmt.Errorf("%w: %s is not that of the body", ErrNoMatch, digestName)
 		}
@@ -87,7 +90,7 @@ func newKeygen(window Window, prefix string, publicKeys []string) (Verifier, err
 			}
 		}
 		return Event{}, ErrNoMatch
-	}, nil
+	}), nil
 }
 
 const keygenName = "Keygen-Signature"

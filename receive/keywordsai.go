@@ -21,10 +21,13 @@ func KeywordsAI(secrets ...string) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(r *http.Request, body []byte) (Event, error) {
+	return builtIn(func(r *http.Request, body []byte) (Event, error) {
 		codes, err := keywordsAICodes(r.Header)
 		if err != nil {
 			return Event{}, err
+		}
+		if isHeaderOnly(r) {
+			return Event{}, nil
 		}
 		for _, code := range codes {
 			if matches(code, keys, body) {
@@ -41,7 +44,7 @@ func KeywordsAI(secrets ...string) (Verifier, error) {
 			}
 		}
 		return Event{}, ErrNoMatch
-	}, nil
+	}), nil
 }
 
 // keywordsAICodes returns the signatures under the old and the new name of the header, of which there must be one.

@@ -13,7 +13,7 @@ func keywordsAIRequest(name, signed string) *http.Request {
 }
 
 func TestKeywordsAIReadsEitherHeader(t *testing.T) {
-	verify, err := KeywordsAI("secret")
+	verify, err := KeywordsAI(AllowShort("secret"))
 	require.NoError(t, err)
 	for _, name := range []string{"X-Keywordsai-Signature", "X-Respan-Signature"} {
 		_, err = verify(keywordsAIRequest(name, `{"a": 1}`), []byte(`{"a": 1}`))
@@ -29,7 +29,7 @@ func TestKeywordsAIReadsEitherHeader(t *testing.T) {
 }
 
 func TestKeywordsAIWritesTheBodyAgainAndHandsOnWhatWasSigned(t *testing.T) {
-	verify, err := KeywordsAI("secret")
+	verify, err := KeywordsAI(AllowShort("secret"))
 	require.NoError(t, err)
 	signed := `{"b": [1, 2.0, "\u00e9"], "a": null}`
 	for _, body := range []string{
@@ -49,7 +49,7 @@ func TestKeywordsAIWritesTheBodyAgainAndHandsOnWhatWasSigned(t *testing.T) {
 }
 
 func TestKeywordsAIVerifiesBytesThatAreNotJSON(t *testing.T) {
-	verify, err := KeywordsAI("secret")
+	verify, err := KeywordsAI(AllowShort("secret"))
 	require.NoError(t, err)
 	event, err := verify(keywordsAIRequest("X-Respan-Signature", "\xff"), []byte("\xff"))
 	assert.NoError(t, err)

@@ -9,6 +9,8 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
+const shopifyID = "X-Shopify-Webhook-Id"
+
 // Shopify returns a verifier of Shopify's X-Shopify-Hmac-Sha256 header, the base64 HMAC-SHA256 of the body. A secret is the app's
 // client secret as text; after it was rotated, Shopify goes on to sign with the old one for up to an hour.
 //
@@ -22,7 +24,7 @@ func Shopify(secrets ...string) (Verifier, error) {
 		return nil, err
 	}
 	const name = "X-Shopify-Hmac-Sha256"
-	return func(r *http.Request, body []byte) (Event, error) {
+	return builtIn(func(r *http.Request, body []byte) (Event, error) {
 		value, err := header(r.Header, name)
 		if err != nil {
 			return Event{}, err
@@ -30,13 +32,17 @@ func Shopify(secrets ...string) (Verifier, error) {
 		if code, err := base64.StdEncoding.Strict().DecodeString(value); err != nil || len(value) != base64Length || len(code) != 32 {
 			return Event{}, fmt.Errorf("%w: %s is not 32 bytes in standard base64", ErrMalformed, name)
 		}
+		id, err := optionalHeader(r.Header, shopifyID)
+		if err != nil || isHeaderOnly(r) {
+			return Event{}, err
+		}
 		for _, key := range keys {
 			if hmac.Equal([]byte(value), base64HMAC(key, body)) {
-				return Event{ID: r.Header.Get("X-Shopify-Webhook-Id"), Body: body, Header: r.Header}, nil
+				return Event{ID: id, Body: body, Header: r.Header}, nil
 			}
 		}
 		return Event{}, ErrNoMatch
-	}, nil
+	}), nil
 }
 
 // base64HMAC returns HMAC-SHA256 under key of body, in base64.

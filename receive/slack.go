@@ -21,7 +21,7 @@ func Slack(window Window, secrets ...string) (Verifier, error) {
 		return nil, err
 	}
 	const timeName, name = "X-Slack-Request-Timestamp", "X-Slack-Signature"
-	return func(r *http.Request, body []byte) (Event, error) {
+	return builtIn(func(r *http.Request, body []byte) (Event, error) {
 		timestamp, err := header(r.Header, timeName)
 		if err != nil {
 			return Event{}, err
@@ -38,11 +38,14 @@ func Slack(window Window, secrets ...string) (Verifier, error) {
 		if err != nil {
 			return Event{}, err
 		}
+		if isHeaderOnly(r) {
+			return Event{}, nil
+		}
 		if !matches(code, keys, []byte("v0:"+timestamp+":"), body) {
 			return Event{}, ErrNoMatch
 		}
 		return Event{ID: slackID(body), Time: at, Body: body, Header: r.Header}, nil
-	}, nil
+	}), nil
 }
 
 func slackID(body []byte) string {

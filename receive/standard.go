@@ -25,9 +25,9 @@ func Standard(window Window, secrets ...string) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(r *http.Request, body []byte) (Event, error) {
-		return keys.verify(window, "Webhook-", r.Header, body)
-	}, nil
+	return builtIn(func(r *http.Request, body []byte) (Event, error) {
+		return keys.verify(window, "Webhook-", r, body)
+	}), nil
 }
 
 // Svix returns a verifier of requests that Svix sends for a provider: [Standard] with the headers svix-id, svix-timestamp and
@@ -39,12 +39,12 @@ func Svix(window Window, secrets ...string) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(r *http.Request, body []byte) (Event, error) {
+	return builtIn(func(r *http.Request, body []byte) (Event, error) {
 		if len(r.Header.Values("Svix-Signature")) == 0 {
-			return keys.verify(window, "Webhook-", r.Header, body)
+			return keys.verify(window, "Webhook-", r, body)
 		}
-		return keys.verify(window, "Svix-", r.Header, body)
-	}, nil
+		return keys.verify(window, "Svix-", r, body)
+	}), nil
 }
 
 // standardKeys are the keys of a Standard Webhooks verifier.
@@ -92,7 +92,8 @@ func standardKeysOf(secrets []string) (standardKeys, error) {
 	return keys, nil
 }
 
-func (k standardKeys) verify(window Window, prefix string, h http.Header, body []byte) (Event, error) {
+func (k standardKeys) verify(window Window, prefix string, r *http.Request, body []byte) (Event, error) {
+	h := r.Header
 	var values [3]string
 	for i, name := range []string{"Id", "Timestamp", "Signature"} {
 		var err error
@@ -110,6 +111,9 @@ func (k standardKeys) verify(window Window, prefix string, h http.Header, body [
 	at, err := window.judgeUnix(prefix+"Timestamp", timestamp)
 	if err != nil {
 		return Event{}, err
+	}
+	if isHeaderOnly(r) {
+		return Event{}, nil
 	}
 	signatures := strings.Split(list, " ")
 	if !k.matchSymmetric(signatures, id, at.Unix(), body) && !k.matchPublic(signatures, id, timestamp, body) {
@@ -135,22 +139,44 @@ func (k standardKeys) matchPublic(signatures []string, id, timestamp string, bod
 		return false
 	}
 	var message []byte
+	tried := 0
 	for _, one := range signatures {
 		encoded, isV1a := strings.CutPrefix(one, "v1a,")
 		if !isV1a || len(encoded) != base64.StdEncoding.EncodedLen(ed25519.SignatureSize) {
 			continue
 		}
 		code, err := base64.StdEncoding.Strict().DecodeString(encoded)
-		if err != nil {
+		if err != nil || !isReduced(code[ed25519.SignatureSize/2:]) {
 			continue
+		}
+		if tried++; tried > maxPublicSignatures {
+			return false
 		}
 		if message == nil {
 			message = append([]byte(id+"."+timestamp+"."), body...)
 		}
 		for _, key := range k.public {
-			if ed25519.Verify(key, message, code) {
+			if verifyEd25519(key, message, code) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// verifyEd25519 hashes the message once. It is a variable for tests, which count the bytes.
+var verifyEd25519 = ed25519.Verify
+
+// isReduced reports whether s, the little-endian second half of an Ed25519 signature, is less than
+// the order of the group, as RFC 8032 §5.1.7 demands. ed25519.Verify looks at it after the hash.
+func isReduced(s []byte) bool {
+	order := [...]byte{ // 2^252 + 27742317777372353535851937790883648493, little-endian
+		0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x10,
+	}
+	for i := len(order) - 1; i >= 0; i-- {
+		if s[i] != order[i] {
+			return s[i] < order[i]
 		}
 	}
 	return false

@@ -22,7 +22,7 @@ func Stripe(window Window, secrets ...string) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(r *http.Request, body []byte) (Event, error) {
+	return builtIn(func(r *http.Request, body []byte) (Event, error) {
 		value, err := header(r.Header, stripeName)
 		if err != nil {
 			return Event{}, err
@@ -35,6 +35,9 @@ func Stripe(window Window, secrets ...string) (Verifier, error) {
 		if err != nil {
 			return Event{}, err
 		}
+		if isHeaderOnly(r) {
+			return Event{}, nil
+		}
 		for _, key := range keys {
 			want := hexHMAC(key, []byte(timestamp+"."), body)
 			if anyEqual(codes, want) {
@@ -42,7 +45,7 @@ func Stripe(window Window, secrets ...string) (Verifier, error) {
 			}
 		}
 		return Event{}, ErrNoMatch
-	}, nil
+	}), nil
 }
 
 // parseStripe returns the timestamp and the v1 signatures of a Stripe-Signature.

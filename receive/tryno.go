@@ -7,5 +7,5 @@ package receive
 //
 // Source: https://docs.tryno.io/api-reference/webhooks
 func Tryno(secrets ...string) (Verifier, error) {
-	return hexBody("X-Tryno-Signature", "", secrets, withoutID)
+	return hexBody("X-Tryno-Signature", "", secrets, "", withoutID)
 }
