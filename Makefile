@@ -17,7 +17,7 @@ heading = @echo "== $@: $(1)"
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help fmt lint vet test race bench soak fuzz cover tidy consumer ci fmt-check tidy-check standalone quickstart
+.PHONY: help fmt lint vuln vuln-each vet test race bench soak fuzz cover tidy consumer ci fmt-check tidy-check standalone quickstart
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,15 @@ fmt: ## Format all Go files (gofumpt, goimports)
 lint: ## Run golangci-lint in every module
 	$(call heading,golangci-lint in every module)
 	$(call each,$(LINTER) run ./...)
+
+vuln: ## Look for known vulnerabilities in every module, where vuln.go.dev can be reached
+	$(call heading,govulncheck in every module)
+	@if curl -sfm 10 -o /dev/null https://vuln.go.dev/index/db.json; then \
+		$(MAKE) --no-print-directory vuln-each; \
+	else echo "skipped: https://vuln.go.dev cannot be reached"; fi
+
+vuln-each:
+	$(call each,go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...)
 
 vet: ## Run go vet in every module
 	$(call heading,go vet in every module)

@@ -141,12 +141,23 @@ func emitted(r webhook.Receipt) receiptJSON {
 	return out
 }
 
+// isWebhook reports whether a request was made by this library. Whoever registers the application's
+// own API as an endpoint, with a token of theirs as its header, would have each event make another.
+// Endpoints cannot set either header; an application with profiles that change them names theirs.
+func isWebhook(r *http.Request) bool {
+	return r.Header.Get("Webhook-Id") != "" || strings.HasPrefix(r.UserAgent(), "gowebhook/")
+}
+
 // read authorizes a request and reads its body. If it returns false it has answered.
 func (a *api) read(w http.ResponseWriter, r *http.Request, body any) (tenant string, ok bool) {
 	tenant, err := a.authorize(r, "")
 	if err != nil {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		a.refuse(w, r, http.StatusUnauthorized, "unauthenticated", "", "the request has no valid token", "send Authorization: Bearer <token>")
+		return "", false
+	}
+	if isWebhook(r) {
+		a.refuse(w, r, http.StatusLoopDetected, "loop_detected", "", "the request is a webhook", "do not register this API as an endpoint")
 		return "", false
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {

@@ -271,6 +271,19 @@ func TestEveryFlagMayBeGivenByTheEnvironment(t *testing.T) {
 	assert.Equal(t, options{":1", "memory", "flag", false, true, []time.Duration{time.Millisecond}, 7, keys}, o)
 }
 
+// An endpoint may be the application's own API, with its owner's token as a header.
+func TestAWebhookMakesNoEvent(t *testing.T) {
+	s := start(t, "memory")
+	body := `{"url":"` + s.url + acme + `/events","events":["*"],"headers":{"Authorization":"Bearer dev-token"}}`
+	var created struct{ ID string }
+	require.Equal(t, http.StatusCreated, s.post(acme+"/webhooks", body, &created))
+	var result struct {
+		StatusCode int `json:"status_code"`
+	}
+	require.Equal(t, http.StatusOK, s.post(acme+"/webhooks/"+created.ID+"/test", "", &result))
+	assert.Equal(t, http.StatusLoopDetected, result.StatusCode)
+}
+
 func TestATokenIsLoggedOnlyIfItWasMadeForThisRun(t *testing.T) {
 	given := start(t, "memory")
 	given.stop()
