@@ -77,7 +77,7 @@ func (d *dialect) compile(o *Options) []*statement {
 			sql = everywhere[op(n)]
 		}
 		if d == &mysql {
-			sql = mysqlBounded(op(n), sql)
+			sql = mysqlBounded(op(n), mysqlByKey(sql))
 		}
 		if sql != "" {
 			compiled[n] = compile(names.Replace(sql))

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -35,6 +36,22 @@ const (
 // mysqlOfCaller are the statements that also run in the caller's transaction, which waits as the caller has set.
 var mysqlOfCaller = []op{insertEvent, insertNew, sameEvent, insertOutboxRow, insertOutbox, deleteEvent, deleteOutbox}
 
+// mysqlChange finds the table of a statement that changes rows of one.
+var mysqlChange = regexp.MustCompile(`^(?:(UPDATE) ({\w+}) SET|(DELETE) FROM ({\w+}) WHERE)`)
+
+// mysqlByKey makes a statement that changes rows of one table find them by the primary key. The server reads the whole
+// table otherwise if the table is small, or if the keys are many of its rows. Then it waits for the rows of others, for as
+// long as their transactions are open.
+func mysqlByKey(sql string) string {
+	return mysqlChange.ReplaceAllStringFunc(sql, func(head string) string {
+		m := mysqlChange.FindStringSubmatch(head)
+		if m[1] != "" {
+			return "UPDATE " + m[2] + " FORCE INDEX (PRIMARY) SET"
+		}
+		return "DELETE " + m[4] + " FROM " + m[4] + " FORCE INDEX (PRIMARY) WHERE"
+	})
+}
+
 // mysqlBounded lets a statement that changes rows wait for 5 seconds on MySQL, as the session's setting does on MariaDB.
 func mysqlBounded(o op, sql string) string {
 	if slices.Contains(mysqlOfCaller, o) {
@@ -48,8 +65,11 @@ func mysqlBounded(o op, sql string) string {
 	return sql
 }
 
-// mysql is the SQL that MariaDB and MySQL have in common. Lists of keys stay on the primary key; joins with a list force their
-// order.
+// mysql is the SQL that MariaDB and MySQL have in common. Joins with a list force their order.
+//
+// Each statement that locks rows, or changes them, names the index that finds them; see mysqlByKey. Those that lock or
+// delete the rows of several keys join them with a list: for a list of keys in IN the server may read the whole table
+// although the index is named.
 var mysql = dialect{
 	name:      "mysql",
 	renderer:  mysqlRenderer{},
@@ -63,7 +83,7 @@ var mysql = dialect{
 		insertEvents: mysqlPatience + `INSERT` + mysqlHint + `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES {tuples} ON DUPLICATE KEY UPDATE dup = dup + 1`,
 		findEvents:       `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e WHERE (e.tenant, e.id) IN ({keys})`,
-		deleteEvents:     `DELETE FROM {events} WHERE uid IN ({keys})`,
+		deleteEvents:     `DELETE e FROM {v uid uuid} STRAIGHT_JOIN {events} e FORCE INDEX (PRIMARY) ON e.uid = v.uid`,
 		insertOutbox:     `INSERT INTO {outbox} (event_uid, due_at) VALUES {tuples}`,
 		insertQueue:      `INSERT INTO {queue} (` + queueColumns + `) VALUES {tuples}`,
 		insertDeliveries: `INSERT INTO {deliveries} (` + deliveryColumns + `) VALUES {tuples}`,
@@ -84,49 +104,53 @@ var mysql = dialect{
 			(SELECT lane FROM {queue} WHERE lane > ` + mysqlZero + ` AND lane < ` + mysqlParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
-		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} FORCE INDEX (outbox_due) WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
 			FROM {events} e WHERE e.uid IN ({keys})`,
-		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at <= $1
+		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} FORCE INDEX (queue_lane_due)
+			WHERE lane = ` + mysqlZero + ` AND due_at <= $1
 			ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		wakeDeliveries: `UPDATE {queue} SET lane = ref WHERE (event_uid, endpoint_id) IN ({keys})`,
 		readyLanes:     `SELECT lane FROM {queue} WHERE lane > $1 AND lane <= $2 GROUP BY lane LIMIT $3`,
 		readStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys})`,
 		readLanes:      `SELECT s.parked, ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys})`,
-		lockLanes: `SELECT s.ref, s.state, s.blocked_until, s.parked FROM {status} s FORCE INDEX (PRIMARY) WHERE s.ref IN ({keys})
-			FOR UPDATE SKIP LOCKED`,
+		lockLanes: `SELECT s.ref, s.state, s.blocked_until, s.parked FROM {v ref uuid}
+			STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref FOR UPDATE SKIP LOCKED`,
 		markLanes: `UPDATE {status} FORCE INDEX (PRIMARY) SET parked = $1 WHERE ref IN ({keys})`,
 		readyInLanes: `{each}(SELECT q.event_uid, q.endpoint_id, q.ref FROM {queue} q FORCE INDEX (queue_lane_due) WHERE q.lane = @1
 			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end}`,
 		filledLanes: `{each}(SELECT q.lane FROM {queue} q WHERE q.lane = @1 ORDER BY q.due_at LIMIT 1){end}`,
-		moveDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid} STRAIGHT_JOIN {queue} q
+		moveDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY)
 			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id SET q.lane = v.lane`,
 		freeLanes: `SELECT ref FROM {status} FORCE INDEX (status_parked) WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
 			ORDER BY blocked_until LIMIT $2 FOR UPDATE SKIP LOCKED`,
-		lockStatus: mysqlPatience + `SELECT` + mysqlHint + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys}) FOR UPDATE`,
-		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN ({keys}) AND s.circuit = 1 AND s.blocked_until <= $1
+		lockStatus: mysqlPatience + `SELECT` + mysqlHint + statusColumns + ` FROM {v ref uuid}
+			STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref FOR UPDATE`,
+		freeProbes: `SELECT s.ref FROM {v ref uuid} STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref WHERE s.circuit = 1 AND s.blocked_until <= $1
 			FOR UPDATE SKIP LOCKED`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN ({keys})`,
-		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1 AND q.leased_until <= $1
+		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q FORCE INDEX (queue_lane_due) WHERE q.lane = @1 AND q.due_at <= $1 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} SET lane = ` + mysqlZero + `, due_at = $1, lease_no = lease_no + 1, leased_until = $1
 			WHERE (event_uid, endpoint_id) IN ({keys})`,
 		leaseInLane: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1
 			WHERE (event_uid, endpoint_id) IN ({keys})`,
-		rebindDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, version int} STRAIGHT_JOIN {queue} q
+		rebindDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, version int} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY)
 			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id SET q.version = v.version`,
 		readEvents:    `SELECT ` + eventColumns + ` FROM {events} e WHERE e.uid IN ({keys})`,
 		readEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e STRAIGHT_JOIN {status} s ON s.ref = e.ref WHERE e.ref IN ({keys})`,
 		readVersions:  `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {versions} r WHERE (r.ref, r.version) IN ({keys})`,
 
-		lockQueue:      mysqlPatience + `SELECT` + mysqlHint + queueRead + ` FROM {queue} q WHERE (q.event_uid, q.endpoint_id) IN ({keys}) FOR UPDATE`,
-		lockDeliveries: mysqlPatience + `SELECT` + mysqlHint + deliveryRead + ` FROM {deliveries} d WHERE (d.event_uid, d.endpoint_id) IN ({keys}) FOR UPDATE`,
-		lockFreeQueue: `SELECT ` + queueRead + ` FROM {queue} q FORCE INDEX (PRIMARY)
-			WHERE (q.event_uid, q.endpoint_id) IN ({keys}) FOR UPDATE SKIP LOCKED`,
-		lockFreeDeliveries: `SELECT ` + deliveryRead + ` FROM {deliveries} d FORCE INDEX (PRIMARY)
-			WHERE (d.event_uid, d.endpoint_id) IN ({keys}) FOR UPDATE SKIP LOCKED`,
-		lockFreeStatus: `SELECT ` + statusColumns + ` FROM {status} s FORCE INDEX (PRIMARY)
-			WHERE s.ref IN ({keys}) FOR UPDATE SKIP LOCKED`,
+		lockQueue: mysqlPatience + `SELECT` + mysqlHint + queueRead + ` FROM {v event_uid uuid, endpoint_id text} STRAIGHT_JOIN {queue} q
+			FORCE INDEX (PRIMARY) ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id FOR UPDATE`,
+		lockDeliveries: mysqlPatience + `SELECT` + mysqlHint + deliveryRead + ` FROM {v event_uid uuid, endpoint_id text} STRAIGHT_JOIN {deliveries} d
+			FORCE INDEX (PRIMARY) ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id FOR UPDATE`,
+		lockFreeQueue: `SELECT ` + queueRead + ` FROM {v event_uid uuid, endpoint_id text} STRAIGHT_JOIN {queue} q
+			FORCE INDEX (PRIMARY) ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id FOR UPDATE SKIP LOCKED`,
+		lockFreeDeliveries: `SELECT ` + deliveryRead + ` FROM {v event_uid uuid, endpoint_id text} STRAIGHT_JOIN {deliveries} d
+			FORCE INDEX (PRIMARY) ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id FOR UPDATE SKIP LOCKED`,
+		lockFreeStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid}
+			STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref FOR UPDATE SKIP LOCKED`,
 		findRows: `SELECT event_uid, endpoint_id, ref FROM {queue} WHERE (event_uid, endpoint_id) IN ({keys})
 			UNION ALL SELECT event_uid, endpoint_id, ref FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({keys})`,
 		findAttempts: `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
@@ -134,14 +158,17 @@ var mysql = dialect{
 		// By the other index of tenants it would lock the place where a tenant's next events go.
 		sameEvent: `UPDATE {events} FORCE INDEX (tenant_id) SET dup = dup + 1 WHERE tenant = $1 AND id = $2 AND content_hash = $3`,
 
-		deleteQueue:      `DELETE FROM {queue} WHERE (event_uid, endpoint_id) IN ({keys})`,
-		deleteDeliveries: `DELETE FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({keys})`,
+		deleteQueue: `DELETE q FROM {v event_uid uuid, endpoint_id text} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY)
+			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		deleteDeliveries: `DELETE d FROM {v event_uid uuid, endpoint_id text} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY)
+			ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
 		requeue: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int,
-			failures int, since int, reason text} STRAIGHT_JOIN {queue} q ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
+			failures int, since int, reason text} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY)
+			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
 			SET q.lane = v.lane, q.due_at = v.due_at, q.lease_no = v.lease_no, q.leased_until = 0, q.settled_no = v.settled_no,
 			q.attempts = v.attempts, q.failures = v.failures, q.since = v.since, q.reason = v.reason`,
 		updateStatus: `UPDATE {v ref uuid, version int, state text, reason text, updated_at int, failures int, failing_since int,
-			last_failure_at int, recovered_at int, blocked_until int, circuit int} STRAIGHT_JOIN {status} s ON s.ref = v.ref
+			last_failure_at int, recovered_at int, blocked_until int, circuit int} STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref
 			SET s.version = v.version, s.state = v.state, s.reason = v.reason, s.updated_at = v.updated_at, s.failures = v.failures,
 			s.failing_since = v.failing_since, s.last_failure_at = v.last_failure_at, s.recovered_at = v.recovered_at,
 			s.blocked_until = v.blocked_until, s.circuit = v.circuit`,
@@ -152,7 +179,9 @@ var mysql = dialect{
 		countEndpoint: `INSERT INTO {tenants} (tenant, endpoints) VALUES ($1, 1) ON DUPLICATE KEY UPDATE endpoints = endpoints + 1`,
 		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref) VALUES {tuples}
 			ON DUPLICATE KEY UPDATE ref = {subscriptions}.ref`,
-		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE (tenant, pattern, channel, endpoint_id) IN ({keys})`,
+		deleteSubscriptions: `DELETE p FROM {v tenant text, pattern text, channel text, endpoint_id text}
+			STRAIGHT_JOIN {subscriptions} p FORCE INDEX (PRIMARY)
+			ON p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id = v.endpoint_id`,
 
 		eventHeads:  `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid IN ({keys})`,
 		eventSizes:  `SELECT ` + headColumns + `, length(e.data) FROM {events} e WHERE e.uid IN ({keys})`,
@@ -173,20 +202,22 @@ var mysql = dialect{
 		countStats:     statsSQL,
 
 		pruneRefs: `SELECT ref FROM {queue} WHERE ref > $1 GROUP BY ref LIMIT $2`,
-		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q WHERE q.ref = $1 AND q.leased_until <= $2
+		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q FORCE INDEX (queue_ref_event) WHERE q.ref = $1 AND q.leased_until <= $2
 			ORDER BY q.event_uid LIMIT $3 FOR UPDATE SKIP LOCKED`,
-		lockEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN ({keys}) FOR UPDATE SKIP LOCKED`,
-		shareEvents: mysqlPatience + `SELECT` + mysqlHint + `e.uid FROM {events} e WHERE e.uid IN ({keys}) LOCK IN SHARE MODE`,
+		lockEvents: `SELECT e.uid FROM {v uid uuid} STRAIGHT_JOIN {events} e FORCE INDEX (PRIMARY) ON e.uid = v.uid FOR UPDATE SKIP LOCKED`,
+		shareEvents: mysqlPatience + `SELECT` + mysqlHint + `e.uid FROM {v uid uuid}
+			STRAIGHT_JOIN {events} e FORCE INDEX (PRIMARY) ON e.uid = v.uid LOCK IN SHARE MODE`,
 		openEvents: `SELECT DISTINCT event_uid FROM {queue} WHERE event_uid IN ({keys})
 			UNION SELECT event_uid FROM {outbox} WHERE event_uid IN ({keys})`,
-		deleteDeliveriesOf: `DELETE FROM {deliveries} WHERE event_uid IN ({keys})`,
-		deleteAttemptsOf:   `DELETE FROM {attempts} WHERE event_uid IN ({keys})`,
-		deleteBodiesOf:     `DELETE FROM {bodies} WHERE event_uid IN ({keys})`,
-		deleteQueueOf:      `DELETE FROM {queue} WHERE event_uid IN ({keys})`,
-		deleteOutboxOf:     `DELETE FROM {outbox} WHERE event_uid IN ({keys})`,
+		deleteDeliveriesOf: `DELETE d FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid`,
+		deleteAttemptsOf:   `DELETE a FROM {v uid uuid} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY) ON a.event_uid = v.uid`,
+		deleteBodiesOf:     `DELETE b FROM {v uid uuid} STRAIGHT_JOIN {bodies} b FORCE INDEX (PRIMARY) ON b.event_uid = v.uid`,
+		deleteQueueOf:      `DELETE q FROM {v uid uuid} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY) ON q.event_uid = v.uid`,
+		deleteOutboxOf:     `DELETE o FROM {v uid uuid} STRAIGHT_JOIN {outbox} o FORCE INDEX (PRIMARY) ON o.event_uid = v.uid`,
 		countAttempts:      `SELECT event_uid, endpoint_id, count(*) FROM {attempts} WHERE event_uid IN ({keys}) GROUP BY event_uid, endpoint_id`,
-		addPruned: `UPDATE {v event_uid uuid, endpoint_id text, pruned int} STRAIGHT_JOIN {deliveries} d
+		addPruned: `UPDATE {v event_uid uuid, endpoint_id text, pruned int} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY)
 			ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id SET d.pruned = d.pruned + v.pruned`,
-		eventsOfTenant: mysqlPatience + `SELECT` + mysqlHint + `uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
+		eventsOfTenant: mysqlPatience + `SELECT` + mysqlHint + `uid FROM {events} FORCE INDEX (events_tenant_uid)
+			WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
 	},
 }

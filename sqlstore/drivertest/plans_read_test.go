@@ -62,6 +62,8 @@ var (
 	unions   = regexp.MustCompile(`(UNION ALL SELECT [\d?, x'a-f-]+)+`)
 	lists    = regexp.MustCompile(`\(\?(,\?)*\)(,\s*\(\?(,\?)*\))+`)
 	quotes   = strings.NewReplacer(`"`, "", "`", "", "webhook_", "")
+	forced   = regexp.MustCompile(` FORCE INDEX \(\w+\)`)
+	deleted  = regexp.MustCompile(`^DELETE \w+ FROM`)
 )
 
 // shorten makes a statement readable, and the same for all its values.
@@ -71,6 +73,7 @@ func shorten(query string) string {
 		query = query[:begin] + " … " + query[len(query)-end:]
 	}
 	query = strings.TrimSpace(blanks.ReplaceAllString(quotes.Replace(comments.ReplaceAllString(query, " ")), " "))
+	query = deleted.ReplaceAllString(forced.ReplaceAllString(query, ""), "DELETE FROM")
 	query = unions.ReplaceAllString(query, "UNION ALL … ")
 	query = lists.ReplaceAllString(literals.ReplaceAllString(query, "?"), "(?),…")
 	return query[:min(len(query), 1500)]
