@@ -98,7 +98,8 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 // usually come first.
 //
 // A duplicate id does not fail the transaction: its receipt says Duplicate, or the error is ErrConflict and none of the events
-// was written. The transaction then holds the event with that id until it ends.
+// was written. The transaction then holds the event with that id until it ends. After any other error roll back: the
+// transaction may hold a part of the events.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) ([]Receipt, error) {
 	if tx == nil {
 		return nil, &FieldError{"tx", "is nil", "pass what the store makes of your transaction, such as store.Tx(tx)"}

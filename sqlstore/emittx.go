@@ -23,6 +23,8 @@ type Execer interface {
 // each other, as they would for any key. One that emits an id again holds the event's row until it ends; on MariaDB and MySQL also
 // the gap beside it in the index of tenants and ids, so that others' new ids next to it wait as well: end such a transaction soon.
 //
+// After an error roll the transaction back: some of the call's events may be in it.
+//
 // On PostgreSQL x may also be a pool, if the call is a single event's. Without a transaction of yours use Emit, or give EmitTx the
 // Store itself.
 func (s *Store) Tx(x Execer) webhook.Publisher { return publisher{s, x} }
@@ -84,10 +86,12 @@ func (p publisher) insertAll(ctx context.Context, events []webhook.EventRecord) 
 		rows.add(eventCells(r, contentHash(r))...)
 		outbox.add(uid(r.UID), at(r.NotBefore))
 	}
-	n, err := p.execAll(ctx, insertNew, rows)
-	if err == nil && p.store.dialect != &postgres {
-		_, err = p.execAll(ctx, insertOutbox, outbox)
+	if p.store.dialect != &postgres { // before the events, see insert
+		if _, err := p.execAll(ctx, insertOutbox, outbox); err != nil {
+			return nil, err
+		}
 	}
+	n, err := p.execAll(ctx, insertNew, rows)
 	if err == nil && n != int64(len(events)) {
 		err = fmt.Errorf("%d of %d events were there already: roll back", int64(len(events))-n, len(events))
 	}
@@ -119,34 +123,43 @@ func (p publisher) insertEach(ctx context.Context, req *webhook.PublishRequest) 
 	return results, nil
 }
 
+// insert inserts an event with its outbox row. On MySQL and SQLite, where these are two statements, the outbox row comes
+// first: if the second fails, and the application commits all the same, an outbox row without an event is left, which the
+// next claim removes. An event without an outbox row would be a duplicate for ever that nobody delivers.
 func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.Published, error) {
-	hash := contentHash(r)
+	hash, two, added := contentHash(r), p.store.dialect != &postgres, false
+	if two {
+		n, err := p.exec(ctx, insertOutboxRow, uid(r.UID), at(r.NotBefore))
+		if err != nil {
+			return webhook.Published{}, err
+		}
+		added = n == 1
+	}
 	n, err := p.exec(ctx, insertEvent, eventCells(r, hash)...)
-	if err != nil {
+	if err != nil || n == 1 { // a duplicate is 0, or on MySQL 2
 		return webhook.Published{}, err
 	}
-	if n != 1 { // 0, or on MySQL 2
-		same, err := p.exec(ctx, sameEvent, text(r.Tenant), text(r.ID), bin(hash))
-		switch {
-		case err != nil:
+	if added {
+		if _, err := p.exec(ctx, deleteOutbox, uid(r.UID)); err != nil {
 			return webhook.Published{}, err
-		case same == 0:
-			return webhook.Published{Err: webhook.ErrConflict}, nil
 		}
-		return webhook.Published{Duplicate: true}, nil
 	}
-	if p.store.dialect != &postgres {
-		_, err = p.exec(ctx, insertOutboxRow, uid(r.UID), at(r.NotBefore))
+	same, err := p.exec(ctx, sameEvent, text(r.Tenant), text(r.ID), bin(hash))
+	switch {
+	case err != nil:
+		return webhook.Published{}, err
+	case same == 0:
+		return webhook.Published{Err: webhook.ErrConflict}, nil
 	}
-	return webhook.Published{}, err
+	return webhook.Published{Duplicate: true}, nil
 }
 
-// remove undoes insert.
+// remove undoes insert, in the opposite order.
 func (p publisher) remove(ctx context.Context, r *webhook.EventRecord) error {
-	if _, err := p.exec(ctx, deleteOutbox, uid(r.UID)); err != nil {
+	if _, err := p.exec(ctx, deleteEvent, uid(r.UID)); err != nil {
 		return err
 	}
-	_, err := p.exec(ctx, deleteEvent, uid(r.UID))
+	_, err := p.exec(ctx, deleteOutbox, uid(r.UID))
 	return err
 }
 

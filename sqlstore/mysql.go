@@ -99,6 +99,8 @@ var mysql = dialect{
 		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON DUPLICATE KEY UPDATE dup = dup + 1`,
 
+		insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2) ON DUPLICATE KEY UPDATE due_at = due_at + 1`,
+
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` ORDER BY due_at LIMIT 1),
 			(SELECT lane FROM {queue} WHERE lane > ` + mysqlZero + ` AND lane < ` + mysqlParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,

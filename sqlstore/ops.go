@@ -142,7 +142,7 @@ const (
 // everywhere are the statements that are the same in every dialect.
 var everywhere = map[op]string{
 	sameEvent:       `UPDATE {events} SET dup = dup + 1 WHERE tenant = $1 AND id = $2 AND content_hash = $3`,
-	insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2)`,
+	insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
 	deleteEvent:     `DELETE FROM {events} WHERE uid = $1`,
 	deleteOutbox:    `DELETE FROM {outbox} WHERE event_uid = $1`,
 	moveOutbox:      `UPDATE {outbox} SET after_endpoint = $2, due_at = $3 WHERE event_uid = $1`,

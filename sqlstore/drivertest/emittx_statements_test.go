@@ -64,8 +64,8 @@ func TestAnEventInATransactionIsInsertsAlone(t *testing.T) {
 		assert.Empty(t, emit())
 
 		again := emit(acme.event("a", "1"))
-		require.Len(t, again, 2)
-		assert.Contains(t, again[1], "UPDATE", "a duplicate looks at its own event alone")
+		require.Len(t, again, map[string]int{postgres.name: 2, mysql.name: 4, sqlite.name: 4}[d.name])
+		assert.Contains(t, again[len(again)-1], "UPDATE", "a duplicate looks at its own event alone")
 		require.NoError(t, tx.commit())
 	})
 }
