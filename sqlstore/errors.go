@@ -96,6 +96,8 @@ const (
 	mysqlDeadlock    = 1213
 	mysqlReadOnly    = 1290
 	mysqlReadOnlyTx  = 1792
+	mysqlReadOnlyDB  = 1836
+	mysqlNotReady    = 1047 // Galera: the node has left the cluster
 	mysqlIdle        = 4031
 
 	pgSerialization = "40001"
@@ -125,11 +127,11 @@ func retryable(err error) bool {
 func hopeless(err error) bool {
 	c := codesOf(err)
 	switch c.state {
-	case pgNoTable, pgNoSchema, pgReadOnly, pgFull, pgDenied:
+	case pgNoTable, pgNoSchema, pgFull, pgDenied:
 		return true
 	}
 	switch c.number {
-	case mysqlNoTable, mysqlReadOnly, mysqlReadOnlyTx, mysqlFull, mysqlDenied:
+	case mysqlNoTable, mysqlFull, mysqlDenied:
 		return true
 	}
 	switch c.sqlite {
@@ -140,7 +142,18 @@ func hopeless(err error) bool {
 		unconnected unconnectedError
 		unbegun     unbegunError
 	)
-	return lostConnection(err) || errors.Is(err, errNoConnection) || errors.As(err, &unconnected) || errors.As(err, &unbegun)
+	return readOnly(err) || lostConnection(err) || errors.Is(err, errNoConnection) || errors.As(err, &unconnected) || errors.As(err, &unbegun)
+}
+
+// readOnly reports whether the server takes no writes: it is not the primary, or not any more. It has rolled back whatever it
+// was given.
+func readOnly(err error) bool {
+	c := codesOf(err)
+	switch c.number {
+	case mysqlReadOnly, mysqlReadOnlyTx, mysqlReadOnlyDB, mysqlNotReady:
+		return true
+	}
+	return c.state == pgReadOnly
 }
 
 // lockedOut reports whether a transaction waited too long for another one.
@@ -177,7 +190,7 @@ func explain(d *dialect, err error) error {
 	case c.state == pgNoTable, c.state == pgNoSchema, c.number == mysqlNoTable,
 		d == &sqlite && strings.Contains(err.Error(), "no such table"):
 		return fmt.Errorf("%w; the tables are missing: call Store.Migrate, or apply sqlstore.Migrations, and look at Options.Prefix and Schema", err)
-	case c.state == pgReadOnly, c.number == mysqlReadOnly, c.number == mysqlReadOnlyTx, c.sqlite == sqliteReadOnly:
+	case readOnly(err), c.sqlite == sqliteReadOnly:
 		return fmt.Errorf("%w; the database is read-only: connect to the primary, with the right to write", err)
 	case c.state == pgFull, c.number == mysqlFull, c.sqlite == sqliteFull:
 		return fmt.Errorf("%w; the database's disk is full: nothing of this call was stored", err)

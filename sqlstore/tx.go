@@ -191,12 +191,10 @@ func (s *Store) write(ctx context.Context, what string, how writing, do func(*tx
 	wait := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(firstWait), backoff.WithMaxInterval(lastWait), backoff.WithMaxElapsedTime(0),
 	)
-	rerun, stale := false, 0
+	rerun, stale := false, staleness{}
 	for try := 1; ; try++ {
 		err := s.writeOnce(ctx, how, &rerun, do)
-		var unbegun unbegunError
-		if errors.As(err, &unbegun) && lostConnection(err) && stale < staleConnections && ctx.Err() == nil {
-			stale++
+		if ctx.Err() == nil && stale.another(s.writer, err) {
 			try--
 			continue
 		}
@@ -211,6 +209,31 @@ func (s *Store) write(ctx context.Context, what string, how writing, do func(*tx
 		case <-timer.C:
 		}
 	}
+}
+
+// A staleness counts the connections of the pool that turned out to be of no use.
+type staleness struct {
+	connections int
+	fresh       bool // the pool had no other to give, so the last was made for this call
+}
+
+// another reports whether a transaction that failed is to be run on another connection: it has not begun, because the
+// connection was dead, or because its server has become read-only. A new connection may lead to the server that is the
+// primary; if it does not, there is none.
+func (s *staleness) another(pool *sql.DB, err error) bool {
+	var unbegun unbegunError
+	if !errors.As(err, &unbegun) || s.connections == staleConnections {
+		return false
+	}
+	s.connections++
+	if !readOnly(err) {
+		return lostConnection(err)
+	}
+	if s.fresh {
+		return false
+	}
+	s.fresh = pool.Stats().Idle == 0
+	return true
 }
 
 // An unknownError is that of a commit of which the outcome is not known.
@@ -246,14 +269,14 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 	if how.single {
 		err := do(&tx{store: s, ctx: ctx, on: conn})
 		if err == nil || definite(err) {
-			return err
+			return leave(conn, err)
 		}
 		*rerun = true
 		return unknownError{err}
 	}
 	commit, rollback, err := s.begin(ctx, conn, how)
 	if err != nil {
-		return unbegunError{err}
+		return leave(conn, unbegunError{err})
 	}
 	done := false
 	defer func() {
@@ -262,18 +285,30 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 		}
 	}()
 	if err := do(&tx{store: s, ctx: ctx, on: conn, rerun: *rerun}); err != nil {
-		return err
+		done = true
+		rollback()
+		return leave(conn, err)
 	}
 	done = true
 	if err := commit(); err != nil {
 		rollback()
 		if definite(err) {
-			return err
+			return leave(conn, err)
 		}
 		*rerun = true
 		return unknownError{err}
 	}
 	return nil
+}
+
+// leave ends a connection to a server that has become read-only, so that the pool does not hand it out again. Nothing was
+// written on it: the transaction counts as one that has not begun.
+func leave(conn *sql.Conn, err error) error {
+	if err == nil || !readOnly(err) {
+		return err
+	}
+	abandon(conn)
+	return unbegunError{err}
 }
 
 // begin begins a transaction on a connection. It is READ COMMITTED, and the server ends it when this process is gone.
