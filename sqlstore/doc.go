@@ -25,7 +25,8 @@
 // Migrate does it. No extension and no superuser. It keeps nothing in a session, so a pooler that hands out a connection for each
 // transaction may stand between: with PgBouncer and pgx use pgx's simple protocol (default_query_exec_mode=simple_protocol). A
 // connection is taken for single transactions of a few milliseconds, never while a request is sent; ten for each process are plenty.
-// A call that gets none within 3 seconds fails.
+// A call fails if others hold all connections for 3 seconds. A new connection may take as long as the call's context allows, or
+// 30 seconds if that has no deadline.
 //
 // Several processes may use one database. Each delivery is leased to one of them, and taken over by another when the lease has
 // ended for 5 seconds. On PostgreSQL and MySQL the server's clock counts, so those of the processes may be apart.
@@ -50,8 +51,9 @@
 //
 // # Isolation
 //
-// On PostgreSQL and MySQL all transactions of the Store are READ COMMITTED; SQLite's follow each other. EmitTx works at whatever level
-// yours has.
+// On PostgreSQL and MySQL the Store's transactions are READ COMMITTED; SQLite's follow each other. Statements without a
+// transaction around them have the database's default level: reads, and the one by which Publish stores new events on
+// PostgreSQL. EmitTx works at whatever level yours has.
 //
 // # Versions
 //

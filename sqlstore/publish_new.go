@@ -12,6 +12,9 @@ var errNotPlain = errors.New("not all of it is new events with deliveries to be 
 
 // publishNew stores events whose ids were made a moment ago, with their deliveries, by a single statement. That is what Emit asks for
 // nearly always, and a transaction of several statements takes several times as long.
+//
+// It runs at the isolation level of the session, without a round trip to set another: it reads nothing, so its effect is
+// the same at each. At SERIALIZABLE the server may refuse it because of others; then it is run again.
 func (s *Store) publishNew(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	rows, events := newEventRows(req), newTable(len(req.Events), 13)
 	results := make([]webhook.Published, len(req.Events))

@@ -49,6 +49,8 @@ type Store struct {
 	turn   chan struct{} // holds who uses the writer's only connection; nil if it has several
 	served atomic.Int64  // turns that got the connection
 
+	waiters atomic.Int64 // calls that are taking a connection from a pool
+
 	packet       atomic.Int64           // max_allowed_packet of MySQL; 0 if it is not known
 	boundAnswers atomic.Pointer[string] // see answerBound; nil if it is not known
 

@@ -389,7 +389,7 @@ func (s *Store) wrap(ctx context.Context, what string, err error) error {
 		return nil
 	}
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w: %w", cause, err) // drivers have errors of their own for it
+		err = fmt.Errorf("%w: %w", err, cause) // drivers have errors of their own for it
 	}
 	return fmt.Errorf("sqlstore: %s: %w", what, explain(s.dialect, err))
 }
