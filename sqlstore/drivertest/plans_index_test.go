@@ -35,7 +35,7 @@ func (p *planner) say(method string) {
 func (p *planner) watch(ctx context.Context, s recorder.Statement) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.method == "" || !strings.Contains(s.Query, "webhook_") {
+	if p.method == "" || !strings.Contains(comments.ReplaceAllString(s.Query, " "), "webhook_") {
 		return
 	}
 	if p.seenEnough(shorten(s.Query)) {

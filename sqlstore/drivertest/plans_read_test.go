@@ -63,7 +63,8 @@ var (
 	lists    = regexp.MustCompile(`\(\?(,\?)*\)(,\s*\(\?(,\?)*\))+`)
 	quotes   = strings.NewReplacer(`"`, "", "`", "", "webhook_", "")
 	forced   = regexp.MustCompile(` FORCE INDEX \(\w+\)`)
-	deleted  = regexp.MustCompile(`^DELETE \w+ FROM`)
+	deleted  = regexp.MustCompile(`^DELETE \w+ FROM (\w+)`)
+	joined   = regexp.MustCompile(`^DELETE (\w+) FROM (\(SELECT .*\) AS v) STRAIGHT_JOIN (\w+) \w+ ON `) // as PostgreSQL has it
 )
 
 // shorten makes a statement readable, and the same for all its values.
@@ -73,7 +74,8 @@ func shorten(query string) string {
 		query = query[:begin] + " … " + query[len(query)-end:]
 	}
 	query = strings.TrimSpace(blanks.ReplaceAllString(quotes.Replace(comments.ReplaceAllString(query, " ")), " "))
-	query = deleted.ReplaceAllString(forced.ReplaceAllString(query, ""), "DELETE FROM")
+	query = joined.ReplaceAllString(forced.ReplaceAllString(query, ""), "DELETE FROM $3 $1 USING $2 WHERE ")
+	query = deleted.ReplaceAllString(query, "DELETE FROM $1")
 	query = unions.ReplaceAllString(query, "UNION ALL … ")
 	query = lists.ReplaceAllString(literals.ReplaceAllString(query, "?"), "(?),…")
 	return query[:min(len(query), 1500)]
