@@ -169,7 +169,7 @@ func (d *Dispatcher) transmit(ctx context.Context, req *Request) (resp *Response
 func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.Outcome) attempted {
 	now := d.now()
 	s := t.release(time.Time{})
-	s.Attempt = a
+	s.Attempt, s.Version = a, t.version
 	class, asOf := a.Class, now
 	if class.unreachable() {
 		// Nothing that the tenant sees may tell these classes apart, not even when the next attempt is.
@@ -252,10 +252,9 @@ func (d *Dispatcher) retry(s *Settlement, t trial, doubtful bool, now time.Time)
 		return
 	}
 	s.DueAt = micros(now.Add(max(wait, 0)))
-	if s.DueAt.Before(s.BlockUntil) {
-		s.DueAt = s.BlockUntil
+	if s.Attempt.NextAt = s.DueAt; s.DueAt.Before(s.BlockUntil) {
+		s.Attempt.NextAt = s.BlockUntil
 	}
-	s.Attempt.NextAt = s.DueAt
 }
 
 func (w *work) newAttempt(now time.Time) *Attempt {

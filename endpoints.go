@@ -310,7 +310,8 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 // UpdateEndpoint replaces an endpoint that was read before: read it, change it, and pass it on. It is [ErrConflict] if it was
 // changed since (its Version is not e.Version), and [ErrNotFound] if it is gone. Secrets are not changed by it, and a header
 // with an empty value keeps its stored value. When the scheme, host or port of the URL changes, each header's value must be
-// given again: a [FieldError] names the first that is not. The state disabled gets ReasonCustomer, and making it active again clears Health.
+// given again: a [FieldError] names the first that is not. The state disabled gets ReasonCustomer. Health is kept, also when an endpoint is paused and
+// resumed; it is cleared, with its block, when the URL changes or a disabled endpoint is enabled.
 // The change acts at once in this process and within a second in others.
 //
 // The scope of all tenants may update what it has read; e.Tenant says whose it is. It alone suspends an endpoint, with the state

@@ -80,7 +80,9 @@ func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
 			return old // the answer was overtaken by a newer one
 		}
 		if !old.isGone() {
-			n.streak = old.streak
+			if !old.isReset(n) {
+				n.streak = old.streak
+			}
 			if old.endpoint.Version == e.Version {
 				n.opened.Store(old.opened.Load())
 			}
@@ -101,6 +103,12 @@ func (n *setting) isNewer(version int64, asOf time.Duration) bool {
 	default:
 		return n.endpoint.Version > version
 	}
+}
+
+// isReset reports whether the endpoint's health began anew between a setting and a later one.
+func (n *setting) isReset(later *setting) bool {
+	sameURL := n.endpoint.URL == later.endpoint.URL || sameSealedURL(n.endpoint.URL, later.endpoint.URL)
+	return !sameURL || n.endpoint.State == EndpointDisabled && later.endpoint.State != EndpointDisabled
 }
 
 func (n *setting) isGone() bool { return n.endpoint == nil }
@@ -134,9 +142,10 @@ func (s *settings) judged(n *setting) Health {
 	return h
 }
 
-// current returns what is known of an endpoint by now, or n if it is not known any more.
+// current returns what is known of an endpoint by now. It returns n if nothing is known any more, or if the health has begun
+// anew since n: an attempt that was made with n says nothing of it.
 func (s *settings) current(n *setting) *setting {
-	if k := s.get(n.endpoint.key()); k != nil && !k.isGone() {
+	if k := s.get(n.endpoint.key()); k != nil && !k.isGone() && !n.isReset(k) {
 		return k
 	}
 	return n

@@ -55,8 +55,10 @@ type Store interface {
 	CreateEndpoint(ctx context.Context, e Endpoint, limit int) error
 
 	// UpdateEndpoint replaces an endpoint whose Version is still e.Version, and returns it with Version one higher.
-	// Otherwise it returns ErrConflict; ErrNotFound if there is none. CreatedAt and Health are kept, except that an
-	// endpoint that becomes active gets the zero Health. What the previous version said of URL, Profile and Metadata is
+	// Otherwise it returns ErrConflict; ErrNotFound if there is none. CreatedAt and Health are kept, except that the
+	// zero Health replaces it when e.URL is another URL, or when a disabled endpoint is disabled no longer: a new URL begins
+	// without failures and without a block. Sealed URLs, {origin}/sealed:{tag}:{text}, with the same origin and tag are the same
+	// URL. What the previous version said of URL, Profile and Metadata is
 	// kept while an unfinished delivery was made under it.
 	UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 
@@ -98,10 +100,15 @@ type Store interface {
 	// nothing but its Attempt is stored, as Late.
 	//
 	// An item in effect sets State, Reason and Failures. A final State finishes the delivery. DeliveryPending makes it due
-	// at DueAt, without a lease: a retry if there is an Attempt, else the lease is given back.
+	// at DueAt, or at BlockUntil if that is later and counts, without a lease: a retry if there is an Attempt, else the lease
+	// is given back.
 	//
-	// Attempts are stored once for each lease number and numbered 1, 2, 3… in the order of lease numbers. Each that is
-	// not a Test is merged into its endpoint's Health, those of one call in any order with the same result, and a success
+	// What an item says of its endpoint counts only if its Version is the endpoint's when Settle begins. That is its Attempt
+	// as part of Health, and BlockUntil, OpenCircuit and Disable. So an answer of an earlier URL, or from before an endpoint
+	// was disabled and enabled again, does nothing to the endpoint.
+	//
+	// Attempts are stored once for each lease number and numbered 1, 2, 3… in the order of lease numbers. Each that counts and
+	// is not a Test is merged into its endpoint's Health, those of one call in any order with the same result, and a success
 	// of an endpoint that is not failing writes nothing: a failure adds to Failures and moves FailingSince, LastFailureAt; a success
 	// clears Failures, FailingSince, and an open Circuit with its block. BlockUntil, of items in effect, moves
 	// Health.BlockedUntil if it is later, and OpenCircuit sets Circuit. Disable, unless empty, disables an endpoint that
@@ -252,6 +259,7 @@ type Settlement struct {
 	Attempt  *Attempt // nil: no request was made
 
 	// What it says of the endpoint.
+	Version     int64     // of the endpoint that the request was made under
 	BlockUntil  time.Time // zero for nothing
 	OpenCircuit bool
 	Disable     Reason

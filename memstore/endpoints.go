@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -140,7 +141,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	s.unsubscribe(own)
 	own.supersede()
 	e.Version, e.CreatedAt, e.Health = own.Version, own.CreatedAt, own.Health
-	if e.State == webhook.EndpointActive && own.State != webhook.EndpointActive {
+	if health.IsReset(&own.Endpoint, &e) {
 		e.Health = webhook.Health{}
 	}
 	own.Endpoint = e

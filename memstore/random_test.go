@@ -299,6 +299,9 @@ func (w *world) settle() {
 			UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo, Attempt: pick(w, nil, w.attempt()), DueAt: w.now.Add(w.anySpan()),
 			State: pick(w, webhook.DeliveryPending, webhook.DeliverySucceeded, webhook.DeliveryFailed), Failures: w.rnd.IntN(5),
 		}
+		if e := w.s.live(l.Endpoint); e != nil {
+			item.Version = e.Version - int64(w.rnd.IntN(10)/9) // some requests were made before the last update
+		}
 		if w.rnd.IntN(10) == 0 {
 			item.BlockUntil, item.OpenCircuit = w.now.Add(w.span()), w.rnd.IntN(2) == 0
 		}

@@ -51,11 +51,12 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 		default:
 			out.Lost = append(out.Lost, i)
 		}
-		merge := item.Attempt != nil && s.log(d, item.LeaseNo, item.Attempt, !inEffect) && !item.Attempt.Test
-		if inEffect {
-			s.settle(d, item, at)
-		}
 		e := d.endpoint
+		counts := health.Counts(item, e.Version)
+		merge := item.Attempt != nil && s.log(d, item.LeaseNo, item.Attempt, !inEffect) && !item.Attempt.Test && counts
+		if inEffect {
+			s.settle(d, item, counts, at)
+		}
 		if e.gone {
 			continue
 		}
@@ -63,7 +64,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 			e.mark = s.gen
 			touched = append(touched, e)
 		}
-		edit := health.Edit{Item: item, Merge: merge && (failing[item.Endpoint] || health.Failing(&e.Health)), Act: inEffect && health.Acts(item)}
+		edit := health.Edit{Item: item, Merge: merge && (failing[item.Endpoint] || health.Failing(&e.Health)), Act: inEffect && counts && health.Acts(item)}
 		if edit.Merge || edit.Act {
 			edits = append(edits, edit)
 		}
@@ -97,8 +98,8 @@ func (d *delivery) wasSettled(leaseNo int64) bool {
 	return slices.Contains(d.returned, leaseNo)
 }
 
-// settle makes an item take effect.
-func (s *Store) settle(d *delivery, item *webhook.Settlement, now int64) {
+// settle makes an item take effect. counts says whether what it says of its endpoint does.
+func (s *Store) settle(d *delivery, item *webhook.Settlement, counts bool, now int64) {
 	s.unpark(d, now)
 	d.leased, d.settled = false, true
 	d.failures = item.Failures
@@ -110,7 +111,7 @@ func (s *Store) settle(d *delivery, item *webhook.Settlement, now int64) {
 		return
 	}
 	d.reason = item.Reason
-	d.due = micros(item.DueAt)
+	d.due = micros(health.Due(item, counts))
 	s.park(d, now)
 }
 

@@ -92,7 +92,7 @@ func TestHealthIsThatOfTheRightOrder(t *testing.T) {
 					tr.stored(e)
 					item := webhook.Settlement{
 						UID: e.UID, Endpoint: webhook.EndpointKey{Tenant: "acme", ID: id}, LeaseNo: 1, State: webhook.DeliverySucceeded,
-						Attempt: &webhook.Attempt{StartedAt: at(a.at)},
+						Version: 1, Attempt: &webhook.Attempt{StartedAt: at(a.at)},
 					}
 					if a.failed {
 						item.Attempt.Class = webhook.ClassReset

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -150,7 +151,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		}
 		updated = e
 		updated.Version, updated.CreatedAt, updated.Health = old.Version+1, old.CreatedAt, old.Health
-		if e.State == webhook.EndpointActive && old.State != webhook.EndpointActive {
+		if health.IsReset(&old, &e) {
 			updated.Health = webhook.Health{}
 		}
 		if err := t.supersede(e.UpdatedAt, statusOf(ref, &old)); err != nil {

@@ -292,15 +292,16 @@ func (b *settling) settle(i int, statuses map[uuid.UUID]*status) {
 			b.out.Lost = append(b.out.Lost, i)
 		}
 	}
+	s := statuses[b.refs[i]]
+	counts := s != nil && health.Counts(item, s.Version)
 	merge := false
 	if item.Attempt != nil && (q != nil || f != nil) {
 		merge = b.log(attemptKey{k, item.LeaseNo}, b.refs[i], item.Attempt, !inEffect, q) && !item.Attempt.Test
 	}
 	if inEffect {
-		b.take(q, item)
+		b.take(q, item, counts)
 	}
-	s := statuses[b.refs[i]]
-	if s == nil {
+	if !counts {
 		return
 	}
 	edit := health.Edit{Item: item, Merge: merge, Act: inEffect && health.Acts(item)}
@@ -335,12 +336,12 @@ func (b *settling) log(k attemptKey, ref uuid.UUID, a *webhook.Attempt, late boo
 	return true
 }
 
-// take makes an item take effect.
-func (b *settling) take(q *queued, item *webhook.Settlement) {
+// take makes an item take effect. counts says whether what it says of its endpoint does.
+func (b *settling) take(q *queued, item *webhook.Settlement, counts bool) {
 	q.settledNo, q.failures, q.leasedUntil = q.leaseNo, int64(item.Failures), 0
 	if !final(item.State) {
 		q.reason = string(item.Reason)
-		q.place(micros(item.DueAt), b.now)
+		q.place(micros(health.Due(item, counts)), b.now)
 		b.requeued.add(q.requeueCells()...)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -365,6 +366,14 @@ var endpointDefects = []defect{
 			return out, err
 		}
 	}},
+	{"a URL that is sealed again is another one", "update/health-sealed", func(b *broken) {
+		n := 0
+		b.update = func(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
+			n++
+			e.URL = strings.Replace(e.URL, "/sealed:", fmt.Sprintf("/sealed:%d", n), 1)
+			return b.Store.UpdateEndpoint(ctx, e)
+		}
+	}},
 	{"an update resets Health", "update/health-kept", func(b *broken) {
 		b.update = func(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
 			out, err := b.Store.UpdateEndpoint(ctx, e)
@@ -372,7 +381,7 @@ var endpointDefects = []defect{
 			return out, err
 		}
 	}},
-	{"an update keeps the block of what becomes active", "update/health-reset circuit/enabled", func(b *broken) {
+	{"an update keeps the block of what becomes active", "update/health-reset circuit/moved", func(b *broken) {
 		seq := uint64(1 << 40)
 		b.update = func(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
 			before, _ := b.Store.Refresh(ctx, []webhook.EndpointKey{key(e.Tenant, e.ID)})
@@ -381,6 +390,7 @@ var endpointDefects = []defect{
 				f := newFixture(&recorder{ctx: ctx}, b.Store)
 				seq++
 				f.seq, f.now = seq, e.UpdatedAt
+				f.versions[key(e.Tenant, e.ID)] = out.Version
 				f.block(e.Tenant, e.ID, before[0].Health.BlockedUntil.Sub(f.now), before[0].Health.Circuit)
 				out.Health = f.health(e.Tenant, e.ID)
 			}

@@ -181,7 +181,7 @@ var claimDefects = []defect{
 		}
 	}},
 	{"probes are not marked", "circuit/blocked circuit/one-probe circuit/each-endpoint circuit/room", leased(func(l *webhook.Leased) { l.Probe = false })},
-	{"all deliveries are probes", "claim/blocked circuit/closed circuit/enabled circuit/each-endpoint", leased(func(l *webhook.Leased) { l.Probe = true })},
+	{"all deliveries are probes", "claim/blocked circuit/closed circuit/moved circuit/each-endpoint", leased(func(l *webhook.Leased) { l.Probe = true })},
 }
 
 // givesBack makes a Claim of all that is due, and gives back what pick returns of it.
@@ -194,7 +194,7 @@ func givesBack(pick func(b *broken, req webhook.ClaimRequest, all []webhook.Leas
 			back := pick(b, req, slices.Clone(c.Deliveries))
 			var items []webhook.Settlement
 			for _, l := range back {
-				s := item(l, webhook.DeliveryPending, nil)
+				s := webhook.Settlement{UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo, State: webhook.DeliveryPending}
 				s.DueAt = l.Since
 				items = append(items, s)
 			}

@@ -121,11 +121,10 @@ var circuitCases = []testCase{
 		},
 	},
 	{
-		"circuit/enabled", "an endpoint that becomes active gets the zero Health",
+		"circuit/moved", "the zero Health replaces Health when e.URL is another URL",
 		func(f *fixture) {
 			f.openCircuit()
-			f.setState("acme", "ep1", webhook.EndpointPaused)
-			f.setState("acme", "ep1", webhook.EndpointActive)
+			f.update("acme", "ep1", func(e *webhook.Endpoint) { e.URL += "/v2" })
 			for _, l := range f.expectClaim("e1.ep1", "e2.ep1") {
 				if l.Probe {
 					f.Errorf("%s is marked Probe, and the circuit is closed", f.name(l))

@@ -101,7 +101,7 @@ var claimCases = []testCase{
 				f.send("acme", id, "ep1")
 			}
 			l := f.expectClaim("e1.ep1", "e2.ep1", "e3.ep1")
-			canceled := item(l[2], webhook.DeliveryCanceled, nil)
+			canceled := f.item(l[2], webhook.DeliveryCanceled, nil)
 			canceled.Reason = webhook.ReasonGone
 			f.settle(f.success(l[0]), f.failure(l[1]), canceled)
 			f.advance(24 * time.Hour)

@@ -9,7 +9,7 @@ import (
 
 // at returns a settlement whose attempt was made d after base; a success if class is empty, else a retry in a day.
 func (f *fixture) at(l webhook.Leased, d time.Duration, class webhook.Class) webhook.Settlement {
-	s := item(l, webhook.DeliverySucceeded, f.attempt(l, class))
+	s := f.item(l, webhook.DeliverySucceeded, f.attempt(l, class))
 	s.Attempt.StartedAt = base.Add(d)
 	if class != "" {
 		s.State, s.DueAt, s.Failures = webhook.DeliveryPending, base.Add(24*time.Hour), 1

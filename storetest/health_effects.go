@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -82,7 +83,7 @@ var endpointEffectCases = []testCase{
 			f.advance(leaseTime + grace)
 			f.take("e1.ep1")
 			for _, l := range old { // the first is lost, the second settled already
-				s := item(l, webhook.DeliveryCanceled, nil)
+				s := f.item(l, webhook.DeliveryCanceled, nil)
 				s.Reason, s.BlockUntil, s.OpenCircuit, s.Disable = webhook.ReasonGone, f.now.Add(time.Hour), true, webhook.ReasonGone
 				f.trySettle(s)
 			}
@@ -90,6 +91,60 @@ var endpointEffectCases = []testCase{
 			f.equal("health", got.Health, webhook.Health{})
 			if got.State != webhook.EndpointActive || got.Version != 1 {
 				f.Errorf("got the endpoint %s, version %d; want it active, version 1", got.State, got.Version)
+			}
+		},
+	},
+	{
+		"version/acts", "BlockUntil, OpenCircuit and Disable count only if Version is the endpoint's when Settle begins",
+		func(f *fixture) {
+			l := f.leaseSome("ep1", 2)
+			late := f.retryIn(l[0], time.Minute)
+			late.BlockUntil, late.OpenCircuit, late.Disable = f.now.Add(24*time.Hour), true, webhook.ReasonGone
+			f.update("acme", "ep1", func(e *webhook.Endpoint) { e.URL += "/v2" })
+			f.settle(late)
+			if got := f.get("acme", "ep1"); got.State != webhook.EndpointActive || got.Health != (webhook.Health{}) || got.Version != 2 {
+				f.Errorf("after an answer of the earlier URL: got %s, version %d, %+v; want it active, version 2, the zero Health", got.State, got.Version, got.Health)
+			}
+			now := f.failure(l[1])
+			now.BlockUntil, now.Disable, now.Version = f.now.Add(time.Hour), webhook.ReasonGone, 2
+			f.settle(now)
+			if got := f.get("acme", "ep1"); got.State != webhook.EndpointDisabled || !got.Health.BlockedUntil.Equal(now.BlockUntil) {
+				f.Errorf("after an answer of this URL: got %s, %+v; want it disabled and blocked", got.State, got.Health)
+			}
+		},
+	},
+	{
+		"version/health", "an Attempt is merged into Health only if Version is the endpoint's when Settle begins",
+		func(f *fixture) {
+			l := f.leaseSome("ep1", 4)
+			f.update("acme", "ep1", func(e *webhook.Endpoint) { e.URL += "/v2" })
+			late := []webhook.Settlement{f.at(l[0], time.Second, failed), f.at(l[1], 9*time.Second, "")}
+			late[0].Version, late[1].Version = 1, 1
+			f.settle(late[0], f.at(l[2], 2*time.Second, failed))
+			f.settle(late[1])
+			f.equal("health", f.health("acme", "ep1"), webhook.Health{
+				Failures: 1, FailingSince: base.Add(2 * time.Second), LastFailureAt: base.Add(2 * time.Second),
+			})
+			f.expectLog("acme", "ep1-000", "ep1", "1 http_status")
+			f.expectLog("acme", "ep1-001", "ep1", "1")
+		},
+	},
+	{
+		"version/due", "DeliveryPending makes it due at DueAt, or at BlockUntil if that is later and counts",
+		func(f *fixture) {
+			l := f.leaseSome("ep1", 2)
+			items := []webhook.Settlement{f.retryIn(l[0], time.Minute), f.retryIn(l[1], time.Minute)}
+			for i := range items {
+				items[i].BlockUntil = f.now.Add(time.Hour)
+			}
+			f.settle(items[0])
+			f.update("acme", "ep1", func(e *webhook.Endpoint) { e.URL += "/v2" })
+			f.settle(items[1])
+			for i, want := range []time.Time{items[0].BlockUntil, items[1].DueAt} {
+				id := fmt.Sprintf("ep1-%03d", i)
+				if d := f.delivery("acme", id, "ep1"); !d.DueAt.Equal(want) {
+					f.Errorf("%s: due at base+%v, want base+%v", id, d.DueAt.Sub(base), want.Sub(base))
+				}
 			}
 		},
 	},

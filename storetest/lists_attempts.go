@@ -23,7 +23,7 @@ func (f *fixture) logged() {
 	log(f.retryIn(l[0], 0), 1, 500)
 	log(f.retryIn(f.take("e1.ep0000"), 0), 2, 503)
 	log(f.success(f.take("e1.ep0000")), 5, 200)
-	log(item(l[1], webhook.DeliveryFailed, f.attempt(l[1], webhook.ClassTimeout)), 3, 0)
+	log(f.item(l[1], webhook.DeliveryFailed, f.attempt(l[1], webhook.ClassTimeout)), 3, 0)
 	log(f.success(l[2]), 4, 200)
 }
 

@@ -63,7 +63,7 @@ func (f *fixture) everyState(tenant string, events ...string) {
 	for _, e := range events {
 		f.send(tenant, e, names...)
 		l := f.expectClaim(e+".canceled", e+".failed", e+".flight", e+".succeeded", e+".waiting")
-		canceled := item(l[0], webhook.DeliveryCanceled, nil)
+		canceled := f.item(l[0], webhook.DeliveryCanceled, nil)
 		canceled.Reason = webhook.ReasonGone
 		f.settle(canceled, f.failure(l[1]), f.success(l[3]), f.retryIn(l[4], 24*time.Hour))
 	}

@@ -16,7 +16,7 @@ var settleCases = []testCase{
 			f.send("acme", "e1", "ep0000", "ep0001", "ep0002")
 			l := f.expectClaim("e1.ep0000", "e1.ep0001", "e1.ep0002")
 			f.advance(time.Second)
-			canceled := item(l[2], webhook.DeliveryCanceled, nil)
+			canceled := f.item(l[2], webhook.DeliveryCanceled, nil)
 			canceled.Reason = webhook.ReasonGone
 			f.settle(f.success(l[0]), f.failure(l[1]), canceled)
 			want := []webhook.Delivery{
@@ -122,7 +122,7 @@ var settleCases = []testCase{
 			f.send("acme", "e1", "ep1")
 			l := f.take("e1.ep1")
 			for _, number := range []int64{0, l.LeaseNo + 1} {
-				other := item(l, webhook.DeliverySucceeded, nil)
+				other := f.item(l, webhook.DeliverySucceeded, nil)
 				other.LeaseNo = number
 				f.lose(other)
 			}
@@ -135,7 +135,7 @@ var settleCases = []testCase{
 			f.endpoints("acme", 4)
 			f.send("acme", "e1", "ep0000", "ep0001", "ep0002", "ep0003")
 			l := f.expectClaim("e1.ep0000", "e1.ep0001", "e1.ep0002", "e1.ep0003")
-			canceled := item(l[3], webhook.DeliveryCanceled, nil)
+			canceled := f.item(l[3], webhook.DeliveryCanceled, nil)
 			canceled.Reason = webhook.ReasonGone
 			items := []webhook.Settlement{f.success(l[0]), f.retryIn(l[1], time.Hour), f.giveBack(l[2], time.Hour), canceled}
 			f.settle(items...)

@@ -92,7 +92,7 @@ var updateCases = []testCase{
 			f.endpoint("acme", "ep1")
 			want := f.sicken("acme", "ep1")
 			for _, state := range []webhook.EndpointState{
-				webhook.EndpointActive, webhook.EndpointPaused, webhook.EndpointPaused, webhook.EndpointDisabled,
+				webhook.EndpointActive, webhook.EndpointPaused, webhook.EndpointPaused, webhook.EndpointActive, webhook.EndpointDisabled,
 			} {
 				got := f.update("acme", "ep1", func(e *webhook.Endpoint) { e.State, e.Health = state, webhook.Health{Failures: 99} })
 				f.equal("returned health, now "+string(state), got.Health, want)
@@ -101,16 +101,40 @@ var updateCases = []testCase{
 		},
 	},
 	{
-		"update/health-reset", "an endpoint that becomes active gets the zero Health",
+		"update/health-sealed", "sealed URLs with the same origin and tag are the same URL",
 		func(f *fixture) {
-			for _, state := range []webhook.EndpointState{webhook.EndpointPaused, webhook.EndpointDisabled} {
-				id := string(state)
+			e := f.newEndpoint("acme", "ep1")
+			e.URL = "https://example.com/sealed:tag1:one"
+			f.create(e)
+			want := f.sicken("acme", "ep1")
+			f.update("acme", "ep1", func(e *webhook.Endpoint) { e.URL = "https://example.com/sealed:tag1:two" })
+			f.equal("health after it was sealed again", f.health("acme", "ep1"), want)
+			f.update("acme", "ep1", func(e *webhook.Endpoint) { e.URL = "https://example.com/sealed:tag2:two" })
+			f.equal("health of another URL", f.health("acme", "ep1"), webhook.Health{})
+		},
+	},
+	{
+		"update/health-reset", "the zero Health replaces it when e.URL is another URL, or when a disabled endpoint is disabled no longer",
+		func(f *fixture) {
+			for id, change := range map[string]func(e *webhook.Endpoint){
+				"moved":   func(e *webhook.Endpoint) { e.URL += "/v2" },
+				"enabled": func(e *webhook.Endpoint) { e.State, e.Reason = webhook.EndpointActive, "" },
+				"paused":  func(e *webhook.Endpoint) { e.State, e.Reason = webhook.EndpointPaused, "" },
+			} {
 				f.endpoint("acme", id)
 				sick := f.sicken("acme", id)
-				f.setState("acme", id, state)
-				got := f.update("acme", id, func(e *webhook.Endpoint) { e.State, e.Reason, e.Health = webhook.EndpointActive, "", sick })
-				f.equal("returned health, was "+id, got.Health, webhook.Health{})
-				f.equal("health, was "+id, f.health("acme", id), webhook.Health{})
+				if id != "moved" {
+					f.setState("acme", id, webhook.EndpointDisabled)
+				}
+				got := f.update("acme", id, func(e *webhook.Endpoint) {
+					change(e)
+					e.Health = sick
+				})
+				f.equal("returned health of "+id, got.Health, webhook.Health{})
+				f.equal("health of "+id, f.health("acme", id), webhook.Health{})
+				if id == "paused" {
+					continue
+				}
 				f.send("acme", "e-"+id, id)
 				f.expectClaim("e-" + id + "." + id) // nothing blocks it
 			}

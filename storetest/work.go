@@ -122,32 +122,35 @@ func (f *fixture) attempt(l webhook.Leased, class webhook.Class) *webhook.Attemp
 	return a
 }
 
-func item(l webhook.Leased, state webhook.DeliveryState, a *webhook.Attempt) webhook.Settlement {
-	return webhook.Settlement{UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo, State: state, Attempt: a}
+// item settles a lease, after a request under the version that the fixture has last given the endpoint.
+func (f *fixture) item(l webhook.Leased, state webhook.DeliveryState, a *webhook.Attempt) webhook.Settlement {
+	return webhook.Settlement{
+		UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo, State: state, Attempt: a, Version: f.versions[l.Endpoint],
+	}
 }
 
 // success settles with a successful attempt.
 func (f *fixture) success(l webhook.Leased) webhook.Settlement {
-	return item(l, webhook.DeliverySucceeded, f.attempt(l, ""))
+	return f.item(l, webhook.DeliverySucceeded, f.attempt(l, ""))
 }
 
 // retryIn settles with a failed attempt and a retry after d.
 func (f *fixture) retryIn(l webhook.Leased, d time.Duration) webhook.Settlement {
-	s := item(l, webhook.DeliveryPending, f.attempt(l, webhook.ClassStatus))
+	s := f.item(l, webhook.DeliveryPending, f.attempt(l, webhook.ClassStatus))
 	s.DueAt, s.Failures = f.now.Add(d), l.Failures+1
 	return s
 }
 
 // failure settles with a failed attempt and no retry.
 func (f *fixture) failure(l webhook.Leased) webhook.Settlement {
-	s := item(l, webhook.DeliveryFailed, f.attempt(l, webhook.ClassStatus))
+	s := f.item(l, webhook.DeliveryFailed, f.attempt(l, webhook.ClassStatus))
 	s.Reason, s.Failures = webhook.ReasonGivenUp, l.Failures+1
 	return s
 }
 
 // giveBack settles without an attempt: the delivery is due again after d.
 func (f *fixture) giveBack(l webhook.Leased, d time.Duration) webhook.Settlement {
-	s := item(l, webhook.DeliveryPending, nil)
+	s := f.item(l, webhook.DeliveryPending, nil)
 	s.DueAt, s.Failures = f.now.Add(d), l.Failures
 	return s
 }
@@ -157,7 +160,7 @@ func (f *fixture) block(tenant, id string, d time.Duration, circuit bool) (until
 	f.Helper()
 	e := f.event(tenant, fmt.Sprintf("block%d", f.seq), f.held(id)...)
 	f.publish(e)
-	s := item(f.own(e, id), webhook.DeliveryCanceled, nil)
+	s := f.item(f.own(e, id), webhook.DeliveryCanceled, nil)
 	s.Reason, s.BlockUntil, s.OpenCircuit = webhook.ReasonCanceled, f.now.Add(d), circuit
 	f.settle(s)
 	return s.BlockUntil

@@ -4,6 +4,8 @@ package health
 import (
 	"cmp"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/gowebhook/webhook"
 )
@@ -18,6 +20,35 @@ type Edit struct {
 // Acts reports whether an item says anything of its endpoint besides its attempt.
 func Acts(item *webhook.Settlement) bool {
 	return item.OpenCircuit || item.Disable != "" || !item.BlockUntil.IsZero()
+}
+
+// Counts reports whether what an item says of its endpoint counts. version is the endpoint's.
+func Counts(item *webhook.Settlement, version int64) bool { return item.Version == version }
+
+// Due returns when a pending item is due. counts says whether what it says of its endpoint does.
+func Due(item *webhook.Settlement, counts bool) time.Time {
+	if counts && item.BlockUntil.After(item.DueAt) {
+		return item.BlockUntil
+	}
+	return item.DueAt
+}
+
+// IsReset reports whether an update from old to e ends what is known of the endpoint's health.
+func IsReset(old, e *webhook.Endpoint) bool {
+	return urlOf(e) != urlOf(old) || old.State == webhook.EndpointDisabled && e.State != webhook.EndpointDisabled
+}
+
+// urlOf returns what tells an endpoint's URL from another: all of it, or, if it is sealed, the part before the sealed text.
+func urlOf(e *webhook.Endpoint) string {
+	const sealed = "/sealed:"
+	if _, rest, found := strings.Cut(e.URL, "://"); found {
+		if host, path, found := strings.Cut(rest, sealed); found && !strings.Contains(host, "/") {
+			if tag, _, found := strings.Cut(path, ":"); found {
+				return e.URL[:len(e.URL)-len(path)+len(tag)]
+			}
+		}
+	}
+	return e.URL
 }
 
 // Failing reports whether a success would change anything.

@@ -132,3 +132,23 @@ func TestTheOrderOfTheItemsOfACallDoesNotMatter(t *testing.T) {
 		require.Equal(t, want, apply(shuffled))
 	}
 }
+
+func TestHealthBeginsAnewWithAnotherURL(t *testing.T) {
+	for _, c := range []struct {
+		old, url string
+		reset    bool
+	}{
+		{"https://a.example/x", "https://a.example/x", false},
+		{"https://a.example/x", "https://a.example/y", true},
+		{"https://a.example/sealed:tag1:text1", "https://a.example/sealed:tag1:text2", false},
+		{"https://a.example/sealed:tag1:text1", "https://a.example/sealed:tag2:text1", true},
+		{"https://a.example/sealed:tag1:text1", "https://b.example/sealed:tag1:text1", true},
+		{"https://a.example/v1/sealed:tag1:x", "https://a.example/v1/sealed:tag1:y", true},
+	} {
+		old, e := webhook.Endpoint{URL: c.old, State: webhook.EndpointPaused}, webhook.Endpoint{URL: c.url, State: webhook.EndpointActive}
+		assert.Equal(t, c.reset, IsReset(&old, &e), "%s to %s", c.old, c.url)
+	}
+	e := webhook.Endpoint{State: webhook.EndpointDisabled}
+	assert.False(t, IsReset(&e, &e))
+	assert.True(t, IsReset(&e, &webhook.Endpoint{State: webhook.EndpointPaused}))
+}

@@ -88,7 +88,7 @@ func (s *scene) claim() []webhook.Leased {
 // succeeded is what a successful attempt leads to.
 func (s *scene) succeeded(l webhook.Leased) webhook.Settlement {
 	return webhook.Settlement{
-		UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo, State: webhook.DeliverySucceeded,
+		UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo, Version: 1, State: webhook.DeliverySucceeded,
 		Attempt: &webhook.Attempt{StartedAt: s.now, Duration: time.Millisecond, Status: 200, ResponseBody: []byte("thanks")},
 	}
 }

@@ -190,7 +190,7 @@ func (c *caller) settle(list []webhook.Leased, set func(*webhook.Settlement)) {
 	items := make([]webhook.Settlement, len(list))
 	for n, l := range list {
 		items[n] = webhook.Settlement{
-			UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo,
+			UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo, Version: 1,
 			Attempt: &webhook.Attempt{StartedAt: c.now, Duration: time.Millisecond, Status: 200, ResponseBody: []byte("body")},
 		}
 		set(&items[n])
