@@ -123,9 +123,9 @@ type Store interface {
 	Settle(ctx context.Context, now time.Time, items []Settlement) (Settled, error)
 
 	// Retry makes deliveries pending again: due at once, Failures 0, a lease number one higher, so that their attempts
-	// go on counting. With EventID and EndpointID it takes that delivery whatever its state, and returns ErrNotFound if
-	// there is none or its endpoint is deleted, ErrInFlight if it is leased at now, ErrConflict if its endpoint is
-	// disabled. Otherwise it takes what q matches, failed and canceled ones if q.State is empty, passes over those of
+	// go on counting. With EventID and EndpointID it takes that delivery whatever its state, and honours neither State nor
+	// Cursor. It returns ErrNotFound if there is none, if Type, From or To leave it out, or if its endpoint is deleted;
+	// ErrInFlight if it is leased at now; ErrConflict if its endpoint is disabled. Otherwise it takes what q matches, failed and canceled ones if q.State is empty, passes over those of
 	// disabled and deleted endpoints, passes over leased ones and counts them in InFlight. One call may take only a part:
 	// Next is then the cursor for the next. It honours what Deliveries does.
 	Retry(ctx context.Context, q Query, now time.Time) (Recovered, error)

@@ -36,6 +36,12 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 	if single && q.AllTenants {
 		return done, paging.NoTenant("Query.Tenant") // ids are the tenant's own
 	}
+	if single {
+		q.State, q.Cursor = "", ""
+		if sel, err = newSelection(&q); err != nil {
+			return done, err
+		}
+	}
 	var views []view
 	next := ""
 	if err := s.readPlanned(ctx, what, func(t *tx) error {

@@ -17,6 +17,34 @@ func forgives(err error) func(*broken) {
 	})
 }
 
+// narrowed makes Retry and Cancel find only what a list with the same Query, changed by change, does.
+func narrowed(change func(q *webhook.Query)) func(*broken) {
+	return func(b *broken) {
+		found := func(ctx context.Context, q webhook.Query, now time.Time) error {
+			if change(&q); q.EventID == "" || q.EndpointID == "" {
+				return nil
+			}
+			page, err := b.Store.Deliveries(ctx, q, now)
+			if err == nil && len(page.Items) == 0 {
+				err = webhook.ErrNotFound
+			}
+			return err
+		}
+		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+			if err := found(ctx, q, now); err != nil {
+				return webhook.Recovered{}, err
+			}
+			return b.Store.Retry(ctx, q, now)
+		}
+		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+			if err := found(ctx, q, now); err != nil {
+				return webhook.Recovered{}, err
+			}
+			return b.Store.Cancel(ctx, q, now)
+		}
+	}
+}
+
 // recoverDefects are defects of Retry and Cancel.
 var recoverDefects = []defect{
 	{"Retry keeps Since", "retry/single", func(b *broken) {
@@ -28,6 +56,13 @@ var recoverDefects = []defect{
 			since[leaseOf(*l)] = l.Since
 		})(b)
 	}},
+	{"State narrows a single one", "retry/single-fields cancel/single-fields", narrowed(func(q *webhook.Query) { q.Cursor = "" })},
+	{"Cursor narrows a single one", "retry/single-fields cancel/single-fields", narrowed(func(q *webhook.Query) { q.State = "" })},
+	{"Type and times do not narrow a single one", "retry/single-fields cancel/single-fields", recoveries(func(q *webhook.Query, _ *time.Time) {
+		if q.EventID != "" && q.EndpointID != "" {
+			q.Type, q.From, q.To = "", time.Time{}, time.Time{}
+		}
+	})},
 	{"Retry waits a minute", "retry/single retry/goes-on retry/published-final retry/fences retry/in-flight retry/matching", recoveries(func(_ *webhook.Query, now *time.Time) {
 		*now = now.Add(time.Minute)
 	})},
@@ -147,6 +182,11 @@ var listDefects = []defect{
 	{"Type is ignored by Retry and Cancel", "recover/filters recover/cancel-filters", func(b *broken) {
 		recoveries(func(q *webhook.Query, _ *time.Time) { q.Type = "" })(b)
 	}},
+	{"only ids narrow the list of one delivery", "deliveries/one attempts/one", queries(func(q *webhook.Query) {
+		if q.EventID != "" && q.EndpointID != "" {
+			q.Type, q.State, q.Class, q.Status, q.From, q.To = "", "", "", 0, time.Time{}, time.Time{}
+		}
+	})},
 	{"AllTenants is refused", "events/all-tenants deliveries/all-tenants endpoints/filter recover/all-tenants", queries(func(q *webhook.Query) { q.AllTenants = false })},
 	{"in flight is what was leased", "deliveries/in-flight", func(b *broken) {
 		b.deliveries = func(ctx context.Context, q webhook.Query, _ time.Time) (webhook.Page[webhook.Delivery], error) {

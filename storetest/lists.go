@@ -98,6 +98,30 @@ var deliveryListCases = []testCase{
 		},
 	},
 	{
+		"deliveries/one", "the list of one delivery honours Type, State, From and To too",
+		func(f *fixture) {
+			f.everyState("acme", "e1")
+			for what, c := range map[string]struct {
+				change func(q *webhook.Query)
+				found  bool
+			}{
+				"its own State":       {func(q *webhook.Query) { q.State = webhook.DeliveryFailed }, true},
+				"another State":       {func(q *webhook.Query) { q.State = webhook.DeliveryPending }, false},
+				"its own Type":        {func(q *webhook.Query) { q.Type = "member.joined" }, true},
+				"another Type":        {func(q *webhook.Query) { q.Type = "member.left" }, false},
+				"its own time":        {func(q *webhook.Query) { q.From, q.To = base, base.Add(time.Second) }, true},
+				"From later":          {func(q *webhook.Query) { q.From = base.Add(time.Second) }, false},
+				"To that is its time": {func(q *webhook.Query) { q.To = base }, false},
+			} {
+				q := one("acme", "e1", "failed")
+				c.change(&q)
+				if got := f.deliveries(q); len(got) == 1 != c.found {
+					f.Errorf("%s: got %d deliveries, found is to be %v", what, len(got), c.found)
+				}
+			}
+		},
+	},
+	{
 		"deliveries/filter", "Deliveries honours EventID, EndpointID, Type, State, From and To (of the event's CreatedAt)",
 		func(f *fixture) {
 			f.everyState("acme", "e1")

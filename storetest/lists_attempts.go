@@ -52,6 +52,26 @@ var attemptListCases = []testCase{
 		},
 	},
 	{
+		"attempts/one", "Attempts of one delivery honour Class, Status, From and To too",
+		func(f *fixture) {
+			f.logged()
+			for what, c := range map[string]struct {
+				change func(q *webhook.Query)
+				want   string
+			}{
+				"Class":        {func(q *webhook.Query) { q.Class, q.Status = webhook.ClassStatus, 503 }, "e1.ep0000#2"},
+				"Status":       {func(q *webhook.Query) { q.Status = 500 }, "e1.ep0000#1"},
+				"From":         {func(q *webhook.Query) { q.From = base.Add(5 * time.Second) }, "e1.ep0000#3"},
+				"To":           {func(q *webhook.Query) { q.To = base.Add(2 * time.Second) }, "e1.ep0000#1"},
+				"Class and To": {func(q *webhook.Query) { q.Class, q.To = webhook.ClassStatus, base.Add(2*time.Second) }, "e1.ep0000#1"},
+			} {
+				q := one("acme", "e1", "ep0000")
+				c.change(&q)
+				f.ordered(what, attemptNames(f.attempts(q)), c.want)
+			}
+		},
+	},
+	{
 		"attempts/filter", "Attempts honours EventID, EndpointID, Class, Status, From and To (of StartedAt)",
 		func(f *fixture) {
 			f.logged()
