@@ -68,14 +68,20 @@ func (t *tests) end(key EndpointKey) {
 //
 // One test of an endpoint runs at a time, four of a tenant, and 16 in all: [ErrInFlight] otherwise. If ctx ends, nothing is logged.
 func (s Scope) Test(ctx context.Context, endpointID string) (Attempt, error) {
-	a, err := s.test(ctx, endpointID)
+	return s.TestType(ctx, endpointID, "")
+}
+
+// TestType is Test with an event of a type of Config.EventTypes, or of any valid type if there is
+// no catalogue. Its data is {}. The empty type stands for the profile's test event.
+func (s Scope) TestType(ctx context.Context, endpointID, eventType string) (Attempt, error) {
+	a, err := s.test(ctx, endpointID, eventType)
 	if err != nil {
 		return Attempt{}, fmt.Errorf("webhook: test: %w", err)
 	}
 	return a, nil
 }
 
-func (s Scope) test(ctx context.Context, endpointID string) (Attempt, error) {
+func (s Scope) test(ctx context.Context, endpointID, eventType string) (Attempt, error) {
 	d := s.d
 	endpoint, err := s.opened(ctx, endpointID)
 	if err != nil {
@@ -92,7 +98,7 @@ func (s Scope) test(ctx context.Context, endpointID string) (Attempt, error) {
 	if profile == nil {
 		return Attempt{}, &FieldError{"Endpoint.Profile", fmt.Sprintf("is unknown: %q", endpoint.Profile), "register it in Config.Profiles"}
 	}
-	record, err := d.testRecord(profile, &endpoint)
+	record, err := d.testRecord(profile, &endpoint, eventType)
 	if err != nil {
 		return Attempt{}, err
 	}
@@ -128,18 +134,41 @@ func waitForStep(ctx context.Context, began time.Time) error {
 	}
 }
 
-// testRecord makes the event of a test.
-func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint) (record *EventRecord, err error) {
-	defer recovered(&err)
-	event := Event{Type: "test.ping", Data: struct{}{}}
-	if p.Test != nil {
-		event = p.Test(endpoint)
+// testRecord makes the event of a test, of the profile's type if none is given.
+func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint, eventType string) (*EventRecord, error) {
+	event := Event{Type: eventType, Data: struct{}{}}
+	if eventType == "" {
+		var err error
+		if event, err = p.testEvent(endpoint); err != nil {
+			return nil, err
+		}
+	} else if _, listed := d.config.EventTypes[eventType]; !listed && d.config.EventTypes != nil {
+		return nil, &FieldError{"Event.Type", fmt.Sprintf("is not in the catalogue: %q", eventType), "use " + listTypes(d.config.EventTypes)}
 	}
 	event.Tenant, event.ID = endpoint.Tenant, ""
 	if err := checkType("Event.Type", event.Type); err != nil {
 		return nil, err
 	}
 	return d.recordUnlisted(&event)
+}
+
+// testEvent returns the profile's test event.
+func (p *Profile) testEvent(endpoint *Endpoint) (event Event, err error) {
+	defer recovered(&err)
+	if p.Test != nil {
+		return p.Test(endpoint), nil
+	}
+	return Event{Type: "test.ping", Data: struct{}{}}, nil
+}
+
+// TestEventType returns the type of the test event of Config.Profile. Other profiles may have
+// another.
+func (d *Dispatcher) TestEventType() string {
+	event, err := d.profiles[d.config.Profile].testEvent(&Endpoint{Profile: d.config.Profile})
+	if err != nil {
+		d.report(fmt.Errorf("profile %q: test event: %w", d.config.Profile, err))
+	}
+	return event.Type
 }
 
 func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint *Endpoint, secrets []Secret) (attempted, error) {

@@ -129,3 +129,21 @@ func TestATestWhoseCallerLeavesIsNotLogged(t *testing.T) {
 		assert.Zero(t, r.count())
 	})
 }
+
+func TestATestMayHaveATypeOfTheCatalogue(t *testing.T) {
+	r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) {
+		c.EventTypes = map[string]string{"member.joined": ""}
+	})
+	r.endpoint("one")
+	scope := r.Tenant(acme)
+	a, err := scope.TestType(t.Context(), "one", "member.joined")
+	require.NoError(t, err)
+	assert.Equal(t, "member.joined", a.EventType)
+	assert.True(t, a.Test)
+	_, err = scope.TestType(t.Context(), "one", "member.left")
+	require.ErrorIs(t, err, webhook.ErrInvalid)
+	a, err = scope.TestType(t.Context(), "one", "")
+	require.NoError(t, err)
+	assert.Equal(t, r.TestEventType(), a.EventType)
+	assert.Equal(t, "test.ping", a.EventType)
+}

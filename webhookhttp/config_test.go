@@ -149,7 +149,7 @@ func TestNewKeepsNothingOfTheCallersConfig(t *testing.T) {
 	types["c.d"], types["a.b"] = "later", "later"
 	readOnly[0] = "channel"
 	shown := send(h, "GET", "/event-types", "").Body.String()
-	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "before"}], "next_cursor": null}`, shown)
+	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "before", "test": false}, {"name": "test.ping", "description": "Sent when you test a webhook.", "test": true}], "next_cursor": null}`, shown)
 	assert.Contains(t, send(h, "POST", "/webhooks", `{"headers": {}}`).Body.String(), "read_only")
 }
 
@@ -182,10 +182,10 @@ func TestTheRendererGetsTheProblemAndTheHeadersThatBelongToIt(t *testing.T) {
 
 func TestTheCatalogueIsTheDispatchersUnlessAnotherIsGiven(t *testing.T) {
 	d := newDispatcher(t, func(c *webhook.Config) { c.EventTypes = map[string]string{"a.b": "A", "own": ""} })
-	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "A"}, {"name": "own", "description": ""}], "next_cursor": null}`,
+	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "A", "test": false}, {"name": "own", "description": "", "test": false}, {"name": "test.ping", "description": "Sent when you test a webhook.", "test": true}], "next_cursor": null}`,
 		send(newHandler(t, d), "GET", "/event-types", "").Body.String())
 	h := newHandler(t, d, func(c *webhookhttp.Config) { c.EventTypes = map[string]string{"a.b": "A"} })
-	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "A"}], "next_cursor": null}`, send(h, "GET", "/event-types", "").Body.String())
+	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "A", "test": false}, {"name": "test.ping", "description": "Sent when you test a webhook.", "test": true}], "next_cursor": null}`, send(h, "GET", "/event-types", "").Body.String())
 	d.EventTypes()["more"] = ""
 	assert.Len(t, d.EventTypes(), 2, "it is a copy")
 }

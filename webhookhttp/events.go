@@ -72,12 +72,16 @@ func (c *call) getEvent() error {
 type eventTypeJSON struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`
+	Test        bool   `json:"test"` // only test sends have it: nobody can subscribe to it
 }
 
 func (c *call) listEventTypes() error {
 	types := make([]eventTypeJSON, 0, len(c.h.config.EventTypes))
 	for _, name := range slices.Sorted(maps.Keys(c.h.config.EventTypes)) {
-		types = append(types, eventTypeJSON{name, c.h.config.EventTypes[name]})
+		types = append(types, eventTypeJSON{Name: name, Description: c.h.config.EventTypes[name]})
+	}
+	if name := c.h.testType; name != "" && !slices.ContainsFunc(types, func(t eventTypeJSON) bool { return t.Name == name }) {
+		types = append(types, eventTypeJSON{Name: name, Description: "Sent when you test a webhook.", Test: true})
 	}
 	return c.answer(http.StatusOK, list[eventTypeJSON]{Data: types})
 }

@@ -54,6 +54,7 @@ var jsonFields = map[string]string{
 	"Endpoint.URL": "url", "Endpoint.Events": "events", "Endpoint.Description": "description", "Endpoint.State": "state",
 	"Endpoint.Channel": "channel", "Endpoint.Profile": "profile", "Endpoint.Metadata": "metadata", "Endpoint.Header": "headers",
 	"Endpoint.Timeout": "timeout_ms", "Endpoint.MaxInFlight": "max_in_flight",
+	"Event.Type": "type",
 }
 
 // fieldRefusal returns the answer to input that was refused, and nil if it was not the client's.

@@ -20,8 +20,11 @@ type Handler struct {
 	mux     *http.ServeMux
 	origins *http.CrossOriginProtection
 	gate    *gate
-	below   *http.ServeMux // finds the paths below the prefix; nil without one
-	astray  sync.Once      // has reported a request outside Config.Prefix
+
+	testType string // of the test event
+
+	below  *http.ServeMux // finds the paths below the prefix; nil without one
+	astray sync.Once      // has reported a request outside Config.Prefix
 }
 
 // New returns a Handler for the endpoints of d. It refuses a nil Dispatcher and a Config that cannot work, with a
@@ -39,7 +42,7 @@ func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
 	}
 	h := &Handler{
 		d: d, config: c, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(),
-		gate: newGate(c.MaxRequests, c.MaxTenantRequests),
+		gate: newGate(c.MaxRequests, c.MaxTenantRequests), testType: d.TestEventType(),
 	}
 	for i, origin := range c.TrustedOrigins {
 		if err := h.origins.AddTrustedOrigin(origin); err != nil {

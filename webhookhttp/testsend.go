@@ -2,13 +2,18 @@ package webhookhttp
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/gowebhook/webhook"
 )
 
 func (c *call) testEndpoint() error {
-	a, err := c.scope().Test(c.r.Context(), c.r.PathValue("webhook_id"))
+	eventType, err := c.testType()
+	if err != nil {
+		return err
+	}
+	a, err := c.scope().TestType(c.r.Context(), c.r.PathValue("webhook_id"), eventType)
 	if errors.Is(err, webhook.ErrInFlight) {
 		c.w.Header().Set("Retry-After", "5")
 		return refuse(http.StatusTooManyRequests, codeTestRunning, "", "a test of this endpoint is running, or too many of others",
@@ -18,4 +23,21 @@ func (c *call) testEndpoint() error {
 		return err
 	}
 	return c.answer(http.StatusOK, attemptOf(&a))
+}
+
+// testType reads the type that the body asks for; empty for the profile's test event.
+func (c *call) testType() (string, error) {
+	members, err := c.body(false, only("type"))
+	if err != nil || len(members) == 0 {
+		return "", err
+	}
+	eventType, err := decodeString(members[0].field, members[0].value)
+	if err != nil || eventType == c.h.testType {
+		return "", err
+	}
+	if _, listed := c.h.config.EventTypes[eventType]; !listed {
+		return "", invalidField("type", fmt.Sprintf("is not one of your event types: %q", clip(eventType)),
+			"use a type from /event-types, or leave the body empty to send the test event")
+	}
+	return eventType, nil
 }

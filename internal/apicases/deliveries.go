@@ -183,7 +183,36 @@ var deliveryCases = []Case{
 	{
 		Name: "the catalogue lists its types", Path: "/event-types", Status: 200, Permission: webhookhttp.PermissionRead,
 		Want: `{"data": [{"name": "file.changed", "description": "A file was changed."}, {"name": "hang.on", "description": ""},
-			{"name": "member.joined"}, {"name": "member.left"}], "next_cursor": null}`,
+			{"name": "member.joined"}, {"name": "member.left"}, {"name": "test.ping", "description": "<any>", "test": true}], "next_cursor": null}`,
+	},
+	{
+		Name: "a test of a type of the catalogue", Method: http.MethodPost, Path: "/webhooks/active/test", Body: `{"type": "member.left"}`,
+		Status: 200, Want: `{"event_type": "member.left", "test": true, "status_code": 200}`,
+	},
+	{
+		Name: "a test of the test event by its name", Method: http.MethodPost, Path: "/webhooks/active/test", Body: `{"type": "test.ping"}`,
+		Status: 200, Want: `{"event_type": "test.ping", "test": true}`,
+	},
+	{
+		Name: "a test with an empty object", Method: http.MethodPost, Path: "/webhooks/active/test", Body: `{}`, Status: 200,
+		Want: `{"event_type": "test.ping"}`,
+	},
+	{
+		Name: "a test of another type is refused", Method: http.MethodPost, Path: "/webhooks/active/test", Body: `{"type": "a.b"}`,
+		Status: 400, Code: "invalid_field", Field: "type", Want: `{"cure": "/event-types/"}`, After: nothingSent,
+	},
+	{
+		Name: "a test of an empty type is refused", Method: http.MethodPost, Path: "/webhooks/active/test", Body: `{"type": ""}`,
+		Status: 400, Code: "invalid_field", Field: "type", After: nothingSent, Invalid: true,
+	},
+	{
+		Name: "a test of a type that is null is refused", Method: http.MethodPost, Path: "/webhooks/active/test", Body: `{"type": null}`,
+		Status: 400, Code: "invalid_field", Field: "type", After: nothingSent, Invalid: true,
+	},
+	{
+		Name: "a test with another field is refused", Method: http.MethodPost, Path: "/webhooks/active/test",
+		Body: `{"type": "member.left", "data": {}}`, Status: 400, Code: "unknown_field", Field: "data", After: nothingSent, Invalid: true,
+		Want: `{"cure": "use type"}`,
 	},
 }
 
