@@ -156,6 +156,11 @@ type Store interface {
 	// none left; and removes what is older than r says, response bodies, attempts, and events with their deliveries, never
 	// of an event with an unfinished delivery. Ages count from the event's CreatedAt; a negative age keeps for ever.
 	//
+	// One call removes a bounded number of rows, however many deliveries an event has. An
+	// event is removed at once for every reader: from then on no method shows it, its
+	// deliveries or its attempts, and its id is free. The rest of a wide one is removed by
+	// later calls.
+	//
 	// Processes that share a Store may leave the housekeeping to one of them: a call of another does nothing, except
 	// after it disabled or deleted an endpoint. When that one stops, another goes on within two minutes of calls.
 	//

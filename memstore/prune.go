@@ -97,18 +97,28 @@ func (s *Store) cancelDoomed(now int64, budget *int) bool {
 // sweepFrom lets all sweeps begin at an event, or before: there may be something to remove of it.
 func (s *Store) sweepFrom(k key) {
 	for i := range s.swept {
-		if k.less(s.swept[i]) {
-			s.swept[i] = k
+		if !s.swept[i].key.less(k) {
+			s.swept[i] = sweepMark{key: k}
 		}
 	}
 }
 
+// A sweepMark is how far a sweep has come: to a delivery of an event.
+type sweepMark struct {
+	key      key
+	delivery int
+}
+
 // sweep removes what is too old, and reports whether nothing such is left. Below swept there is nothing to remove, except
 // of events that are not closed, and close calls sweepFrom.
+//
+// The budget counts deliveries and attempts. Attempts and bodies of a wide event are
+// removed over several calls. An event itself is dropped whole, because readers see all
+// of it or nothing; that takes as long as it took to store it.
 func (s *Store) sweep(kind int, now, age int64, budget *int) bool {
 	var old []*event
 	done := true
-	for ev := range s.timeline.up(s.swept[kind]) {
+	for ev := range s.timeline.up(s.swept[kind].key) {
 		if now-micros(ev.CreatedAt) <= age {
 			break
 		}
@@ -116,28 +126,45 @@ func (s *Store) sweep(kind int, now, age int64, budget *int) bool {
 			done = false
 			break
 		}
-		*budget -= 1 + len(ev.deliveries)
-		s.swept[kind] = ev.key.next()
-		if !ev.closed {
-			continue
+		*budget--
+		if ev.closed && kind != sweepEvents && !s.sweepLogs(kind, ev, budget) {
+			done = false
+			break
 		}
-		old = append(old, ev)
+		s.swept[kind] = sweepMark{key: ev.key.next()}
+		if ev.closed && kind == sweepEvents {
+			for _, d := range ev.deliveries {
+				*budget -= 1 + len(d.attempts)
+			}
+			old = append(old, ev)
+		}
 	}
 	for _, ev := range old {
-		switch kind {
-		case sweepEvents:
-			s.drop(ev)
-		case sweepAttempts:
-			for _, d := range ev.deliveries {
-				s.removeAttempts(d, len(d.attempts))
-			}
-		case sweepBodies:
-			for _, d := range ev.deliveries {
-				s.removeBodies(d)
-			}
-		}
+		s.drop(ev)
 	}
 	return done
+}
+
+// sweepLogs removes the attempts or the bodies of an event, and reports whether it has
+// come through all its deliveries.
+func (s *Store) sweepLogs(kind int, ev *event, budget *int) bool {
+	from := 0
+	if s.swept[kind].key == ev.key {
+		from = s.swept[kind].delivery
+	}
+	for i, d := range ev.deliveries[from:] {
+		if *budget <= 0 {
+			s.swept[kind] = sweepMark{ev.key, from + i}
+			return false
+		}
+		*budget -= 1 + len(d.attempts)
+		if kind == sweepAttempts {
+			s.removeAttempts(d, len(d.attempts))
+		} else {
+			s.removeBodies(d)
+		}
+	}
+	return true
 }
 
 // Erase implements [webhook.Store]. The time that it takes depends on how much is stored of the tenant.

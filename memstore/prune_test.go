@@ -77,6 +77,36 @@ func TestPruneComesPastEventsOfAnySize(t *testing.T) {
 	assert.Equal(t, []string{"pinned"}, tr.kept())
 }
 
+// Each call does about as much, whatever the number of deliveries and attempts of an event.
+func TestPruneRemovesTheLogOfAWideEventInPieces(t *testing.T) {
+	tr := newTrial(t, memstore.Options{})
+	id := tr.endpoints(1)[0]
+	rows := leased(id)
+	for i := range 5000 {
+		a := &webhook.Attempt{StartedAt: start, ResponseBody: []byte("x")}
+		rows = append(rows, webhook.NewDelivery{EndpointID: fmt.Sprintf("x%06d", i), State: webhook.DeliverySucceeded, Attempt: a})
+	}
+	e := tr.named("wide", rows...)
+	tr.stored(e)
+	tr.succeed(e, id)
+	tr.now = start.Add(2 * time.Hour)
+	assert.Greater(t, tr.prune(webhook.Retention{ResponseBodies: time.Hour, Attempts: -1, Events: -1}), 5)
+	late := []webhook.Settlement{{
+		UID: e.UID, Endpoint: webhook.EndpointKey{Tenant: "acme", ID: id}, LeaseNo: 9, State: webhook.DeliveryFailed,
+		Attempt: &webhook.Attempt{StartedAt: tr.now, ResponseBody: []byte("late")},
+	}}
+	old := webhook.Retention{ResponseBodies: -1, Attempts: time.Hour, Events: -1}
+	more, err := tr.Prune(t.Context(), tr.now, old)
+	require.NoError(t, err)
+	require.True(t, more)
+	_, err = tr.Settle(t.Context(), tr.now, late) // to a delivery that the sweep has passed
+	require.NoError(t, err)
+	assert.Greater(t, tr.prune(old), 5)
+	assert.Empty(t, tr.log(webhook.Query{EventID: "wide"}))
+	tr.prune(webhook.Retention{ResponseBodies: -1, Attempts: -1, Events: time.Hour})
+	assert.Empty(t, tr.kept())
+}
+
 func TestPruneComesBackForWhatHasFinishedSince(t *testing.T) {
 	old := webhook.Retention{ResponseBodies: time.Hour, Attempts: 3 * time.Hour, Events: 5 * time.Hour}
 	tr := newTrial(t, memstore.Options{})

@@ -72,8 +72,8 @@ type Store struct {
 	readyNow int    // deliveries that are ready, of endpoints in the ring
 	readyOff int    // those of all others
 
-	doomed ring        // disabled and deleted ones whose deliveries Prune cancels
-	swept  [sweeps]key // how far Prune has come
+	doomed ring              // disabled and deleted ones whose deliveries Prune cancels
+	swept  [sweeps]sweepMark // how far Prune has come
 
 	pending    int // deliveries
 	unfinished int // pending, and events in the outbox

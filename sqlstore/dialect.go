@@ -46,7 +46,7 @@ type dialect struct {
 // tables are the names that are written in braces.
 var tables = []string{
 	"schema", "tenants", "endpoints", "status", "versions", "subscriptions", "events", "outbox", "queue", "deliveries",
-	"attempts", "bodies", "locks",
+	"attempts", "bodies", "removals", "locks",
 }
 
 var (

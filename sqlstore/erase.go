@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -11,12 +12,13 @@ import (
 )
 
 // Erase implements [webhook.Store], but not in one transaction, because that could be a very large one: first the endpoints
-// are deleted, then the events with all that belongs to them, the oldest first. If it fails in between, repeat it.
+// are deleted, then the events with all that belongs to them, the oldest first, in pieces that do not grow with a fan-out. If it
+// fails in between, repeat it.
 func (s *Store) Erase(ctx context.Context, tenant string) error {
 	if tenant == "" {
 		return paging.NoTenant("tenant")
 	}
-	const endpointsAtOnce, eventsAtOnce = 100, 200
+	const endpointsAtOnce = 100
 	for more := true; more; {
 		s.yield(ctx)
 		if err := s.write(ctx, "erase", writing{}, func(t *tx) error {
@@ -29,28 +31,51 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 	}
 	for more := true; more; {
 		s.yield(ctx)
-		if err := s.write(ctx, "erase", writing{}, func(t *tx) error {
-			var list []uuid.UUID
-			if err := t.query(eventsOfTenant, nil, func(r *sql.Rows) error {
-				var u id
-				err := r.Scan(&u)
-				list = append(list, u.uid())
-				return err
-			}, text(tenant), num(eventsAtOnce)); err != nil {
-				return err
-			}
-			more = len(list) == eventsAtOnce
-			rows := uids(list)
-			// Who makes deliveries of an event holds its outbox row, or the event: after these, no more of them come.
-			if err := t.execEach(batch{deleteOutboxOf, rows}, batch{deleteQueueOf, rows}); err != nil {
-				return err
-			}
-			return t.removeEvents(list)
+		if err := s.write(ctx, "erase", writing{}, func(t *tx) (err error) {
+			more, err = t.eraseEvents(tenant)
+			return err
 		}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// eraseEvents does a bounded piece of work, and reports whether there is more.
+func (t *tx) eraseEvents(tenant string) (more bool, err error) {
+	hidden, err := t.uidsOf(removalsOfTenant, nil, text(tenant), num(removalsAtOnce))
+	if err != nil {
+		return false, err
+	}
+	if len(hidden) > 0 {
+		_, err := t.takeApart(hidden, deliveriesOfRemovals, pruneWork, pruneAttempts)
+		return true, err
+	}
+	list, err := t.uidsOf(eventsOfTenant, nil, text(tenant), num(removalsAtOnce))
+	if err != nil || len(list) == 0 {
+		return false, err
+	}
+	// Who makes deliveries of an event holds its outbox row, or the event: after these, no more of them come.
+	if err := t.execAll(deleteOutboxOf, uids(list)); err != nil {
+		return false, err
+	}
+	var open []rowKey
+	if err := t.query(queueOf, uids(list), func(r *sql.Rows) error {
+		var k rowKey
+		err := r.Scan((*id)(&k.uid), &k.endpoint)
+		open = append(open, k)
+		return err
+	}, num(pruneWork)); err != nil {
+		return false, err
+	}
+	slices.SortFunc(open, rowKey.compare)
+	if err := t.execAll(deleteQueue, keys(open, func(k *rowKey) rowKey { return *k })); err != nil {
+		return false, err
+	}
+	if len(open) == pruneWork {
+		return true, nil
+	}
+	return true, t.hide(list)
 }
 
 func (t *tx) eraseEndpoints(tenant string, most int) (int, error) {

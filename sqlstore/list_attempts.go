@@ -222,7 +222,11 @@ func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) 
 			&a.Number); err != nil {
 			return err
 		}
-		row, event := started[k], heads[k.uid]
+		row := started[k]
+		event, shown := heads[k.uid]
+		if !shown { // it is being removed
+			return nil
+		}
 		a.EventID, a.EventType, a.EndpointID = event.id, event.typ, k.endpoint
 		a.StartedAt, a.Duration, a.NextAt = always(row.startedAt), time.Duration(duration)*time.Microsecond, fromMicros(next)
 		a.Status, a.Class = row.status, row.class
@@ -235,7 +239,7 @@ func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) 
 func attemptTable(part []attemptRow) *table {
 	rows := newTable(len(part), 3)
 	for i := range part {
-		rows.add(append(part[i].cells(), num(part[i].leaseNo))...)
+		rows.add(part[i].cells()...)
 	}
 	return rows
 }
@@ -261,7 +265,7 @@ func (t *tx) addBodies(part []attemptRow, details map[attemptKey]webhook.Attempt
 			part = part[:i]
 			break
 		}
-		if sizes[k] > 0 {
+		if still && sizes[k] > 0 {
 			filled = append(filled, part[i])
 		}
 	}

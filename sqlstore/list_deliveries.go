@@ -177,9 +177,14 @@ func (t *tx) deliveriesOfEndpoint(c *collection) error {
 				return nil
 			}
 			v := &views[i]
-			v.event = heads[v.uid]
-			c.add(v)
 			below = v.uid
+			h, shown := heads[v.uid]
+			if !shown { // it is being removed
+				c.below, c.endpoint = v.uid, v.endpoint
+				continue
+			}
+			v.event = h
+			c.add(v)
 		}
 		if !more || c.spent() {
 			return nil

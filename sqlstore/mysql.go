@@ -214,9 +214,19 @@ var mysql = dialect{
 		deleteDeliveriesOf: `DELETE d FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid`,
 		deleteAttemptsOf:   `DELETE a FROM {v uid uuid} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY) ON a.event_uid = v.uid`,
 		deleteBodiesOf:     `DELETE b FROM {v uid uuid} STRAIGHT_JOIN {bodies} b FORCE INDEX (PRIMARY) ON b.event_uid = v.uid`,
-		deleteQueueOf:      `DELETE q FROM {v uid uuid} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY) ON q.event_uid = v.uid`,
 		deleteOutboxOf:     `DELETE o FROM {v uid uuid} STRAIGHT_JOIN {outbox} o FORCE INDEX (PRIMARY) ON o.event_uid = v.uid`,
-		countAttempts:      `SELECT event_uid, endpoint_id, count(*) FROM {attempts} WHERE event_uid IN ({keys}) GROUP BY event_uid, endpoint_id`,
+		deleteAttempts: `DELETE a FROM {v event_uid uuid, endpoint_id text, lease_no int} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY)
+			ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no`,
+		deleteBodies: `DELETE b FROM {v event_uid uuid, endpoint_id text, lease_no int} STRAIGHT_JOIN {bodies} b FORCE INDEX (PRIMARY)
+			ON b.event_uid = v.event_uid AND b.endpoint_id = v.endpoint_id AND b.lease_no = v.lease_no`,
+		insertRemovals: `INSERT INTO {removals} (event_uid, tenant) VALUES {tuples}`,
+		freeDeliveriesOf: `SELECT d.event_uid, d.endpoint_id FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid LIMIT $1
+			FOR UPDATE SKIP LOCKED`,
+		deliveriesOfRemovals: `SELECT d.event_uid, d.endpoint_id FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid LIMIT $1`,
+		withDeliveries:       `SELECT DISTINCT v.uid FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid`,
+		attemptsOf:           `SELECT a.event_uid, a.endpoint_id, a.lease_no FROM {v uid uuid} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY) ON a.event_uid = v.uid LIMIT $1`,
+		queueOf:              `SELECT q.event_uid, q.endpoint_id FROM {v uid uuid} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY) ON q.event_uid = v.uid LIMIT $1`,
+		deleteRemovals:       `DELETE r FROM {v uid uuid} STRAIGHT_JOIN {removals} r FORCE INDEX (PRIMARY) ON r.event_uid = v.uid`,
 		addPruned: `UPDATE {v event_uid uuid, endpoint_id text, pruned int} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY)
 			ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id SET d.pruned = d.pruned + v.pruned`,
 		eventsOfTenant: mysqlPatience + `SELECT` + mysqlHint + `uid FROM {events} FORCE INDEX (events_tenant_uid)

@@ -120,17 +120,28 @@ const (
 	oldBodies
 	lockEvents
 	openEvents
+	countDeliveries
+	countAttempts
 	deleteDeliveriesOf
 	deleteAttemptsOf
 	deleteBodiesOf
-	countAttempts
+	deleteAttempts
+	deleteBodies
+	insertRemovals
+	freeRemovals
+	removalsOfTenant
+	freeDeliveriesOf
+	deliveriesOfRemovals
+	withDeliveries
+	attemptsOf
+	deleteRemovals
 	addPruned
 	oldVersions
 	oldestOfLane
 	deleteVersion
 	eventsOfTenant
 	refsOfTenant
-	deleteQueueOf
+	queueOf
 	deleteOutboxOf
 	shareEvents
 	deleteTenant
@@ -196,20 +207,24 @@ var everywhere = map[op]string{
 	freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
 		ORDER BY blocked_until LIMIT $2 FOR UPDATE SKIP LOCKED`,
 
-	lockPruner:     `SELECT used_by, used_at FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
-	usePruner:      `UPDATE {locks} SET used_by = $1, used_at = $2 WHERE name = 'prune'`,
-	lockDisabled:   `SELECT reason FROM {status} WHERE ref = $1 AND state = 'disabled' FOR UPDATE SKIP LOCKED`,
-	versionOf:      `SELECT version FROM {status} WHERE ref = $1`,
-	oldEvents:      `SELECT uid FROM {events} WHERE uid >= $1 AND uid < $2 ORDER BY uid LIMIT $3`,
-	oldAttempts:    `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) a`,
-	oldBodies:      `SELECT DISTINCT event_uid FROM (SELECT event_uid FROM {bodies} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) b`,
-	oldVersions:    `SELECT ref, version, superseded_at FROM {versions} WHERE ref >= $1 AND (ref > $1 OR version > $2) ORDER BY ref, version LIMIT $3`,
-	deleteVersion:  `DELETE FROM {versions} WHERE ref = $1 AND version = $2`,
-	eventsOfTenant: `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
-	refsOfTenant:   `SELECT ref, id, events, channel FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
-	oldestOfLane:   `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
-	deleteTenant:   `DELETE FROM {tenants} WHERE tenant = $1`,
-	schemaVersion:  `SELECT max(version) FROM {schema}`,
+	lockPruner:       `SELECT used_by, used_at FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
+	usePruner:        `UPDATE {locks} SET used_by = $1, used_at = $2 WHERE name = 'prune'`,
+	lockDisabled:     `SELECT reason FROM {status} WHERE ref = $1 AND state = 'disabled' FOR UPDATE SKIP LOCKED`,
+	versionOf:        `SELECT version FROM {status} WHERE ref = $1`,
+	oldEvents:        `SELECT uid FROM {events} WHERE uid >= $1 AND uid < $2 ORDER BY uid LIMIT $3`,
+	oldAttempts:      `SELECT event_uid, endpoint_id, lease_no FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,
+	oldBodies:        `SELECT event_uid, endpoint_id, lease_no FROM {bodies} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,
+	countDeliveries:  `SELECT event_uid, count(*) FROM (SELECT event_uid FROM {deliveries} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) d GROUP BY event_uid`,
+	countAttempts:    `SELECT event_uid, count(*) FROM (SELECT event_uid FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) a GROUP BY event_uid`,
+	freeRemovals:     `SELECT event_uid FROM {removals} ORDER BY event_uid LIMIT $1 FOR UPDATE SKIP LOCKED`,
+	removalsOfTenant: `SELECT event_uid FROM {removals} WHERE tenant = $1 ORDER BY event_uid LIMIT $2 FOR UPDATE`,
+	oldVersions:      `SELECT ref, version, superseded_at FROM {versions} WHERE ref >= $1 AND (ref > $1 OR version > $2) ORDER BY ref, version LIMIT $3`,
+	deleteVersion:    `DELETE FROM {versions} WHERE ref = $1 AND version = $2`,
+	eventsOfTenant:   `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
+	refsOfTenant:     `SELECT ref, id, events, channel FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
+	oldestOfLane:     `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
+	deleteTenant:     `DELETE FROM {tenants} WHERE tenant = $1`,
+	schemaVersion:    `SELECT max(version) FROM {schema}`,
 }
 
 // Column lists that are read in one place of the code.

@@ -11,8 +11,15 @@ import (
 )
 
 const (
-	// pruneWork is how many deliveries, events or rows one Prune takes.
-	pruneWork = 1000
+	// pruneWork is how many deliveries, events or attempts a step of Prune takes, and
+	// pruneAttempts is how many attempts of them it removes. A call goes on while it has
+	// looked at fewer than pruneRows rows.
+	pruneWork     = 1000
+	pruneAttempts = 4 * pruneWork
+	pruneRows     = 5 * pruneWork
+
+	// mostHalved is how often the numbers above are halved at most.
+	mostHalved = 10
 
 	// pruneLanes is how many endpoints one Prune looks at.
 	pruneLanes = 500
@@ -66,7 +73,7 @@ const (
 func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (more bool, err error) {
 	stopped := s.stopped.Swap(false)
 	s.mu.Lock()
-	pass, swept := s.pass, s.swept
+	pass, swept, halved := s.pass, s.swept, s.halved
 	if stopped {
 		pass.stage, pass.lane = stageLanes, zeroID
 	}
@@ -78,7 +85,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	before, done := swept, false
 	s.yield(ctx)
 	err = s.write(ctx, "prune", writing{}, func(t *tx) error {
-		p := pruning{tx: t, now: now, pass: pass, swept: before}
+		p := pruning{tx: t, now: now, pass: pass, swept: before, halved: halved}
 		more, done = false, false
 		mine, err := p.isMine(stopped)
 		if err != nil || !mine {
@@ -92,11 +99,17 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	if stopped && (err != nil || !done) {
 		s.stopped.Store(true)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case ctx.Err() != nil: // a database that is slow gets pieces that are smaller
+		s.halved = min(halved+1, mostHalved)
+	case err == nil && done && !more:
+		s.halved = 0
+	}
 	if err != nil || !done {
 		return false, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.pass = pass
 	for i := range swept {
 		if s.swept[i] == before[i] || byRef(swept[i], s.swept[i]) < 0 { // unless sweepFrom has been called meanwhile
@@ -123,6 +136,9 @@ type pruning struct {
 	now   time.Time
 	pass  sweepPass
 	swept [sweeps]uuid.UUID
+
+	halved int  // see Store.halved
+	hidden bool // this call has hidden an event
 }
 
 // isMine takes the lock of the housekeeping, and reports whether this process is to do it. stopped says that the
@@ -156,7 +172,8 @@ func (p *pruning) run(r webhook.Retention) (more bool, err error) {
 		}
 		p.pass.stage, p.pass.ref, p.pass.version = stageSweeps, zeroID, 0
 	}
-	budget := pruneWork
+	budget := p.atMost(pruneRows)
+	steps := []func() (int, error){p.takeApart}
 	for _, sweep := range []struct {
 		kind           int
 		age, byDefault time.Duration
@@ -168,8 +185,11 @@ func (p *pruning) run(r webhook.Retention) (more bool, err error) {
 		case age == 0:
 			age = sweep.byDefault
 		}
+		steps = append(steps, func() (int, error) { return p.sweep(sweep.kind, p.now.Add(-age)) })
+	}
+	for _, step := range steps {
 		for {
-			n, err := p.sweep(sweep.kind, p.now.Add(-age))
+			n, err := step()
 			if err != nil {
 				return false, err
 			}
@@ -181,9 +201,15 @@ func (p *pruning) run(r webhook.Retention) (more bool, err error) {
 			}
 		}
 	}
+	if p.hidden { // what is left of them is to be removed
+		return true, nil
+	}
 	p.pass.stage = stageLanes
 	return false, nil
 }
+
+// atMost is how many rows a step may take: fewer after calls that ran out of time.
+func (p *pruning) atMost(n int) int { return max(n>>p.halved, 1) }
 
 // lower is sweepFrom within this transaction.
 func (p *pruning) lower(u uuid.UUID) {

@@ -25,7 +25,8 @@ func (p *pruning) cancelDead() (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	budget := pruneWork
+	most := p.atMost(pruneWork)
+	budget := most
 	for _, ref := range lanes {
 		if s := statuses[ref]; s == nil || s.State == webhook.EndpointDisabled {
 			n, err := p.cancelSome(ref, budget)
@@ -38,7 +39,7 @@ func (p *pruning) cancelDead() (done bool, err error) {
 		}
 		p.pass.lane = ref
 	}
-	return len(lanes) < pruneLanes && budget == pruneWork, nil
+	return len(lanes) < pruneLanes && budget == most, nil
 }
 
 // cancelSome cancels deliveries of one endpoint, if it is still disabled or deleted,

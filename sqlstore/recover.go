@@ -91,11 +91,13 @@ func (c *change) run(views []view) error {
 		events[views[i].uid], refs[views[i].ref] = true, true
 	}
 	// Prune must not take an event of which a delivery is about to be pending again.
-	if err := c.query(shareEvents, uids(sortedRefs(events)), func(r *sql.Rows) error {
-		var u id
-		return r.Scan(&u)
-	}); err != nil {
+	shared, err := c.uidsOf(shareEvents, uids(sortedRefs(events)))
+	if err != nil {
 		return err
+	}
+	clear(events)
+	for _, u := range shared {
+		events[u] = true
 	}
 	statuses, err := c.statuses(readStatus, sortedRefs(refs))
 	if err != nil {
@@ -109,7 +111,7 @@ func (c *change) run(views []view) error {
 	var closed []*finished
 	for i := range views {
 		q, f := queue[views[i].rowKey], ended[views[i].rowKey]
-		if q == nil && f == nil { // gone meanwhile
+		if q == nil && f == nil || !events[views[i].uid] { // gone meanwhile
 			if c.single {
 				return webhook.ErrNotFound
 			}

@@ -149,6 +149,8 @@ type attemptKey struct {
 	leaseNo int64
 }
 
+func (k *attemptKey) cells() []cell { return append(k.rowKey.cells(), num(k.leaseNo)) }
+
 func (b *settling) run() error {
 	b.refs, b.rest = make([]uuid.UUID, len(b.items)), make([]int, len(b.items))
 	for i := range b.items {

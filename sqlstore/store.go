@@ -61,6 +61,8 @@ type Store struct {
 	lane  uuid.UUID         // where the last round of Claim has ended
 	swept [sweeps]uuid.UUID // how far Prune has come, see sweep
 	pass  sweepPass
+
+	halved int // how often the pieces of Prune are halved
 }
 
 // New returns a Store on a database, which it does not touch: create the tables by [Store.Migrate], or by your own tool from

@@ -8,26 +8,115 @@ import (
 	"github.com/google/uuid"
 )
 
-// sweep removes what belongs to some events that are older than a time and have nothing unfinished, and returns how many it has
-// looked at.
-func (p *pruning) sweep(kind int, before time.Time) (int, error) {
-	o := map[int]op{sweepEvents: oldEvents, sweepAttempts: oldAttempts, sweepBodies: oldBodies}[kind]
-	var list []uuid.UUID
-	if err := p.query(o, nil, func(r *sql.Rows) error {
-		var u id
-		err := r.Scan(&u)
-		list = append(list, u.uid())
-		return err
-	}, uid(p.swept[kind]), uid(uidAt(before.Add(time.Millisecond))), num(pruneWork)); err != nil || len(list) == 0 {
+// sweep does a step of one of the sweeps, for what is older than a time, and returns how
+// many rows it has looked at. That number is bounded, however many deliveries an event
+// has, and no step removes more rows than it has looked at.
+func (p *pruning) sweep(kind int, before time.Time) (rows int, err error) {
+	if kind == sweepEvents {
+		return p.sweepEvents(before)
+	}
+	return p.sweepLogs(kind, before)
+}
+
+func untilTime(before time.Time) cell { return uid(uidAt(before.Add(time.Millisecond))) }
+
+// sweepEvents removes old events that have nothing unfinished.
+func (p *pruning) sweepEvents(before time.Time) (rows int, err error) {
+	list, err := p.uidsOf(oldEvents, nil, uid(p.swept[sweepEvents]), untilTime(before), num(p.atMost(pruneWork)))
+	if err != nil || len(list) == 0 {
 		return 0, err
 	}
-	slices.SortFunc(list, byRef)
+	n, rows, err := p.fitting(list)
+	if err != nil {
+		return 0, err
+	}
+	wide := n == 0
+	list = list[:max(n, 1)]
 	old, err := p.closed(list, micros(before))
 	if err != nil {
 		return 0, err
 	}
-	p.swept[kind] = after(list[len(list)-1])
-	return len(list), p.removeOf(kind, old)
+	p.swept[sweepEvents] = after(list[len(list)-1])
+	if wide {
+		p.hidden = len(old) > 0
+		return rows + 1, p.hide(old)
+	}
+	return rows + n, p.removeEvents(old)
+}
+
+// fitting returns how many of the first events one transaction may remove, and how many
+// rows it has counted to find that out. The events are sorted. If the first alone has too
+// many deliveries or attempts, there are none.
+func (p *pruning) fitting(list []uuid.UUID) (n, rows int, err error) {
+	n = len(list)
+	for _, count := range []struct {
+		op   op
+		most int
+	}{{countDeliveries, p.atMost(pruneWork)}, {countAttempts, p.atMost(pruneAttempts)}} {
+		found, last := 0, zeroID
+		if err := p.query(count.op, nil, func(r *sql.Rows) error {
+			var (
+				u     id
+				these int
+			)
+			err := r.Scan(&u, &these)
+			found += these
+			if byRef(last, u.uid()) < 0 {
+				last = u.uid()
+			}
+			return err
+		}, uid(list[0]), uid(after(list[len(list)-1])), num(count.most)); err != nil {
+			return 0, 0, err
+		}
+		rows += found
+		if found == count.most { // the last event may have more
+			end, _ := slices.BinarySearchFunc(list, last, byRef)
+			n = min(n, end)
+		}
+	}
+	return n, rows, nil
+}
+
+// sweepLogs removes old response bodies, or old attempts together with their bodies. The
+// attempts of a delivery go in the order of their numbers.
+func (p *pruning) sweepLogs(kind int, before time.Time) (rows int, err error) {
+	o := map[int]op{sweepAttempts: oldAttempts, sweepBodies: oldBodies}[kind]
+	most := p.atMost(pruneWork)
+	var list []attemptKey
+	var events []uuid.UUID
+	if err := p.query(o, nil, func(r *sql.Rows) error {
+		var k attemptKey
+		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo)
+		list, events = append(list, k), append(events, k.uid)
+		return err
+	}, uid(p.swept[kind]), untilTime(before), num(most)); err != nil || len(list) == 0 {
+		return 0, err
+	}
+	events = slices.Compact(events)
+	old, err := p.closed(events, micros(before))
+	if err != nil {
+		return 0, err
+	}
+	last := events[len(events)-1]
+	p.swept[kind] = after(last)
+	if len(list) == most && slices.Contains(old, last) {
+		p.swept[kind] = last // it may have more
+	}
+	keys, pruned := newTable(len(list), 3), newTable(0, 3)
+	removed := make(map[rowKey]int)
+	for _, k := range list {
+		if _, isOld := slices.BinarySearchFunc(old, k.uid, byRef); isOld {
+			keys.add(k.cells()...)
+			removed[k.rowKey]++
+		}
+	}
+	if kind == sweepBodies {
+		return len(list), p.execAll(deleteBodies, keys)
+	}
+	for k, n := range removed {
+		pruned.add(append(k.cells(), num(n))...)
+	}
+	return len(list), p.execEach(batch{addPruned, pruned}, batch{deleteBodies, keys}, batch{deleteAttempts, keys})
 }
 
 // closed locks events and returns those that are older than a time and have nothing unfinished.
@@ -56,33 +145,6 @@ func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(list), func(u uuid.UUID) bool { return !locked[u] }), nil
-}
-
-// removeOf removes what a sweep is after, of events.
-func (p *pruning) removeOf(kind int, old []uuid.UUID) error {
-	if len(old) == 0 {
-		return nil
-	}
-	rows := uids(old)
-	switch kind {
-	case sweepBodies:
-		return p.execAll(deleteBodiesOf, rows)
-	case sweepAttempts:
-		counted := newTable(len(old), 3)
-		if err := p.query(countAttempts, rows, func(r *sql.Rows) error {
-			var (
-				k rowKey
-				n int64
-			)
-			err := r.Scan((*id)(&k.uid), &k.endpoint, &n)
-			counted.add(append(k.cells(), num(n))...)
-			return err
-		}); err != nil {
-			return err
-		}
-		return p.execEach(batch{addPruned, counted}, batch{deleteBodiesOf, rows}, batch{deleteAttemptsOf, rows})
-	}
-	return p.removeEvents(old)
 }
 
 // removeEvents removes events with all that belongs to them. Who logs a late attempt holds its delivery, so these go first.

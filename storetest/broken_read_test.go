@@ -316,6 +316,21 @@ var pruneDefects = []defect{
 			return b.Store.Prune(ctx, now, r)
 		}
 	}},
+	{"an endpoint's log shows what was removed", "prune/wide", func(b *broken) {
+		var seen []webhook.Attempt
+		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
+			page, _ := b.Store.Attempts(ctx, webhook.Query{Tenant: "acme", EndpointID: "ep1"})
+			seen = append(seen, page.Items...)
+			return b.Store.Prune(ctx, now, r)
+		}
+		b.attempts = func(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Attempt], error) {
+			p, err := b.Store.Attempts(ctx, q)
+			if q.EventID == "" && len(p.Items) == 0 {
+				p.Items = seen
+			}
+			return p, err
+		}
+	}},
 	{"there is never more", "prune/many", func(b *broken) {
 		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
 			_, err := b.Store.Prune(ctx, now, r)

@@ -152,6 +152,52 @@ var pruneCases = []testCase{
 		},
 	},
 	{
+		"prune/wide", "an event is removed at once for every reader: from then on no method shows it, its deliveries or its attempts, and its id is free",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			e := f.event("acme", "wide", f.held("ep1")...)
+			for i := range 2500 {
+				e.Deliveries = append(e.Deliveries, webhook.NewDelivery{
+					EndpointID: fmt.Sprintf("old%04d", i), State: webhook.DeliverySucceeded,
+					Attempt: &webhook.Attempt{StartedAt: f.now, Status: 200, ResponseBody: []byte("ok")},
+				})
+			}
+			f.publish(e)
+			f.settle(f.success(f.own(e, "ep1")))
+			f.advance(2 * time.Hour)
+			again := false
+			for more := true; more; {
+				var err error
+				more, err = f.store.Prune(f.ctx(), f.now, webhook.Retention{ResponseBodies: -1, Attempts: -1, Events: time.Hour})
+				f.must("Prune", err)
+				if again {
+					continue
+				}
+				if len(f.events(webhook.Query{Tenant: "acme"})) == 1 {
+					if n := len(f.deliveries(webhook.Query{Tenant: "acme", EventID: "wide"})); n != len(e.Deliveries) {
+						f.Errorf("the event is shown with %d deliveries of %d", n, len(e.Deliveries))
+					}
+					continue
+				}
+				for _, q := range []webhook.Query{{Tenant: "acme", EventID: "wide"}, {Tenant: "acme", EndpointID: "ep1"}} {
+					f.names("deliveries", deliveryIDs(f.deliveries(q)))
+					f.names("attempts", attemptNames(f.attempts(q)))
+				}
+				_, err = f.store.Retry(f.ctx(), webhook.Query{Tenant: "acme", EventID: "wide", EndpointID: "ep1"}, f.now)
+				f.is("Retry", err, webhook.ErrNotFound)
+				f.retry(webhook.Query{Tenant: "acme", EndpointID: "ep1", State: webhook.DeliverySucceeded}, 0, 0)
+				next := f.event("acme", "wide", f.held("ep1")...)
+				next.Data = []byte("2")
+				f.publish(next)
+				again = true
+			}
+			if !again {
+				f.Errorf("the event is still there")
+			}
+			f.names("deliveries", deliveryIDs(f.deliveries(webhook.Query{Tenant: "acme"})), "wide.ep1")
+		},
+	},
+	{
 		"prune/many", "Prune does a short piece of housekeeping and reports whether there is more",
 		func(f *fixture) {
 			f.endpoints("acme", 3)

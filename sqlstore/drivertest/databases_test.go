@@ -132,14 +132,16 @@ func (d database) migrated(tb testing.TB) *sqlstore.Store {
 
 // tables are all tables that have rows in use, without their prefix.
 var tables = []string{
-	"tenants", "endpoints", "status", "versions", "subscriptions", "events", "outbox", "queue", "deliveries", "attempts", "bodies",
+	"tenants", "endpoints", "status", "versions", "subscriptions", "events", "outbox", "queue", "deliveries", "attempts", "bodies", "removals",
 }
 
-// empty removes all rows.
+// empty removes all rows, and lets any process prune.
 func empty(tb testing.TB, db *sql.DB, prefix string) {
 	tb.Helper()
 	for _, table := range tables {
 		_, err := db.ExecContext(tb.Context(), "DELETE FROM "+prefix+table)
 		require.NoError(tb, err)
 	}
+	_, err := db.ExecContext(tb.Context(), "UPDATE "+prefix+"locks SET used_at = 0")
+	require.NoError(tb, err)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -280,7 +281,7 @@ func (s *scene) rowsOfTenant(tenant string) map[string]int {
 	for _, table := range tables {
 		where := event
 		switch table {
-		case "tenants", "endpoints", "status", "subscriptions", "events":
+		case "tenants", "endpoints", "status", "subscriptions", "events", "removals":
 			where = "tenant = " + literal
 		case "versions":
 			where = "ref IN (SELECT ref FROM webhook_endpoints WHERE tenant = " + literal + ")"
@@ -316,6 +317,10 @@ func TestEraseRemovesATenantAndNothingElse(t *testing.T) {
 			outbox.Deliveries, outbox.NotBefore = nil, s.now.Add(time.Hour)
 			s.publish(outbox)
 			require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: tenant, ID: "ep2"}, 0, s.now))
+		}
+		f := d.fill(t, s.store.DB(), s.now)
+		for i, tenant := range []string{"acme", "beta"} {
+			f.exec(fmt.Sprintf("INSERT INTO webhook_removals (event_uid, tenant) VALUES (%s, '%s')", f.uuid(uuid.UUID{byte(i)}), tenant))
 		}
 		beta := s.rowsOfTenant("beta")
 		require.Equal(t, beta, s.rowsOfTenant("acme"))

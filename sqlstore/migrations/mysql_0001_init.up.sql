@@ -171,6 +171,12 @@ CREATE TABLE IF NOT EXISTS {bodies} (
 	PRIMARY KEY (event_uid, endpoint_id, lease_no)
 ) ENGINE = InnoDB;
 
+-- Events that are being removed in pieces. Their rows in events are gone, and no read shows what is left of them.
+CREATE TABLE IF NOT EXISTS {removals} (
+	event_uid binary(16) PRIMARY KEY,
+	tenant    varbinary(255) NOT NULL
+) ENGINE = InnoDB;
+
 -- The row is locked by the process that does the housekeeping, and names the last one and when it began its last step.
 CREATE TABLE IF NOT EXISTS {locks} (
 	name    varbinary(255) PRIMARY KEY,

@@ -172,6 +172,12 @@ CREATE TABLE {bodies} (
 	PRIMARY KEY (event_uid, endpoint_id, lease_no)
 );
 
+-- Events that are being removed in pieces. Their rows in events are gone, and no read shows what is left of them.
+CREATE TABLE {removals} (
+	event_uid uuid PRIMARY KEY,
+	tenant    text COLLATE "C" NOT NULL
+);
+
 -- The row is locked by the process that does the housekeeping, and names the last one and when it began its last step.
 CREATE TABLE {locks} (
 	name    text COLLATE "C" PRIMARY KEY,

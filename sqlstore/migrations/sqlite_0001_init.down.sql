@@ -1,4 +1,5 @@
 DROP TABLE {locks};
+DROP TABLE {removals};
 DROP TABLE {bodies};
 DROP TABLE {attempts};
 DROP TABLE {deliveries};
