@@ -72,7 +72,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 	s.mu.Lock()
 	s.lane = c.at.last
 	s.mu.Unlock()
-	c.out.NextDue = due.next()
+	c.out.NextDue = c.due.next()
 	if c.unblocks != 0 && (c.out.NextDue.IsZero() || c.unblocks < micros(c.out.NextDue)) {
 		c.out.NextDue = fromMicros(c.unblocks)
 	}
@@ -131,6 +131,7 @@ type claim struct {
 	visited  []uuid.UUID         // lanes of which deliveries were asked for
 	held     []uuid.UUID         // lanes that were passed over and may be parked
 	marks    map[uuid.UUID]int   // of visited lanes, see laneClear
+	moved    int                 // deliveries that were woken and parked lanes that were opened
 	unblocks int64               // when the first of the lanes that were passed over opens by itself
 	out      webhook.Claimed
 }
@@ -168,7 +169,20 @@ func (c *claim) run() error {
 	if err := c.lease(); err != nil {
 		return err
 	}
+	if err := c.nextDue(); err != nil {
+		return err
+	}
 	return c.park()
+}
+
+// nextDue looks for what is due next when this claim could take nothing of what is due, because others have locked it.
+// What they hold is not what is due next: claims would follow each other without pause until they let go.
+func (c *claim) nextDue() error {
+	if c.moved > 0 || len(c.taken) > 0 || micros(c.due.next()) > c.now {
+		return nil
+	}
+	_, err := c.row(dueAfter, []cell{num(c.now)}, &c.due.nextEvent, &c.due.nextDelivery, &c.due.opens)
+	return err
 }
 
 // wake moves deliveries that have become due to their lanes.
@@ -183,6 +197,7 @@ func (c *claim) wake() error {
 		return err
 	}
 	c.at.again = c.at.again || len(due) == claimWork
+	c.moved += len(due)
 	return c.execAll(wakeDeliveries, keys(due, func(k *rowKey) rowKey { return *k }))
 }
 
@@ -233,16 +248,8 @@ func (c *claim) visit(lanes []uuid.UUID) (all bool, err error) {
 		return false, err
 	}
 	rooms := make([]int, len(lanes))
-	own := make(map[uuid.UUID]int, len(c.req.Rooms))
-	for key, room := range c.req.Rooms {
-		own[refOf(key)] = room
-	}
 	for i, lane := range lanes {
-		room, named := own[lane]
-		if !named {
-			room = c.req.Room
-		}
-		rooms[i] = c.room(statuses[lane], room)
+		rooms[i] = c.room(statuses[lane])
 	}
 	if err := c.takeProbes(lanes, rooms, statuses); err != nil {
 		return false, err
@@ -292,9 +299,13 @@ func (c *claim) pass(lane uuid.UUID) {
 }
 
 // room returns how many deliveries of a lane may be leased; none if it is passed over.
-func (c *claim) room(s *status, room int) int {
+func (c *claim) room(s *status) int {
 	if s == nil {
 		return 0
+	}
+	room, named := c.req.Rooms[s.Key]
+	if !named {
+		room = c.req.Room
 	}
 	until := micros(s.BlockedUntil)
 	if isHeld(s.State, until, c.now) {

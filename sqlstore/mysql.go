@@ -106,6 +106,10 @@ var mysql = dialect{
 			(SELECT lane FROM {queue} WHERE lane > ` + mysqlZero + ` AND lane < ` + mysqlParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
+		dueAfter: `SELECT (SELECT due_at FROM {outbox} WHERE due_at > $1 ORDER BY due_at LIMIT 1),
+			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at > $1 ORDER BY due_at LIMIT 1),
+			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until > $1
+				ORDER BY blocked_until LIMIT 1)`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} FORCE INDEX (outbox_due) WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
 			FROM {events} e WHERE e.uid IN ({keys})`,

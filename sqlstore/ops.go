@@ -27,6 +27,7 @@ const (
 
 	// Claiming.
 	anythingDue
+	dueAfter
 	dueOutbox
 	moveOutbox
 	widen // makes the next deliveries of one event; PostgreSQL only

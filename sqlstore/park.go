@@ -86,6 +86,7 @@ func (c *claim) open() error {
 	}
 	c.due.open = true
 	c.at.again = c.at.again || len(refs) == claimWork
+	c.moved += len(refs)
 	return c.execAll(markLanes, uids(refs), num(laneOpen))
 }
 

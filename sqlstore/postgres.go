@@ -94,6 +94,10 @@ var postgres = dialect{
 			(SELECT lane FROM {queue} WHERE lane > ` + postgresZero + ` AND lane < ` + postgresParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
+		dueAfter: `SELECT (SELECT due_at FROM {outbox} WHERE due_at > $1 ORDER BY due_at LIMIT 1),
+			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at > $1 ORDER BY due_at LIMIT 1),
+			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until > $1
+				ORDER BY blocked_until LIMIT 1)`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		widen: `WITH p AS (
 			SELECT DISTINCT x.endpoint_id, x.ref FROM {v tenant text, pattern text, channel text, after text} CROSS JOIN LATERAL (
