@@ -35,11 +35,8 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 	if err != nil {
 		return webhook.Claimed{}, err
 	}
-	var due due
-	if err := s.read(ctx, "claim", func(t *tx) error {
-		due, err = t.due(micros(req.Now))
-		return err
-	}); err != nil {
+	due, err := s.due(ctx, micros(req.Now))
+	if err != nil {
 		return webhook.Claimed{}, err
 	}
 	if due.outbox {
@@ -81,10 +78,11 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 
 // due is what there is to do.
 type due struct {
-	outbox  bool // events that are due
-	waiting bool // deliveries that are due, and to be woken
-	ready   bool // deliveries in lanes
-	open    bool // parked lanes that are open, see laneOpen
+	from    int64 // where the scan of waiting deliveries begins, see floor
+	outbox  bool  // events that are due
+	waiting bool  // deliveries that are due, and to be woken
+	ready   bool  // deliveries in lanes
+	open    bool  // parked lanes that are open, see laneOpen
 
 	nextEvent, nextDelivery sql.NullInt64
 
@@ -96,8 +94,9 @@ func (d *due) any(now int64) bool {
 	return d.ready || d.waiting || d.open || d.opens.Valid && d.opens.Int64 <= now
 }
 
-func (t *tx) due(now int64) (d due, err error) {
-	_, err = t.row(anythingDue, nil, &d.nextEvent, &d.nextDelivery, &d.ready, &d.open, &d.opens)
+func (t *tx) due(now, from int64) (d due, err error) {
+	d.from = from
+	_, err = t.row(anythingDue, []cell{num(from)}, &d.nextEvent, &d.nextDelivery, &d.ready, &d.open, &d.opens)
 	d.outbox = d.nextEvent.Valid && d.nextEvent.Int64 <= now
 	d.waiting = d.nextDelivery.Valid && d.nextDelivery.Int64 <= now
 	return d, err
@@ -193,7 +192,7 @@ func (c *claim) wake() error {
 		err := r.Scan((*id)(&k.uid), &k.endpoint)
 		due = append(due, k)
 		return err
-	}, num(c.now), num(claimWork)); err != nil || len(due) == 0 {
+	}, num(c.now), num(claimWork), num(c.due.from)); err != nil || len(due) == 0 {
 		return err
 	}
 	c.at.again = c.at.again || len(due) == claimWork

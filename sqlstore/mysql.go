@@ -102,7 +102,7 @@ var mysql = dialect{
 		insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2) ON DUPLICATE KEY UPDATE due_at = due_at + 1`,
 
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
-			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` ORDER BY due_at LIMIT 1),
+			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at >= $1 ORDER BY due_at LIMIT 1),
 			(SELECT lane FROM {queue} WHERE lane > ` + mysqlZero + ` AND lane < ` + mysqlParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
@@ -114,7 +114,7 @@ var mysql = dialect{
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
 			FROM {events} e WHERE e.uid IN ({keys})`,
 		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} FORCE INDEX (queue_lane_due)
-			WHERE lane = ` + mysqlZero + ` AND due_at <= $1
+			WHERE lane = ` + mysqlZero + ` AND due_at <= $1 AND due_at >= $3
 			ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		wakeDeliveries: `UPDATE {queue} SET lane = ref WHERE (event_uid, endpoint_id) IN ({keys})`,
 		readyLanes:     `SELECT lane FROM {queue} WHERE lane > $1 AND lane <= $2 GROUP BY lane LIMIT $3`,

@@ -90,7 +90,7 @@ var postgres = dialect{
 			) INSERT INTO {outbox} (event_uid, due_at) SELECT e.uid, e.not_before FROM e`,
 
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
-			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` ORDER BY due_at LIMIT 1),
+			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at >= $1 ORDER BY due_at LIMIT 1),
 			(SELECT lane FROM {queue} WHERE lane > ` + postgresZero + ` AND lane < ` + postgresParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
@@ -112,7 +112,7 @@ var postgres = dialect{
 			) SELECT count(*), coalesce(max(p.endpoint_id), '') FROM p`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, octet_length(e.data)
 			FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
-		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at <= $1
+		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at <= $1 AND due_at >= $3
 			ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		wakeDeliveries: `UPDATE {queue} q SET lane = q.ref FROM {v event_uid uuid, endpoint_id text}
 			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,

@@ -39,7 +39,7 @@ var sqlite = dialect{
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
 
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
-			(SELECT due_at FROM {queue} WHERE lane = ` + sqliteZero + ` ORDER BY due_at LIMIT 1),
+			(SELECT due_at FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at >= $1 ORDER BY due_at LIMIT 1),
 			(SELECT lane FROM {queue} WHERE lane > ` + sqliteZero + ` AND lane < ` + sqliteParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
@@ -50,7 +50,7 @@ var sqlite = dialect{
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
 			FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
-		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at <= $1
+		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at <= $1 AND due_at >= $3
 			ORDER BY due_at LIMIT $2`,
 		wakeDeliveries: `UPDATE {queue} SET lane = ref WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
 		readyLanes: `WITH RECURSIVE l (lane, n) AS (

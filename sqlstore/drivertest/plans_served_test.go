@@ -71,7 +71,7 @@ const (
 )
 
 var served = []service{
-	inOrder("what is due", `^SELECT .*SELECT due_at FROM queue WHERE lane = \S+ ORDER BY due_at LIMIT 1`, "queue.lane_due(lane"),
+	inOrder("what is due", `^SELECT .*SELECT due_at FROM queue WHERE lane = \S+ AND due_at >= \S+ ORDER BY due_at LIMIT 1`, "queue.lane_due(lane,due_at)"),
 	inOrder("what is due of the outbox", `^SELECT event_uid, after_endpoint FROM outbox WHERE due_at`, "outbox.due(due_at"),
 	inOrder("which lanes are open", `SELECT ref FROM status WHERE parked = 2`, "status.open(parked"),
 	inOrder("which lanes may be opened", `^SELECT ref FROM status (FORCE INDEX \(\S+\) )?WHERE parked = 1`, "status.parked(parked,state,blocked_until)"),
