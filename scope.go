@@ -166,7 +166,14 @@ func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
 // counting. A single one is [ErrInFlight] while it is being sent, and [ErrConflict] if its endpoint is disabled; among many,
 // such are passed over, and those in flight counted. It honours EventID, EndpointID, Type, State, From and To (of the emission),
 // changes everything that matches, and may be repeated after an error.
+//
+// A tenant's Scope takes 200 calls at once and then one each second; one for many deliveries counts as 20, however many they
+// are. Single deliveries of one endpoint are taken 60 at once and then one every 5 seconds. Beyond that it is a [RateError].
+// Each process counts by itself.
 func (s Scope) Retry(ctx context.Context, q Query) (Recovered, error) {
+	if err := s.d.payForRetry(s, &q); err != nil {
+		return Recovered{}, fmt.Errorf("webhook: retry: %w", err)
+	}
 	r, err := s.recover(ctx, q, s.d.store.Retry)
 	if err != nil {
 		return r, fmt.Errorf("webhook: retry: %w", err)

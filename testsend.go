@@ -9,11 +9,14 @@ import (
 	"github.com/gowebhook/webhook/internal/lane"
 )
 
-// Limits of the test sends that run at once, one for each endpoint. A tenant whose receivers hang leaves some to others.
-const (
-	maxTests       = 16
-	maxTenantTests = 4
-)
+// maxTenantTests bounds the test sends of a tenant that run at once, one for each endpoint.
+const maxTenantTests = 4
+
+// testLimits returns how many test sends may run at once in all. Each tenant has a place for one of first; whatever a
+// tenant runs beside its first takes one of more. So tenants whose receivers hang leave a place to every other.
+func testLimits(maxInFlight int) (first, more int) {
+	return max(maxInFlight, 16), max(maxInFlight/32, 12)
+}
 
 // testStep is the time that a test of an unreachable receiver takes. A blocked address is
 // known at once, an unknown name after the resolver has tried all its servers: the caller's
@@ -22,41 +25,39 @@ const testStep = 2 * time.Second
 
 // tests are the endpoints that a test is being sent to.
 type tests struct {
+	first, more int // limits
+
 	mu  sync.Mutex
 	now map[EndpointKey]bool
+	of  map[string]int // tests of each tenant
 }
 
 func (t *tests) begin(key EndpointKey) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	mine := t.of[key.Tenant]
 	switch {
 	case t.now[key]:
 		return fmt.Errorf("a test of this endpoint: %w", ErrInFlight)
-	case len(t.now) >= maxTests:
-		return fmt.Errorf("%d tests: %w", maxTests, ErrInFlight)
-	case t.of(key.Tenant) >= maxTenantTests:
+	case mine >= maxTenantTests:
 		return fmt.Errorf("%d tests of the tenant: %w", maxTenantTests, ErrInFlight)
+	case mine > 0 && len(t.now)-len(t.of) >= t.more, mine == 0 && len(t.of) >= t.first:
+		return fmt.Errorf("%d tests: %w", len(t.now), ErrInFlight)
 	case t.now == nil:
-		t.now = make(map[EndpointKey]bool)
+		t.now, t.of = make(map[EndpointKey]bool), make(map[string]int)
 	}
 	t.now[key] = true
+	t.of[key.Tenant]++
 	return nil
-}
-
-// of counts a tenant's; mu is held.
-func (t *tests) of(tenant string) (n int) {
-	for key := range t.now {
-		if key.Tenant == tenant {
-			n++
-		}
-	}
-	return n
 }
 
 func (t *tests) end(key EndpointKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.now, key)
+	if t.of[key.Tenant]--; t.of[key.Tenant] == 0 {
+		delete(t.of, key.Tenant)
+	}
 }
 
 // Test sends the profile's test event to an endpoint, whatever it is subscribed to and whether or not it is active, unless the
@@ -66,7 +67,10 @@ func (t *tests) end(key EndpointKey) {
 // needs no Run. If the receiver cannot be reached (ClassDNS, ClassRefused, ClassBlocked), Test takes two seconds, or a multiple
 // of it, so that its time does not tell why. An endpoint that does not answer well is not an error: Attempt says what came.
 //
-// One test of an endpoint runs at a time, four of a tenant, and 16 in all: [ErrInFlight] otherwise. If ctx ends, nothing is logged.
+// One test of an endpoint runs at a time, and four of a tenant: [ErrInFlight] otherwise. A tenant's first is refused only if
+// Config.MaxInFlight tenants have one; its others if a thirty-second of MaxInFlight such run, but at least 12. An endpoint may
+// be tested ten times at once and then every 5 seconds, a tenant's endpoints 30 times and then every 2 seconds: [RateError]
+// otherwise. If ctx ends, nothing is logged.
 func (s Scope) Test(ctx context.Context, endpointID string) (Attempt, error) {
 	return s.TestType(ctx, endpointID, "")
 }
@@ -94,6 +98,9 @@ func (s Scope) test(ctx context.Context, endpointID, eventType string) (Attempt,
 		return Attempt{}, err
 	}
 	defer d.tests.end(endpoint.key())
+	if err := d.payForTest(endpoint.key()); err != nil {
+		return Attempt{}, err
+	}
 	profile := d.profiles[endpoint.Profile]
 	if profile == nil {
 		return Attempt{}, &FieldError{"Endpoint.Profile", fmt.Sprintf("is unknown: %q", endpoint.Profile), "register it in Config.Profiles"}

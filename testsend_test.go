@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -76,10 +77,13 @@ func TestAProfileMakesItsOwnTestEvent(t *testing.T) {
 	assert.Contains(t, string(r.net.Sent()[0].Body), `"data":{"to":"one"}`)
 }
 
-func TestOneTestOfAnEndpointRunsAtATimeFourOfATenantAndSixteenInAll(t *testing.T) {
+func TestOneTestOfAnEndpointRunsAtATimeFourOfATenantAndOneOfEveryTenant(t *testing.T) {
 	inTime(t, func(t *testing.T) {
-		r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) { net.Answer = hang })
-		for tenant := range 5 {
+		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+			net.Answer = hang
+			c.MaxInFlight = 32 // 12 tests beside the first of each tenant
+		})
+		for tenant := range 40 {
 			for i := range 5 {
 				_, err := r.Tenant(fmt.Sprint(tenant)).CreateEndpoint(t.Context(), webhook.Endpoint{
 					ID: fmt.Sprint("e", i), URL: "https://a.example", Events: []string{"*"},
@@ -101,20 +105,110 @@ func TestOneTestOfAnEndpointRunsAtATimeFourOfATenantAndSixteenInAll(t *testing.T
 		begin(0, 0)
 		_, err := test(0, 0)
 		require.ErrorIs(t, err, webhook.ErrInFlight)
-		for i := range 15 {
-			begin((i+1)/4, (i+1)%4)
-			if i == 2 {
-				_, err := test(0, 4)
-				require.ErrorContains(t, err, "4 tests of the tenant: in flight")
+		for tenant := range 4 {
+			for i := range 4 {
+				if tenant+i > 0 {
+					begin(tenant, i)
+				}
 			}
+			_, err := test(tenant, 4)
+			require.ErrorContains(t, err, "4 tests of the tenant: in flight")
 		}
-		_, err = test(4, 0)
-		require.ErrorContains(t, err, "16 tests: in flight")
+		for tenant := 4; tenant < 32; tenant++ {
+			begin(tenant, 0) // a new tenant has a place, whatever the others do
+			_, err := test(tenant, 1)
+			require.ErrorIs(t, err, webhook.ErrInFlight)
+		}
+		_, err = test(32, 0)
+		require.ErrorContains(t, err, "44 tests: in flight")
 		pass(15 * time.Second)
 		synctest.Wait()
 		r.net.Answer = nil
-		_, err = test(4, 0)
+		_, err = test(32, 0)
 		require.NoError(t, err)
+		_, err = test(0, 0)
+		require.NoError(t, err)
+	})
+}
+
+func TestTestSendsOfAnEndpointAndOfATenantHaveARate(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		for i := range 5 {
+			r.endpoint(fmt.Sprint("e", i))
+		}
+		refused := func(id string, wait time.Duration) {
+			t.Helper()
+			_, err := r.Tenant(acme).Test(t.Context(), id)
+			e, ok := errors.AsType[*webhook.RateError](err)
+			require.True(t, ok, "%v", err)
+			assert.Equal(t, wait, e.Wait)
+		}
+		test := func(id string) {
+			t.Helper()
+			_, err := r.Tenant(acme).Test(t.Context(), id)
+			require.NoError(t, err)
+		}
+		for range 10 {
+			test("e0")
+		}
+		refused("e0", 5*time.Second)
+		for _, id := range []string{"e1", "e2"} {
+			for range 10 {
+				test(id)
+			}
+		}
+		refused("e3", 2*time.Second)
+		_, err := r.Tenant("other").CreateEndpoint(t.Context(), webhook.Endpoint{ID: "e0", URL: "https://a.example", Events: []string{"*"}})
+		require.NoError(t, err)
+		_, err = r.Tenant("other").Test(t.Context(), "e0")
+		require.NoError(t, err, "another tenant has its own")
+		_, err = r.Tenant(acme).Test(t.Context(), "unknown")
+		require.ErrorIs(t, err, webhook.ErrNotFound)
+		assert.Len(t, r.net.Sent(), 31, "what is refused is not sent")
+		pass(5 * time.Second)
+		test("e0")
+		refused("e0", 5*time.Second)
+	})
+}
+
+func TestRetriesByHandHaveARate(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.run()
+		r.endpoint("one")
+		r.emit("evt")
+		synctest.Wait()
+		one := webhook.Query{EventID: "evt", EndpointID: "one"}
+		allowed := 0
+		for range 200 { // of a delivery that has succeeded
+			_, err := r.Tenant(acme).Retry(t.Context(), one)
+			if err == nil {
+				allowed++
+			} else {
+				_, ok := errors.AsType[*webhook.RateError](err)
+				require.True(t, ok, "%v", err)
+			}
+			synctest.Wait()
+		}
+		assert.Equal(t, 60, allowed)
+		assert.Len(t, r.net.Sent(), 61)
+		many := webhook.Query{EndpointID: "one", State: webhook.DeliverySucceeded}
+		for range 7 { // 60 of the 200 are used
+			_, err := r.Tenant(acme).Retry(t.Context(), many)
+			require.NoError(t, err)
+		}
+		_, err := r.Tenant(acme).Retry(t.Context(), many)
+		e, ok := errors.AsType[*webhook.RateError](err)
+		require.True(t, ok, "%v", err)
+		assert.LessOrEqual(t, e.Wait, 20*time.Second)
+		_, err = r.AllTenants().Retry(t.Context(), many)
+		require.NoError(t, err, "the application's own are free")
+		pass(20 * time.Second)
+		_, err = r.Tenant(acme).Retry(t.Context(), many)
+		require.NoError(t, err)
+		_, err = r.Tenant(acme).Retry(t.Context(), one)
+		require.Error(t, err)
 	})
 }
 

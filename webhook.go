@@ -28,6 +28,7 @@ type Dispatcher struct {
 	sealer    *sealer
 	tests     tests
 	suspects  suspects
+	rates     rates
 
 	session atomic.Pointer[session] // nil while Run does not run
 	running sync.Mutex              // held by Run
@@ -63,6 +64,7 @@ func New(store Store, config Config) (*Dispatcher, error) {
 	d.publishes = batch.New(limits, (*EventRecord).size, d.publish)
 	limits.Gather = gatherResults
 	d.settles = batch.New(limits, settlementSize, d.settleBatch)
+	d.tests.first, d.tests.more = testLimits(c.MaxInFlight)
 	d.settings = newSettings(d.refresh)
 	d.time = d.newStoreTime()
 	d.others.listener, _ = store.(Listener)

@@ -21,6 +21,9 @@ func (c *call) problem(err error) Problem {
 	switch {
 	case isField && errors.Is(err, webhook.ErrFull):
 		known = refuse(http.StatusConflict, codeEndpointLimit, "", "there are as many endpoints as there may be", "delete one that is not needed")
+	case tooOften(c.w, err):
+		known = refuse(http.StatusTooManyRequests, codeTooManyRequests, "", "You have tested or retried too often.",
+			"Wait for the seconds in Retry-After, then send the request again.")
 	case isField:
 		known = c.fieldRefusal(field)
 	case errors.Is(err, webhook.ErrNotFound):
@@ -35,6 +38,16 @@ func (c *call) problem(err error) Problem {
 	}
 	r, _ := errors.AsType[*refusal](known)
 	return Problem(*r)
+}
+
+// tooOften reports whether the Dispatcher refused a call because of its rate, and sets Retry-After.
+func tooOften(w http.ResponseWriter, err error) bool {
+	rate, ok := errors.AsType[*webhook.RateError](err)
+	if ok {
+		seconds := (rate.Wait + time.Second - 1) / time.Second
+		w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+	}
+	return ok
 }
 
 // notFound is the answer where a path names something that there is not.

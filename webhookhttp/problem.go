@@ -33,7 +33,7 @@ type Problem struct {
 	//	precondition_failed     412  If-Match is of another version
 	//	body_too_large          413  the body is over 256 KiB, or 4 KiB where little may be sent
 	//	unsupported_media_type  415  the body is not sent as JSON
-	//	too_many_requests       429  too many requests of the tenant run at the same time; see Retry-After
+	//	too_many_requests       429  too many requests of the tenant run at the same time, or it has tested or retried too often; see Retry-After
 	//	test_running            429  a test of this endpoint runs, or too many of others; see Retry-After
 	//	internal                500  a failure of the application
 	//	unavailable             503  a failure of the store; see Retry-After

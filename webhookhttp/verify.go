@@ -161,6 +161,8 @@ func (v *verifier) verify(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, webhook.ErrInFlight):
 		w.Header().Set("Retry-After", strconv.Itoa(int(verifyTimeout/time.Second)))
 		return errTooMany
+	case tooOften(w, err):
+		return errTooMany
 	case errors.Is(err, webhook.ErrNotFound): // deleted meanwhile
 		return errNoWebhook
 	case err != nil && r.Context().Err() == nil && ctx.Err() != nil:

@@ -1,0 +1,135 @@
+package webhook
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A RateError is returned by [Scope.Test] and [Scope.Retry] when a tenant asks for more
+// than people need. Nothing was done. The rates are those of one process.
+type RateError struct {
+	Wait time.Duration // after which the call will be accepted
+}
+
+// Error says how long to wait.
+func (e *RateError) Error() string {
+	return fmt.Sprintf("too many calls; wait %v and call again", e.Wait.Round(time.Millisecond))
+}
+
+// A rate allows burst at once, and then one for each interval.
+type rate struct {
+	burst    int
+	interval time.Duration
+}
+
+// Rates of calls that make requests. They let people work, and keep a script from using
+// the application against a third party.
+var (
+	testsOfEndpoint   = rate{10, 5 * time.Second}
+	testsOfTenant     = rate{30, 2 * time.Second}
+	retriesOfEndpoint = rate{60, 5 * time.Second} // of single deliveries
+	retriesOfTenant   = rate{200, time.Second}    // single ones count 1, calls for many retryManyCost
+)
+
+// retryManyCost is what a call of Retry for many deliveries counts, however many they are:
+// how fast these are sent is bounded by the endpoint's lane.
+const retryManyCost = 20
+
+const maxRates = 16 << 10
+
+// A rateKey says whose calls of which kind are counted. The endpoint is empty for all of a
+// tenant's.
+type rateKey struct {
+	kind     string
+	endpoint EndpointKey
+}
+
+// rates counts calls in bounded memory. The zero value is ready to use.
+type rates struct {
+	mu    sync.Mutex
+	empty map[rateKey]time.Time // when nothing of the burst will be used any more
+}
+
+// A toll is one count of a call.
+type toll struct {
+	key  rateKey
+	rate rate
+	cost int
+}
+
+// pay counts a call if all its tolls can be paid at now, and returns a *RateError
+// otherwise.
+func (r *rates) pay(now time.Time, tolls ...toll) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wait := time.Duration(0)
+	for _, t := range tolls {
+		burst := time.Duration(t.rate.burst) * t.rate.interval
+		wait = max(wait, r.after(now, t).Sub(now)-burst)
+	}
+	if wait > 0 {
+		return &RateError{Wait: wait}
+	}
+	for _, t := range tolls {
+		after := r.after(now, t)
+		r.forget(now, t.key)
+		r.empty[t.key] = after
+	}
+	return nil
+}
+
+// after is when t's bucket will be empty once t is paid; mu is held.
+func (r *rates) after(now time.Time, t toll) time.Time {
+	from := now
+	if empty, ok := r.empty[t.key]; ok && empty.After(now) {
+		from = empty
+	}
+	return from.Add(time.Duration(t.cost) * t.rate.interval)
+}
+
+// forget makes room for key; mu is held. A few buckets that hold nothing are removed at
+// each call, so the map stays small without a call that takes long.
+func (r *rates) forget(now time.Time, key rateKey) {
+	if r.empty == nil {
+		r.empty = make(map[rateKey]time.Time)
+	}
+	const looks = 8
+	n := 0
+	for other, empty := range r.empty {
+		if !empty.After(now) {
+			delete(r.empty, other)
+		}
+		if n++; n >= looks {
+			break
+		}
+	}
+	if _, known := r.empty[key]; known || len(r.empty) < maxRates {
+		return
+	}
+	for other := range r.empty { // any will do: its calls are counted anew
+		delete(r.empty, other)
+		break
+	}
+}
+
+// payForTest counts a test of an endpoint.
+func (d *Dispatcher) payForTest(key EndpointKey) error {
+	return d.rates.pay(time.Now(),
+		toll{rateKey{"test", key}, testsOfEndpoint, 1},
+		toll{rateKey{"test", EndpointKey{Tenant: key.Tenant}}, testsOfTenant, 1},
+	)
+}
+
+// payForRetry counts a call of Retry. The application's own calls for all tenants are free.
+func (d *Dispatcher) payForRetry(s Scope, q *Query) error {
+	if s.all {
+		return nil
+	}
+	whole := toll{rateKey{"retry", EndpointKey{Tenant: s.tenant}}, retriesOfTenant, retryManyCost}
+	if q.EventID == "" || q.EndpointID == "" {
+		return d.rates.pay(time.Now(), whole)
+	}
+	whole.cost = 1
+	return d.rates.pay(time.Now(), whole, toll{rateKey{"retry", EndpointKey{s.tenant, q.EndpointID}}, retriesOfEndpoint, 1})
+}
