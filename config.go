@@ -114,7 +114,8 @@ type Observer struct {
 	// Disabled is called when an attempt's verdict disables its endpoint; again for each such attempt that was under way.
 	Disabled func(EndpointKey, Reason)
 
-	// Error is called for errors that no caller gets to see: of the Store, of profiles. They are logged too.
+	// Error is called for errors that no caller gets to see: of the Store, of profiles. They are logged too: each kind, and each
+	// endpoint, by itself, and a constant one after 1, 2, 4 seconds and so on, at most every minute.
 	Error func(error)
 }
 

@@ -142,12 +142,13 @@ func (d *Dispatcher) now() time.Time { return micros(d.time.now()) }
 // jitter is a random number in [0,1).
 func (d *Dispatcher) jitter() float64 { return rand.Float64() } //nolint:gosec // it spreads retries, nothing has to be unpredictable
 
-// report tells of an error that no caller gets to see. The log has at most one line a second; Observer.Error gets all.
+// report tells of an error that no caller gets to see. Each kind has a few lines in the log; Observer.Error gets
+// all.
 func (d *Dispatcher) report(err error) {
 	if tell := d.config.Observer.Error; tell != nil {
 		d.observe(func() { tell(err) })
 	}
-	if skipped, ok := d.problem.allow(time.Now()); ok {
+	if skipped, ok := d.problem.allow(kindOf(err), time.Now()); ok {
 		d.config.Logger.Error("webhook", "error", err.Error(), "similar", skipped)
 	}
 }
@@ -157,27 +158,11 @@ func (d *Dispatcher) observe(tell func()) {
 	var err error
 	defer func() {
 		if err != nil {
-			d.config.Logger.Error("webhook", "error", "observer: "+err.Error())
+			if skipped, ok := d.problem.allow("observer", time.Now()); ok {
+				d.config.Logger.Error("webhook", "error", "observer: "+err.Error(), "similar", skipped)
+			}
 		}
 	}()
 	defer recovered(&err)
 	tell()
-}
-
-// A throttle lets one event a second through and counts the others.
-type throttle struct {
-	mu      sync.Mutex
-	last    time.Time
-	skipped int
-}
-
-func (t *throttle) allow(now time.Time) (skipped int, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.last.IsZero() && now.Sub(t.last) < time.Second {
-		t.skipped++
-		return 0, false
-	}
-	skipped, t.skipped, t.last = t.skipped, 0, now
-	return skipped, true
 }
