@@ -145,6 +145,9 @@ func (s *session) claim(room lane.Room[EndpointKey], cursor string) (Claimed, in
 		Room: room.PerLane, Rooms: room.Lanes, Cursor: cursor,
 	}
 	claimed, err := s.d.store.Claim(ctx, req)
+	for _, problem := range claimed.Unreadable {
+		s.d.report(fmt.Errorf("claim: %w", problem))
+	}
 	if err != nil || len(claimed.Deliveries) == 0 {
 		return claimed, req.Max, err
 	}

@@ -73,6 +73,10 @@ type Store interface {
 	Endpoints(ctx context.Context, q Query) (Page[Endpoint], error)
 
 	// Refresh returns the endpoints with these keys, in any order, each once; one that does not exist is left out.
+	//
+	// An endpoint whose row the Store cannot read fails nothing but itself. Endpoints and
+	// Refresh leave it out, except that it is an error when it alone is asked for.
+	// UpdateEndpoint replaces it and DeleteEndpoint removes it.
 	Refresh(ctx context.Context, keys []EndpointKey) ([]Endpoint, error)
 
 	// Claim leases due deliveries to the caller: those that are pending, due at req.Now, not leased, or whose lease ended
@@ -230,6 +234,11 @@ type Claimed struct {
 	// Snapshots has, for each delivery made under another version than its endpoint's present one, that version: key,
 	// Version, URL, Profile and Metadata, each once.
 	Snapshots []Endpoint
+
+	// Unreadable says which rows the Store could not read, such as an endpoint that a later
+	// version of the application has written. Their deliveries are left out, and come again
+	// each time that a lease would have ended, until the row can be read.
+	Unreadable []error
 
 	// Next is the cursor of the rest of the round; empty when all endpoints have been visited.
 	Next string

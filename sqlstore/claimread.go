@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -16,6 +17,11 @@ func (c *claim) readEvents() error {
 	c.out.Events = make([]webhook.EventRecord, 0, len(list))
 	return c.query(readEvents, uids(list), func(r *sql.Rows) error {
 		e, err := scanEvent(r)
+		if unreadable(err) {
+			c.events[e.UID] = false
+			c.out.Unreadable = append(c.out.Unreadable, err)
+			return nil
+		}
 		c.out.Events = append(c.out.Events, e)
 		return err
 	})
@@ -34,12 +40,16 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 	endpoints := make(map[uuid.UUID]webhook.Endpoint, len(refs))
 	if err := c.query(readEndpoints, uids(sortedRefs(refs)), func(r *sql.Rows) error {
 		ref, e, err := scanEndpoint(r)
+		if unreadable(err) {
+			c.out.Unreadable = append(c.out.Unreadable, err)
+			return nil
+		}
 		endpoints[ref] = e
 		return err
 	}); err != nil {
 		return err
 	}
-	earlier := make(map[bound]bool)
+	earlier, held := make(map[bound]bool), make(map[bound]bool)
 	for i := range c.taken {
 		p := &c.taken[i]
 		if e, known := endpoints[p.ref]; known && p.version != e.Version {
@@ -58,14 +68,20 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 				metadata string
 			)
 			err := r.Scan(&ref, &e.Version, &e.URL, &e.Profile, &metadata)
-			if err == nil {
-				e.Metadata, err = parseMetadata(metadata)
+			if err != nil {
+				return err
 			}
 			now := endpoints[ref.uid()]
+			if e.Metadata, err = parseMetadata(metadata); err != nil {
+				held[bound{ref.uid(), e.Version}] = true
+				c.out.Unreadable = append(c.out.Unreadable, fmt.Errorf("version %d of endpoint %q of tenant %q is not readable, "+
+					"and its deliveries wait: %w", e.Version, now.ID, now.Tenant, err))
+				return nil
+			}
 			e.Tenant, e.ID = now.Tenant, now.ID
 			c.out.Snapshots = append(c.out.Snapshots, e)
 			earlier[bound{ref.uid(), e.Version}] = true
-			return err
+			return nil
 		}); err != nil {
 			return err
 		}
@@ -75,8 +91,8 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 	for i := range c.taken {
 		p := &c.taken[i]
 		e, known := endpoints[p.ref]
-		if !known {
-			continue // deleted a moment ago: the lease ends by itself, and Prune cancels the delivery
+		if !known || !c.events[p.uid] || held[bound{p.ref, p.version}] {
+			continue // deleted a moment ago, or not readable: the lease ends by itself
 		}
 		if p.version != e.Version && !earlier[bound{p.ref, p.version}] {
 			p.version = e.Version // what was said then is not kept any more
@@ -105,6 +121,8 @@ func scanEvent(r *sql.Rows) (e webhook.EventRecord, err error) {
 		return e, err
 	}
 	e.UID, e.Time, e.NotBefore, e.CreatedAt = u.uid(), always(happened), fromMicros(before), always(created)
-	e.Header, err = parseMap[string](header)
+	if e.Header, err = parseMap[string](header); err != nil {
+		err = unreadableError{fmt.Errorf("event %q of tenant %q is not readable, and its deliveries wait: %w", e.ID, e.Tenant, err)}
+	}
 	return e, err
 }

@@ -41,9 +41,20 @@ func scanEndpoint(r *sql.Rows) (uuid.UUID, webhook.Endpoint, error) {
 		}
 	}
 	if err != nil {
-		return s.ref, e, fmt.Errorf("endpoint %s of tenant %q is not readable: %w", e.ID, e.Tenant, err)
+		err = unreadableError{fmt.Errorf("endpoint %q of tenant %q is not readable, and its deliveries wait; update or delete it: %w", e.ID, e.Tenant, err)}
 	}
-	return s.ref, e, nil
+	return s.ref, e, err
+}
+
+// An unreadableError is that of a row that holds something else than this version of the
+// package writes. It fails nothing but that row.
+type unreadableError struct{ error }
+
+func (e unreadableError) Unwrap() error { return e.error }
+
+func unreadable(err error) bool {
+	var bad unreadableError
+	return errors.As(err, &bad)
 }
 
 // configCells are what UpdateEndpoint replaces in the wide row.
@@ -100,8 +111,12 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 	})
 }
 
-// subscribe lets an endpoint be matched.
+// subscribe lets an endpoint be matched, unless it is disabled: Match reads no rows of
+// disabled endpoints, however many a tenant has.
 func (t *tx) subscribe(ref uuid.UUID, e *webhook.Endpoint) error {
+	if e.State == webhook.EndpointDisabled {
+		return nil
+	}
 	rows := newTable(len(e.Events), 5)
 	for _, pattern := range slices.Compact(slices.Sorted(slices.Values(e.Events))) {
 		rows.add(text(e.Tenant), text(pattern), text(e.Channel), text(e.ID), uid(ref))
@@ -109,13 +124,8 @@ func (t *tx) subscribe(ref uuid.UUID, e *webhook.Endpoint) error {
 	return t.execAll(insertSubscriptions, rows)
 }
 
-func (t *tx) unsubscribe(e *webhook.Endpoint) error {
-	rows := newTable(len(e.Events), 4)
-	for _, pattern := range slices.Compact(slices.Sorted(slices.Values(e.Events))) {
-		rows.add(text(e.Tenant), text(pattern), text(e.Channel), text(e.ID))
-	}
-	return t.execAll(deleteSubscriptions, rows)
-}
+// unsubscribe lets endpoints be matched no more.
+func (t *tx) unsubscribe(refs ...uuid.UUID) error { return t.execAll(deleteSubscriptions, uids(refs)) }
 
 // locked reads an endpoint and keeps others from changing it.
 func (t *tx) locked(ref uuid.UUID) (e webhook.Endpoint, found bool, err error) {
@@ -127,6 +137,9 @@ func (t *tx) locked(ref uuid.UUID) (e webhook.Endpoint, found bool, err error) {
 	err = t.query(readEndpoints, uids([]uuid.UUID{ref}), func(r *sql.Rows) error {
 		found = true
 		_, e, err = scanEndpoint(r)
+		if unreadable(err) { // it can be replaced and deleted all the same
+			return nil
+		}
 		return err
 	})
 	return e, found, err
@@ -165,9 +178,6 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		if err := t.execAll(updateStatus, rows); err != nil {
 			return err
 		}
-		if err := t.unsubscribe(&old); err != nil {
-			return err
-		}
 		return t.subscribe(ref, &updated)
 	})
 	if err != nil {
@@ -179,13 +189,19 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	return updated, nil
 }
 
-// supersede keeps what the present versions of endpoints say, for the deliveries that were made under them.
+// supersede ends the present versions of endpoints, whose status is locked. It keeps what
+// they say for the deliveries that were made under them, and lets the endpoints be matched
+// no more: only an update that leaves one enabled subscribes it again.
 func (t *tx) supersede(now time.Time, list ...*status) error {
-	rows := newTable(len(list), 3)
-	for _, s := range list {
+	rows, refs := newTable(len(list), 3), make([]uuid.UUID, len(list))
+	for i, s := range list {
 		rows.add(uid(s.ref), num(s.Version), at(now))
+		refs[i] = s.ref
 	}
-	return t.execAll(insertVersions, rows)
+	if err := t.execAll(insertVersions, rows); err != nil {
+		return err
+	}
+	return t.unsubscribe(refs...)
 }
 
 // DeleteEndpoint implements [webhook.Store]. Its deliveries stay where they are: an endpoint that has no row is a deleted one.
@@ -205,7 +221,7 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, ver
 		if version != 0 && e.Version != version {
 			return webhook.ErrConflict
 		}
-		return t.remove(ref, &e)
+		return t.remove(ref, e.Tenant)
 	})
 	if err == nil {
 		s.stopped.Store(true)
@@ -214,8 +230,8 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, ver
 }
 
 // remove deletes an endpoint that is locked.
-func (t *tx) remove(ref uuid.UUID, e *webhook.Endpoint) error {
-	if err := t.unsubscribe(e); err != nil {
+func (t *tx) remove(ref uuid.UUID, tenant string) error {
+	if err := t.unsubscribe(ref); err != nil {
 		return err
 	}
 	for _, o := range []op{deleteVersions, deleteEndpoint, deleteStatus} {
@@ -223,10 +239,10 @@ func (t *tx) remove(ref uuid.UUID, e *webhook.Endpoint) error {
 			return err
 		}
 	}
-	if _, err := t.exec(uncountEndpoint, text(e.Tenant)); err != nil {
+	if _, err := t.exec(uncountEndpoint, text(tenant)); err != nil {
 		return err
 	}
-	_, err := t.exec(forgetTenant, text(e.Tenant))
+	_, err := t.exec(forgetTenant, text(tenant))
 	return err
 }
 
@@ -277,10 +293,11 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 		err := t.query(o, nil, func(r *sql.Rows) error {
 			found++
 			_, e, err := scanEndpoint(r)
-			if err != nil {
+			bad := unreadable(err)
+			if err != nil && !bad {
 				return err
 			}
-			wanted := q.EndpointID == "" || e.ID == q.EndpointID
+			wanted := !bad && (q.EndpointID == "" || e.ID == q.EndpointID)
 			if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(paging.EndpointSize(&e)) {
 				page.Next = paging.FormatEndpoint(after)
 				return errPageEnds
@@ -320,6 +337,9 @@ func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webh
 	err := s.read(ctx, "refresh", func(t *tx) error {
 		return t.query(readEndpoints, uids(refs), func(r *sql.Rows) error {
 			_, e, err := scanEndpoint(r)
+			if unreadable(err) && len(refs) > 1 {
+				return nil
+			}
 			found = append(found, e)
 			return err
 		})

@@ -5,9 +5,6 @@ import (
 	"database/sql"
 	"slices"
 
-	"github.com/google/uuid"
-
-	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -79,37 +76,24 @@ func (t *tx) eraseEvents(tenant string) (more bool, err error) {
 }
 
 func (t *tx) eraseEndpoints(tenant string, most int) (int, error) {
-	list := make(map[uuid.UUID]webhook.Endpoint)
-	if err := t.query(refsOfTenant, nil, func(r *sql.Rows) error {
-		var (
-			ref    id
-			e      webhook.Endpoint
-			events string
-		)
-		err := r.Scan(&ref, &e.ID, &events, &e.Channel)
-		if err == nil {
-			e.Events, err = parseStrings(events)
-		}
-		e.Tenant = tenant
-		list[ref.uid()] = e
-		return err
-	}, text(tenant), num(most)); err != nil {
+	list, err := t.uidsOf(refsOfTenant, nil, text(tenant), num(most))
+	if err != nil {
 		return 0, err
 	}
-	for _, ref := range sortedRefs(list) {
+	slices.SortFunc(list, byRef)
+	for _, ref := range list {
 		if _, found, err := t.locked(ref); err != nil {
 			return 0, err
 		} else if !found {
 			continue
 		}
-		e := list[ref]
-		if err := t.remove(ref, &e); err != nil {
+		if err := t.remove(ref, tenant); err != nil {
 			return 0, err
 		}
 	}
 	if len(list) == most {
 		return most, nil
 	}
-	_, err := t.exec(deleteTenant, text(tenant))
+	_, err = t.exec(deleteTenant, text(tenant))
 	return len(list), err
 }

@@ -210,6 +210,9 @@ func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.Event
 		found := make(map[uuid.UUID]webhook.EventRecord, len(part))
 		if err := t.query(o, uids(part), func(r *sql.Rows) error {
 			e, err := scanEvent(r)
+			if unreadable(err) {
+				return nil
+			}
 			found[e.UID] = e
 			return err
 		}); err != nil {

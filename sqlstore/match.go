@@ -117,8 +117,7 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 const fewMatches = 1000
 
 // matchRows reads up to most endpoints for each row. The statement that has a limit for each row costs several times as much as the one
-// with a limit for all, which nearly always is enough, unless this goes on with a large fan-out; the latter also finds disabled
-// endpoints.
+// with a limit for all, which nearly always is enough, unless this goes on with a large fan-out. Disabled endpoints have no rows.
 func (t *tx) matchRows(rows *table, most int, more bool, matched [][]webhook.EndpointStatus) error {
 	found := 0
 	read := func(r *sql.Rows) error {

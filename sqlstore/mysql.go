@@ -185,9 +185,7 @@ var mysql = dialect{
 		countEndpoint: `INSERT INTO {tenants} (tenant, endpoints) VALUES ($1, 1) ON DUPLICATE KEY UPDATE endpoints = endpoints + 1`,
 		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref) VALUES {tuples}
 			ON DUPLICATE KEY UPDATE ref = {subscriptions}.ref`,
-		deleteSubscriptions: `DELETE p FROM {v tenant text, pattern text, channel text, endpoint_id text}
-			STRAIGHT_JOIN {subscriptions} p FORCE INDEX (PRIMARY)
-			ON p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id = v.endpoint_id`,
+		deleteSubscriptions: `DELETE p FROM {v ref uuid} STRAIGHT_JOIN {subscriptions} p FORCE INDEX (subscriptions_ref) ON p.ref = v.ref`,
 
 		eventHeads:  `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid IN ({keys})`,
 		eventSizes:  `SELECT ` + headColumns + `, length(e.data) FROM {events} e WHERE e.uid IN ({keys})`,

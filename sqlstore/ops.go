@@ -222,7 +222,7 @@ var everywhere = map[op]string{
 	oldVersions:      `SELECT ref, version, superseded_at FROM {versions} WHERE ref >= $1 AND (ref > $1 OR version > $2) ORDER BY ref, version LIMIT $3`,
 	deleteVersion:    `DELETE FROM {versions} WHERE ref = $1 AND version = $2`,
 	eventsOfTenant:   `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
-	refsOfTenant:     `SELECT ref, id, events, channel FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
+	refsOfTenant:     `SELECT ref FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
 	oldestOfLane:     `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
 	deleteTenant:     `DELETE FROM {tenants} WHERE tenant = $1`,
 	schemaVersion:    `SELECT max(version) FROM {schema}`,

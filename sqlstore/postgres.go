@@ -208,8 +208,7 @@ var postgres = dialect{
 		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref)
 			SELECT tenant, pattern, channel, endpoint_id, ref
 			FROM {v tenant text, pattern text, channel text, endpoint_id text, ref uuid} ON CONFLICT DO NOTHING`,
-		deleteSubscriptions: `DELETE FROM {subscriptions} p USING {v tenant text, pattern text, channel text, endpoint_id text}
-			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id = v.endpoint_id`,
+		deleteSubscriptions: `DELETE FROM {subscriptions} p USING {v ref uuid} WHERE p.ref = v.ref`,
 
 		eventHeads:  `SELECT ` + headColumns + ` FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
 		eventSizes:  `SELECT ` + headColumns + `, octet_length(e.data) FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,

@@ -112,7 +112,7 @@ var sqlite = dialect{
 		countEndpoint: `INSERT INTO {tenants} (tenant, endpoints) VALUES ($1, 1)
 			ON CONFLICT (tenant) DO UPDATE SET endpoints = endpoints + 1`,
 		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref) VALUES {tuples} ON CONFLICT DO NOTHING`,
-		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE (tenant, pattern, channel, endpoint_id) IN (VALUES {tuples})`,
+		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE ref IN (VALUES {tuples})`,
 		lockEndpoint:        `SELECT version FROM {status} WHERE ref = $1`,
 
 		eventHeads:  `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid IN (VALUES {tuples})`,

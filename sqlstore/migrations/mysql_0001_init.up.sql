@@ -61,13 +61,15 @@ CREATE TABLE IF NOT EXISTS {versions} (
 	PRIMARY KEY (ref, version)
 ) ENGINE = InnoDB;
 
+-- Of endpoints that are not disabled.
 CREATE TABLE IF NOT EXISTS {subscriptions} (
 	tenant      varbinary(255) NOT NULL,
 	pattern     varbinary(255) NOT NULL,
 	channel     varbinary(255) NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
 	ref         binary(16) NOT NULL,
-	PRIMARY KEY (tenant, pattern, channel, endpoint_id)
+	PRIMARY KEY (tenant, pattern, channel, endpoint_id),
+	KEY subscriptions_ref (ref)
 ) ENGINE = InnoDB;
 
 CREATE TABLE IF NOT EXISTS {events} (

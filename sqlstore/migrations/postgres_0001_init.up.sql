@@ -60,6 +60,7 @@ CREATE TABLE {versions} (
 	PRIMARY KEY (ref, version)
 );
 
+-- Of endpoints that are not disabled.
 CREATE TABLE {subscriptions} (
 	tenant      text COLLATE "C" NOT NULL,
 	pattern     text COLLATE "C" NOT NULL,
@@ -68,6 +69,7 @@ CREATE TABLE {subscriptions} (
 	ref         uuid NOT NULL,
 	PRIMARY KEY (tenant, pattern, channel, endpoint_id)
 );
+CREATE INDEX {prefix}subscriptions_ref ON {subscriptions} (ref);
 
 CREATE TABLE {events} (
 	uid          uuid PRIMARY KEY,

@@ -60,6 +60,7 @@ CREATE TABLE {versions} (
 	PRIMARY KEY (ref, version)
 ) WITHOUT ROWID;
 
+-- Of endpoints that are not disabled.
 CREATE TABLE {subscriptions} (
 	tenant      TEXT NOT NULL,
 	pattern     TEXT NOT NULL,
@@ -68,6 +69,7 @@ CREATE TABLE {subscriptions} (
 	ref         BLOB NOT NULL,
 	PRIMARY KEY (tenant, pattern, channel, endpoint_id)
 ) WITHOUT ROWID;
+CREATE INDEX {prefix}subscriptions_ref ON {subscriptions} (ref);
 
 CREATE TABLE {events} (
 	uid          BLOB PRIMARY KEY,
