@@ -30,6 +30,7 @@ func (s *scene) matched(tenant string) (ids []string) {
 func (s *scene) disable(l webhook.Leased) {
 	s.Helper()
 	item := s.succeeded(l)
+	item.Version = s.current(l.Endpoint.Tenant, l.Endpoint.ID).Version
 	item.State, item.Reason, item.Disable = webhook.DeliveryFailed, webhook.ReasonGone, webhook.ReasonGone
 	_, err := s.store.Settle(s.Context(), s.now, []webhook.Settlement{item})
 	require.NoError(s, err)
