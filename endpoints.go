@@ -31,6 +31,9 @@ func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 		return Endpoint{}, err
 	}
 	d := s.d
+	if err := d.time.keepUp(ctx); err != nil {
+		return Endpoint{}, fmt.Errorf("webhook: create endpoint: %w", err)
+	}
 	e, err := d.newEndpoint(s.tenant, e)
 	if err != nil {
 		return Endpoint{}, err
@@ -366,7 +369,11 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 // update stores a change, lets it act in this process, and returns the endpoint as its owner may see it, with its newest secret if
 // that is new. Secrets that have expired are dropped. tag is the one of the URL; see newURLTag.
 func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret bool) (Endpoint, error) {
-	d, now := s.d, s.d.now()
+	d := s.d
+	if err := d.time.keepUp(ctx); err != nil {
+		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
+	}
+	now := d.now()
 	e.Secrets = slices.DeleteFunc(slices.Clone(e.Secrets), func(one EndpointSecret) bool { return one.expired(now) })
 	sealed, err := d.sealer.seal(ctx, e, tag)
 	if err != nil {
@@ -405,6 +412,9 @@ func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int
 		return err
 	}
 	key := EndpointKey{s.tenant, id}
+	if err := s.d.time.keepUp(ctx); err != nil {
+		return fmt.Errorf("webhook: delete endpoint %q: %w", id, err)
+	}
 	row, err := s.stored(ctx, id)
 	if err == nil {
 		err = checkNotSuspended(&row)
@@ -482,6 +492,9 @@ func liveUntil(secrets []EndpointSecret, now, end time.Time) []EndpointSecret {
 // changeSecrets applies a change that does not depend on what else changes meanwhile. Secrets that cannot be opened do not stand in its
 // way: rotating is how an endpoint recovers from a lost key.
 func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change func(*Endpoint, time.Time) error) (Endpoint, error) {
+	if err := s.d.time.keepUp(ctx); err != nil {
+		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
+	}
 	for try := 1; ; try++ {
 		e, err := s.stored(ctx, id)
 		if err != nil {

@@ -101,7 +101,7 @@ func (n *setting) isNewer(version int64, asOf time.Duration) bool {
 	case n.endpoint.Version == version:
 		return seen > asOf
 	default:
-		return n.endpoint.Version > version
+		return n.endpoint.Version > version && !n.isOutdated(asOf)
 	}
 }
 
@@ -109,6 +109,12 @@ func (n *setting) isNewer(version int64, asOf time.Duration) bool {
 func (n *setting) isReset(later *setting) bool {
 	sameURL := n.endpoint.URL == later.endpoint.URL || sameSealedURL(n.endpoint.URL, later.endpoint.URL)
 	return !sameURL || n.endpoint.State == EndpointDisabled && later.endpoint.State != EndpointDisabled
+}
+
+// isOutdated reports whether the Store was asked at asOf so long after a setting was last seen that no call which was under way
+// then can still bring it. Such an answer counts whatever its version: a failover may have lost the setting's.
+func (n *setting) isOutdated(asOf time.Duration) bool {
+	return asOf-time.Duration(n.seen.Load()) >= storeTimeout
 }
 
 func (n *setting) isGone() bool { return n.endpoint == nil }
@@ -186,7 +192,7 @@ func (s *settings) confirm(status *EndpointStatus, asOf time.Duration) *setting 
 		return nil
 	}
 	if n.endpoint.Version != status.Version {
-		if n.endpoint.Version < status.Version {
+		if n.endpoint.Version < status.Version || n.isOutdated(asOf) {
 			s.forget(status.Key)
 		}
 		return nil

@@ -49,12 +49,14 @@ type Store interface {
 	// is returned only if it is the request's; one without is always. Paused and blocked endpoints are returned.
 	Match(ctx context.Context, reqs []MatchRequest) ([][]EndpointStatus, error)
 
-	// CreateEndpoint stores a new endpoint as it is given, Version included. It returns ErrConflict if the tenant has
+	// CreateEndpoint stores a new endpoint as it is given, Version included. The Dispatcher gives it the store time in
+	// microseconds, so that an endpoint which takes a deleted one's id has a higher Version than that one had. It returns ErrConflict if the tenant has
 	// one with the same id, or had one whose deliveries are still stored, and ErrFull if the tenant has limit endpoints
 	// already; limit 0 is none.
 	CreateEndpoint(ctx context.Context, e Endpoint, limit int) error
 
-	// UpdateEndpoint replaces an endpoint whose Version is still e.Version, and returns it with Version one higher.
+	// UpdateEndpoint replaces an endpoint whose Version is still e.Version, and returns it with its next Version: one
+	// higher, or e.UpdatedAt in Unix microseconds if that is more. A number that a failover lost is not given again.
 	// Otherwise it returns ErrConflict; ErrNotFound if there is none. CreatedAt and Health are kept, except that the
 	// zero Health replaces it when e.URL is another URL, or when a disabled endpoint is disabled no longer: a new URL begins
 	// without failures and without a block. Sealed URLs, {origin}/sealed:{tag}:{text}, with the same origin and tag are the same
@@ -116,7 +118,7 @@ type Store interface {
 	// of an endpoint that is not failing writes nothing: a failure adds to Failures and moves FailingSince, LastFailureAt; a success
 	// clears Failures, FailingSince, and an open Circuit with its block. BlockUntil, of items in effect, moves
 	// Health.BlockedUntil if it is later, and OpenCircuit sets Circuit. Disable, unless empty, disables an endpoint that
-	// is not disabled with that reason, and adds one to its Version.
+	// is not disabled with that reason, and gives it its next Version, as UpdateEndpoint at now.
 	//
 	// It returns the status of every endpoint among the items that did not fail, as it is afterwards; deleted ones are left out.
 	//

@@ -87,6 +87,9 @@ func (s Scope) TestType(ctx context.Context, endpointID, eventType string) (Atte
 
 func (s Scope) test(ctx context.Context, endpointID, eventType string) (Attempt, error) {
 	d := s.d
+	if err := d.time.keepUp(ctx); err != nil {
+		return Attempt{}, err
+	}
 	endpoint, err := s.opened(ctx, endpointID)
 	if err != nil {
 		return Attempt{}, err

@@ -139,7 +139,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		return webhook.Endpoint{}, webhook.ErrConflict
 	}
 	s.unsubscribe(own)
-	own.supersede()
+	own.supersede(micros(e.UpdatedAt))
 	e.Version, e.CreatedAt, e.Health = own.Version, own.CreatedAt, own.Health
 	if health.IsReset(&own.Endpoint, &e) {
 		e.Health = webhook.Health{}

@@ -13,7 +13,7 @@ func (s *Store) apply(edits []health.Edit, now time.Time) {
 	for _, edit := range edits {
 		e := s.live(edit.Item.Endpoint)
 		if reason := edit.Apply(&e.Health); reason != "" && e.State != webhook.EndpointDisabled {
-			e.supersede()
+			e.supersede(micros(now))
 			e.State, e.Reason, e.UpdatedAt = webhook.EndpointDisabled, reason, now
 			s.unsubscribe(e)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/versions"
 )
 
 // A version is what deliveries were made under: what an endpoint said of how a body is made. The fields are set when the
@@ -31,11 +32,11 @@ func (v *version) snapshot(e *endpoint) webhook.Endpoint {
 
 func (e *endpoint) present() *version { return e.versions[len(e.versions)-1] }
 
-// supersede begins the next version.
-func (e *endpoint) supersede() {
+// supersede begins the next version, at a time in microseconds.
+func (e *endpoint) supersede(now int64) {
 	old := e.present()
 	old.url, old.profile, old.metadata = e.URL, e.Profile, e.Metadata
-	e.Version++
+	e.Version = versions.Next(e.Version, now)
 	e.versions = append(e.versions, &version{number: e.Version})
 	e.thin()
 }

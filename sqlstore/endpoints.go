@@ -13,6 +13,7 @@ import (
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
+	"github.com/gowebhook/webhook/internal/versions"
 )
 
 // scanEndpoint reads endpointColumns.
@@ -163,7 +164,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 			return webhook.ErrConflict
 		}
 		updated = e
-		updated.Version, updated.CreatedAt, updated.Health = old.Version+1, old.CreatedAt, old.Health
+		updated.Version, updated.CreatedAt, updated.Health = versions.Next(old.Version, e.UpdatedAt.UnixMicro()), old.CreatedAt, old.Health
 		if health.IsReset(&old, &e) {
 			updated.Health = webhook.Health{}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/health"
+	"github.com/gowebhook/webhook/internal/versions"
 )
 
 // lockStatuses returns the status of the endpoints of the items. It locks the status rows that the items may change. When
@@ -113,7 +114,7 @@ func (b *settling) supersedeAll(refs []uuid.UUID) error {
 		return err
 	}
 	for _, s := range list {
-		s.Version++
+		s.Version = versions.Next(s.Version, b.at.UnixMicro())
 	}
 	return nil
 }

@@ -349,6 +349,12 @@ var endpointDefects = []defect{
 			return e, err
 		}
 	}},
+	{"an update counts versions from one", "update/replaced claim/endpoints concurrent/update", func(b *broken) {
+		b.update = func(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
+			e.UpdatedAt = time.UnixMicro(1).UTC()
+			return b.Store.UpdateEndpoint(ctx, e)
+		}
+	}},
 	{"an update keeps the subscriptions", "update/match outbox/match-then", func(b *broken) {
 		b.update = func(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
 			if found, _ := b.Store.Refresh(ctx, []webhook.EndpointKey{key(e.Tenant, e.ID)}); len(found) > 0 {

@@ -330,6 +330,11 @@ var healthDefects = []defect{
 			e.Version--
 		}
 	})},
+	{"disabling counts versions from one", "disable/already", refreshed(func(e *webhook.Endpoint) {
+		if e.State == webhook.EndpointDisabled {
+			e.Version = 2
+		}
+	})},
 	{"Disable is ignored", "disable/reason disable/already settle/statuses", settlements(func(s *webhook.Settlement, _ time.Time) { s.Disable = "" })},
 	{"the last reason stands", "disable/already", settlesThen(func(e *webhook.Endpoint, s webhook.Settlement) {
 		if s.Disable != "" {

@@ -212,7 +212,7 @@ var claimCases = []testCase{
 			f.create(e)
 			f.send(e.Tenant, "e1", e.ID)
 			f.update(e.Tenant, e.ID, func(e *webhook.Endpoint) { e.URL = "https://example.com/new" })
-			e.URL, e.Version, e.UpdatedAt = "https://example.com/new", e.Version+1, f.now
+			e.URL, e.Version, e.UpdatedAt = "https://example.com/new", nextVersion(e.Version, f.now), f.now
 			c := f.call(f.room())
 			f.equal("endpoints", c.Endpoints, []webhook.Endpoint{e})
 		},
@@ -229,7 +229,7 @@ var claimCases = []testCase{
 				e.URL, e.Profile, e.Metadata = "https://example.com/2", "stripe", map[string]string{"n": "2"}
 			})
 			f.send("acme", "e3", "ep1")
-			f.update("acme", "ep1", func(e *webhook.Endpoint) { e.Events = []string{"other"} })
+			third := f.update("acme", "ep1", func(e *webhook.Endpoint) { e.Events = []string{"other"} })
 			f.send("acme", "e4", "ep1")
 			replies := f.round(f.room())
 			f.snapshots(replies, first, second)
@@ -237,7 +237,9 @@ var claimCases = []testCase{
 			for _, l := range f.leases(replies) {
 				made[f.name(l)] = l.Version
 			}
-			f.equal("versions", made, map[string]int64{"e1.ep1": 1, "e1.ep2": 1, "e2.ep1": 1, "e3.ep1": 2, "e4.ep1": 3})
+			f.equal("versions", made, map[string]int64{
+				"e1.ep1": 1, "e1.ep2": 1, "e2.ep1": 1, "e3.ep1": second.Version, "e4.ep1": third.Version,
+			})
 		},
 	},
 	{
@@ -249,7 +251,7 @@ var claimCases = []testCase{
 			l := f.expectClaim("e1.ep1", "e2.ep1")
 			disable := f.success(l[0])
 			disable.Disable = webhook.ReasonGone
-			f.settle(disable, f.retryIn(l[1], time.Hour)) // version 2
+			f.settle(disable, f.retryIn(l[1], time.Hour)) // the second version
 			f.update("acme", "ep1", func(e *webhook.Endpoint) {
 				e.State, e.Reason, e.URL = webhook.EndpointActive, "", "https://example.com/3"
 			})

@@ -216,7 +216,7 @@ var endpointCases = []testCase{
 			f.setState("acme", "ep1", webhook.EndpointPaused)
 			until := f.block("acme", "ep1", leaseTime, false)
 			got := f.get("acme", "ep1")
-			if got.Version != 2 || got.State != webhook.EndpointPaused || !got.Health.BlockedUntil.Equal(until) {
+			if got.Version != f.versions[key("acme", "ep1")] || got.State != webhook.EndpointPaused || !got.Health.BlockedUntil.Equal(until) {
 				f.Errorf("got version %d, %s, blocked until %v", got.Version, got.State, got.Health.BlockedUntil)
 			}
 		},

@@ -110,6 +110,9 @@ func (f *fixture) update(tenant, id string, change func(*webhook.Endpoint)) webh
 	return e
 }
 
+// nextVersion is the version after old, given at a time.
+func nextVersion(old int64, at time.Time) int64 { return max(old+1, at.UnixMicro()) }
+
 func (f *fixture) setState(tenant, id string, state webhook.EndpointState) {
 	f.Helper()
 	f.update(tenant, id, func(e *webhook.Endpoint) {

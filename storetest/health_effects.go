@@ -102,11 +102,11 @@ var endpointEffectCases = []testCase{
 			late.BlockUntil, late.OpenCircuit, late.Disable = f.now.Add(24*time.Hour), true, webhook.ReasonGone
 			f.update("acme", "ep1", func(e *webhook.Endpoint) { e.URL += "/v2" })
 			f.settle(late)
-			if got := f.get("acme", "ep1"); got.State != webhook.EndpointActive || got.Health != (webhook.Health{}) || got.Version != 2 {
-				f.Errorf("after an answer of the earlier URL: got %s, version %d, %+v; want it active, version 2, the zero Health", got.State, got.Version, got.Health)
+			if got := f.get("acme", "ep1"); got.State != webhook.EndpointActive || got.Health != (webhook.Health{}) || got.Version != f.versions[key("acme", "ep1")] {
+				f.Errorf("after an answer of the earlier URL: got %s, version %d, %+v; want it active, unchanged, the zero Health", got.State, got.Version, got.Health)
 			}
 			now := f.failure(l[1])
-			now.BlockUntil, now.Disable, now.Version = f.now.Add(time.Hour), webhook.ReasonGone, 2
+			now.BlockUntil, now.Disable, now.Version = f.now.Add(time.Hour), webhook.ReasonGone, f.versions[key("acme", "ep1")]
 			f.settle(now)
 			if got := f.get("acme", "ep1"); got.State != webhook.EndpointDisabled || !got.Health.BlockedUntil.Equal(now.BlockUntil) {
 				f.Errorf("after an answer of this URL: got %s, %+v; want it disabled and blocked", got.State, got.Health)
@@ -149,7 +149,7 @@ var endpointEffectCases = []testCase{
 		},
 	},
 	{
-		"disable/reason", "Disable disables an endpoint with that reason, and adds one to its Version",
+		"disable/reason", "Disable disables an endpoint with that reason, and gives it its next Version",
 		func(f *fixture) {
 			l := f.leaseSome("ep1", 2)
 			f.endpoint("acme", "ep2")
@@ -157,13 +157,13 @@ var endpointEffectCases = []testCase{
 			s := f.failure(l[0])
 			s.Disable = reasonFailing
 			f.settle(s)
-			got := f.get("acme", "ep1")
-			if got.State != webhook.EndpointDisabled || got.Reason != reasonFailing || got.Version != 3 {
-				f.Errorf("got %s, %q, version %d; want it disabled as failing, version 3", got.State, got.Reason, got.Version)
+			got, want := f.get("acme", "ep1"), nextVersion(f.versions[key("acme", "ep1")], f.now)
+			if got.State != webhook.EndpointDisabled || got.Reason != reasonFailing || got.Version != want {
+				f.Errorf("got %s, %q, version %d; want it disabled as failing, version %d", got.State, got.Reason, got.Version, want)
 			}
 			f.names("matched", f.match(asks("acme", "t")), "ep2")
 			stale := got
-			stale.Version = 2
+			stale.Version--
 			_, err := f.store.UpdateEndpoint(f.ctx(), stale)
 			f.is("an update of the version before", err, webhook.ErrConflict)
 		},
@@ -176,9 +176,9 @@ var endpointEffectCases = []testCase{
 			first.Disable, second.Disable, third.Disable = webhook.ReasonGone, webhook.ReasonGone, reasonFailing
 			f.settle(first, second)
 			f.settle(third)
-			got := f.get("acme", "ep1")
-			if got.State != webhook.EndpointDisabled || got.Reason != webhook.ReasonGone || got.Version != 2 {
-				f.Errorf("got %s, %q, version %d; want it disabled as gone, version 2", got.State, got.Reason, got.Version)
+			got, want := f.get("acme", "ep1"), nextVersion(1, f.now)
+			if got.State != webhook.EndpointDisabled || got.Reason != webhook.ReasonGone || got.Version != want {
+				f.Errorf("got %s, %q, version %d; want it disabled as gone, version %d", got.State, got.Reason, got.Version, want)
 			}
 		},
 	},

@@ -126,7 +126,7 @@ var matchCases = []testCase{
 			got, err := f.store.Match(f.ctx(), []webhook.MatchRequest{asks("acme", "t")})
 			f.must("Match", err)
 			f.equal("statuses", got, [][]webhook.EndpointStatus{{{
-				Key: key("acme", "ep1"), Version: 4, State: webhook.EndpointPaused,
+				Key: key("acme", "ep1"), Version: f.versions[key("acme", "ep1")], State: webhook.EndpointPaused,
 				Health: webhook.Health{BlockedUntil: until, Circuit: true},
 			}}})
 		},

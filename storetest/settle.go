@@ -262,7 +262,7 @@ var settleCases = []testCase{
 				"ep0000": {Key: key("acme", "ep0000"), Version: 1, State: webhook.EndpointActive, Health: webhook.Health{
 					Failures: 2, FailingSince: f.now, LastFailureAt: f.now, BlockedUntil: blocked.BlockUntil, Circuit: true,
 				}},
-				"ep0001": {Key: key("acme", "ep0001"), Version: 4, State: webhook.EndpointDisabled, Health: webhook.Health{
+				"ep0001": {Key: key("acme", "ep0001"), Version: nextVersion(f.versions[key("acme", "ep0001")], f.now), State: webhook.EndpointDisabled, Health: webhook.Health{
 					Failures: 1, FailingSince: f.now, LastFailureAt: f.now,
 				}},
 				"ep0002": {Key: key("acme", "ep0002"), Version: 1, State: webhook.EndpointActive},

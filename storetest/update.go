@@ -9,7 +9,7 @@ import (
 // updateCases check UpdateEndpoint.
 var updateCases = []testCase{
 	{
-		"update/replaced", "UpdateEndpoint replaces an endpoint, and returns it with Version one higher",
+		"update/replaced", "UpdateEndpoint replaces an endpoint, and returns it with its next Version: one higher, or e.UpdatedAt in Unix microseconds if that is more",
 		func(f *fixture) {
 			e := fullEndpoint()
 			first := f.newEndpoint(e.Tenant, e.ID)
@@ -18,7 +18,7 @@ var updateCases = []testCase{
 			e.Version = 41
 			returned, err := f.store.UpdateEndpoint(f.ctx(), e)
 			f.must("UpdateEndpoint", err)
-			e.Version, e.CreatedAt, e.Health = 42, first.CreatedAt, webhook.Health{}
+			e.Version, e.CreatedAt, e.Health = e.UpdatedAt.UnixMicro(), first.CreatedAt, webhook.Health{}
 			f.equal("returned", returned, e)
 			f.equal("stored", f.get(e.Tenant, e.ID), e)
 			cleared := returned
@@ -26,7 +26,7 @@ var updateCases = []testCase{
 			cleared.Secrets, cleared.Timeout, cleared.MaxInFlight = returned.Secrets[:1], 0, 0
 			_, err = f.store.UpdateEndpoint(f.ctx(), cleared)
 			f.must("UpdateEndpoint", err)
-			cleared.Version = 43
+			cleared.Version = returned.Version + 1
 			f.equal("stored after clearing fields", f.get(e.Tenant, e.ID), cleared)
 		},
 	},
@@ -50,7 +50,7 @@ var updateCases = []testCase{
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
 			want := f.update("acme", "ep1", func(e *webhook.Endpoint) { e.Description = "second" })
-			for _, version := range []int64{1, 3, 0} {
+			for _, version := range []int64{1, want.Version - 1, want.Version + 1, 0} {
 				e := want
 				e.Version, e.Description, e.Events = version, "third", []string{"other"}
 				_, err := f.store.UpdateEndpoint(f.ctx(), e)
