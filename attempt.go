@@ -200,7 +200,7 @@ func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.
 	case VerdictSuccess:
 		d.suspects.clear(t.key)
 	case VerdictFail:
-		s.State, s.Reason = DeliveryFailed, ReasonGivenUp
+		s.State, s.Reason = DeliveryFailed, ReasonRejected
 	case VerdictDisable:
 		s.State, s.Reason, s.Disable = DeliveryFailed, ReasonGone, ReasonGone
 	default:
@@ -241,14 +241,15 @@ func (d *Dispatcher) retry(s *Settlement, t trial, doubtful bool, now time.Time)
 	if err != nil {
 		d.report(fmt.Errorf("profile %q: retry: %w", t.snapshot.Profile, err))
 	}
-	if maxAge := t.profile.MaxAge; maxAge > 0 && now.Sub(t.since) >= maxAge {
-		again = false
+	reason := ReasonExhausted
+	if maxAge := t.profile.MaxAge; again && maxAge > 0 && now.Sub(t.since) >= maxAge {
+		again, reason = false, ReasonExpired
 	}
 	if doubtful {
 		wait, again = confirmDelay, again || s.Failures == 1
 	}
 	if !again {
-		s.State, s.Reason = DeliveryFailed, ReasonGivenUp
+		s.State, s.Reason = DeliveryFailed, reason
 		return
 	}
 	s.DueAt = micros(now.Add(max(wait, 0)))

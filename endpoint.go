@@ -133,9 +133,11 @@ const (
 
 // Reasons of a delivery alone.
 const (
-	ReasonDeleted  Reason = "deleted"  // canceled: the endpoint was deleted
-	ReasonCanceled Reason = "canceled" // canceled by Scope.Cancel
-	ReasonGivenUp  Reason = "given_up" // failed: no retries were left, it grew older than the profile's MaxAge, or Judge said Fail
+	ReasonDeleted   Reason = "deleted"   // canceled: the endpoint was deleted
+	ReasonCanceled  Reason = "canceled"  // canceled by Scope.Cancel
+	ReasonExhausted Reason = "exhausted" // failed: no retries were left
+	ReasonExpired   Reason = "expired"   // failed: it is older than the profile's MaxAge
+	ReasonRejected  Reason = "rejected"  // failed: Judge said VerdictFail
 )
 
 // An EndpointKey identifies an endpoint over all tenants.

@@ -76,7 +76,7 @@ type Verdict string
 const (
 	VerdictSuccess Verdict = "success" // delivered
 	VerdictRetry   Verdict = "retry"   // failed; try again as RetryPolicy says
-	VerdictFail    Verdict = "fail"    // failed for good, with ReasonGivenUp
+	VerdictFail    Verdict = "fail"    // failed for good, with ReasonRejected
 	VerdictDisable Verdict = "disable" // failed for good, and the endpoint is disabled, with ReasonGone; see Profile.Judge
 )
 

@@ -33,7 +33,7 @@ func TestFailuresAreRetriedWhenTheProfileSaysAndThenGivenUp(t *testing.T) {
 		pass(time.Hour)
 		d = r.delivery("evt", "one")
 		assert.Equal(t, webhook.DeliveryFailed, d.State)
-		assert.Equal(t, webhook.ReasonGivenUp, d.Reason)
+		assert.Equal(t, webhook.ReasonExhausted, d.Reason)
 		log := r.attempts("evt", "one")
 		require.Len(t, log, 4)
 		for i, wait := range []time.Duration{10 * time.Second, 100 * time.Second, 1000 * time.Second} {
@@ -127,7 +127,7 @@ func TestAProfileDecidesEncodingHeadersSignaturesAndVerdicts(t *testing.T) {
 		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("moved", "one").State)
 		refused := r.delivery("refused", "one")
 		assert.Equal(t, webhook.DeliveryFailed, refused.State)
-		assert.Equal(t, webhook.ReasonGivenUp, refused.Reason)
+		assert.Equal(t, webhook.ReasonRejected, refused.Reason)
 	})
 }
 
@@ -253,7 +253,7 @@ func TestADeliveryOlderThanMaxAgeIsGivenUpAfterItsNextFailure(t *testing.T) {
 		r.emit("evt")
 		pass(5 * time.Hour)
 		d := r.delivery("evt", "one")
-		assert.Equal(t, webhook.ReasonGivenUp, d.Reason)
+		assert.Equal(t, webhook.ReasonExpired, d.Reason)
 		assert.Equal(t, 4, d.Attempts, "at 0, 60, 120 and 180 minutes")
 
 		_, err := r.Tenant(acme).Retry(t.Context(), webhook.Query{EventID: "evt", EndpointID: "one"})

@@ -14,6 +14,12 @@ import (
 // It must be a pure function. A Retry-After of the receiver, of up to a day, can only lengthen the wait.
 type RetryPolicy func(failures int, u float64) (time.Duration, bool)
 
+// Exact returns p without jitter, for schedules that promise exact waits. Deliveries that failed together then come back
+// together.
+func (p RetryPolicy) Exact() RetryPolicy {
+	return func(failures int, _ float64) (time.Duration, bool) { return p(failures, 0) }
+}
+
 // The default policy: 10 s, 20 s, 40 s … doubling up to a day; with jitter its 15 retries take 69.5 to 83.4 hours.
 const (
 	defaultFirstRetry = 10 * time.Second
@@ -47,8 +53,8 @@ func Exponential(first, longest time.Duration, retries int) RetryPolicy {
 	}
 }
 
-// Schedule waits as listed, one wait for each retry, each lengthened by up to 20 %, at random. A negative wait counts as
-// zero. Without waits nothing is retried.
+// Schedule waits as listed, one wait for each retry, each lengthened by up to 20 %, at random; Schedule(…).Exact() is not. A
+// negative wait counts as zero. Without waits nothing is retried.
 func Schedule(waits ...time.Duration) RetryPolicy {
 	waits = append([]time.Duration(nil), waits...)
 	return func(failures int, u float64) (time.Duration, bool) {

@@ -286,3 +286,11 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+func TestExactPolicyHasNoJitter(t *testing.T) {
+	listed := []time.Duration{time.Second, time.Minute}
+	assert.Equal(t, listed, waitsOf(t, Schedule(listed...).Exact(), almostOne))
+	assert.NotEqual(t, listed, waitsOf(t, Schedule(listed...), almostOne))
+	doubled := []time.Duration{time.Second, 2 * time.Second, 3 * time.Second}
+	assert.Equal(t, doubled, waitsOf(t, Exponential(time.Second, 3*time.Second, 3).Exact(), almostOne))
+}

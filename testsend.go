@@ -206,7 +206,7 @@ func (d *Dispatcher) logTest(ctx context.Context, record *EventRecord, result at
 	a.NextAt = time.Time{}
 	row := NewDelivery{EndpointID: endpoint.ID, Version: endpoint.Version, State: result.settlement.State, Attempt: a}
 	if row.State != DeliverySucceeded {
-		row.State, row.Reason = DeliveryFailed, ReasonGivenUp
+		row.State, row.Reason = DeliveryFailed, ReasonExhausted
 	}
 	record.Deliveries = []NewDelivery{row}
 	results, err := d.store.Publish(ctx, PublishRequest{Now: d.now(), Events: []EventRecord{*record}})

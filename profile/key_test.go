@@ -116,7 +116,7 @@ func TestKeyRetriesRepeatTheEventUnchanged(t *testing.T) {
 		}
 		page, err := s.Tenant(tenant).Deliveries(t.Context(), webhook.Query{EventID: event.ID})
 		require.NoError(t, err)
-		assert.Equal(t, webhook.ReasonGivenUp, page.Items[0].Reason)
+		assert.Equal(t, webhook.ReasonExhausted, page.Items[0].Reason)
 	})
 }
 

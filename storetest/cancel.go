@@ -106,7 +106,7 @@ var cancelCases = []testCase{
 			f.cancel(webhook.Query{Tenant: "acme"}, 4, 2)
 			f.expectState("acme", "e1", "waiting", webhook.DeliveryCanceled, webhook.ReasonCanceled)
 			f.expectState("acme", "e3", "failed", webhook.DeliveryCanceled, webhook.ReasonCanceled)
-			f.expectState("acme", "e1", "failed", webhook.DeliveryFailed, webhook.ReasonGivenUp)
+			f.expectState("acme", "e1", "failed", webhook.DeliveryFailed, webhook.ReasonExhausted)
 			f.expectState("acme", "e2", "flight", webhook.DeliveryPending, "")
 			f.expectState("acme", "e2", "canceled", webhook.DeliveryCanceled, webhook.ReasonGone)
 			f.cancel(webhook.Query{Tenant: "acme", State: webhook.DeliveryPending}, 0, 2)

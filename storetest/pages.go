@@ -180,7 +180,7 @@ var pageCases = []testCase{
 		"page/short-attempts", shortRule,
 		func(f *fixture) {
 			failed := func(e webhook.EventRecord, row *webhook.NewDelivery) {
-				row.State, row.Reason = webhook.DeliveryFailed, webhook.ReasonGivenUp
+				row.State, row.Reason = webhook.DeliveryFailed, webhook.ReasonExhausted
 				row.Attempt = f.attempt(f.own(e, row.EndpointID), webhook.ClassStatus)
 			}
 			first := f.event("acme", "first", f.ready("ep1")...)

@@ -83,10 +83,10 @@ var rowCases = []testCase{
 			a := f.attempt(f.own(e, "ep1"), webhook.ClassTimeout)
 			a.Test = true
 			e.Deliveries = []webhook.NewDelivery{{
-				EndpointID: "ep1", Version: 1, State: webhook.DeliveryFailed, Reason: webhook.ReasonGivenUp, Attempt: a,
+				EndpointID: "ep1", Version: 1, State: webhook.DeliveryFailed, Reason: webhook.ReasonExhausted, Attempt: a,
 			}}
 			f.publish(e)
-			f.expectState("acme", "e1", "ep1", webhook.DeliveryFailed, webhook.ReasonGivenUp)
+			f.expectState("acme", "e1", "ep1", webhook.DeliveryFailed, webhook.ReasonExhausted)
 			f.expectLog("acme", "e1", "ep1", "1 timeout")
 			f.equal("health", f.health("acme", "ep1"), webhook.Health{})
 		},

@@ -88,7 +88,7 @@ var recoverCases = []testCase{
 			f.retry(webhook.Query{Tenant: "acme"}, 3, 0)
 			f.expectClaim("e1.canceled", "e1.failed", "e1.waiting")
 			f.expectState("umbrella", "u1", "waiting", webhook.DeliveryPending, "")
-			f.expectState("umbrella", "u1", "failed", webhook.DeliveryFailed, webhook.ReasonGivenUp)
+			f.expectState("umbrella", "u1", "failed", webhook.DeliveryFailed, webhook.ReasonExhausted)
 		},
 	},
 }

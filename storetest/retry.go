@@ -145,7 +145,7 @@ var retryCases = []testCase{
 			e := f.event("acme", "e1")
 			a := f.attempt(f.own(e, "ep1"), webhook.ClassTLS)
 			e.Deliveries = []webhook.NewDelivery{{
-				EndpointID: "ep1", Version: 1, State: webhook.DeliveryFailed, Reason: webhook.ReasonGivenUp, Attempt: a,
+				EndpointID: "ep1", Version: 1, State: webhook.DeliveryFailed, Reason: webhook.ReasonExhausted, Attempt: a,
 			}}
 			f.publish(e)
 			f.retry(one("acme", "e1", "ep1"), 1, 0)
@@ -206,7 +206,7 @@ var retryCases = []testCase{
 			f.setState("acme", "failed", webhook.EndpointDisabled)
 			_, err := f.tryRetry(one("acme", "e1", "failed"))
 			f.is("of a disabled endpoint", err, webhook.ErrConflict)
-			f.expectState("acme", "e1", "failed", webhook.DeliveryFailed, webhook.ReasonGivenUp)
+			f.expectState("acme", "e1", "failed", webhook.DeliveryFailed, webhook.ReasonExhausted)
 			f.setState("acme", "failed", webhook.EndpointPaused)
 			f.retry(one("acme", "e1", "failed"), 1, 0)
 			f.expectClaim()
@@ -248,8 +248,8 @@ var retryCases = []testCase{
 			f.remove("acme", "ep0001")
 			f.setState("acme", "ep0002", webhook.EndpointPaused)
 			f.retry(webhook.Query{Tenant: "acme"}, 2, 0)
-			f.expectState("acme", "e1", "ep0000", webhook.DeliveryFailed, webhook.ReasonGivenUp)
-			f.expectState("acme", "e1", "ep0001", webhook.DeliveryFailed, webhook.ReasonGivenUp)
+			f.expectState("acme", "e1", "ep0000", webhook.DeliveryFailed, webhook.ReasonExhausted)
+			f.expectState("acme", "e1", "ep0001", webhook.DeliveryFailed, webhook.ReasonExhausted)
 			f.expectState("acme", "e1", "ep0002", webhook.DeliveryPending, "")
 			f.expectClaim("e1.ep0003")
 		},

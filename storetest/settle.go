@@ -21,7 +21,7 @@ var settleCases = []testCase{
 			f.settle(f.success(l[0]), f.failure(l[1]), canceled)
 			want := []webhook.Delivery{
 				{State: webhook.DeliverySucceeded, Attempts: 1},
-				{State: webhook.DeliveryFailed, Reason: webhook.ReasonGivenUp, Attempts: 1, Failures: 1},
+				{State: webhook.DeliveryFailed, Reason: webhook.ReasonExhausted, Attempts: 1, Failures: 1},
 				{State: webhook.DeliveryCanceled, Reason: webhook.ReasonGone},
 			}
 			for i, w := range want {

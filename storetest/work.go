@@ -144,7 +144,7 @@ func (f *fixture) retryIn(l webhook.Leased, d time.Duration) webhook.Settlement 
 // failure settles with a failed attempt and no retry.
 func (f *fixture) failure(l webhook.Leased) webhook.Settlement {
 	s := f.item(l, webhook.DeliveryFailed, f.attempt(l, webhook.ClassStatus))
-	s.Reason, s.Failures = webhook.ReasonGivenUp, l.Failures+1
+	s.Reason, s.Failures = webhook.ReasonExhausted, l.Failures+1
 	return s
 }
 

@@ -25,7 +25,7 @@ func TestAnyBytesOfAResponseAreKept(t *testing.T) {
 		s.endpoint("acme", "ep1")
 		s.publish(s.event("acme", "evt1", "ep1"))
 		item := s.succeeded(s.claim()[0])
-		item.State, item.Reason = webhook.DeliveryFailed, webhook.ReasonGivenUp
+		item.State, item.Reason = webhook.DeliveryFailed, webhook.ReasonExhausted
 		item.Attempt.Class, item.Attempt.Error, item.Attempt.ResponseBody = webhook.ClassStatus, odd, []byte(odd)
 		_, err := s.store.Settle(t.Context(), s.now, []webhook.Settlement{item})
 		require.NoError(t, err)

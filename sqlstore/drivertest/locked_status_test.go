@@ -28,7 +28,7 @@ func hold(t *testing.T, db *sql.DB, query string, args ...any) *sql.Tx {
 // failed is what a failed attempt without a retry leads to.
 func (s *scene) failed(l webhook.Leased) webhook.Settlement {
 	item := s.succeeded(l)
-	item.State, item.Reason, item.Attempt.Class, item.Attempt.Status = webhook.DeliveryFailed, webhook.ReasonGivenUp, webhook.ClassStatus, 500
+	item.State, item.Reason, item.Attempt.Class, item.Attempt.Status = webhook.DeliveryFailed, webhook.ReasonExhausted, webhook.ClassStatus, 500
 	return item
 }
 
