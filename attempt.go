@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook/internal/lane"
+	"github.com/gowebhook/webhook/internal/signature"
 )
 
 const (
@@ -292,8 +293,9 @@ func (w *work) request(p *Profile, endpoint *Endpoint, secrets []Secret, now tim
 	for name, value := range endpoint.Header {
 		req.Header[name] = []string{string(value)}
 	}
-	ours := [...]string{"application/json", userAgent}
+	ours := [...]string{"application/json", userAgent, w.event.ID}
 	req.Header["Content-Type"], req.Header["User-Agent"] = ours[0:1:1], ours[1:2:2]
+	req.Header[signature.HeaderID] = ours[2:3:3]
 	if p.Header != nil {
 		if err := p.Header(req); err != nil {
 			return nil, fmt.Errorf("header: %w", err)

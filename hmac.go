@@ -20,6 +20,9 @@ import (
 //
 //	Signers: []webhook.Signer{webhook.HMAC{Header: "X-Acme-Signature", Prefix: "sha256="}.Sign}
 //
+// The request has the event's id in the header webhook-id, with which receivers drop repeats; see the example. Unless Content
+// covers that id, an attacker who repeats a request can give it another one.
+//
 // An HMAC over the body alone does not say when it was made, so that whoever gets hold of a request can send it again. Let Content
 // begin with the time, and tell receivers to look at it, where the scheme is yours to choose; or use [SignStandard].
 type HMAC struct {

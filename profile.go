@@ -17,11 +17,14 @@ type Profile struct {
 	Encode func(*Message) ([]byte, error)
 
 	// Header sets headers of its own, after the library's and the endpoint's, and before Signers; it may set OwnConn, too.
-	// Defaults to none.
+	// It may remove headers of the library, such as webhook-id: with r.Header.Del("Webhook-Id"). Receivers then need another
+	// way to drop repeats. Defaults to none.
 	Header func(*Request) error
 
-	// Signers sign the request, in order; several let receivers migrate from one scheme to another. Defaults to
-	// SignStandard. To send unsigned requests, give one that does nothing.
+	// Signers sign the request, in order; several let receivers migrate from one scheme to another. Every request has the
+	// event's id in the header webhook-id, whatever signs it, so that receivers can drop repeats. A signature covers the
+	// id only if the Signer says so, as SignStandard does: see HMAC.Content. Defaults to SignStandard. To send unsigned
+	// requests, give one that does nothing.
 	Signers []Signer
 
 	// Keys returns the keys to sign with, the newest first, in place of the endpoint's own secrets: for schemes with a

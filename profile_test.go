@@ -238,6 +238,32 @@ func TestTheTimeOfAnAttemptIsThatOfItsRequestHoweverLongTheKeysTook(t *testing.T
 	})
 }
 
+func TestEveryRequestHasTheEventsIDUnlessItsProfileRemovesIt(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		own := []webhook.Signer{webhook.HMAC{Header: "X-Acme-Signature"}.Sign}
+		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) {
+			c.Profiles = map[string]webhook.Profile{
+				"own": {Signers: own},
+				"without": {Signers: own, Header: func(req *webhook.Request) error {
+					req.Header.Del("Webhook-Id")
+					return nil
+				}},
+			}
+		})
+		r.run()
+		for _, profile := range []string{"standard", "own", "without"} {
+			r.endpoint(profile, func(e *webhook.Endpoint) { e.Profile = profile })
+		}
+		r.emit("evt")
+		synctest.Wait()
+		ids := map[string]string{}
+		for _, req := range r.net.Sent() {
+			ids[req.Endpoint.ID] = req.Header.Get("Webhook-Id")
+		}
+		assert.Equal(t, map[string]string{"standard": "evt", "own": "evt", "without": ""}, ids)
+	})
+}
+
 func TestADeliveryOlderThanMaxAgeIsGivenUpAfterItsNextFailure(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {

@@ -65,7 +65,7 @@ func headGitHub(r *webhook.Request) error {
 	r.Header.Set("X-GitHub-Hook-ID", r.Endpoint.ID)
 	setFromMetadata(r, "X-GitHub-Hook-Installation-Target-ID", "installation_target_id")
 	setFromMetadata(r, "X-GitHub-Hook-Installation-Target-Type", "installation_target_type")
-	return nil
+	return withoutID(r)
 }
 
 // setFromMetadata sets a header to what the endpoint's metadata has under key, if anything.

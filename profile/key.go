@@ -55,7 +55,7 @@ func Key(options KeyOptions) webhook.Profile {
 			r.Header.Set("X-Event-Id", r.Event.ID)
 			r.Header.Set("X-Event-Type", r.Event.Type)
 			r.Header.Set("X-Event-Timestamp", r.Event.Time.UTC().Format(rfc3339Millis))
-			return nil
+			return withoutID(r)
 		},
 		Signers: []webhook.Signer{webhook.HMAC{Header: "X-Webhook-Signature", Prefix: "sha256="}.Sign},
 		Retry:   webhook.Schedule(15*time.Minute, 2*time.Hour, 16*time.Hour),

@@ -77,7 +77,7 @@ func Keygen(options KeygenOptions) webhook.Profile {
 			r.Header.Set("Keygen-Version", version)
 			// A connection that is kept may be reset because nothing was sent for a while, and a reset is for good.
 			r.OwnConn = true
-			return nil
+			return withoutID(r)
 		},
 		Signers: []webhook.Signer{func(r *webhook.Request, secrets []webhook.Secret) error {
 			return signKeygen(r, account(r.Event.Tenant), secrets)

@@ -57,6 +57,7 @@ func KeywordsAI(options KeywordsAIOptions) webhook.Profile {
 			}
 			return pythonJSON(data)
 		},
+		Header: withoutID,
 		Signers: []webhook.Signer{func(r *webhook.Request, secrets []webhook.Secret) error {
 			code := r.Event.Header[keywordsAIHeaders[0]]
 			if code == "" || options.OwnSecret {

@@ -24,6 +24,12 @@ func rawData(m *webhook.Message) (json.RawMessage, error) {
 	return raw, nil
 }
 
+// withoutID removes the library's webhook-id, which the provider does not send.
+func withoutID(r *webhook.Request) error {
+	r.Header.Del("Webhook-Id")
+	return nil
+}
+
 // marshal returns the compact JSON of v, in which <, > and & stand for themselves.
 func marshal(v any) ([]byte, error) {
 	var text bytes.Buffer

@@ -54,7 +54,7 @@ func headShopify(r *webhook.Request) error {
 	r.Header.Set("X-Shopify-Triggered-At", r.Event.Time.UTC().Format(time.RFC3339Nano))
 	setFromMetadata(r, "X-Shopify-Shop-Domain", "shop_domain")
 	setFromMetadata(r, "X-Shopify-API-Version", "api_version")
-	return nil
+	return withoutID(r)
 }
 
 func judgeShopify(o webhook.Outcome) webhook.Verdict {

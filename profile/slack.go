@@ -43,7 +43,7 @@ func Slack() webhook.Profile {
 				r.Header.Set("X-Slack-Retry-Num", strconv.Itoa(r.Attempt-1))
 				r.Header.Set("X-Slack-Retry-Reason", "unknown_error")
 			}
-			return nil
+			return withoutID(r)
 		},
 		Signers: []webhook.Signer{signSlack},
 		Retry:   webhook.Schedule(0, time.Minute, 5*time.Minute),

@@ -44,7 +44,7 @@ func Stripe(options StripeOptions) webhook.Profile {
 		Encode: func(m *webhook.Message) ([]byte, error) { return encodeStripe(m, options.APIVersion) },
 		Header: func(r *webhook.Request) error {
 			r.Header.Set("Content-Type", "application/json; charset=utf-8")
-			return nil
+			return withoutID(r)
 		},
 		Signers: []webhook.Signer{webhook.HMAC{
 			Header: "Stripe-Signature",

@@ -29,6 +29,7 @@ const trynoFailures = 4
 func Tryno() webhook.Profile {
 	return webhook.Profile{
 		Encode:  encodeTryno,
+		Header:  withoutID,
 		Signers: []webhook.Signer{webhook.HMAC{Header: "X-Tryno-Signature"}.Sign},
 		Retry:   webhook.Schedule(0, time.Minute, 5*time.Minute, 30*time.Minute),
 		Judge:   judgeTryno,
