@@ -97,6 +97,8 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 // If the Store is a [Clock], the first call may wait for a reading of it, on a connection of the Store's own. Run or Emit
 // usually come first.
 //
+// Input that is refused, such as an Event.ID with a ".", is an error before anything is written: the transaction goes on.
+//
 // A duplicate id does not fail the transaction: its receipt says Duplicate, or the error is ErrConflict and none of the events
 // was written. The transaction then holds the event with that id until it ends. After any other error roll back: the
 // transaction may hold a part of the events.

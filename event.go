@@ -22,7 +22,8 @@ type Event struct {
 	Data any
 
 	// ID identifies the event within its tenant, to receivers too (it is the webhook-id header): 1 to 255 bytes of
-	// visible ASCII without ".". Emitting an id again with the same type, channel and data (compared byte by byte; Time,
+	// visible ASCII without ".", because Standard Webhooks signs id.timestamp.body: write "order-created-17" instead of
+	// "order.created.17". Emitting an id again with the same type, channel and data (compared byte by byte; Time,
 	// Header and NotBefore are not, the first ones stand) does nothing; with other content it is ErrConflict. An event that
 	// nobody receives is not remembered, unless Config.KeepUnmatched. Defaults to a UUIDv7.
 	ID string

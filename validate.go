@@ -105,7 +105,10 @@ func checkID(field, id string) error {
 		return &FieldError{field, fmt.Sprintf("has %d bytes, more than %d", len(id), maxName), "shorten it"}
 	}
 	for i, c := range []byte(id) {
-		if c <= ' ' || c > '~' || c == '.' {
+		if c == '.' {
+			return &FieldError{field, fmt.Sprintf(`has "." at byte %d, which signatures use as a separator`, i), "use - or _ instead"}
+		}
+		if c <= ' ' || c > '~' {
 			return &FieldError{field, fmt.Sprintf("has %q at byte %d", id[i:i+1], i), `use visible ASCII without "."`}
 		}
 	}

@@ -65,6 +65,11 @@ func TestIDsAreVisibleASCIIWithoutADot(t *testing.T) {
 	requireChecked(t, func(s string) error { return checkID("f", s) }, good, bad)
 }
 
+func TestAnIDWithADotIsRefusedWithACure(t *testing.T) {
+	assert.EqualError(t, checkID("Event.ID", "order.created.17"),
+		`webhook: Event.ID has "." at byte 5, which signatures use as a separator; use - or _ instead`)
+}
+
 func TestTypesAreLettersDigitsUnderlinesDotsAndHyphens(t *testing.T) {
 	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 	good, bad := map[string]string{"255 bytes": strings.Repeat("x", 255), "all": alphabet}, map[string]string{
