@@ -13,7 +13,10 @@ type Delivery struct {
 	State  DeliveryState
 	Reason Reason // why it failed or was canceled
 
-	Attempts int // requests made and logged; one that was cut at shutdown, or by a crash, is not
+	// Attempts is how many requests were made and logged. It leaves out requests that were cut at shutdown or by a crash,
+	// and those whose results came after the lease was lost: the log has these as Attempt.Late.
+	Attempts int
+
 	Failures int // failed attempts since it was created or retried by hand; the retry policy counts these
 
 	DueAt    time.Time // of a pending delivery: when it is attempted next, or when its lease ends
