@@ -262,6 +262,9 @@ func (d *Dispatcher) publishMatched(ctx context.Context, records []*EventRecord,
 		p.add(i, r, statuses)
 	}
 	p.publish(ctx, results)
+	if atomic && p.err != nil {
+		return nil, p.err // it is no single event's
+	}
 	return results, nil
 }
 
@@ -310,6 +313,7 @@ type publication struct {
 	refused []EndpointKey // without room in their lanes
 	cold    bool          // a delivery that is due was not handed over, for want of current settings
 	stored  bool          // something was
+	err     error         // of the last call to the Store that failed
 }
 
 // A handOff is the deliveries of one event for which there is room in their lanes.
@@ -399,8 +403,9 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 		err = errWrongResults
 	}
 	if err != nil {
+		p.err = fmt.Errorf("publish: %w", err)
 		for _, i := range p.index {
-			results[i].err = fmt.Errorf("publish: %w", err)
+			results[i].err = p.err
 		}
 		p.giveBack()
 		p.reset()

@@ -379,3 +379,13 @@ func TestNewerEventsDoNotOvertakeTheBacklogOfTheirEndpoint(t *testing.T) {
 		assert.Equal(t, backlog, slices.Index(order, "new"))
 	})
 }
+
+func TestAnErrorOfAWholeBatchNamesNoEvent(t *testing.T) {
+	r := newRig(t, nil)
+	r.endpoint("one")
+	r.store.publish = func(context.Context, webhook.PublishRequest) ([]webhook.Published, error) { return nil, errStore }
+	event := webhook.Event{Tenant: acme, Type: "a.b"}
+	receipts, err := r.EmitBatch(t.Context(), []webhook.Event{event, event})
+	require.EqualError(t, err, "webhook: emit batch: publish: the database is away")
+	assert.Len(t, receipts, 2)
+}

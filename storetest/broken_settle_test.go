@@ -321,8 +321,8 @@ var healthDefects = []defect{
 		}
 		refreshed(func(e *webhook.Endpoint) { e.Health.BlockedUntil = until })(b)
 	}},
-	{"what an earlier version answered counts", "version/acts version/health version/due", settlements(func(s *webhook.Settlement, _ time.Time) {
-		s.Version = max(s.Version, 2)
+	{"what an earlier version answered counts", "version/acts version/health version/due", settlements(func(s *webhook.Settlement, now time.Time) {
+		s.Version = max(s.Version, now.UnixMicro())
 	})},
 	{"nothing that an item says counts", "version/acts health/failures block/latest", settlements(func(s *webhook.Settlement, _ time.Time) { s.Version = -1 })},
 	{"disabling keeps the version", "disable/reason disable/already", refreshed(func(e *webhook.Endpoint) {
