@@ -19,7 +19,7 @@ const (
 type settings struct {
 	start   time.Time
 	skipped atomic.Int64 // what the monotonic clock has left out since
-	loads   *batch.Group[EndpointKey, *setting]
+	loads   *batch.Group[EndpointKey, loaded]
 
 	mu sync.RWMutex
 	of map[EndpointKey]*setting
@@ -47,9 +47,15 @@ type streak struct {
 
 func newSettings(refresh func(context.Context, []EndpointKey) ([]Endpoint, error)) *settings {
 	s := &settings{start: time.Now(), of: make(map[EndpointKey]*setting)}
-	run := func(keys []EndpointKey) ([]*setting, error) { return s.load(refresh, keys) }
+	run := func(keys []EndpointKey) ([]loaded, error) { return s.load(refresh, keys) }
 	s.loads = batch.New(batch.Limits{Running: 2, Items: 1000, Bytes: 1000}, func(EndpointKey) int { return 1 }, run)
 	return s
+}
+
+// loaded is the answer for one key of a batch.
+type loaded struct {
+	setting *setting // nil if the endpoint does not exist
+	err     error    // the Store cannot read the endpoint
 }
 
 // clock is the time that setting.seen counts in.
@@ -210,11 +216,15 @@ func (s *settings) confirm(status *EndpointStatus, asOf time.Duration) *setting 
 	return n
 }
 
-// fresh returns an endpoint as it was at most settingsAge ago; nil if it does not exist.
+// fresh returns an endpoint as it was at most settingsAge ago; nil if it does not exist. An endpoint that the Store cannot read
+// is an error of its own, and does not count as one that does not exist.
 func (s *settings) fresh(ctx context.Context, key EndpointKey) (*setting, error) {
 	n, err := s.get(key), error(nil)
 	if n == nil || s.clock()-time.Duration(n.seen.Load()) >= settingsAge {
-		n, err = s.loads.Do(ctx, key)
+		var l loaded
+		if l, err = s.loads.Do(ctx, key); err == nil {
+			n, err = l.setting, l.err
+		}
 	}
 	if n != nil && n.isGone() {
 		n = nil
@@ -222,13 +232,13 @@ func (s *settings) fresh(ctx context.Context, key EndpointKey) (*setting, error)
 	return n, err
 }
 
-func (s *settings) load(refresh func(context.Context, []EndpointKey) ([]Endpoint, error), keys []EndpointKey) ([]*setting, error) {
+func (s *settings) load(refresh func(context.Context, []EndpointKey) ([]Endpoint, error), keys []EndpointKey) ([]loaded, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	results := make([]*setting, len(keys))
+	results := make([]loaded, len(keys))
 	asOf := s.clock()
 	found, err := refresh(ctx, unique(keys))
-	if err != nil {
+	if err != nil && len(found) == 0 {
 		return nil, err
 	}
 	byKey := make(map[EndpointKey]*setting, len(found))
@@ -236,8 +246,9 @@ func (s *settings) load(refresh func(context.Context, []EndpointKey) ([]Endpoint
 		byKey[found[i].key()] = s.put(&found[i], asOf)
 	}
 	for i, key := range keys {
-		results[i] = byKey[key]
-		if results[i] == nil {
+		results[i].setting = byKey[key]
+		if results[i].setting == nil {
+			results[i].err = err
 			s.forget(key)
 		}
 	}

@@ -1,10 +1,13 @@
 package webhook
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // known is an endpoint as the Store knows it, with a run of failures since some second.
@@ -64,4 +67,17 @@ func TestASlowFailureIsNoReasonToForgetThoseAfterIt(t *testing.T) {
 		s.put(known(1, failures, 10), time.Duration(failures)*time.Second)
 		assert.Equal(t, failures, s.judged(n).Failures)
 	}
+}
+
+func TestARefreshThatCannotReadOneEndpointFailsOnlyThat(t *testing.T) {
+	good, bad := EndpointKey{"acme", "good"}, EndpointKey{"acme", "bad"}
+	problem := errors.New("the row of bad is not readable")
+	s := newSettings(func(context.Context, []EndpointKey) ([]Endpoint, error) {
+		return []Endpoint{{Tenant: good.Tenant, ID: good.ID, Version: 1}}, problem
+	})
+	n, err := s.fresh(t.Context(), good)
+	require.NoError(t, err)
+	require.NotNil(t, n)
+	_, err = s.fresh(t.Context(), bad)
+	require.ErrorIs(t, err, problem)
 }

@@ -76,8 +76,9 @@ type Store interface {
 
 	// Refresh returns the endpoints with these keys, in any order, each once; one that does not exist is left out.
 	//
-	// An endpoint whose row the Store cannot read fails nothing but itself. Endpoints and
-	// Refresh leave it out, except that it is an error when it alone is asked for.
+	// An endpoint whose row the Store cannot read fails nothing but itself. Endpoints leaves it
+	// out, except that it is an error when it alone is asked for. Refresh returns the others
+	// together with an error that names it, so that it is not taken for one that does not exist.
 	// UpdateEndpoint replaces it and DeleteEndpoint removes it.
 	Refresh(ctx context.Context, keys []EndpointKey) ([]Endpoint, error)
 

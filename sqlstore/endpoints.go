@@ -335,10 +335,12 @@ func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webh
 	slices.SortFunc(refs, byRef)
 	refs = slices.Compact(refs)
 	var found []webhook.Endpoint
+	var bad []error
 	err := s.read(ctx, "refresh", func(t *tx) error {
 		return t.query(readEndpoints, uids(refs), func(r *sql.Rows) error {
 			_, e, err := scanEndpoint(r)
-			if unreadable(err) && len(refs) > 1 {
+			if unreadable(err) {
+				bad = append(bad, err)
 				return nil
 			}
 			found = append(found, e)
@@ -348,5 +350,5 @@ func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webh
 	if err != nil {
 		return nil, err
 	}
-	return found, nil
+	return found, s.wrap(ctx, "refresh", errors.Join(bad...))
 }
