@@ -14,7 +14,7 @@ import (
 
 // In the hour before summer time ends, a server's local time does not say what time it is.
 func TestStoreTimeIsRightInTheHourThatLocalTimeRepeats(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	ends := time.Now().UTC().Add(time.Hour + 30*time.Minute) // in summer time, an hour ahead
 	first := time.Date(ends.Year(), time.January, 1, 0, 0, 0, 0, time.UTC)
 	t.Setenv("TZ", fmt.Sprintf("STD0DST-1,0/0,%d/%s", int(ends.Sub(first)/day), ends.Format("15:04")))

@@ -12,7 +12,7 @@ import (
 // TestNothingAcknowledgedIsLostWhenProcessesAreKilled kills processes while they emit and deliver, beside another process that emits
 // only.
 func TestNothingAcknowledgedIsLostWhenProcessesAreKilled(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	t.Parallel()
 	kills := 5
 	if soaking() {

@@ -13,7 +13,7 @@ import (
 // TestNothingAcknowledgedIsLostWhenTheServerRestarts kills the database server, lets it be away until Ready notices, and then restarts
 // it once more, while two processes emit and deliver.
 func TestNothingAcknowledgedIsLostWhenTheServerRestarts(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	t.Parallel()
 	start := map[string]func(testing.TB) *servers.Server{postgres.name: servers.StartPostgres, mysql.name: servers.StartMariaDB}
 	atOnce(t, []database{postgres, mysql}, func(t *testing.T, d database) {

@@ -73,6 +73,16 @@ func eachOf(t *testing.T, on []database, test func(t *testing.T, d database)) {
 	}
 }
 
+// onlyInCI skips a test of whole processes or servers, which takes tens of seconds, unless
+// WEBHOOK_TEST_LONG is 1, as it is in make ci. It runs without the race detector.
+func onlyInCI(t *testing.T) {
+	t.Helper()
+	onlyWithoutRaceDetector(t)
+	if os.Getenv("WEBHOOK_TEST_LONG") != "1" && !soaking() {
+		t.Skip("it takes tens of seconds; run make ci, or set WEBHOOK_TEST_LONG=1")
+	}
+}
+
 // onlyWithoutRaceDetector skips what takes long and is about other processes, servers or plans: what it runs of our code runs with
 // the detector in other tests.
 func onlyWithoutRaceDetector(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // TestProcessesWithClocksApartAgreeOnTheTime has a process whose clock is ten minutes fast and one whose clock is ten minutes slow.
 // Half of the deliveries fail once.
 func TestProcessesWithClocksApartAgreeOnTheTime(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	t.Parallel()
 	const (
 		own   = 30

@@ -50,7 +50,7 @@ func leisurely(drain time.Duration) fleetSettings {
 }
 
 func TestAProcessThatEndsGivesBackWhatItHasNotBegun(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	t.Parallel()
 	atOnce(t, databases, func(t *testing.T, d database) {
 		began := time.Now()
@@ -73,7 +73,7 @@ func TestAProcessThatEndsGivesBackWhatItHasNotBegun(t *testing.T) {
 }
 
 func TestAProcessThatIsNotGivenTimeToEndGivesBackWhatItCuts(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	t.Parallel()
 	atOnce(t, databases, func(t *testing.T, d database) {
 		began := time.Now()

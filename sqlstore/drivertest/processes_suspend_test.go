@@ -15,7 +15,7 @@ import (
 // in its memory. When it goes on, another process has finished most of the deliveries, and is sending those of one endpoint. What
 // was on the wire is answered meanwhile, so it may succeed twice; nothing else is sent twice.
 func TestAProcessThatWasSuspendedPastItsLeaseChangesNothing(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	t.Parallel()
 	atOnce(t, databases, func(t *testing.T, d database) {
 		began := time.Now()

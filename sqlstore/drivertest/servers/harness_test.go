@@ -14,10 +14,11 @@ import (
 // raceDetector says that the tests of other packages, which start servers too, run with it.
 var raceDetector bool
 
-// TestMain fails if something is left after all tests. They are about other processes, which the race detector does not see.
+// TestMain fails if something is left after all tests. They start many servers, which takes a
+// minute, and are about other processes, which the race detector does not see.
 func TestMain(m *testing.M) {
-	if raceDetector {
-		fmt.Println("these tests run without the race detector")
+	if raceDetector || os.Getenv("WEBHOOK_TEST_LONG") != "1" {
+		fmt.Println("these tests run without the race detector, in make ci or with WEBHOOK_TEST_LONG=1")
 		return
 	}
 	if os.Getenv(beOrphaned) != "" {
@@ -52,7 +53,8 @@ func leftGoroutines() string {
 func throwaway(t *testing.T, k *kind) *kind {
 	t.Helper()
 	fresh := &kind{
-		name: k.name, driver: k.driver, create: k.create, drop: k.drop, within: k.within, launch: k.launch, remedy: k.remedy,
+		name: k.name, driver: k.driver, create: k.create, drop: k.drop, within: k.within, launch: k.launch, quick: k.quick,
+		remedy: k.remedy,
 	}
 	t.Cleanup(func() { require.NoError(t, fresh.reset()) })
 	return fresh

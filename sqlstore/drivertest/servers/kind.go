@@ -15,14 +15,17 @@ import (
 type kind struct {
 	name   string
 	driver string
-	env    string   // the variable that names a server
-	local  []string // DSNs for a server on the standard port
-	create string   // with the name of the database for %s
+	env    string // the variable that names a server
+	create string // with the name of the database for %s
 	drop   string
-	lazy   string // makes commits to a database not wait for the disk; only a server that loses power forgets them
+	lazy   string // makes commits to a database not wait for the disk
 	within func(dsn, database string) (string, error)
-	launch func() (server *process, dsn string, err error)
+	launch func(args []string) (server *process, dsn string, err error)
 	remedy string // what to do when there is no server
+
+	// quick are the arguments that keep the shared server from waiting for the disk.
+	// The system has what it wrote, so only a loss of power would lose it.
+	quick []string
 
 	mu  sync.Mutex
 	dsn string // "" until a server is looked for
@@ -58,7 +61,7 @@ func (k *kind) database(tb testing.TB) string {
 	return dsn
 }
 
-// shared finds or starts the server once. The process is nil for a server that was there already.
+// shared finds or starts the server once. The process is nil for a server that a variable names.
 func (k *kind) shared() (dsn string, own *process, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -72,13 +75,7 @@ func (k *kind) find() (dsn string, own *process, err error) {
 	if dsn := os.Getenv(k.env); dsn != "" {
 		return dsn, nil, nil
 	}
-	for _, dsn := range k.local {
-		name := newName()
-		if _, err := k.add(dsn, name); err == nil {
-			return dsn, nil, execute(k.driver, dsn, fmt.Sprintf(k.drop, name))
-		}
-	}
-	own, dsn, err = k.launch()
+	own, dsn, err = k.launch(k.quick)
 	return dsn, own, err
 }
 
@@ -105,7 +102,7 @@ func (k *kind) add(admin, name string) (string, error) {
 // start starts a server for one test.
 func (k *kind) start(tb testing.TB) *Server {
 	tb.Helper()
-	process, admin, err := k.launch()
+	process, admin, err := k.launch(nil)
 	if err != nil {
 		unavailable(tb, k.name, k.remedy, err)
 	}

@@ -12,7 +12,6 @@ var mariadb = &kind{
 	name:   "MariaDB",
 	driver: "mysql",
 	env:    "WEBHOOK_TEST_MYSQL",
-	local:  []string{"root@tcp(127.0.0.1:3306)/"},
 	create: "CREATE DATABASE %s",
 	drop:   "DROP DATABASE %s",
 	within: func(dsn, database string) (string, error) {
@@ -24,10 +23,13 @@ var mariadb = &kind{
 		return config.FormatDSN(), nil
 	},
 	launch: launchMariaDB,
+	quick: []string{
+		"--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--innodb-doublewrite=0", "--max-connections=300",
+	},
 	remedy: "install it (Debian: apt-get install mariadb-server), or set WEBHOOK_TEST_MYSQL to the go-sql-driver DSN of a server",
 }
 
-func launchMariaDB() (server *process, dsn string, err error) {
+func launchMariaDB(args []string) (server *process, dsn string, err error) {
 	install, program := find("mariadb-install-db"), find("mariadbd", "/usr/sbin", "/usr/libexec")
 	if install == "" || program == "" {
 		return nil, "", errNotInstalled
@@ -42,6 +44,7 @@ func launchMariaDB() (server *process, dsn string, err error) {
 		program, "--no-defaults", data, "--bind-address=127.0.0.1", "--port=" + p.port,
 		"--socket=" + filepath.Join(p.folder.data(), "socket"), "--pid-file=" + filepath.Join(p.folder.data(), "pid"),
 	}
+	p.args = append(p.args, args...)
 	p.ready = func(ctx context.Context) error { return owns(ctx, "mysql", dsn, "SELECT @@datadir", p.folder.data()) }
 	return p, dsn, p.launch(func() error {
 		return p.run(install, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db")

@@ -16,10 +16,6 @@ var postgres = &kind{
 	name:   "PostgreSQL",
 	driver: "pgx",
 	env:    "WEBHOOK_TEST_POSTGRES",
-	local: []string{
-		"postgres://root@127.0.0.1:5432/postgres?sslmode=disable",
-		"postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable",
-	},
 	create: "CREATE DATABASE %s TEMPLATE template0",
 	drop:   "DROP DATABASE %s WITH (FORCE)",
 	lazy:   "ALTER DATABASE %s SET synchronous_commit = off",
@@ -32,10 +28,11 @@ var postgres = &kind{
 		return u.String(), nil
 	},
 	launch: launchPostgres,
+	quick:  []string{"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300"},
 	remedy: "install it (Debian: apt-get install postgresql), or set WEBHOOK_TEST_POSTGRES to the postgres:// URL of a server",
 }
 
-func launchPostgres() (server *process, dsn string, err error) {
+func launchPostgres(args []string) (server *process, dsn string, err error) {
 	initdb := find("initdb", "/usr/lib/postgresql/*/bin")
 	if initdb == "" {
 		return nil, "", errNotInstalled
@@ -53,6 +50,7 @@ func launchPostgres() (server *process, dsn string, err error) {
 		filepath.Join(filepath.Dir(initdb), "postgres"), "-D", p.folder.data(),
 		"-c", "listen_addresses=127.0.0.1", "-c", "port=" + p.port, "-c", "unix_socket_directories=",
 	}
+	p.args = append(p.args, args...)
 	p.ready = func(ctx context.Context) error { return owns(ctx, "pgx", dsn, "SHOW data_directory", p.folder.data()) }
 	return p, dsn, p.launch(func() error {
 		return p.run(initdb, "-D", p.folder.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")

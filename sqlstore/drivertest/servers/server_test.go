@@ -130,7 +130,7 @@ type orphan struct{ Folder, Port string }
 
 func abandonServers() {
 	for _, k := range []*kind{postgres, mariadb} {
-		server, _, err := k.launch()
+		server, _, err := k.launch(nil)
 		if err != nil {
 			panic(err)
 		}

@@ -1,8 +1,10 @@
 // Package servers gives tests a database of their own in a real server.
 //
-// WEBHOOK_TEST_POSTGRES (a postgres:// URL) and WEBHOOK_TEST_MYSQL (a DSN of github.com/go-sql-driver/mysql) name servers to use, by
-// users who may create databases. Else a server on the standard port of this machine is used if it lets us in without a password,
-// else one is started from the installed programs. A test without a server is skipped, and fails if WEBHOOK_TEST_REQUIRED is 1.
+// The tests of a process share one throwaway server of each kind, started from the installed
+// programs. WEBHOOK_TEST_POSTGRES (a postgres:// URL) and WEBHOOK_TEST_MYSQL (a DSN of
+// github.com/go-sql-driver/mysql) name servers to use instead, by users who may create
+// databases. No other server is touched. A test without a server is skipped; it fails if
+// WEBHOOK_TEST_REQUIRED is 1.
 //
 // It needs Unix. Pausing or killing PostgreSQL needs Linux or the program pgrep.
 package servers
@@ -17,7 +19,8 @@ import (
 )
 
 // patience is how long a server may take to start, to stop, or to make or drop a database.
-const patience = 30 * time.Second
+// A MariaDB on a busy machine was seen to need 55 seconds to start.
+const patience = 3 * time.Minute
 
 // Postgres returns the URL of a new, empty PostgreSQL database, which is dropped at the end of the test with all its connections.
 func Postgres(tb testing.TB) string {

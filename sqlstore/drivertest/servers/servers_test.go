@@ -20,8 +20,6 @@ func TestEachDatabaseIsEmptyAndTheOnlyOneOfItsTest(t *testing.T) {
 		{"Postgres", "pgx", Postgres},
 		{"MySQL", "mysql", MySQL},
 		{"SQLite", "sqlite", SQLite},
-		{"throwaway PostgreSQL", "pgx", throwaway(t, postgres).database},
-		{"throwaway MariaDB", "mysql", throwaway(t, mariadb).database},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +76,7 @@ func TestAVariableNamesTheServer(t *testing.T) {
 	for _, k := range []*kind{postgres, mariadb} {
 		t.Run(k.name, func(t *testing.T) {
 			fresh := throwaway(t, k)
-			fresh.local, fresh.env = k.local, k.env
+			fresh.env = k.env
 			server := k.start(t)
 			t.Setenv(k.env, server.DSN())
 			dsn, own, err := fresh.shared()
@@ -91,7 +89,7 @@ func TestAVariableNamesTheServer(t *testing.T) {
 }
 
 func TestWithoutAServerATestIsSkippedUnlessOneIsRequired(t *testing.T) {
-	k := &kind{name: "Database", remedy: "buy one", launch: func() (*process, string, error) { return nil, "", errNotInstalled }}
+	k := &kind{name: "Database", remedy: "buy one", launch: func([]string) (*process, string, error) { return nil, "", errNotInstalled }}
 	t.Setenv("WEBHOOK_TEST_REQUIRED", "")
 	assert.Equal(t, "skipped: no Database: buy one", outcome(t, k))
 	t.Setenv("WEBHOOK_TEST_REQUIRED", "1")
@@ -99,7 +97,7 @@ func TestWithoutAServerATestIsSkippedUnlessOneIsRequired(t *testing.T) {
 }
 
 func TestAServerThatDoesNotStartFailsTheTestAndShowsWhy(t *testing.T) {
-	k := &kind{name: "Database", launch: func() (*process, string, error) {
+	k := &kind{name: "Database", launch: func([]string) (*process, string, error) {
 		p, err := newProcess("Database", 0, 0, "nobody")
 		if err != nil {
 			return nil, "", err
