@@ -19,6 +19,10 @@ const (
 	settleFor  = 10 * time.Minute // how long a result is offered to the Store; others have taken its delivery over by then
 	offerItems = 500              // results of one offer
 	offerBytes = 1 << 20
+
+	// complainAfter is how long a result waits before its error is reported. Another process may
+	// hold the row of an endpoint for a moment.
+	complainAfter = 2 * time.Second
 )
 
 // A retryQueue keeps the results of attempts until the Store has them. A result passes through these states:
@@ -300,20 +304,24 @@ func (q *retryQueue) try(offered []*result) {
 	ctx, cancel := context.WithTimeout(q.session.books, storeTimeout)
 	replies, err := q.session.d.settleNow(ctx, items)
 	cancel()
-	failed := make(map[EndpointKey]error)
+	failed, waits := make(map[EndpointKey]error), make(map[EndpointKey]error)
 	var old []*result
 	for i, r := range offered {
 		switch reply := replyTo(replies, i, err); {
 		case reply.err != nil:
+			age := time.Since(r.since)
 			failed[r.Endpoint] = reply.err
-			if time.Since(r.since) >= settleFor {
+			if err != nil || age >= complainAfter {
+				waits[r.Endpoint] = reply.err
+			}
+			if age >= settleFor {
 				old = append(old, r)
 			}
 		case q.heed(r, items[i].LeaseNo, reply):
 			q.session.settled(&items[i], reply)
 		}
 	}
-	for key, err := range failed {
+	for key, err := range waits {
 		q.session.d.report(fmt.Errorf("settle: results of endpoint %q wait: %w", key.ID, err))
 	}
 	q.giveUp(old)

@@ -36,12 +36,13 @@ func (s *session) settle(r *result) bool {
 	if !s.results.inDebt(r.Endpoint) {
 		item := s.results.offered(r)
 		var reply settleReply
-		if reply, err = s.d.settles.Do(s.books, item); err == nil {
-			err = reply.err
+		if reply, err = s.d.settles.Do(s.books, item); err != nil {
+			s.d.report(fmt.Errorf("settle: %w", err))
+		} else {
+			err = reply.err // reported if it lasts
 		}
 		switch {
 		case err != nil:
-			s.d.report(fmt.Errorf("settle: %w", err))
 		case s.results.heed(r, item.LeaseNo, &reply):
 			s.settled(&item, &reply)
 			return true

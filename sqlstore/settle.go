@@ -14,8 +14,8 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// Settle implements [webhook.Store]. It waits for no row that another transaction holds: such a row's items are in Failed.
-// So are items that the database refuses for themselves.
+// Settle implements [webhook.Store]. It waits for no row that another transaction holds: the items
+// of a row that stays held are in Failed. So are items that the database refuses for themselves.
 func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 	for i := range items {
 		if items[i].Endpoint.Tenant == "" {
@@ -25,6 +25,15 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 	if len(items) == 0 {
 		return webhook.Settled{}, noCtx(ctx)
 	}
+	out, err := s.settleAll(ctx, now, items)
+	if err == nil && len(out.Failed) > 0 {
+		s.settleHeld(ctx, now, items, &out)
+	}
+	return out, err
+}
+
+// settleAll settles items in one transaction or, if that is refused, by halves.
+func (s *Store) settleAll(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 	out, err := s.settle(ctx, now, items, true)
 	if err == nil || ctx.Err() != nil || hopeless(err) {
 		return out, err
@@ -262,7 +271,7 @@ func (b *settling) lockFree(list []rowKey) error {
 		if held[b.key(i)] != b.refs[i] {
 			return nil
 		}
-		return fmt.Errorf("another transaction holds the delivery to endpoint %q of event %s; end that transaction", b.items[i].Endpoint.ID, b.items[i].UID)
+		return heldError(fmt.Sprintf("the delivery to endpoint %q of event %s", b.items[i].Endpoint.ID, b.items[i].UID))
 	})
 	return nil
 }

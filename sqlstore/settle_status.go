@@ -56,7 +56,7 @@ func (b *settling) lockStatuses() (map[uuid.UUID]*status, error) {
 			if held[b.refs[i]] == nil || !tells(&b.items[i]) && !health.Acts(&b.items[i]) {
 				return nil
 			}
-			return fmt.Errorf("another transaction holds the status of endpoint %q; end that transaction", b.items[i].Endpoint.ID)
+			return heldError(fmt.Sprintf("the status of endpoint %q", b.items[i].Endpoint.ID))
 		})
 	}
 	return statuses, nil

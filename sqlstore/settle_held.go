@@ -1,0 +1,83 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+// heldWaits are the pauses before items are settled again whose row another transaction held.
+// Processes that settle failures of one endpoint at the same time hold its status for a few
+// milliseconds each.
+var heldWaits = [...]time.Duration{3 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond}
+
+// A heldError names what another transaction holds.
+type heldError string
+
+func (e heldError) Error() string {
+	return "another transaction holds " + string(e) + "; end that transaction"
+}
+
+// settleHeld settles items again whose row was held, each time those that are left.
+func (s *Store) settleHeld(ctx context.Context, now time.Time, items []webhook.Settlement, out *webhook.Settled) {
+	for _, wait := range heldWaits {
+		held := heldItems(out.Failed)
+		if len(held) == 0 {
+			return
+		}
+		pause(ctx, wait)
+		some := make([]webhook.Settlement, len(held))
+		for n, i := range held {
+			some[n] = items[i]
+		}
+		settled, err := s.settle(ctx, now, some, false)
+		if err != nil {
+			for _, i := range held {
+				fail(out, i, err)
+			}
+			return
+		}
+		mergeSettled(out, held, &settled)
+	}
+}
+
+// heldItems returns the items that failed because of a held row, in their order.
+func heldItems(failed map[int]error) []int {
+	var held []int
+	for i, err := range failed {
+		var e heldError
+		if errors.As(err, &e) {
+			held = append(held, i)
+		}
+	}
+	slices.Sort(held)
+	return held
+}
+
+// mergeSettled puts the reply to items, which are named by their indexes in another call, into
+// the reply to that call.
+func mergeSettled(out *webhook.Settled, indexes []int, some *webhook.Settled) {
+	for _, i := range indexes {
+		delete(out.Failed, i)
+	}
+	for n, err := range some.Failed {
+		out.Failed[indexes[n]] = err
+	}
+	for _, n := range some.Already {
+		out.Already = append(out.Already, indexes[n])
+	}
+	for _, n := range some.Lost {
+		out.Lost = append(out.Lost, indexes[n])
+	}
+	for _, status := range some.Endpoints {
+		same := func(s webhook.EndpointStatus) bool { return s.Key == status.Key }
+		if at := slices.IndexFunc(out.Endpoints, same); at >= 0 {
+			out.Endpoints[at] = status
+		} else {
+			out.Endpoints = append(out.Endpoints, status)
+		}
+	}
+}
