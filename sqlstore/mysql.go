@@ -104,7 +104,7 @@ var mysql = dialect{
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at >= $1 ORDER BY due_at LIMIT 1),
 			(SELECT lane FROM {queue} WHERE lane > ` + mysqlZero + ` AND lane < ` + mysqlParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
-			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
+			(SELECT ref FROM {status} FORCE INDEX (status_open) WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' ORDER BY blocked_until LIMIT 1)`,
 		dueAfter: `SELECT (SELECT due_at FROM {outbox} WHERE due_at > $1 ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at > $1 ORDER BY due_at LIMIT 1),
@@ -128,6 +128,7 @@ var mysql = dialect{
 		filledLanes: `{each}(SELECT q.lane FROM {queue} q WHERE q.lane = @1 ORDER BY q.due_at LIMIT 1){end}`,
 		moveDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, lane uuid} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY)
 			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id SET q.lane = v.lane`,
+		openLanes: `SELECT ref FROM {status} FORCE INDEX (status_open) WHERE parked = 2 AND ref > $1 AND ref <= $2 ORDER BY ref LIMIT $3`,
 		freeLanes: `SELECT ref FROM {status} FORCE INDEX (status_parked) WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
 			ORDER BY blocked_until LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		lockStatus: mysqlPatience + `SELECT` + mysqlHint + statusColumns + ` FROM {v ref uuid}
@@ -205,6 +206,8 @@ var mysql = dialect{
 		attemptBodies:  `SELECT ` + bodyColumns + `, b.body FROM {bodies} b WHERE (b.event_uid, b.endpoint_id, b.lease_no) IN ({keys})`,
 		countStats:     statsSQL,
 
+		oldAttempts: `SELECT event_uid, endpoint_id, lease_no FROM {attempts} FORCE INDEX (PRIMARY)
+			WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,
 		pruneRefs: `SELECT ref FROM {queue} WHERE ref > $1 GROUP BY ref LIMIT $2`,
 		pruneQueue: `SELECT ` + queueRead + ` FROM {queue} q FORCE INDEX (queue_ref_event) WHERE q.ref = $1 AND q.leased_until <= $2
 			ORDER BY q.event_uid LIMIT $3 FOR UPDATE SKIP LOCKED`,

@@ -130,10 +130,10 @@ var sqlite = dialect{
 				ORDER BY d.event_uid DESC LIMIT $4)`,
 		attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a
 			WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN (VALUES {tuples})`,
-		bodySizes: `SELECT ` + bodyColumns + `, length(b.body) FROM {bodies} b
-			WHERE (b.event_uid, b.endpoint_id, b.lease_no) IN (VALUES {tuples})`,
-		attemptBodies: `SELECT ` + bodyColumns + `, b.body FROM {bodies} b
-			WHERE (b.event_uid, b.endpoint_id, b.lease_no) IN (VALUES {tuples})`,
+		bodySizes: `SELECT ` + bodyColumns + `, length(b.body) FROM {v event_uid uuid, endpoint_id text, lease_no int}
+			CROSS JOIN {bodies} b ON b.event_uid = v.event_uid AND b.endpoint_id = v.endpoint_id AND b.lease_no = v.lease_no`,
+		attemptBodies: `SELECT ` + bodyColumns + `, b.body FROM {v event_uid uuid, endpoint_id text, lease_no int}
+			CROSS JOIN {bodies} b ON b.event_uid = v.event_uid AND b.endpoint_id = v.endpoint_id AND b.lease_no = v.lease_no`,
 		countStats: statsSQL,
 
 		lockPruner: `SELECT used_by, used_at FROM {locks} WHERE name = 'prune'`,

@@ -206,12 +206,16 @@ func askGeneric(ctx context.Context, s *recorder.Statement) ([][]driver.Value, e
 	return plan, nil
 }
 
+// conditions finds the conditions in a plan of MariaDB. They have the bytes of values as they
+// are, which is not JSON.
+var conditions = regexp.MustCompile(`(?s)("(?:attached|index|having)_condition": )".*?"(,?\n\s*["}\]])`)
+
 func (p *plan) askMySQL(ctx context.Context, s *recorder.Statement) error {
 	rows, err := s.Ask(ctx, "EXPLAIN FORMAT=JSON "+comments.ReplaceAllString(s.Query, " "), s.Args)
 	if err != nil {
 		return err
 	}
-	p.text = fmt.Sprint(rows[0][0])
+	p.text = conditions.ReplaceAllString(fmt.Sprint(rows[0][0]), `$1"?"$2`)
 	var tree any
 	if err := json.Unmarshal([]byte(p.text), &tree); err != nil {
 		return err
