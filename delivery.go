@@ -10,6 +10,10 @@ type Delivery struct {
 	EventType  string
 	EndpointID string
 
+	// Test says that the event is a test send, from [Scope.Test] or [Scope.TestType]. It stays
+	// when the delivery is retried by hand; the attempts of the retry are no tests.
+	Test bool
+
 	State  DeliveryState
 	Reason Reason // why it failed or was canceled
 

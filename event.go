@@ -41,6 +41,10 @@ type Event struct {
 
 	// NotBefore delays the first attempt. The zero time, or one in the past, means now.
 	NotBefore time.Time
+
+	// Test says that the event is a test send. Only [Scope.Events] sets it: Emit ignores it, and
+	// an encoder sees false.
+	Test bool
 }
 
 // A Receipt says what became of an emitted event.
@@ -75,6 +79,11 @@ type EventRecord struct {
 
 	// NewID says that the library made ID a moment ago: a Store may skip the search for a duplicate.
 	NewID bool
+
+	// Test says that the event is a test send, from [Scope.Test] or [Scope.TestType]. Events
+	// returns it as it was published, and Deliveries returns it with each delivery of the
+	// event, a retried one too. Claim may leave it out.
+	Test bool
 
 	// Keep says that the event is stored even when expansion finds no endpoint for it.
 	Keep bool

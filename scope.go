@@ -108,7 +108,7 @@ func (s Scope) Events(ctx context.Context, q Query) (Page[Event], error) {
 	page := Page[Event]{Items: make([]Event, len(records.Items)), Next: records.Next}
 	for i := range records.Items {
 		e := records.Items[i].event()
-		e.Header = withoutValues(e.Header)
+		e.Header, e.Test = withoutValues(e.Header), records.Items[i].Test
 		page.Items[i] = *e
 	}
 	return page, nil

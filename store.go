@@ -143,11 +143,12 @@ type Store interface {
 	Cancel(ctx context.Context, q Query, now time.Time) (Recovered, error)
 
 	// Events returns events, the newest first. It honours Tenant, AllTenants, EventID, Type, From and To (of CreatedAt),
-	// NoBodies, MaxBytes, Limit and Cursor.
+	// NoBodies, MaxBytes, Limit and Cursor. Test is set as it was published.
 	Events(ctx context.Context, q Query) (Page[EventRecord], error)
 
 	// Deliveries returns deliveries by their event, the newest first, then by endpoint id. It honours Tenant, AllTenants,
-	// EventID, EndpointID, Type, State, From and To (of the event's CreatedAt), Limit and Cursor. now decides InFlight.
+	// EventID, EndpointID, Type, State, From and To (of the event's CreatedAt), Limit and Cursor. now decides InFlight. Test is the
+	// event's, whatever became of the delivery.
 	Deliveries(ctx context.Context, q Query, now time.Time) (Page[Delivery], error)
 
 	// Attempts returns attempts of one event or one endpoint (EventID or EndpointID is required), the latest StartedAt

@@ -48,7 +48,13 @@ func TestATestSendNeedsNoRunAndIsLoggedButNotRetried(t *testing.T) {
 		assert.Zero(t, e.Health, "it has no effect on health")
 		events, err := r.Tenant(acme).Events(t.Context(), webhook.Query{})
 		require.NoError(t, err)
-		assert.Len(t, events.Items, 1)
+		require.Len(t, events.Items, 1)
+		assert.True(t, events.Items[0].Test, "lists mark it")
+		assert.True(t, r.delivery(a.EventID, "one").Test)
+
+		_, err = r.Tenant(acme).Retry(t.Context(), webhook.Query{EventID: a.EventID, EndpointID: "one"})
+		require.NoError(t, err)
+		assert.True(t, r.delivery(a.EventID, "one").Test, "also while it is retried by hand")
 	})
 }
 

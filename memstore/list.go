@@ -197,7 +197,7 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.Query, now time.Time) 
 func (d *delivery) view(now int64) webhook.Delivery {
 	v := webhook.Delivery{
 		ID: d.event.ID + "." + d.endpoint.ID, Tenant: d.event.Tenant, EventID: d.event.ID, EventType: d.event.Type,
-		EndpointID: d.endpoint.ID, State: d.state, Reason: d.reason, Attempts: d.logged, Failures: d.failures,
+		EndpointID: d.endpoint.ID, Test: d.event.Test, State: d.state, Reason: d.reason, Attempts: d.logged, Failures: d.failures,
 		CreatedAt: d.event.CreatedAt,
 	}
 	if d.state == webhook.DeliveryPending {

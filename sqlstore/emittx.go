@@ -80,7 +80,7 @@ func isPool(x Execer) bool {
 
 // insertAll inserts events whose ids were made a moment ago.
 func (p publisher) insertAll(ctx context.Context, events []webhook.EventRecord) ([]webhook.Published, error) {
-	rows, outbox := newTable(len(events), 13), newTable(len(events), 2)
+	rows, outbox := newTable(len(events), 14), newTable(len(events), 2)
 	for i := range events {
 		r := &events[i]
 		rows.add(eventCells(r, contentHash(r))...)

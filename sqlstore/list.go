@@ -50,13 +50,14 @@ type head struct {
 	tenant  string
 	id, typ string
 	created int64
+	test    bool
 	fanout  bool
 	size    int64 // of its data, if sizes has read it
 }
 
 // into are the places for headColumns.
 func (h *head) into() []any {
-	return []any{(*id)(&h.uid), &h.tenant, &h.id, &h.typ, &h.created, &h.fanout}
+	return []any{(*id)(&h.uid), &h.tenant, &h.id, &h.typ, &h.created, &h.test, &h.fanout}
 }
 
 func (h *head) matches(q *webhook.Query) bool {
@@ -177,6 +178,7 @@ func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webho
 func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.EventRecord], err error) {
 	var (
 		wanted []uuid.UUID
+		tests  = make(map[uuid.UUID]bool)
 		last   uuid.UUID
 	)
 	for read := 0; ; read++ {
@@ -195,6 +197,9 @@ func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.Event
 		last = h.uid
 		if h.matches(heads.q) {
 			wanted = append(wanted, h.uid)
+			if h.test {
+				tests[h.uid] = true
+			}
 		}
 	}
 	budget := paging.NewBudget(heads.q)
@@ -223,6 +228,7 @@ func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.Event
 			if !still {
 				continue
 			}
+			e.Test = tests[u]
 			if !budget.Take(paging.EventSize(&e)) {
 				page.Next = paging.FormatUID(page.Items[len(page.Items)-1].UID)
 				return page, nil

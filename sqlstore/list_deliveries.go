@@ -47,7 +47,7 @@ func (v *view) scan(r *sql.Rows) error {
 func (v *view) delivery(now int64) webhook.Delivery {
 	d := webhook.Delivery{
 		ID: v.event.id + "." + v.endpoint, Tenant: v.event.tenant, EventID: v.event.id, EventType: v.event.typ, EndpointID: v.endpoint,
-		State: v.state, Reason: v.reason, Attempts: v.attempts, Failures: v.failures, CreatedAt: always(v.event.created),
+		Test: v.event.test, State: v.state, Reason: v.reason, Attempts: v.attempts, Failures: v.failures, CreatedAt: always(v.event.created),
 	}
 	if v.state != webhook.DeliveryPending {
 		d.FinishedAt = fromMicros(v.finishedAt)

@@ -80,7 +80,7 @@ var mysql = dialect{
 	rollback:  `/*M! BEGIN NOT ATOMIC */ ROLLBACK` + mysqlEnd,
 	clock:     `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time repeats an hour a year
 	statements: map[op]string{
-		insertEvents: mysqlPatience + `INSERT` + mysqlHint + `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+		insertEvents: mysqlPatience + `INSERT` + mysqlHint + `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			VALUES {tuples} ON DUPLICATE KEY UPDATE dup = dup + 1`,
 		findEvents:       `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e WHERE (e.tenant, e.id) IN ({keys})`,
 		deleteEvents:     `DELETE e FROM {v uid uuid} STRAIGHT_JOIN {events} e FORCE INDEX (PRIMARY) ON e.uid = v.uid`,
@@ -94,10 +94,10 @@ var mysql = dialect{
 			WHERE p.tenant = @2 AND p.pattern = @3 AND p.channel = @4 AND p.endpoint_id > @5 AND s.state <> 'disabled'
 			ORDER BY p.endpoint_id LIMIT $1){end}`,
 
-		insertNew: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+		insertNew: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			VALUES {tuples}`,
-		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON DUPLICATE KEY UPDATE dup = dup + 1`,
+		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON DUPLICATE KEY UPDATE dup = dup + 1`,
 
 		insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2) ON DUPLICATE KEY UPDATE due_at = due_at + 1`,
 

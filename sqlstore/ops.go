@@ -247,7 +247,7 @@ const (
 		test, fanout`
 	pickColumns = `q.event_uid, q.endpoint_id, q.ref, q.lease_no, q.version, q.attempts, q.failures, q.since, q.size, q.due_at`
 
-	headColumns = `e.uid, e.tenant, e.id, e.type, e.created_at, e.fanout`
+	headColumns = `e.uid, e.tenant, e.id, e.type, e.created_at, e.test, e.fanout`
 	attemptKeys = `event_uid, endpoint_id, lease_no, started_at, class, status`
 
 	// viewQueue and viewDeliveries are the same columns of a delivery, of both tables.

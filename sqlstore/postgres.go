@@ -40,14 +40,14 @@ var postgres = dialect{
 	rollback:  `ROLLBACK`,
 	clock:     `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
 	statements: map[op]string{
-		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
-			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.content_hash, v.data
-			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, content_hash bytes, data bytes}
+		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
+			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.test, v.content_hash, v.data
+			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, test int, content_hash bytes, data bytes}
 			ON CONFLICT DO NOTHING RETURNING uid`,
 		publishNew: `WITH e AS (
-			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
-			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.content_hash, v.data
-			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, content_hash bytes, data bytes}
+			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
+			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.test, v.content_hash, v.data
+			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, test int, content_hash bytes, data bytes}
 			) INSERT INTO {queue} (` + queueColumns + `) SELECT ` + queueColumns + ` FROM {w event_uid uuid, endpoint_id text, ref uuid, lane uuid,
 			due_at int, lease_no int, leased_until int, settled_no int, version int, attempts int, failures int, pruned int, since int,
 			size int, fanout int, reason text}`,
@@ -79,13 +79,13 @@ var postgres = dialect{
 			CROSS JOIN LATERAL (SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref = x.ref LIMIT 1) y LIMIT $1`,
 
 		insertEvent: `WITH e AS (
-			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING RETURNING uid, not_before
+			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING RETURNING uid, not_before
 			) INSERT INTO {outbox} (event_uid, due_at) SELECT e.uid, e.not_before FROM e`,
 		insertNew: `WITH e AS (
-			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
-			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.content_hash, v.data
-			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, content_hash bytes, data bytes}
+			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
+			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.test, v.content_hash, v.data
+			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, test int, content_hash bytes, data bytes}
 			ON CONFLICT DO NOTHING RETURNING uid, not_before
 			) INSERT INTO {outbox} (event_uid, due_at) SELECT e.uid, e.not_before FROM e`,
 

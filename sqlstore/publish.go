@@ -164,14 +164,14 @@ func eventCells(r *webhook.EventRecord, hash []byte) []cell {
 	fanout := r.Deliveries == nil || len(r.Deliveries) > 1
 	return []cell{
 		uid(r.UID), text(r.Tenant), text(r.ID), text(r.Type), text(r.Channel), text(formatMap(r.Header)), at(r.Time),
-		at(r.NotBefore), at(r.CreatedAt), flag(r.Keep), flag(fanout), bin(hash), bin(r.Data),
+		at(r.NotBefore), at(r.CreatedAt), flag(r.Keep), flag(fanout), flag(r.Test), bin(hash), bin(r.Data),
 	}
 }
 
 // insertEvents stores the events that are new, and says of the others what they are.
 func (p *publication) insertEvents(order []int) error {
 	events := p.req.Events
-	rows := newTable(len(order), 13)
+	rows := newTable(len(order), 14)
 	byUID := make(map[uuid.UUID]int, len(order))
 	for _, i := range order {
 		rows.add(eventCells(&events[i], p.hashes[i])...)

@@ -16,7 +16,7 @@ var errNotPlain = errors.New("not all of it is new events with deliveries to be 
 // It runs at the isolation level of the session, without a round trip to set another: it reads nothing, so its effect is
 // the same at each. At SERIALIZABLE the server may refuse it because of others; then it is run again.
 func (s *Store) publishNew(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
-	rows, events := newEventRows(req), newTable(len(req.Events), 13)
+	rows, events := newEventRows(req), newTable(len(req.Events), 14)
 	results := make([]webhook.Published, len(req.Events))
 	for i := range req.Events {
 		r := &req.Events[i]

@@ -16,7 +16,7 @@ var sqlite = dialect{
 	commit:    `COMMIT`,
 	rollback:  `ROLLBACK`,
 	statements: map[op]string{
-		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			VALUES {tuples} ON CONFLICT DO NOTHING RETURNING uid`,
 		findEvents: `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e
 			WHERE (e.tenant, e.id) IN (VALUES {tuples})`,
@@ -33,10 +33,10 @@ var sqlite = dialect{
 			SELECT v.req, ` + statusColumns + ` FROM v CROSS JOIN {subscriptions} p CROSS JOIN {status} s ON s.ref = p.ref
 			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after LIMIT $1`,
 
-		insertNew: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
+		insertNew: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			VALUES {tuples}`,
-		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
+		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
 
 		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at >= $1 ORDER BY due_at LIMIT 1),

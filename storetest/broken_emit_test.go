@@ -106,6 +106,9 @@ var rowDefects = []defect{
 	{"final rows have no attempt", "rows/final rows/final-failed retry/published-final", rows(func(r *webhook.NewDelivery, _ *webhook.PublishRequest) {
 		r.Attempt = nil
 	})},
+	{"tests are not marked", "rows/test", events(func(e *webhook.EventRecord) { e.Test = false })},
+	{"all events are tests", "rows/test publish/stored publish/deliveries", events(func(e *webhook.EventRecord) { e.Test = true })},
+	{"a test that is retried is none", "rows/test", delivered(func(d *webhook.Delivery) { d.Test = d.Test && d.State != webhook.DeliveryPending })},
 	{"no rows are an outbox row", "rows/none stats/finished", events(func(e *webhook.EventRecord) {
 		if len(e.Deliveries) == 0 {
 			e.Deliveries = nil

@@ -92,6 +92,29 @@ var rowCases = []testCase{
 		},
 	},
 	{
+		"rows/test", "Events returns Test as it was published; Deliveries returns the event's, whatever became of the delivery",
+		func(f *fixture) {
+			f.endpoints("acme", 2)
+			test := f.event("acme", "test")
+			a := f.attempt(f.own(test, "ep0000"), webhook.ClassTLS)
+			a.Test = true
+			test.Test, test.Deliveries = true, []webhook.NewDelivery{{
+				EndpointID: "ep0000", Version: 1, State: webhook.DeliveryFailed, Reason: webhook.ReasonExhausted, Attempt: a,
+			}}
+			f.publish(test)
+			f.send("acme", "e1", "ep0000")
+			f.send("acme", "e2", "ep0000", "ep0001")
+			f.expectMarked("published", "test")
+			f.retry(one("acme", "test", "ep0000"), 1, 0)
+			f.expectMarked("retried", "test")
+			for _, l := range f.claim() {
+				f.settle(f.success(l))
+			}
+			f.expectState("acme", "test", "ep0000", webhook.DeliverySucceeded, "")
+			f.expectMarked("sent again", "test")
+		},
+	},
+	{
 		"rows/mixed", "any row that is not final is due at DueAt or leased, whatever the others are",
 		func(f *fixture) {
 			f.endpoints("acme", 3)
@@ -136,4 +159,28 @@ var rowCases = []testCase{
 			f.names("deliveries", deliveryIDs(f.deliveries(webhook.Query{Tenant: "acme"})), "e1.missing", "e1.off")
 		},
 	},
+}
+
+// expectMarked expects that all lists mark one event, and its deliveries, as a test, and no other.
+func (f *fixture) expectMarked(what, test string) {
+	f.Helper()
+	for _, q := range []webhook.Query{{Tenant: "acme"}, {AllTenants: true}, {Tenant: "acme", EventID: test}} {
+		for _, q.NoBodies = range []bool{false, true} {
+			for _, e := range f.events(q) {
+				if e.Test != (e.ID == test) {
+					f.Errorf("%s: event %s has Test %t", what, e.ID, e.Test)
+				}
+			}
+		}
+	}
+	for _, q := range []webhook.Query{
+		{Tenant: "acme"}, {AllTenants: true}, {Tenant: "acme", EventID: test}, {Tenant: "acme", EndpointID: "ep0000"},
+		one("acme", test, "ep0000"),
+	} {
+		for _, d := range f.deliveries(q) {
+			if d.Test != (d.EventID == test) {
+				f.Errorf("%s: delivery %s has Test %t", what, d.ID, d.Test)
+			}
+		}
+	}
 }

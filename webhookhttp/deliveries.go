@@ -21,6 +21,7 @@ type deliveryJSON struct {
 	EventID       string                `json:"event_id"`
 	EventType     string                `json:"event_type"`
 	EndpointID    string                `json:"endpoint_id"`
+	Test          bool                  `json:"test"`
 	State         webhook.DeliveryState `json:"state"`
 	Reason        *webhook.Reason       `json:"reason"`
 	AttemptCount  int                   `json:"attempt_count"`
@@ -32,7 +33,7 @@ type deliveryJSON struct {
 
 func deliveryOf(d *webhook.Delivery) deliveryJSON {
 	v := deliveryJSON{
-		ID: d.ID, EventID: d.EventID, EventType: d.EventType, EndpointID: d.EndpointID, State: d.State, Reason: optionalOf(d.Reason),
+		ID: d.ID, EventID: d.EventID, EventType: d.EventType, EndpointID: d.EndpointID, Test: d.Test, State: d.State, Reason: optionalOf(d.Reason),
 		AttemptCount: d.Attempts, InFlight: d.InFlight, CreatedAt: timestamp(d.CreatedAt), FinishedAt: optionalTime(d.FinishedAt),
 	}
 	if !d.InFlight { // DueAt is then when its lease ends

@@ -15,10 +15,11 @@ type eventJSON struct {
 	Type      string    `json:"type"`
 	Timestamp timestamp `json:"timestamp"`
 	Channel   string    `json:"channel"`
+	Test      bool      `json:"test"`
 }
 
 func eventOf(e *webhook.Event) eventJSON {
-	return eventJSON{ID: e.ID, Type: e.Type, Timestamp: timestamp(e.Time), Channel: e.Channel}
+	return eventJSON{ID: e.ID, Type: e.Type, Timestamp: timestamp(e.Time), Channel: e.Channel, Test: e.Test}
 }
 
 func (c *call) listEvents() error {

@@ -8,7 +8,7 @@ import (
 )
 
 const theDelivery = `{
-	"id": "evt-joined.active", "event": "<absent>", "event_type": "member.joined", "event_id": "evt-joined", "endpoint_id": "active", "state": "succeeded",
+	"id": "evt-joined.active", "event": "<absent>", "event_type": "member.joined", "event_id": "evt-joined", "endpoint_id": "active", "test": false, "state": "succeeded",
 	"reason": null, "attempt_count": 1, "in_flight": false, "next_attempt_at": null,
 	"created_at": ` + rfc3339 + `, "finished_at": ` + rfc3339 + `}`
 
@@ -162,7 +162,7 @@ var deliveryCases = []Case{
 		Name: "events are listed, the newest first, without their data", Path: "/events", Status: 200,
 		Permission: webhookhttp.PermissionDeliveries,
 		Want: `{"data": [{"id": "evt-file"}, {"id": "evt-left"}, {"id": "evt-joined", "type": "member.joined",
-			"timestamp": "2026-01-20T10:00:00.000Z", "channel": "", "data": "<absent>"}], "next_cursor": null}`,
+			"timestamp": "2026-01-20T10:00:00.000Z", "channel": "", "test": false, "data": "<absent>"}], "next_cursor": null}`,
 	},
 	{Name: "events of a type", Path: "/events?event_type=member.left", Status: 200, Want: `{"data": [{"id": "evt-left"}]}`},
 	{
@@ -170,6 +170,14 @@ var deliveryCases = []Case{
 		Field: "event_type", Invalid: true,
 	},
 	{Name: "events of a time", Path: "/events?from=2100-01-01T00:00:00Z&to=2101-01-01T00:00:00Z", Status: 200, Want: `{"data": []}`},
+	{
+		Name: "a list of events marks a test", Path: "/events?per_page=1", Status: 200, Prepare: tested,
+		Want: `{"data": [{"type": "test.ping", "test": true}]}`,
+	},
+	{
+		Name: "a list of deliveries marks a test", Path: "/deliveries?per_page=1", Status: 200, Prepare: tested,
+		Want: `{"data": [{"event_type": "test.ping", "test": true}]}`,
+	},
 	{
 		Name: "an event has its data and its deliveries", Path: "/events/evt-joined", Status: 200,
 		Permission: webhookhttp.PermissionDeliveries,
@@ -214,6 +222,13 @@ var deliveryCases = []Case{
 		Body: `{"type": "member.left", "data": {}}`, Status: 400, Code: "unknown_field", Field: "data", After: nothingSent, Invalid: true,
 		Want: `{"cure": "use type"}`,
 	},
+}
+
+// tested sends a test.
+func tested(t *testing.T, w *World) {
+	t.Helper()
+	_, err := w.Dispatcher.Tenant(Ours).Test(t.Context(), "active")
+	check(t, err)
 }
 
 // nothingSent expects that no delivery is due.

@@ -221,8 +221,8 @@ func (f *filler) used() {
 // events makes events of such times, numbers, and numbers of their tenants.
 func (f *filler) events(count, fanout int, ms, n, tenant string) {
 	f.tb.Helper()
-	f.insert(count, "events (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data)",
-		fmt.Sprintf("%s, %s, %s, 'order.paid', '', '', (%s) * 1000, 0, (%s) * 1000, 0, %d, %s, %s", f.uid(ms, n),
+	f.insert(count, "events (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)",
+		fmt.Sprintf("%s, %s, %s, 'order.paid', '', '', (%s) * 1000, 0, (%s) * 1000, 0, %d, 0, %s, %s", f.uid(ms, n),
 			f.concat("'tenant_'", tenant), f.concat("'evt_'", n), ms, ms, fanout, f.bytes(make([]byte, 32)), f.bytes([]byte(`{"order":1}`))),
 		"WHERE")
 }

@@ -31,8 +31,8 @@ func (f *filler) strangers(n int) {
 		{"versions", "ref, version, url, profile, metadata, superseded_at", fmt.Sprintf("%s, 1, 'https://old.example', '', '', %d", ref, later*2)},
 		{"subscriptions", "tenant, pattern, channel, endpoint_id, ref", "'stranger', '*', '', " + name + ", " + ref},
 		{
-			"events", "uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, content_hash, data",
-			fmt.Sprintf("%s, 'stranger', CONCAT('evt_', k.n), 'order.paid', '', '', %d, 0, %d, 0, 1, x'%064d', '{}'", uid, now, now, 0),
+			"events", "uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data",
+			fmt.Sprintf("%s, 'stranger', CONCAT('evt_', k.n), 'order.paid', '', '', %d, 0, %d, 0, 1, 0, x'%064d', '{}'", uid, now, now, 0),
 		},
 		{"outbox", "event_uid, due_at", fmt.Sprintf("%s, %d", uid, later)},
 		{

@@ -84,6 +84,7 @@ CREATE TABLE IF NOT EXISTS {events} (
 	created_at   bigint NOT NULL,
 	keep         bigint NOT NULL,
 	fanout       bigint NOT NULL,
+	test         bigint NOT NULL,
 	dup          bigint NOT NULL DEFAULT 0,
 	content_hash binary(32) NOT NULL,
 	data         longblob NOT NULL,

@@ -83,6 +83,7 @@ CREATE TABLE {events} (
 	created_at   bigint NOT NULL,
 	keep         bigint NOT NULL,
 	fanout       bigint NOT NULL,
+	test         bigint NOT NULL,
 	dup          bigint NOT NULL DEFAULT 0,
 	content_hash bytea  NOT NULL,
 	data         bytea  NOT NULL,

@@ -83,6 +83,7 @@ CREATE TABLE {events} (
 	created_at   INTEGER NOT NULL,
 	keep         INTEGER NOT NULL,
 	fanout       INTEGER NOT NULL,
+	test         INTEGER NOT NULL,
 	dup          INTEGER NOT NULL DEFAULT 0,
 	content_hash BLOB  NOT NULL,
 	data         BLOB  NOT NULL,
