@@ -23,6 +23,9 @@ const (
 	// complainAfter is how long a result waits before its error is reported. Another process may
 	// hold the row of an endpoint for a moment.
 	complainAfter = 2 * time.Second
+
+	// lastHeldWait is the longest time between offers until then.
+	lastHeldWait = 150 * time.Millisecond
 )
 
 // A retryQueue keeps the results of attempts until the Store has them. A result passes through these states:
@@ -342,7 +345,12 @@ func (q *retryQueue) delay(offered []*result, failed map[EndpointKey]error, whol
 	for key, err := range failed {
 		if d := q.debts[key]; d != nil {
 			d.err = err
-			d.next = now.Add(d.wait.NextBackOff())
+			wait := d.wait.NextBackOff()
+			if !whole && wait > lastHeldWait && now.Sub(d.results[0].since) < complainAfter {
+				d.wait.Reset()
+				wait = lastHeldWait
+			}
+			d.next = now.Add(wait)
 			if whole && len(offered) == 1 && len(d.results) > 1 && d.results[0] == offered[0] {
 				d.results = append(d.results[1:], offered[0])
 			}

@@ -101,8 +101,9 @@ func (c *checking) want(ok bool, format string, args ...any) {
 }
 
 // check compares what arrived with what the log says, when all is over. Every request is in the log, once, and the log has no other
-// that was answered, except those of lossy processes: of each at most as many as it may have had in flight. After the attempt that
-// succeeded there is none. So a delivery is repeated only for want of a result that was stored.
+// that was answered, except those of lossy processes: of each at most as many as it may have had in flight or owed, which is 32
+// results of an endpoint. After the attempt that succeeded there is none. So a delivery is repeated only for want of a result that
+// was stored.
 func (f *fleet) check() account {
 	f.t.Helper()
 	logged, deliveries := f.attempts(), f.deliveries()
@@ -119,7 +120,7 @@ func (f *fleet) check() account {
 		c.delivery(key, d, logged[key], requests[key])
 	}
 	for name, n := range c.unlogged {
-		c.want(n <= f.settings.InFlight, "%d requests of %s were in flight when it ended", n, name)
+		c.want(n <= f.settings.InFlight+32*len(f.endpoints), "%d requests of %s were in flight or owed when it ended", n, name)
 		c.account.unlogged += n
 	}
 	c.want(c.repeats <= c.account.unlogged+c.timedOut+c.late, "there are unexplained repeats: %+v", c.account)
