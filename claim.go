@@ -15,6 +15,10 @@ const (
 	minPoll         = 10 * time.Millisecond // whatever a Store says of what is due next
 	firstStoreRetry = 50 * time.Millisecond
 	lastStoreRetry  = 5 * time.Second
+
+	// resultsFirst is how long a claim waits, after one that failed, for the Store to take the
+	// owed results. The last offer may then take as long again.
+	resultsFirst = time.Minute
 )
 
 // storeBackoff returns the growing intervals at which a Store that fails is tried again.
@@ -26,24 +30,38 @@ func storeBackoff() *backoff.ExponentialBackOff {
 
 // claimLoop fills the lanes from the Store until ctx ends. It goes on at once while a round of claims brings anything, and
 // sleeps after an empty one until it is woken, something is due, or PollInterval is over.
+//
+// After a claim that failed, the results that are owed go first: a claim might otherwise lease
+// their deliveries again. The next claim waits until the Store answers for them. If the Store
+// takes no results though it is back, the claim waits for resultsFirst.
 func (s *session) claimLoop(ctx context.Context) {
-	failing, failed := storeBackoff(), false
+	failing, failed := storeBackoff(), time.Time{}
 	for ctx.Err() == nil {
+		if s.away && !s.storeResults(ctx, failed.Add(resultsFirst)) {
+			sleep(ctx, failing.NextBackOff())
+			continue
+		}
 		wait, err := s.claimRound(ctx)
 		if err != nil {
-			failed = true
+			s.away, failed = true, time.Now()
 			s.claimErr.Store(&err)
 			s.d.report(err)
 			sleep(ctx, failing.NextBackOff())
 			continue
 		}
-		if failed {
-			failed = false
+		if !s.away {
 			failing.Reset()
-			s.results.offer()
 		}
 		s.rest(ctx, wait)
 	}
+}
+
+// storeResults offers the owed results to the Store, and reports whether claims may go on: the
+// Store has answered, even if it refused some results, or it is later than until.
+func (s *session) storeResults(ctx context.Context, until time.Time) bool {
+	ctx, cancel := context.WithTimeout(ctx, resultsFirst)
+	defer cancel()
+	return s.results.offer(ctx) == nil || !time.Now().Before(until)
 }
 
 // rest waits for the next round: for wait, or until there is something to claim.
@@ -147,6 +165,9 @@ func (s *session) claim(room lane.Room[EndpointKey], cursor string) (Claimed, in
 	claimed, err := s.d.store.Claim(ctx, req)
 	for _, problem := range claimed.Unreadable {
 		s.d.report(fmt.Errorf("claim: %w", problem))
+	}
+	if err == nil {
+		s.away = false
 	}
 	if err != nil || len(claimed.Deliveries) == 0 {
 		return claimed, req.Max, err

@@ -51,6 +51,8 @@ type retryQueue struct {
 	group   int // results of the next offer, at most
 	running bool
 	hurried chan struct{}
+
+	offering *offering // under way; nil for none
 }
 
 type resultKey struct {
@@ -223,16 +225,42 @@ func (q *retryQueue) oldest() (since time.Time, key EndpointKey, err error) {
 
 var errBusy = errors.New("it is being stored")
 
-// offer says that the Store may be back.
-func (q *retryQueue) offer() {
+// An offering is one offer of all results that were owed at a moment.
+type offering struct {
+	at   time.Time
+	done chan struct{}
+	err  error // of the call of the Store that failed as a whole; set before done
+}
+
+// offer offers everything that is owed at once. It returns nil when the Store has stored or
+// refused each result, and an error when a call of the Store fails or ctx ends.
+func (q *retryQueue) offer(ctx context.Context) error {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	now := time.Now()
-	for _, d := range q.debts {
-		d.next = now
+	if !q.running {
+		q.mu.Unlock()
+		return nil
 	}
-	q.group = offerItems
+	o := &offering{at: time.Now(), done: make(chan struct{})}
+	for _, d := range q.debts {
+		d.next = o.at
+	}
+	q.offering = o
 	hint(q.hurried)
+	q.mu.Unlock()
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// endOffering ends the offering under way, if there is one; mu is held.
+func (q *retryQueue) endOffering(err error) {
+	if o := q.offering; o != nil {
+		q.offering, o.err = nil, err
+		close(o.done)
+	}
 }
 
 // run offers results until none is owed.
@@ -270,6 +298,7 @@ func (q *retryQueue) due() (offered []*result, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.running = len(q.debts) > 0; !q.running {
+		q.endOffering(nil)
 		return nil, -1
 	}
 	now := time.Now()
@@ -283,6 +312,9 @@ func (q *retryQueue) due() (offered []*result, wait time.Duration) {
 		}
 	}
 	slices.SortFunc(ready, func(a, b *debt) int { return a.next.Compare(b.next) })
+	if q.offering != nil && (len(ready) == 0 || ready[0].next.After(q.offering.at)) {
+		q.endOffering(nil)
+	}
 	bytes := 0
 	for _, d := range ready {
 		for _, r := range d.results {
@@ -328,30 +360,31 @@ func (q *retryQueue) try(offered []*result) {
 		q.session.d.report(fmt.Errorf("settle: results of endpoint %q wait: %w", key.ID, err))
 	}
 	q.giveUp(old)
-	q.delay(offered, failed, err != nil)
+	q.delay(offered, failed, err)
 	q.session.goOn()
 }
 
 // delay puts the next offer of endpoints off. After a call that failed as a whole, the next ones are smaller, and a result that
 // was alone goes behind the others of its endpoint.
-func (q *retryQueue) delay(offered []*result, failed map[EndpointKey]error, whole bool) {
+func (q *retryQueue) delay(offered []*result, failed map[EndpointKey]error, whole error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.group = min(2*q.group, offerItems)
-	if whole {
+	if whole != nil {
 		q.group = max(len(offered)/2, 1)
+		q.endOffering(whole)
 	}
 	now := time.Now()
 	for key, err := range failed {
 		if d := q.debts[key]; d != nil {
 			d.err = err
 			wait := d.wait.NextBackOff()
-			if !whole && wait > lastHeldWait && now.Sub(d.results[0].since) < complainAfter {
+			if whole == nil && wait > lastHeldWait && now.Sub(d.results[0].since) < complainAfter {
 				d.wait.Reset()
 				wait = lastHeldWait
 			}
 			d.next = now.Add(wait)
-			if whole && len(offered) == 1 && len(d.results) > 1 && d.results[0] == offered[0] {
+			if whole != nil && len(offered) == 1 && len(d.results) > 1 && d.results[0] == offered[0] {
 				d.results = append(d.results[1:], offered[0])
 			}
 		}

@@ -63,6 +63,8 @@ type session struct {
 	soon   time.Time     // when the first of the retries is due that this process settled and has not claimed since
 	sooner chan struct{} // soon is earlier than it was
 
+	away bool // the last call of Claim failed; the claim loop's own
+
 	results  *retryQueue
 	began    time.Duration
 	claimed  atomic.Int64 // when the last claim succeeded, or was not needed; in the time of settings
