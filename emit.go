@@ -40,7 +40,11 @@ const (
 // Concurrent calls are grouped into one transaction; after a group of eight or more the next waits until as many have come, for
 // up to 3 milliseconds. If ctx ends while another caller commits the group, Emit returns
 // ctx.Err() and the outcome is unknown; emit again with Receipt.EventID as the id to be sure. A caller that commits for the
-// group returns when that has ended, whatever becomes of ctx, after 10 seconds for each of its calls to the Store at most.
+// group returns when the Store has answered, whatever becomes of ctx. The Store gets 10 seconds for that.
+//
+// Events without an Event.ID are not grouped with those that have one. A transaction elsewhere, such as an open one of
+// EmitTx, may hold an id. Emit then waits for it for about 2 seconds, or until ctx ends, and returns the Store's
+// error; the event is not stored. Emits of other ids do not wait.
 //
 // Errors: a [FieldError] for input that is refused, [ErrConflict] for an id that was used with other content, [ErrFull], or
 // what the Store reports, with an unknown outcome.
@@ -52,7 +56,7 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 	if err != nil {
 		return Receipt{EventID: e.ID}, err
 	}
-	done, err := d.publishes.Do(ctx, record)
+	done, err := d.publishGrouped(ctx, record)
 	done.receipt.EventID = record.ID
 	if err == nil {
 		err = eventError(record, done.err)
@@ -230,6 +234,7 @@ func (d *Dispatcher) recordUnlisted(e *Event) (*EventRecord, error) {
 // emitted is what became of one event.
 type emitted struct {
 	receipt Receipt
+	held    bool // err says that another transaction holds the id
 	err     error
 }
 
@@ -338,7 +343,7 @@ func (d *Dispatcher) newPublication(asOf time.Duration, atomic bool) *publicatio
 
 func (p *publication) reset() {
 	now := p.d.now()
-	p.req = PublishRequest{Now: now, LeaseUntil: now.Add(p.d.config.Lease), Atomic: p.atomic}
+	p.req = PublishRequest{Now: now, LeaseUntil: now.Add(p.d.config.Lease), Atomic: p.atomic, NoWait: !p.atomic}
 	p.rows, p.index, p.events, p.refused = 0, nil, nil, nil
 }
 
@@ -417,7 +422,7 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 	}
 	for n, one := range published {
 		result := &results[p.index[n]]
-		result.err = one.Err
+		result.held, result.err = one.Held, one.Err
 		result.receipt.Duplicate = one.Duplicate
 		if one.Err != nil || one.Duplicate || failed && p.atomic {
 			continue // the reservation is given back by end

@@ -22,13 +22,16 @@ type Dispatcher struct {
 	profiles  map[string]*Profile // complete
 	idle      func()              // closes idle connections
 
-	publishes *batch.Group[*EventRecord, emitted]
-	settles   *batch.Group[Settlement, settleReply]
-	settings  *settings
-	sealer    *sealer
-	tests     tests
-	suspects  suspects
-	rates     rates
+	newIDs   *batch.Group[*EventRecord, emitted] // events with ids that the library made
+	givenIDs *batch.Group[*EventRecord, emitted] // events with ids of the application
+	heldIDs  *batch.Group[*EventRecord, emitted] // events whose ids other transactions held
+	held     heldIDs
+	settles  *batch.Group[Settlement, settleReply]
+	settings *settings
+	sealer   *sealer
+	tests    tests
+	suspects suspects
+	rates    rates
 
 	session atomic.Pointer[session] // nil while Run does not run
 	running sync.Mutex              // held by Run
@@ -61,10 +64,13 @@ func New(store Store, config Config) (*Dispatcher, error) {
 		d.profiles[name] = &p
 	}
 	limits := batch.Limits{Running: 2, Items: 500, Bytes: 1 << 20, Slow: slowBatch, Gather: gatherEvents, Crowd: crowd}
-	d.publishes = batch.New(limits, (*EventRecord).size, d.publish)
+	d.newIDs = batch.New(limits, (*EventRecord).size, d.publish)
+	d.givenIDs = batch.New(limits, (*EventRecord).size, d.publish)
 	limits.Gather = gatherResults
 	d.settles = batch.New(limits, settlementSize, d.settleBatch)
 	d.tests.first, d.tests.more = testLimits(c.MaxInFlight)
+	limits.Items, limits.Gather = heldItems, 0
+	d.heldIDs = batch.New(limits, (*EventRecord).size, d.publish)
 	d.settings = newSettings(d.refresh)
 	d.time = d.newStoreTime()
 	d.others.listener, _ = store.(Listener)

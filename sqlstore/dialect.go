@@ -38,6 +38,7 @@ type dialect struct {
 	bounds     string // how long a transaction waits and is waited for, in the same statement as its beginning
 	settings   string // of the planner, for a transaction, likewise
 	brief      string // more bounds, of a transaction that waits for others only for a moment
+	noWait     string // more bounds, of a transaction that does not wait for others
 	commit     string
 	rollback   string
 	clock      string // SELECT of microseconds since 1970

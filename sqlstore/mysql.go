@@ -13,8 +13,12 @@ const (
 )
 
 // MariaDB and MySQL have different ways to wait only a second for another transaction, and each takes the other's for a comment.
+//
+// MySQL cannot wait for less than a second. MariaDB can: a request that waits keeps others from inserting beside it, so
+// the statements that are not to wait use mysqlAtOnce.
 const (
 	mysqlPatience = `/*M! SET STATEMENT innodb_lock_wait_timeout = 1 FOR */ `
+	mysqlAtOnce   = `/*M! SET STATEMENT innodb_lock_wait_timeout = 0 FOR */ `
 	mysqlHint     = ` /*+ SET_VAR(innodb_lock_wait_timeout = 1) */ `
 )
 
@@ -32,6 +36,10 @@ const (
 		idle_readonly_transaction_timeout = @webhook_idle_read, net_write_timeout = @webhook_net_write,
 		innodb_lock_wait_timeout = @webhook_lock_wait; END */`
 )
+
+// mysqlEvents inserts events.
+const mysqlEvents = `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
+			VALUES {tuples}`
 
 // mysqlOfCaller are the statements that also run in the caller's transaction, which waits as the caller has set.
 var mysqlOfCaller = []op{insertEvent, insertNew, sameEvent, insertOutboxRow, insertOutbox, deleteEvent, deleteOutbox}
@@ -80,8 +88,10 @@ var mysql = dialect{
 	rollback:  `/*M! BEGIN NOT ATOMIC */ ROLLBACK` + mysqlEnd,
 	clock:     `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time repeats an hour a year
 	statements: map[op]string{
-		insertEvents: mysqlPatience + `INSERT` + mysqlHint + `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
-			VALUES {tuples} ON DUPLICATE KEY UPDATE dup = dup + 1`,
+		insertEvents:       mysqlPatience + `INSERT` + mysqlHint + mysqlEvents + ` ON DUPLICATE KEY UPDATE dup = dup + 1`,
+		insertEventsAtOnce: mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents + ` ON DUPLICATE KEY UPDATE dup = dup + 1`,
+		insertNewAtOnce:    mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents,
+
 		findEvents:       `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e WHERE (e.tenant, e.id) IN ({keys})`,
 		deleteEvents:     `DELETE e FROM {v uid uuid} STRAIGHT_JOIN {events} e FORCE INDEX (PRIMARY) ON e.uid = v.uid`,
 		insertOutbox:     `INSERT INTO {outbox} (event_uid, due_at) VALUES {tuples}`,
@@ -94,8 +104,7 @@ var mysql = dialect{
 			WHERE p.tenant = @2 AND p.pattern = @3 AND p.channel = @4 AND p.endpoint_id > @5 AND s.state <> 'disabled'
 			ORDER BY p.endpoint_id LIMIT $1){end}`,
 
-		insertNew: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
-			VALUES {tuples}`,
+		insertNew: `INSERT ` + mysqlEvents,
 		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON DUPLICATE KEY UPDATE dup = dup + 1`,
 

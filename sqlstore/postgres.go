@@ -36,9 +36,11 @@ var postgres = dialect{
 	bounds:    postgresBounds,
 	settings:  postgresSettings,
 	brief:     `; SET LOCAL lock_timeout = 200`,
-	commit:    `COMMIT`,
-	rollback:  `ROLLBACK`,
-	clock:     `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
+	// Zero would mean no limit. Moments of waiting for other locks, as when a table grows, are shorter than this.
+	noWait:   `; SET LOCAL lock_timeout = 20`,
+	commit:   `COMMIT`,
+	rollback: `ROLLBACK`,
+	clock:    `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.test, v.content_hash, v.data

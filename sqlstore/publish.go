@@ -18,8 +18,7 @@ import (
 
 // Publish implements [webhook.Publisher].
 //
-// An event that the database refuses for itself, or that waits for another transaction with the same id for more than a second,
-// does not keep the others from being stored: its Published.Err says why.
+// An event that the database refuses for itself does not keep the others from being stored: its Published.Err says why.
 func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
 	if err := checkTenants(req.Events); err != nil {
 		return nil, err
@@ -30,22 +29,62 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	if refused := s.oversized(ctx, req.Events); refused != nil {
 		return s.publishRest(ctx, req, refused)
 	}
-	results, err := s.publish(ctx, &req)
-	if err == nil || req.Atomic || len(req.Events) == 1 || ctx.Err() != nil || hopeless(err) {
+	patient := req.Atomic || len(req.Events) == 1 && !req.NoWait
+	results, err := s.publish(ctx, &req, patient)
+	switch {
+	case err == nil, req.Atomic, ctx.Err() != nil, hopeless(err):
 		return results, err
+	case len(req.Events) > 1:
+		return s.publishEach(ctx, &req)
+	case lockedOut(err):
+		return []webhook.Published{{Held: true, Err: err}}, nil
 	}
-	results = make([]webhook.Published, len(req.Events))
-	for i := range req.Events {
-		one := req
-		one.Events = req.Events[i : i+1]
-		alone, err := s.publish(ctx, &one)
+	return nil, err
+}
+
+// publishEach publishes events one by one. Those whose ids other transactions hold come last, and each id is waited for
+// once.
+func (s *Store) publishEach(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
+	results := make([]webhook.Published, len(req.Events))
+	held := make(map[[2]string]error)
+	one := func(i int, patient bool) error {
+		r := &req.Events[i]
+		key := [2]string{r.Tenant, r.ID}
+		if err := held[key]; err != nil {
+			results[i] = webhook.Published{Held: true, Err: err}
+			return nil
+		}
+		alone := *req
+		alone.Events = req.Events[i : i+1]
+		result, err := s.publish(ctx, &alone, patient)
 		switch {
 		case err == nil:
-			results[i] = alone[0]
+			results[i] = result[0]
 		case ctx.Err() != nil, hopeless(err):
-			return nil, err
+			return err
+		case lockedOut(err):
+			held[key] = err
+			results[i] = webhook.Published{Held: true, Err: err}
 		default:
-			results[i].Err = err
+			results[i] = webhook.Published{Err: err}
+		}
+		return nil
+	}
+	for i := range req.Events {
+		if err := one(i, false); err != nil {
+			return nil, err
+		}
+	}
+	if req.NoWait {
+		return results, nil
+	}
+	clear(held)
+	for i := range results {
+		if !results[i].Held {
+			continue
+		}
+		if err := one(i, true); err != nil {
+			return nil, err
 		}
 	}
 	return results, nil
@@ -60,8 +99,9 @@ func checkTenants(events []webhook.EventRecord) error {
 	return nil
 }
 
-func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest) (results []webhook.Published, err error) {
-	p := publication{req: req, allNew: true}
+// publish publishes events in one transaction. Unless it is patient, it does not wait for transactions that hold ids.
+func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest, patient bool) (results []webhook.Published, err error) {
+	p := publication{req: req, patient: patient, allNew: true}
 	for i := range req.Events {
 		p.allNew = p.allNew && req.Events[i].NewID
 	}
@@ -82,10 +122,10 @@ func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest) (resul
 		results = p.results
 		return p.run()
 	}
-	err = s.write(ctx, "publish", writing{plain: p.allNew}, run)
+	err = s.write(ctx, "publish", writing{plain: p.allNew, noWait: !patient && !p.allNew}, run)
 	if duplicateKey(err) && p.allNew { // the request is repeated
 		p.allNew = false
-		err = s.write(ctx, "publish", writing{}, run)
+		err = s.write(ctx, "publish", writing{noWait: !patient}, run)
 	}
 	if errors.Is(err, errRefused) {
 		return results, nil
@@ -104,6 +144,8 @@ type publication struct {
 	*tx
 	req     *webhook.PublishRequest
 	results []webhook.Published
+
+	patient bool // it waits for transactions that hold ids
 
 	allNew bool     // no id was used before
 	hashes [][]byte // of the events' content
@@ -190,11 +232,7 @@ func (p *publication) insertEvents(order []int) error {
 			return err
 		}
 	} else {
-		o := insertEvents
-		if p.allNew {
-			o = insertNew
-		}
-		if err := p.execAll(o, rows); err != nil {
+		if err := p.execAll(p.insertion(), rows); err != nil {
 			return err
 		}
 		if p.allNew {
@@ -213,6 +251,20 @@ func (p *publication) insertEvents(order []int) error {
 		return nil
 	}
 	return p.compare(open)
+}
+
+// insertion returns the statement that inserts the events, of a database whose INSERT does not say which rows are new.
+func (p *publication) insertion() op {
+	waits := p.patient || p.store.dialect != &mysql // others bound the whole transaction
+	switch {
+	case p.allNew && waits:
+		return insertNew
+	case p.allNew:
+		return insertNewAtOnce
+	case waits:
+		return insertEvents
+	}
+	return insertEventsAtOnce
 }
 
 // compare looks at what is stored under the ids of events that were not new, or that may not be.

@@ -233,7 +233,10 @@ func compiled(d *dialect) []*statement {
 }
 
 // absent are statements that some databases do without: they need several, or another one, for what these do.
-var absent = map[op][]*dialect{publishNew: {&mysql, &sqlite}, settleDelivered: {&mysql, &sqlite}, widen: {&mysql, &sqlite}, matchFew: {&mysql}}
+var absent = map[op][]*dialect{
+	publishNew: {&mysql, &sqlite}, settleDelivered: {&mysql, &sqlite}, widen: {&mysql, &sqlite}, matchFew: {&mysql},
+	insertEventsAtOnce: {&postgres, &sqlite}, insertNewAtOnce: {&postgres, &sqlite},
+}
 
 func TestEveryDialectHasEveryStatement(t *testing.T) {
 	for _, d := range []*dialect{&postgres, &mysql, &sqlite} {
@@ -262,9 +265,12 @@ func TestEveryDialectHasEveryStatement(t *testing.T) {
 func TestTheDialectsAgreeOnTheValuesOfAStatement(t *testing.T) {
 	pg, my, lite := compiled(&postgres), compiled(&mysql), compiled(&sqlite)
 	for o := range int(opCount) {
+		if pg[o] == nil { // TestEveryDialectHasEveryStatement says whether it may be
+			continue
+		}
 		columns := relationOf(pg[o].pieces)
 		for _, s := range []*statement{my[o], lite[o]} {
-			if s == nil { // TestEveryDialectHasEveryStatement says whether it may be
+			if s == nil {
 				continue
 			}
 			assert.Equal(t, pg[o].scalars, s.scalars, "%d %s", o, s.text)

@@ -184,6 +184,7 @@ type writing struct {
 	noMore bool // it is not run again when it is unknown whether it was committed
 	single bool // it is one statement, which needs no transaction around it
 	brief  bool // it waits for other transactions only for a moment
+	noWait bool // it does not wait for them
 }
 
 // write runs do in a transaction, and again if the database refused it because of others.
@@ -343,6 +344,9 @@ func (s *Store) beginServer(ctx context.Context, conn *sql.Conn, how writing) er
 	}
 	if how.brief {
 		begin += d.brief
+	}
+	if how.noWait {
+		begin += d.noWait
 	}
 	_, err := conn.ExecContext(ctx, begin)
 	return err

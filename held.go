@@ -1,0 +1,117 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// heldPatience is how long Emit waits for a transaction that holds its event's id, and newPatience how long if the
+	// library made the id.
+	heldPatience = 2 * time.Second
+	newPatience  = 5 * time.Second
+
+	// firstHeldPause and lastHeldPause are the times between two tries to store such an event.
+	firstHeldPause = 10 * time.Millisecond
+	lastHeldPause  = 200 * time.Millisecond
+
+	// heldItems is how many such events one transaction tries to store. It is small, because the Store may have to look
+	// at each of them alone.
+	heldItems = 16
+
+	// heldMemory is how long an id that was held is tried apart from other ids, and heldMost is how many are remembered.
+	heldMemory = 10 * time.Second
+	heldMost   = 1000
+)
+
+// publishGrouped stores an event together with those of concurrent calls. Events that a transaction elsewhere may delay
+// are in no group with others.
+func (d *Dispatcher) publishGrouped(ctx context.Context, r *EventRecord) (emitted, error) {
+	if r.NewID {
+		done, err := d.newIDs.Do(ctx, r)
+		if err != nil || !done.held {
+			return done, err
+		}
+		return d.publishHeld(ctx, r, newPatience) // its place in an index is locked
+	}
+	key := eventKey{r.Tenant, r.ID}
+	if !d.held.has(key) {
+		done, err := d.givenIDs.Do(ctx, r)
+		if err != nil || !done.held {
+			return done, err
+		}
+		d.held.add(key)
+	}
+	done, err := d.publishHeld(ctx, r, heldPatience)
+	switch {
+	case err != nil:
+	case done.held:
+		d.held.add(key)
+	default:
+		d.held.remove(key)
+	}
+	return done, err
+}
+
+// publishHeld tries to store an event until no transaction holds its id. No connection is in use while it waits.
+func (d *Dispatcher) publishHeld(ctx context.Context, r *EventRecord, patience time.Duration) (emitted, error) {
+	began := time.Now()
+	pause := firstHeldPause
+	for {
+		done, err := d.heldIDs.Do(ctx, r)
+		if err != nil || !done.held || time.Since(began) >= patience {
+			return done, err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return emitted{}, ctx.Err()
+		}
+		pause = min(2*pause, lastHeldPause)
+	}
+}
+
+// eventKey is what an event's id is unique by.
+type eventKey struct{ tenant, id string }
+
+// heldIDs remembers the ids that other transactions held a moment ago. It is safe for concurrent use.
+type heldIDs struct {
+	mu    sync.Mutex
+	until map[eventKey]time.Time
+}
+
+func (h *heldIDs) has(key eventKey) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until, found := h.until[key]
+	return found && time.Now().Before(until)
+}
+
+func (h *heldIDs) add(key eventKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	if len(h.until) >= heldMost {
+		for k, until := range h.until {
+			if !now.Before(until) {
+				delete(h.until, k)
+			}
+		}
+	}
+	if len(h.until) >= heldMost {
+		return
+	}
+	if h.until == nil {
+		h.until = make(map[eventKey]time.Time)
+	}
+	h.until[key] = now.Add(heldMemory)
+}
+
+func (h *heldIDs) remove(key eventKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.until, key)
+}
