@@ -149,7 +149,7 @@ func TestNoLeaseOfOthersIsTakenBeforeTheStoresClockWasRead(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() { done <- d.Run(ctx) }()
-			return func() { cancel(); <-done }
+			return func() { cancel(); require.NoError(t, <-done) }
 		}
 		d, err := webhook.New(shared, webhook.Config{Logger: quiet})
 		require.NoError(t, err)

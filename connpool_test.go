@@ -131,10 +131,10 @@ func TestConnectionsOfManyEndpointsAreBoundedAndNoneIsLeft(t *testing.T) {
 		sendAs(t, tr, "http://hooks.example/", "a", fmt.Sprint(endpoints-1), 1)
 		assert.EqualValues(t, endpoints, p.dials.Load(), "the latest are kept")
 
-		time.Sleep(idleTimeout - time.Millisecond)
+		time.Sleep(idleTimeout - time.Millisecond) //nolint:forbidigo // in fake time
 		synctest.Wait()
 		assert.NotZero(t, tr.guarded.open())
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // in fake time
 		synctest.Wait()
 		assert.Zero(t, tr.guarded.open(), "without requests none is kept")
 		assert.Empty(t, tr.guarded.pools.of)
@@ -166,11 +166,11 @@ func TestKeepAliveOfAReceiverIsHeeded(t *testing.T) {
 			if want == 0 {
 				assert.Zero(t, tr.guarded.open(), "%q", header)
 			} else {
-				time.Sleep(want - time.Millisecond)
+				time.Sleep(want - time.Millisecond) //nolint:forbidigo // in fake time
 				assert.Equal(t, 1, tr.guarded.open(), "%q", header)
 				send()
 				assert.Equal(t, dials, p.dials.Load(), "%q", header)
-				time.Sleep(want + time.Millisecond)
+				time.Sleep(want + time.Millisecond) //nolint:forbidigo // in fake time
 				synctest.Wait()
 				assert.Zero(t, tr.guarded.open(), "%q", header)
 			}
@@ -193,7 +193,7 @@ func TestWhatReceiversSayOfKeepingAliveIsRememberedInBoundedMemory(t *testing.T)
 		sendAs(t, tr, "http://hooks.example/", "a", last, 1)
 		synctest.Wait()
 		assert.Zero(t, tr.guarded.open())
-		time.Sleep(keepAliveAge + time.Second)
+		time.Sleep(keepAliveAge + time.Second) //nolint:forbidigo // in fake time
 		sendAs(t, tr, "http://hooks.example/", "a", last, 1)
 		synctest.Wait()
 		assert.Equal(t, 1, tr.guarded.open(), "not for ever")

@@ -82,7 +82,7 @@ func TestASealedValueIsSentOnlyToTheOriginItWasSealedFor(t *testing.T) {
 		"another scheme":                 {func(s string) string { return strings.Replace(s, "https", "http", 1) }, false},
 		"userinfo":                       {func(s string) string { return strings.Replace(s, "//", "//a@attacker.example/", 1) }, false},
 		"another tag":                    {func(s string) string { return strings.Replace(s, "sealed:", "sealed:x", 1) }, false},
-		"no tag":                         {func(s string) string { return s[:strings.Index(s, "sealed:")] + "sealed:" }, false},
+		"no tag":                         {func(s string) string { before, _, _ := strings.Cut(s, "sealed:"); return before + "sealed:" }, false},
 		"the mark of values in clear":    {func(s string) string { return "https://hooks.example:8443/sealed:\x00https://attacker.example/" }, false},
 		"that mark, to be sealed":        {func(s string) string { return "https://hooks.example:8443/sealed:\x00/x" }, true},
 	} {
@@ -274,9 +274,9 @@ func TestKeysAreChangedWhileDeliveriesOfEarlierVersionsWait(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, withCipher(key("2025", 1)))
 		old := r.endpoint("ep1", withPath)
-		e := old
-		e.State = webhook.EndpointPaused
-		e, err := r.Tenant(acme).UpdateEndpoint(t.Context(), e)
+		paused := old
+		paused.State = webhook.EndpointPaused
+		e, err := r.Tenant(acme).UpdateEndpoint(t.Context(), paused)
 		require.NoError(t, err)
 		assert.Empty(t, r.deliver("evt1"))
 		r = r.restarted(withCipher(key("2026", 2), key("2025", 1)))

@@ -68,10 +68,10 @@ func process(t *testing.T, store webhook.Store, sent *webhooktest.Transport, now
 	t.Helper()
 	d, err := webhook.New(store, webhook.Config{Transport: sent, Logger: quiet, Now: now})
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
 	return d
 }
 

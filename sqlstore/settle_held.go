@@ -48,8 +48,7 @@ func (s *Store) settleHeld(ctx context.Context, now time.Time, items []webhook.S
 func heldItems(failed map[int]error) []int {
 	var held []int
 	for i, err := range failed {
-		var e heldError
-		if errors.As(err, &e) {
+		if _, is := errors.AsType[heldError](err); is {
 			held = append(held, i)
 		}
 	}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -48,9 +49,7 @@ func (b *settling) lockStatuses() (map[uuid.UUID]*status, error) {
 	for ref := range changing {
 		delete(statuses, ref)
 	}
-	for ref, s := range held {
-		statuses[ref] = s
-	}
+	maps.Copy(statuses, held)
 	if len(held) > 0 {
 		b.putOff(func(i int) error {
 			if held[b.refs[i]] == nil || !tells(&b.items[i]) && !health.Acts(&b.items[i]) {

@@ -338,7 +338,7 @@ func (s *Store) beginServer(ctx context.Context, conn *sql.Conn, how writing) er
 			return err
 		}
 	}
-	begin := d.beginning + d.bounds + s.answerBound(ctx, conn)
+	begin := d.beginning + d.bounds + s.answerBound(ctx, conn) //nolint:gosec // all of it is ours
 	if !how.plain {
 		begin += d.settings
 	}

@@ -174,7 +174,10 @@ func (f *fixture) expectMarked(what, test string) {
 		}
 	}
 	for _, q := range []webhook.Query{
-		{Tenant: "acme"}, {AllTenants: true}, {Tenant: "acme", EventID: test}, {Tenant: "acme", EndpointID: "ep0000"},
+		{Tenant: "acme"},
+		{AllTenants: true},
+		{Tenant: "acme", EventID: test},
+		{Tenant: "acme", EndpointID: "ep0000"},
 		one("acme", test, "ep0000"),
 	} {
 		for _, d := range f.deliveries(q) {

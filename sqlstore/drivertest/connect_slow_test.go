@@ -64,7 +64,7 @@ func TestAConnectionThatTakesLongIsWaitedForAsLongAsTheContextAllows(t *testing.
 			const calls = 6
 			s := d.slowlyConnected(t, 3500*time.Millisecond, most)
 			ctx, cancel := context.WithTimeout(t.Context(), long)
-			defer cancel()
+			t.Cleanup(cancel)
 			errs := make([]error, calls)
 			var events []webhook.EventRecord
 			for range calls {

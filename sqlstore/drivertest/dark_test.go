@@ -117,13 +117,17 @@ func (c *darkPair) copy(to io.WriteCloser, from io.Reader, pass func([]byte) (in
 			return
 		}
 		if dark {
-			c.p.mu.Lock()
-			defer c.p.mu.Unlock()
-			if !c.p.isDark() {
-				close(c.p.dark)
-			}
+			c.darken()
 			return
 		}
+	}
+}
+
+func (c *darkPair) darken() {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if !c.p.isDark() {
+		close(c.p.dark)
 	}
 }
 

@@ -110,12 +110,12 @@ func allocating(f func()) uint64 {
 	return least
 }
 
-func apiOf(t testing.TB, d *webhook.Dispatcher) http.Handler {
-	t.Helper()
+func apiOf(tb testing.TB, d *webhook.Dispatcher) http.Handler {
+	tb.Helper()
 	h, err := webhookhttp.New(d, webhookhttp.Config{
 		Authorize: func(r *http.Request, _ webhookhttp.Permission) (string, error) { return r.Header.Get("X-Tenant"), nil },
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return h
 }
 

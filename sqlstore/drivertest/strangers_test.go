@@ -173,10 +173,10 @@ func (s *scene) lives(t *testing.T, n int) {
 	leased = s.claim()
 	require.Len(t, leased, n*n, "woken, and of an earlier version")
 	settle(leased, func(i int, item *webhook.Settlement) {
-		switch {
-		case i%4 == 0:
+		switch i % 4 {
+		case 0:
 			item.State, item.Attempt.Class, item.Attempt.Status = webhook.DeliveryFailed, webhook.ClassStatus, 500
-		case i%4 == 1:
+		case 1:
 			*item = failed(s, leased[i])
 		}
 	})
