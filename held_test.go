@@ -51,9 +51,9 @@ func (s *heldStore) publish(ctx context.Context, req webhook.PublishRequest) ([]
 	s.requests = append(s.requests, ids)
 	s.mu.Unlock()
 	if len(index) < len(req.Events) && !req.NoWait {
-		time.Sleep(2 * time.Second)
+		time.Sleep(2 * time.Second) //nolint:forbidigo // in fake time
 	} else {
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) //nolint:forbidigo // in fake time
 	}
 	if len(index) == 0 {
 		return results, nil
@@ -191,7 +191,7 @@ func TestEventsWithNewIDsAreInNoRequestWithGivenIDs(t *testing.T) {
 			for i := range req.Events {
 				assert.Equal(t, req.Events[0].NewID, req.Events[i].NewID)
 			}
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) //nolint:forbidigo // in fake time
 			return r.store.Store.Publish(ctx, req)
 		}
 		var all sync.WaitGroup

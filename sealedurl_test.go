@@ -276,14 +276,14 @@ func TestKeysAreChangedWhileDeliveriesOfEarlierVersionsWait(t *testing.T) {
 		old := r.endpoint("ep1", withPath)
 		paused := old
 		paused.State = webhook.EndpointPaused
-		e, err := r.Tenant(acme).UpdateEndpoint(t.Context(), paused)
+		_, err := r.Tenant(acme).UpdateEndpoint(t.Context(), paused)
 		require.NoError(t, err)
 		assert.Empty(t, r.deliver("evt1"))
 		r = r.restarted(withCipher(key("2026", 2), key("2025", 1)))
 		_, err = sealAgain(t.Context(), r.Dispatcher)
 		require.NoError(t, err)
 		r = r.restarted(withCipher(key("2026", 2)))
-		e, err = r.Tenant(acme).Endpoint(t.Context(), "ep1")
+		e, err := r.Tenant(acme).Endpoint(t.Context(), "ep1")
 		require.NoError(t, err)
 		e.State = webhook.EndpointActive
 		e, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)

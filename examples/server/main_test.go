@@ -335,7 +335,8 @@ func TestWithKeysTheDatabaseHoldsNoSecret(t *testing.T) {
 	s.stop()
 	raw, err := os.ReadFile(file)
 	require.NoError(t, err)
-	assert.Contains(t, string(raw), "https://a.example/hooks")
+	assert.Contains(t, string(raw), "https://a.example/")
+	assert.NotContains(t, string(raw), "https://a.example/hooks")
 	assert.NotContains(t, string(raw), base64.StdEncoding.EncodeToString([]byte(created.Secret))[:20])
 	assert.NotContains(t, string(raw), created.Secret)
 }

@@ -26,7 +26,7 @@ func TestIDsThatOpenTransactionsHoldDelayNoOtherEmit(t *testing.T) {
 					var waiting []webhook.Event
 					for i := range held {
 						tx := beginSQL(t, h)
-						defer func() { _ = tx.rollback() }() // when the test fails
+						t.Cleanup(func() { _ = tx.rollback() }) // when the test fails
 						waiting = append(waiting, acme.event(fmt.Sprint("held", i), "1"))
 						_, err := api.EmitTx(t.Context(), h.store.Tx(tx), waiting[i])
 						require.NoError(t, err)
