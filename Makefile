@@ -45,12 +45,12 @@ vet: ## Run go vet in every module
 
 test: ## Test every module; needs only Go and make
 	$(call heading,every module without cgo)
-	$(call each,CGO_ENABLED=0 $(GO) test -shuffle=on ./...)
+	$(call each,CGO_ENABLED=0 $(GO) test -shuffle=on -timeout 30m ./...)
 
 # SQLite in Go is C that a program translated: the detector would make it ten times slower and could say nothing of our code.
 race: ## Test every module with the race detector; needs a C compiler
 	$(call heading,every module with the race detector)
-	$(call each,CGO_ENABLED=1 $(GO) test -race '-gcflags=modernc.org/...=-race=false' -shuffle=on ./...)
+	$(call each,CGO_ENABLED=1 $(GO) test -race '-gcflags=modernc.org/...=-race=false' -shuffle=on -timeout 30m ./...)
 
 bench: ## Run the benchmarks, then ./bench (BENCH='its arguments')
 	$(call heading,benchmarks of the published module then ./bench)

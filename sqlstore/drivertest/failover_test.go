@@ -167,7 +167,7 @@ func (f *failover) settles() {
 }
 
 func TestAFailoverToASynchronousStandbyLosesNothing(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	t.Parallel()
 	f := newFailover(t, true, 4)
 	f.losesNothing(50)
@@ -187,7 +187,7 @@ func (f *failover) losesNothing(n int64) {
 
 // An asynchronous standby has not all that was acknowledged. What it has is delivered, and the processes forget the rest.
 func TestAFailoverToAnAsynchronousStandbyLosesWhatItDidNotHave(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	t.Parallel()
 	f := newFailover(t, false, 4)
 	f.losesAWindow(50)

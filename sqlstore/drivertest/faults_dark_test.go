@@ -116,7 +116,7 @@ func claimsBoth(s *scene, _ []webhook.Leased) bool {
 
 // A machine that vanishes closes no connection. Its transactions must not hold their locks until the server's TCP finds out.
 func TestWhatAVanishedMachineHoldsIsFreeAfterFifteenSeconds(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	eachServer(t, func(t *testing.T, d database) {
 		for name, dark := range darknesses {
 			t.Run(name, func(t *testing.T) {

@@ -54,7 +54,7 @@ func (s *lagStore) lap() (stored int, worst time.Duration) {
 
 // One tenant's endpoint fails, and somebody holds its status row. Another tenant's events go on.
 func TestAHeldStatusRowHoldsUpNoOtherEndpoint(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	eachServer(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		store := &lagStore{Store: d.store(t, dsn, sqlstore.Options{}), endpoint: "well"}

@@ -116,7 +116,7 @@ func onPurpose(method string, p *plan, table string) bool {
 }
 
 func TestEveryStatementFindsItsRowsByAnIndex(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	each(t, func(t *testing.T, d database) {
 		for _, variant := range []string{"analyzed", "never analyzed"} {
 			t.Run(variant, func(t *testing.T) {

@@ -77,6 +77,7 @@ func (d database) holdStrangers(t *testing.T, dsn string) {
 // Rows of others may be locked for as long as their transactions are open. A statement that reads a whole table, because
 // that is small, or because it is given keys of a large part of it, waits for all of them.
 func TestNoStatementWaitsForRowsOfOthers(t *testing.T) {
+	onlyInCI(t)
 	for _, strangers := range []int{0, 1, 6, 100_000} {
 		t.Run(fmt.Sprint(strangers), func(t *testing.T) {
 			if strangers > 6 {
