@@ -151,7 +151,7 @@ func TestNoLeaseOfOthersIsTakenBeforeTheStoresClockWasRead(t *testing.T) {
 			go func() { done <- d.Run(ctx) }()
 			return func() {
 				cancel()
-				<-done // an error: requests are cut
+				<-done //nolint:errcheck // requests are cut
 			}
 		}
 		d, err := webhook.New(shared, webhook.Config{Logger: quiet})
