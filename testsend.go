@@ -61,8 +61,7 @@ func (t *tests) end(key EndpointKey) {
 }
 
 // Test sends the profile's test event to an endpoint, whatever it is subscribed to and whether or not it is active, unless the
-// operator has suspended it, in the
-// caller's goroutine, on a connection of its own. It goes through the same encoding, signing and address checks as any
+// operator has suspended it. It runs in the caller's goroutine, on a connection of its own. It goes through the same encoding, signing and address checks as any
 // delivery, is logged as an event, a delivery and an attempt, which say that they are tests, is never retried, and has no effect on the endpoint's health. It
 // needs no Run. If the receiver cannot be reached (ClassDNS, ClassRefused, ClassBlocked), Test takes two seconds, or a multiple
 // of it, so that its time does not tell why. An endpoint that does not answer well is not an error: Attempt says what came.
