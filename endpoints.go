@@ -11,12 +11,6 @@ import (
 	"time"
 )
 
-// Limits of rotation.
-const (
-	maxOverlap     = 30 * 24 * time.Hour
-	updateAttempts = 5 // of a change that does not depend on what else changed
-)
-
 // CreateEndpoint registers an endpoint. URL and Events are required; ID, Secret, State (active or paused), Profile and the rest
 // are optional. It returns the endpoint as stored, with its Secret: the one time that it is shown. To show it to the customer,
 // write string(endpoint.Secret); it is redacted in JSON.
@@ -429,91 +423,6 @@ func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int
 	s.d.emptyLane(key)
 	s.d.pruneSoon()
 	return nil
-}
-
-// RotateSecret gives an endpoint a new signing secret and returns it. Requests carry signatures with the new one and
-// the one before for overlap, 0 to 30 days; then the one before expires. Older ones keep the expiry of their own rotation,
-// except that an overlap of 0 ends all of them now. An endpoint has at most 10 live secrets: an ErrInvalid otherwise.
-func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duration) (Endpoint, error) {
-	if err := checkRange("overlap", overlap, 0, maxOverlap); err != nil {
-		return Endpoint{}, err
-	}
-	return s.changeSecrets(ctx, id, true, func(e *Endpoint, now time.Time) error {
-		live := liveUntil(e.Secrets, now, now.Add(overlap))
-		if len(live) >= maxSecrets {
-			return &FieldError{
-				"Endpoint.Secrets", fmt.Sprintf("cannot get another: %d are live, the limit", len(live)),
-				"wait until one expires, call RetireSecrets, or rotate with an overlap of 0",
-			}
-		}
-		profile := s.d.profiles[e.Profile]
-		if profile == nil {
-			return &FieldError{"Endpoint.Profile", fmt.Sprintf("is unknown: %q", e.Profile), "register it in Config.Profiles"}
-		}
-		e.Secret = ""
-		if err := profile.issue(e); err != nil {
-			return err
-		}
-		if err := s.d.checkSecrets(profile, e, []Secret{e.Secret}); err != nil {
-			return err
-		}
-		e.Secrets = append([]EndpointSecret{secretSince(e.Secret, now)}, live...)
-		e.Secret = ""
-		return nil
-	})
-}
-
-// RetireSecrets ends the overlap of a rotation: only the newest secret stays. The answer carries no secret.
-func (s Scope) RetireSecrets(ctx context.Context, id string) (Endpoint, error) {
-	return s.changeSecrets(ctx, id, false, func(e *Endpoint, _ time.Time) error {
-		e.Secrets = e.Secrets[:1:1]
-		return nil
-	})
-}
-
-// liveUntil returns the secrets that are live after now: the newest expires at end, and the older
-// ones keep their expiry. If end is now there are none.
-func liveUntil(secrets []EndpointSecret, now, end time.Time) []EndpointSecret {
-	if !end.After(now) {
-		return nil
-	}
-	var live []EndpointSecret
-	for _, old := range secrets {
-		if old.ExpiresAt.IsZero() {
-			old.ExpiresAt = end
-		}
-		if old.ExpiresAt.After(now) {
-			live = append(live, old)
-		}
-	}
-	return live
-}
-
-// changeSecrets applies a change that does not depend on what else changes meanwhile. Secrets that cannot be opened do not stand in its
-// way: rotating is how an endpoint recovers from a lost key.
-func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change func(*Endpoint, time.Time) error) (Endpoint, error) {
-	if err := s.d.time.keepUp(ctx); err != nil {
-		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
-	}
-	for try := 1; ; try++ {
-		e, err := s.stored(ctx, id)
-		if err != nil {
-			return Endpoint{}, err
-		}
-		tag := urlTag(e.URL)
-		setDefault(&tag, newURLTag())
-		e, _ = s.d.sealer.open(ctx, e, s.d.now())
-		if err := change(&e, s.d.now()); err != nil {
-			return Endpoint{}, err
-		}
-		updated, err := s.update(ctx, e, tag, isNew)
-		if err == nil {
-			return updated, nil
-		}
-		if !errors.Is(err, ErrConflict) || try == updateAttempts {
-			return Endpoint{}, err
-		}
-	}
 }
 
 // opened returns a stored endpoint as its owner may see it.
