@@ -44,10 +44,16 @@ func (c *call) createEndpoint() error {
 		return err
 	}
 	e, err = c.scope().CreateEndpoint(c.r.Context(), e)
+	if e.ID != "" { // also when it is unknown whether it was created
+		c.w.Header().Set("Location", location(c.r)+"/"+url.PathEscape(e.ID))
+	}
+	if err != nil && e.ID != "" {
+		return withCure(c.unavailable(err), "The endpoint may exist all the same. GET the path in the header Location: if that is a 404, "+
+			"send this request again; otherwise rotate the endpoint's secret to get one.")
+	}
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", location(c.r)+"/"+url.PathEscape(e.ID))
 	return c.answerNewSecret(http.StatusCreated, &e)
 }
 
