@@ -45,8 +45,11 @@ func (t *tx) eraseEvents(tenant string) (more bool, err error) {
 		return false, err
 	}
 	if len(hidden) > 0 {
-		_, err := t.takeApart(hidden, deliveriesOfRemovals, pruneWork, pruneAttempts)
-		return true, err
+		done, err := t.takeDown(hidden, takedown{deliveriesOfRemovals, attemptsOf, bodiesOf, pruneWork, pruneAttempts})
+		if err != nil {
+			return false, err
+		}
+		return true, t.execAll(deleteRemovals, uids(done.gone))
 	}
 	list, err := t.uidsOf(eventsOfTenant, nil, text(tenant), num(removalsAtOnce))
 	if err != nil || len(list) == 0 {

@@ -225,10 +225,11 @@ var mysql = dialect{
 			STRAIGHT_JOIN {events} e FORCE INDEX (PRIMARY) ON e.uid = v.uid LOCK IN SHARE MODE`,
 		openEvents: `SELECT DISTINCT event_uid FROM {queue} WHERE event_uid IN ({keys})
 			UNION SELECT event_uid FROM {outbox} WHERE event_uid IN ({keys})`,
-		deleteDeliveriesOf: `DELETE d FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid`,
-		deleteAttemptsOf:   `DELETE a FROM {v uid uuid} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY) ON a.event_uid = v.uid`,
-		deleteBodiesOf:     `DELETE b FROM {v uid uuid} STRAIGHT_JOIN {bodies} b FORCE INDEX (PRIMARY) ON b.event_uid = v.uid`,
-		deleteOutboxOf:     `DELETE o FROM {v uid uuid} STRAIGHT_JOIN {outbox} o FORCE INDEX (PRIMARY) ON o.event_uid = v.uid`,
+		freeAttempts: `SELECT a.event_uid, a.endpoint_id, a.lease_no FROM {v event_uid uuid, endpoint_id text, lease_no int} STRAIGHT_JOIN {attempts} a
+			FORCE INDEX (PRIMARY) ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no FOR UPDATE SKIP LOCKED`,
+		freeBodies: `SELECT b.event_uid, b.endpoint_id, b.lease_no FROM {v event_uid uuid, endpoint_id text, lease_no int} STRAIGHT_JOIN {bodies} b
+			FORCE INDEX (PRIMARY) ON b.event_uid = v.event_uid AND b.endpoint_id = v.endpoint_id AND b.lease_no = v.lease_no FOR UPDATE SKIP LOCKED`,
+		deleteOutboxOf: `DELETE o FROM {v uid uuid} STRAIGHT_JOIN {outbox} o FORCE INDEX (PRIMARY) ON o.event_uid = v.uid`,
 		deleteAttempts: `DELETE a FROM {v event_uid uuid, endpoint_id text, lease_no int} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY)
 			ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no`,
 		deleteBodies: `DELETE b FROM {v event_uid uuid, endpoint_id text, lease_no int} STRAIGHT_JOIN {bodies} b FORCE INDEX (PRIMARY)
@@ -236,8 +237,15 @@ var mysql = dialect{
 		insertRemovals: `INSERT INTO {removals} (event_uid, tenant) VALUES {tuples}`,
 		freeDeliveriesOf: `SELECT d.event_uid, d.endpoint_id FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid LIMIT $1
 			FOR UPDATE SKIP LOCKED`,
+		freeAttemptsOf: `SELECT a.event_uid, a.endpoint_id, a.lease_no FROM {v uid uuid} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY) ON a.event_uid = v.uid LIMIT $1
+			FOR UPDATE SKIP LOCKED`,
+		freeBodiesOf: `SELECT b.event_uid, b.endpoint_id, b.lease_no FROM {v uid uuid} STRAIGHT_JOIN {bodies} b FORCE INDEX (PRIMARY) ON b.event_uid = v.uid LIMIT $1
+			FOR UPDATE SKIP LOCKED`,
 		deliveriesOfRemovals: `SELECT d.event_uid, d.endpoint_id FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid LIMIT $1`,
 		withDeliveries:       `SELECT DISTINCT v.uid FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid`,
+		withAttempts:         `SELECT DISTINCT v.uid FROM {v uid uuid} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY) ON a.event_uid = v.uid`,
+		withBodies:           `SELECT DISTINCT v.uid FROM {v uid uuid} STRAIGHT_JOIN {bodies} b FORCE INDEX (PRIMARY) ON b.event_uid = v.uid`,
+		bodiesOf:             `SELECT b.event_uid, b.endpoint_id, b.lease_no FROM {v uid uuid} STRAIGHT_JOIN {bodies} b FORCE INDEX (PRIMARY) ON b.event_uid = v.uid LIMIT $1`,
 		attemptsOf:           `SELECT a.event_uid, a.endpoint_id, a.lease_no FROM {v uid uuid} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY) ON a.event_uid = v.uid LIMIT $1`,
 		queueOf:              `SELECT q.event_uid, q.endpoint_id FROM {v uid uuid} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY) ON q.event_uid = v.uid LIMIT $1`,
 		deleteRemovals:       `DELETE r FROM {v uid uuid} STRAIGHT_JOIN {removals} r FORCE INDEX (PRIMARY) ON r.event_uid = v.uid`,
@@ -245,5 +253,9 @@ var mysql = dialect{
 			ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id SET d.pruned = d.pruned + v.pruned`,
 		eventsOfTenant: mysqlPatience + `SELECT` + mysqlHint + `uid FROM {events} FORCE INDEX (events_tenant_uid)
 			WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
+		freeVersions: `SELECT r.ref, r.version FROM {v ref uuid, version int}
+			STRAIGHT_JOIN {versions} r FORCE INDEX (PRIMARY) ON r.ref = v.ref AND r.version = v.version FOR UPDATE SKIP LOCKED`,
+		dropVersions: `DELETE r FROM {v ref uuid, version int} STRAIGHT_JOIN {versions} r FORCE INDEX (PRIMARY)
+			ON r.ref = v.ref AND r.version = v.version`,
 	},
 }

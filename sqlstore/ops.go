@@ -125,23 +125,28 @@ const (
 	openEvents
 	countDeliveries
 	countAttempts
-	deleteDeliveriesOf
-	deleteAttemptsOf
-	deleteBodiesOf
+	freeAttempts // that no other transaction holds
+	freeBodies   // likewise
 	deleteAttempts
 	deleteBodies
 	insertRemovals
 	freeRemovals
 	removalsOfTenant
-	freeDeliveriesOf
+	freeDeliveriesOf // that no other transaction holds
+	freeAttemptsOf   // likewise
+	freeBodiesOf     // likewise
 	deliveriesOfRemovals
-	withDeliveries
 	attemptsOf
+	bodiesOf
+	withDeliveries
+	withAttempts
+	withBodies
 	deleteRemovals
 	addPruned
 	oldVersions
 	oldestOfLane
-	deleteVersion
+	freeVersions // that no other transaction holds
+	dropVersions
 	eventsOfTenant
 	refsOfTenant
 	queueOf
@@ -219,10 +224,9 @@ var everywhere = map[op]string{
 	oldBodies:        `SELECT event_uid, endpoint_id, lease_no FROM {bodies} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,
 	countDeliveries:  `SELECT event_uid, count(*) FROM (SELECT event_uid FROM {deliveries} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) counted GROUP BY event_uid`,
 	countAttempts:    `SELECT event_uid, count(*) FROM (SELECT event_uid FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) counted GROUP BY event_uid`,
-	freeRemovals:     `SELECT event_uid FROM {removals} ORDER BY event_uid LIMIT $1 FOR UPDATE SKIP LOCKED`,
+	freeRemovals:     `SELECT event_uid FROM {removals} WHERE event_uid > $1 ORDER BY event_uid LIMIT $2 FOR UPDATE SKIP LOCKED`,
 	removalsOfTenant: `SELECT event_uid FROM {removals} WHERE tenant = $1 ORDER BY event_uid LIMIT $2 FOR UPDATE`,
 	oldVersions:      `SELECT ref, version, superseded_at FROM {versions} WHERE ref >= $1 AND (ref > $1 OR version > $2) ORDER BY ref, version LIMIT $3`,
-	deleteVersion:    `DELETE FROM {versions} WHERE ref = $1 AND version = $2`,
 	eventsOfTenant:   `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
 	refsOfTenant:     `SELECT ref FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
 	oldestOfLane:     `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,

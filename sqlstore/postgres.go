@@ -247,10 +247,13 @@ var postgres = dialect{
 		openEvents: `SELECT v.uid FROM {v uid uuid} CROSS JOIN LATERAL (
 			(SELECT 1 FROM {queue} q WHERE q.event_uid = v.uid LIMIT 1)
 			UNION ALL (SELECT 1 FROM {outbox} o WHERE o.event_uid = v.uid LIMIT 1)) x`,
-		deleteDeliveriesOf: `DELETE FROM {deliveries} d USING {v uid uuid} WHERE d.event_uid = v.uid`,
-		deleteAttemptsOf:   `DELETE FROM {attempts} a USING {v uid uuid} WHERE a.event_uid = v.uid`,
-		deleteBodiesOf:     `DELETE FROM {bodies} b USING {v uid uuid} WHERE b.event_uid = v.uid`,
-		deleteOutboxOf:     `DELETE FROM {outbox} o USING {v uid uuid} WHERE o.event_uid = v.uid`,
+		freeAttempts: `SELECT a.event_uid, a.endpoint_id, a.lease_no FROM {v event_uid uuid, endpoint_id text, lease_no int}
+			JOIN {attempts} a ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no
+			FOR UPDATE OF a SKIP LOCKED`,
+		freeBodies: `SELECT b.event_uid, b.endpoint_id, b.lease_no FROM {v event_uid uuid, endpoint_id text, lease_no int}
+			JOIN {bodies} b ON b.event_uid = v.event_uid AND b.endpoint_id = v.endpoint_id AND b.lease_no = v.lease_no
+			FOR UPDATE OF b SKIP LOCKED`,
+		deleteOutboxOf: `DELETE FROM {outbox} o USING {v uid uuid} WHERE o.event_uid = v.uid`,
 		deleteAttempts: `DELETE FROM {attempts} a USING {v event_uid uuid, endpoint_id text, lease_no int}
 			WHERE a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no`,
 		deleteBodies: `DELETE FROM {bodies} b USING {v event_uid uuid, endpoint_id text, lease_no int}
@@ -258,13 +261,23 @@ var postgres = dialect{
 		insertRemovals: `INSERT INTO {removals} (event_uid, tenant) SELECT event_uid, tenant FROM {v event_uid uuid, tenant text}`,
 		freeDeliveriesOf: `SELECT d.event_uid, d.endpoint_id FROM {v uid uuid} JOIN {deliveries} d ON d.event_uid = v.uid LIMIT $1
 			FOR UPDATE OF d SKIP LOCKED`,
+		freeAttemptsOf: `SELECT a.event_uid, a.endpoint_id, a.lease_no FROM {v uid uuid} JOIN {attempts} a ON a.event_uid = v.uid LIMIT $1
+			FOR UPDATE OF a SKIP LOCKED`,
+		freeBodiesOf: `SELECT b.event_uid, b.endpoint_id, b.lease_no FROM {v uid uuid} JOIN {bodies} b ON b.event_uid = v.uid LIMIT $1
+			FOR UPDATE OF b SKIP LOCKED`,
 		deliveriesOfRemovals: `SELECT d.event_uid, d.endpoint_id FROM {v uid uuid} JOIN {deliveries} d ON d.event_uid = v.uid LIMIT $1`,
 		withDeliveries:       `SELECT v.uid FROM {v uid uuid} CROSS JOIN LATERAL (SELECT 1 FROM {deliveries} d WHERE d.event_uid = v.uid LIMIT 1) x`,
+		withAttempts:         `SELECT v.uid FROM {v uid uuid} CROSS JOIN LATERAL (SELECT 1 FROM {attempts} a WHERE a.event_uid = v.uid LIMIT 1) x`,
+		withBodies:           `SELECT v.uid FROM {v uid uuid} CROSS JOIN LATERAL (SELECT 1 FROM {bodies} b WHERE b.event_uid = v.uid LIMIT 1) x`,
+		bodiesOf:             `SELECT b.event_uid, b.endpoint_id, b.lease_no FROM {v uid uuid} JOIN {bodies} b ON b.event_uid = v.uid LIMIT $1`,
 		attemptsOf:           `SELECT a.event_uid, a.endpoint_id, a.lease_no FROM {v uid uuid} JOIN {attempts} a ON a.event_uid = v.uid LIMIT $1`,
 		queueOf:              `SELECT q.event_uid, q.endpoint_id FROM {v uid uuid} JOIN {queue} q ON q.event_uid = v.uid LIMIT $1`,
 		deleteRemovals:       `DELETE FROM {removals} r USING {v uid uuid} WHERE r.event_uid = v.uid`,
 		addPruned: `UPDATE {deliveries} d SET pruned = d.pruned + v.pruned FROM {v event_uid uuid, endpoint_id text, pruned int}
 			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
+		freeVersions: `SELECT r.ref, r.version FROM {v ref uuid, version int}
+			JOIN {versions} r ON r.ref = v.ref AND r.version = v.version FOR UPDATE OF r SKIP LOCKED`,
+		dropVersions: `DELETE FROM {versions} r USING {v ref uuid, version int} WHERE r.ref = v.ref AND r.version = v.version`,
 	},
 }
 

@@ -57,6 +57,7 @@ type sweepPass struct {
 	lane    uuid.UUID // that was visited last
 	version int64     // of the endpoint whose versions were looked at last
 	ref     uuid.UUID
+	removal uuid.UUID // hidden event that was looked at last
 	stage   int
 	began   time.Time
 }
@@ -70,6 +71,8 @@ const (
 
 // Prune implements [webhook.Store]. It does nothing while another process prunes, or took a step less than
 // pruneAlone ago, unless this store has disabled or deleted an endpoint since its own last step.
+//
+// It waits for no row that another transaction holds. The rows that depend on it stay for a later call.
 func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (more bool, err error) {
 	stopped := s.stopped.Swap(false)
 	s.mu.Lock()
@@ -222,6 +225,7 @@ func (p *pruning) lower(u uuid.UUID) {
 
 // forgetVersions removes earlier versions of endpoints that no unfinished delivery was made under, and reports whether all have
 // been looked at. Deliveries are made under the version that is present, so only those that are older than its end can need it.
+// A version that another transaction holds is left for the next round.
 func (p *pruning) forgetVersions() (done bool, err error) {
 	type version struct {
 		ref   uuid.UUID
@@ -237,7 +241,7 @@ func (p *pruning) forgetVersions() (done bool, err error) {
 	}, uid(p.pass.ref), num(p.pass.version), num(pruneWork)); err != nil {
 		return false, err
 	}
-	oldest := make(map[uuid.UUID]uuid.UUID)
+	oldest, needless := make(map[uuid.UUID]uuid.UUID), newTable(0, 2)
 	for _, v := range list {
 		p.pass.ref, p.pass.version = v.ref, v.no
 		if v.ended+versionSlack.Microseconds() > micros(p.now) {
@@ -252,10 +256,17 @@ func (p *pruning) forgetVersions() (done bool, err error) {
 			oldest[v.ref] = first
 		}
 		if first == lastID || createdAt(first) > v.ended+versionSlack.Microseconds() {
-			if _, err := p.exec(deleteVersion, uid(v.ref), num(v.no)); err != nil {
-				return false, err
-			}
+			needless.add(uid(v.ref), num(v.no))
 		}
 	}
-	return len(list) < pruneWork, nil
+	free := newTable(needless.len(), 2)
+	if err := p.query(freeVersions, needless, func(r *sql.Rows) error {
+		var v version
+		err := r.Scan((*id)(&v.ref), &v.no)
+		free.add(uid(v.ref), num(v.no))
+		return err
+	}); err != nil {
+		return false, err
+	}
+	return len(list) < pruneWork, p.execAll(dropVersions, free)
 }

@@ -27,66 +27,125 @@ func (t *tx) hide(list []uuid.UUID) error {
 	return t.execEach(batch{insertRemovals, rows}, batch{deleteEvents, uids(list)})
 }
 
-// takeApart removes the rest of hidden events, and returns how many rows that were. It
-// reads the keys of at most so many deliveries and attempts with these statements.
+// A takedown says how the rows that belong to events are found, and how many at once.
+type takedown struct {
+	deliveries, attempts, bodies op
+	most, mostAttempts           int
+}
+
+// A takenDown reports on a takedown.
+type takenDown struct {
+	rows int         // that were removed
+	more bool        // the bounds were reached
+	gone []uuid.UUID // events of which nothing is left; none if there is more
+}
+
+// takeDown removes the rows that belong to events, except for the events themselves.
 //
 // The deliveries go first: who logs a late attempt holds its delivery, so no more
 // attempts come after them.
-func (t *tx) takeApart(list []uuid.UUID, deliveries op, mostDeliveries, mostAttempts int) (rows int, err error) {
+func (t *tx) takeDown(list []uuid.UUID, how takedown) (done takenDown, err error) {
 	if len(list) == 0 {
-		return 0, nil
+		return done, nil
 	}
 	var ended []rowKey
-	if err := t.query(deliveries, uids(list), func(r *sql.Rows) error {
+	if err := t.query(how.deliveries, uids(list), func(r *sql.Rows) error {
 		var k rowKey
 		err := r.Scan((*id)(&k.uid), &k.endpoint)
 		ended = append(ended, k)
 		return err
-	}, num(mostDeliveries)); err != nil {
-		return 0, err
+	}, num(how.most)); err != nil {
+		return done, err
 	}
 	slices.SortFunc(ended, rowKey.compare)
 	if err := t.execAll(deleteDeliveries, keys(ended, func(k *rowKey) rowKey { return *k })); err != nil {
-		return 0, err
+		return done, err
 	}
-	if len(ended) == mostDeliveries {
-		return len(ended), nil
+	done.rows = len(ended)
+	if done.more = len(ended) >= how.most; done.more {
+		return done, nil
 	}
-	left, err := t.uidsOf(withDeliveries, uids(list))
-	if err != nil {
-		return 0, err
+	if list, err = t.without(withDeliveries, list); err != nil || len(list) == 0 {
+		return done, err
 	}
-	list = slices.DeleteFunc(slices.Clone(list), func(u uuid.UUID) bool { return slices.Contains(left, u) })
-	if len(list) == 0 {
-		return len(ended), nil
+	for _, log := range []struct{ find, remove op }{{how.bodies, deleteBodies}, {how.attempts, deleteAttempts}} {
+		logged, err := t.attemptKeys(log.find, uids(list), num(how.mostAttempts))
+		if err != nil {
+			return done, err
+		}
+		if err := t.execAll(log.remove, logTable(logged)); err != nil {
+			return done, err
+		}
+		done.rows += len(logged)
+		if done.more = len(logged) >= how.mostAttempts; done.more {
+			return done, nil
+		}
 	}
-	logged := newTable(0, 3)
-	if err := t.query(attemptsOf, uids(list), func(r *sql.Rows) error {
+	if list, err = t.without(withBodies, list); err == nil && len(list) > 0 {
+		list, err = t.without(withAttempts, list)
+	}
+	done.gone = list
+	return done, err
+}
+
+// without returns those of the events that a statement does not find.
+func (t *tx) without(o op, list []uuid.UUID) ([]uuid.UUID, error) {
+	found, err := t.uidsOf(o, uids(list))
+	return except(list, found), err
+}
+
+// except returns a list without those of another.
+func except(list, other []uuid.UUID) []uuid.UUID {
+	others := make(map[uuid.UUID]bool, len(other))
+	for _, u := range other {
+		others[u] = true
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(u uuid.UUID) bool { return others[u] })
+}
+
+// attemptKeys reads keys of attempts, or of their bodies.
+func (t *tx) attemptKeys(o op, rows *table, scalars ...cell) (list []attemptKey, err error) {
+	err = t.query(o, rows, func(r *sql.Rows) error {
 		var k attemptKey
 		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo)
-		logged.add(k.cells()...)
+		list = append(list, k)
 		return err
-	}, num(mostAttempts)); err != nil {
-		return 0, err
+	}, scalars...)
+	return list, err
+}
+
+func logTable(list []attemptKey) *table {
+	rows := newTable(len(list), 3)
+	for i := range list {
+		rows.add(list[i].cells()...)
 	}
-	if err := t.execEach(batch{deleteBodies, logged}, batch{deleteAttempts, logged}); err != nil {
-		return 0, err
-	}
-	rows = len(ended) + logged.len()
-	if logged.len() == mostAttempts {
-		return rows, nil
-	}
-	return rows + len(list), t.execAll(deleteRemovals, uids(list))
+	return rows
+}
+
+// free takes down the rows that no other transaction holds.
+func (p *pruning) free() takedown {
+	return takedown{freeDeliveriesOf, freeAttemptsOf, freeBodiesOf, p.atMost(pruneWork), p.atMost(pruneAttempts)}
 }
 
 // takeApart goes on with the removal of hidden events, and returns how many rows it has
-// removed. It passes over those that another transaction holds.
+// removed or looked at. It passes over what another transaction holds.
 func (p *pruning) takeApart() (rows int, err error) {
-	list, err := p.uidsOf(freeRemovals, nil, num(removalsAtOnce))
+	list, err := p.uidsOf(freeRemovals, nil, uid(p.pass.removal), num(removalsAtOnce))
 	if err != nil {
 		return 0, err
 	}
-	return p.tx.takeApart(list, freeDeliveriesOf, p.atMost(pruneWork), p.atMost(pruneAttempts))
+	if len(list) == 0 {
+		p.pass.removal = zeroID
+		return 0, nil
+	}
+	done, err := p.takeDown(list, p.free())
+	if err != nil {
+		return 0, err
+	}
+	if !done.more { // the rest of them is held
+		p.pass.removal = list[len(list)-1]
+	}
+	return done.rows + len(list), p.execAll(deleteRemovals, uids(done.gone))
 }
 
 // uidsOf reads a list of UIDs.

@@ -82,17 +82,15 @@ func (p *pruning) fitting(list []uuid.UUID) (n, rows int, err error) {
 func (p *pruning) sweepLogs(kind int, before time.Time) (rows int, err error) {
 	o := map[int]op{sweepAttempts: oldAttempts, sweepBodies: oldBodies}[kind]
 	most := p.atMost(pruneWork)
-	var list []attemptKey
-	var events []uuid.UUID
-	if err := p.query(o, nil, func(r *sql.Rows) error {
-		var k attemptKey
-		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo)
-		list, events = append(list, k), append(events, k.uid)
-		return err
-	}, uid(p.swept[kind]), untilTime(before), num(most)); err != nil || len(list) == 0 {
+	list, err := p.attemptKeys(o, nil, uid(p.swept[kind]), untilTime(before), num(most))
+	if err != nil || len(list) == 0 {
 		return 0, err
 	}
-	events = slices.Compact(events)
+	events := make([]uuid.UUID, len(list))
+	for i := range list {
+		events[i] = list[i].uid
+	}
+	rows, events = len(list), slices.Compact(events)
 	old, err := p.closed(events, micros(before))
 	if err != nil {
 		return 0, err
@@ -102,21 +100,91 @@ func (p *pruning) sweepLogs(kind int, before time.Time) (rows int, err error) {
 	if len(list) == most && slices.Contains(old, last) {
 		p.swept[kind] = last // it may have more
 	}
-	keys, pruned := newTable(len(list), 3), newTable(0, 3)
-	removed := make(map[rowKey]int)
-	for _, k := range list {
-		if _, isOld := slices.BinarySearchFunc(old, k.uid, byRef); isOld {
-			keys.add(k.cells()...)
-			removed[k.rowKey]++
-		}
+	list = slices.DeleteFunc(list, func(k attemptKey) bool {
+		_, isOld := slices.BinarySearchFunc(old, k.uid, byRef)
+		return !isOld
+	})
+	removed, err := p.removeLogs(kind, list)
+	if err != nil {
+		return 0, err
 	}
+	if !removed[last] { // others hold all of it that could be seen
+		p.swept[kind] = after(last)
+	}
+	return rows, nil
+}
+
+// removeLogs removes attempts with their bodies, or bodies alone, and returns the events
+// that they belonged to. It leaves an attempt if another transaction holds its row, its
+// body, or the delivery, which counts the attempts that are gone.
+func (p *pruning) removeLogs(kind int, list []attemptKey) (removed map[uuid.UUID]bool, err error) {
+	removed = make(map[uuid.UUID]bool)
 	if kind == sweepBodies {
-		return len(list), p.execAll(deleteBodies, keys)
+		list, err = p.attemptKeys(freeBodies, logTable(list))
+		for _, k := range list {
+			removed[k.uid] = true
+		}
+		if err != nil {
+			return nil, err
+		}
+		return removed, p.execAll(deleteBodies, logTable(list))
 	}
-	for k, n := range removed {
+	if list, err = p.freeLogs(list); err != nil {
+		return nil, err
+	}
+	counts, pruned := make(map[rowKey]int), newTable(0, 3)
+	for _, k := range list {
+		removed[k.uid] = true
+		counts[k.rowKey]++
+	}
+	for k, n := range counts {
 		pruned.add(append(k.cells(), num(n))...)
 	}
-	return len(list), p.execEach(batch{addPruned, pruned}, batch{deleteBodies, keys}, batch{deleteAttempts, keys})
+	return removed, p.execEach(batch{addPruned, pruned}, batch{deleteAttempts, logTable(list)})
+}
+
+// freeLogs locks attempts and their deliveries, removes the bodies, and returns the
+// attempts that may go too.
+func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
+	list, err := p.attemptKeys(freeAttempts, logTable(list))
+	if err != nil {
+		return nil, err
+	}
+	free := make(map[rowKey]bool)
+	for _, k := range list {
+		free[k.rowKey] = false
+	}
+	rows := newTable(len(free), 2)
+	for k := range free {
+		rows.add(k.cells()...)
+	}
+	if err := p.query(lockFreeDeliveries, rows, func(r *sql.Rows) error {
+		var f finished
+		err := f.scan(r)
+		free[f.rowKey] = true
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(k attemptKey) bool { return !free[k.rowKey] })
+	bodies, err := p.attemptKeys(freeBodies, logTable(list))
+	if err != nil {
+		return nil, err
+	}
+	if err := p.execAll(deleteBodies, logTable(bodies)); err != nil {
+		return nil, err
+	}
+	held := make(map[attemptKey]bool)
+	err = p.query(bodySizes, logTable(list), func(r *sql.Rows) error {
+		var (
+			k    attemptKey
+			size int
+		)
+		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &size)
+		held[k] = true
+		return err
+	})
+	return slices.DeleteFunc(list, func(k attemptKey) bool { return held[k] }), err
 }
 
 // closed locks events and returns those that are older than a time and have nothing unfinished.
@@ -147,10 +215,17 @@ func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 	return slices.DeleteFunc(slices.Clone(list), func(u uuid.UUID) bool { return !locked[u] }), nil
 }
 
-// removeEvents removes events with all that belongs to them. Who logs a late attempt holds its delivery, so these go first.
-func (t *tx) removeEvents(list []uuid.UUID) error {
-	rows := uids(list)
-	return t.execEach(
-		batch{deleteDeliveriesOf, rows}, batch{deleteAttemptsOf, rows}, batch{deleteBodiesOf, rows}, batch{deleteEvents, rows},
-	)
+// removeEvents removes events, which are locked, with all that belongs to them. Those of
+// which another transaction holds a row are hidden, and the row goes when it is free.
+func (p *pruning) removeEvents(list []uuid.UUID) error {
+	done, err := p.takeDown(list, p.free())
+	if err != nil {
+		return err
+	}
+	if err := p.execAll(deleteEvents, uids(done.gone)); err != nil {
+		return err
+	}
+	rest := except(list, done.gone)
+	p.hidden = p.hidden || len(rest) > 0
+	return p.hide(rest)
 }
