@@ -16,6 +16,9 @@ import (
 // context, or fails. It reads again every 30 seconds, at once when a process resumes after its machine was suspended or when
 // leases were lost, and up to once a second after the clock has moved against the process's own.
 //
+// The [Publisher] of a transaction may be a Clock too. [Dispatcher.EmitTx] then reads the time through the transaction
+// where it would otherwise ask the Store, which may have no other connection.
+//
 // The clock itself must not step. After a step of minutes, such as a failover to a server whose clock is off, deliveries are
 // sent twice: until they have read the clock again, processes take each other's leases. After a step back, whatever is leased
 // or due waits for as long as the step.
@@ -42,7 +45,7 @@ type storeTime struct {
 	reading atomic.Pointer[reading]
 	age     atomic.Int64 // how old it may become, in nanoseconds
 
-	mu    sync.Mutex
+	mu    sync.Mutex // also of writing reading and age
 	under *clockCall // the reading under way; nil for none
 	tried time.Time  // when the last one began
 }
@@ -120,6 +123,35 @@ func (s *storeTime) keepUp(ctx context.Context) error {
 	return nil
 }
 
+// keepUpIn is keepUp for a caller that has a transaction, and reads the clock through it if it can.
+func (s *storeTime) keepUpIn(ctx context.Context, tx Publisher) error {
+	clock, ok := tx.(Clock)
+	if _, isStore := tx.(Store); s.clock == nil || !ok || isStore {
+		return s.keepUp(ctx)
+	}
+	known := s.isKnown()
+	if known && (!s.isOld() || !s.takeTurn()) {
+		return nil
+	}
+	// No limit of its own bounds the statement: if it ended one, the driver would break the transaction.
+	err := s.take(known, func() (*reading, error) { return s.readOnce(ctx, clock) })
+	if known {
+		return nil
+	}
+	return err
+}
+
+// takeTurn reports whether the caller is to read the clock while the last reading serves.
+func (s *storeTime) takeTurn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.under != nil || !s.tried.IsZero() && time.Since(s.tried) < clockRetry {
+		return false
+	}
+	s.tried = time.Now()
+	return true
+}
+
 func (s *storeTime) isOld() bool {
 	r := s.reading.Load()
 	return r == nil || s.local().Sub(r.local).Abs() >= time.Duration(s.age.Load())
@@ -148,37 +180,48 @@ func (s *storeTime) read(known bool) *clockCall {
 	return call
 }
 
-// run makes a reading. The first use of a pool may take long because it connects; then a second reading is quick.
+// run makes a reading for all who wait for it.
 func (s *storeTime) run(call *clockCall, known bool) {
 	limit := storeTimeout
 	if known {
 		limit = clockTimeout
 	}
-	r, err := s.readOnce(limit)
-	if !known && errors.Is(err, errSlowClock) {
-		r, err = s.readOnce(limit)
-	}
-	var skipped time.Duration
-	if err == nil {
-		skipped = s.keep(r)
-	} else {
-		call.err = fmt.Errorf("reading the store's clock: %w", err)
-	}
+	call.err = s.take(known, func() (*reading, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		return s.readOnce(ctx, s.clock)
+	})
 	s.mu.Lock()
 	s.under = nil
 	s.mu.Unlock()
-	if skipped >= clockStep {
+	close(call.done)
+}
+
+// take makes a reading and keeps it. The first use of a pool may take long because it connects; then a second reading is
+// quick.
+func (s *storeTime) take(known bool, read func() (*reading, error)) error {
+	r, err := read()
+	if !known && errors.Is(err, errSlowClock) {
+		r, err = read()
+	}
+	if err != nil {
+		err = fmt.Errorf("reading the store's clock: %w", err)
+		if known {
+			s.report(err)
+		}
+		return err
+	}
+	if skipped := s.keep(r); skipped >= clockStep {
 		s.resumed(skipped)
 	}
-	if err != nil && known {
-		s.report(call.err)
-	}
-	close(call.done)
+	return nil
 }
 
 // keep replaces the reading and returns the time that the local clock has left out since the last one. When the clocks have
 // parted, the next reading follows soon.
 func (s *storeTime) keep(r *reading) (skipped time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	age := min(2*time.Duration(s.age.Load()), clockAge)
 	if old := s.reading.Load(); old != nil {
 		if r.store.Sub(old.store.Add(r.local.Sub(old.local))).Abs() >= clockStep {
@@ -193,13 +236,11 @@ func (s *storeTime) keep(r *reading) (skipped time.Duration) {
 
 var errSlowClock = fmt.Errorf("the answer took longer than %v, or a clock of this machine stepped meanwhile", clockTimeout)
 
-// readOnce asks the clock once. It refuses an answer that took so long, by any clock of the process, that the moment it
+// readOnce asks a clock once. It refuses an answer that took so long, by any clock of the process, that the moment it
 // stands for is uncertain.
-func (s *storeTime) readOnce(limit time.Duration) (*reading, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
+func (s *storeTime) readOnce(ctx context.Context, clock Clock) (*reading, error) {
 	local, wall := s.local(), s.wall()
-	now, err := s.clock.Now(ctx)
+	now, err := clock.Now(ctx)
 	if err != nil {
 		return nil, err
 	}

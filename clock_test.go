@@ -273,3 +273,69 @@ func TestOnlyWhatPassesIsTakenFromNowBesideAStoresClock(t *testing.T) {
 		assert.Equal(t, time.Hour, emittedAt(t, d, store))
 	})
 }
+
+// clockedTx is a transaction's Publisher with a clock.
+type clockedTx struct {
+	webhook.Publisher
+	clock clockedStore
+}
+
+func (tx *clockedTx) Now(ctx context.Context) (time.Time, error) { return tx.clock.Now(ctx) }
+
+// newClockedTx returns a transaction on a Store whose own clock never answers.
+func newClockedTx(store *clockedStore) *clockedTx {
+	store.slow = func(ctx context.Context) { <-ctx.Done() }
+	store.down.Store(true)
+	tx := &clockedTx{Publisher: store.Store}
+	tx.clock.ahead.Store(int64(time.Hour))
+	return tx
+}
+
+func TestEmitTxReadsTheClockThroughItsTransaction(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		d, store := newClocked(t, webhook.Config{})
+		tx := newClockedTx(store)
+		began := time.Now()
+		emit := func() time.Duration {
+			t.Helper()
+			_, err := d.EmitTx(t.Context(), tx, webhook.Event{Tenant: acme, Type: "a.b"})
+			require.NoError(t, err)
+			page, err := store.Events(t.Context(), webhook.Query{Tenant: acme})
+			require.NoError(t, err)
+			return page.Items[0].CreatedAt.Sub(time.Now())
+		}
+		assert.Equal(t, time.Hour, emit())
+		assert.Equal(t, time.Hour, emit())
+		assert.EqualValues(t, 1, tx.clock.asked.Load())
+		pass(29 * time.Second)
+		emit()
+		assert.EqualValues(t, 1, tx.clock.asked.Load())
+		pass(2 * time.Second)
+		emit()
+		emit()
+		assert.EqualValues(t, 2, tx.clock.asked.Load(), "when the reading is old")
+		pass(31 * time.Second)
+		tx.clock.down.Store(true)
+		assert.Equal(t, time.Hour, emit(), "by the reading before")
+		emit()
+		assert.EqualValues(t, 3, tx.clock.asked.Load(), "it is not asked again at once")
+		assert.Zero(t, store.asked.Load())
+		assert.Equal(t, time.Minute+2*time.Second, time.Since(began), "nobody waits")
+	})
+}
+
+func TestEmitTxRefusesASlowReadingThroughItsTransaction(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		d, store := newClocked(t, webhook.Config{})
+		tx := newClockedTx(store)
+		tx.clock.slow = func(context.Context) { pass(2001 * time.Millisecond) }
+		_, err := d.EmitTx(t.Context(), tx, webhook.Event{Tenant: acme, Type: "a.b"})
+		require.ErrorContains(t, err, "longer than 2s")
+		page, err := store.Events(t.Context(), webhook.Query{Tenant: acme})
+		require.NoError(t, err)
+		assert.Empty(t, page.Items)
+		tx.clock.slow = func(context.Context) { pass(time.Second) }
+		_, err = d.EmitTx(t.Context(), tx, webhook.Event{Tenant: acme, Type: "a.b"})
+		require.NoError(t, err)
+	})
+}

@@ -98,8 +98,9 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 // inserts, so it neither reads nor locks what others use; who receives the events is decided after the commit, within
 // Config.PollInterval, or at once after [Dispatcher.Wake]. Receipt.Deliveries is therefore -1.
 //
-// If the Store is a [Clock], the first call may wait for a reading of it, on a connection of the Store's own. Run or Emit
-// usually come first.
+// If the Store is a [Clock], a call reads it when the last reading is old or when there is none. It does so through tx,
+// if tx is a Clock too, as that of sqlstore nearly always is. Otherwise the first call waits for a connection of the
+// Store's own, which a pool of one does not have: call Run or Emit before you begin the transaction.
 //
 // Input that is refused, such as an Event.ID with a ".", is an error before anything is written: the transaction goes on.
 //
@@ -110,7 +111,7 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) 
 	if tx == nil {
 		return nil, &FieldError{"tx", "is nil", "pass what the store makes of your transaction, such as store.Tx(tx)"}
 	}
-	if err := d.time.keepUp(ctx); err != nil {
+	if err := d.time.keepUpIn(ctx, tx); err != nil {
 		return nil, fmt.Errorf("webhook: emit in transaction: %w", err)
 	}
 	records, receipts, err := d.recordAll(events)

@@ -27,11 +27,22 @@ type Execer interface {
 //
 // On PostgreSQL x may also be a pool, if the call is a single event's. Without a transaction of yours use Emit, or give EmitTx the
 // Store itself.
-func (s *Store) Tx(x Execer) webhook.Publisher { return publisher{s, x} }
+//
+// EmitTx reads the server's clock at times. It does so through x, if x has the method QueryRowContext of [*sql.Tx] or
+// was made by [Pgx], so a call needs no connection but the transaction's. Of another x the first call of a process
+// waits for a connection of the Store's own.
+func (s *Store) Tx(x Execer) webhook.Publisher {
+	p := publisher{store: s, on: x, asks: asker(x)}
+	if p.asks == nil || s.dialect.clock == "" {
+		return p
+	}
+	return clockedPublisher{p}
+}
 
 type publisher struct {
 	store *Store
 	on    Execer
+	asks  ask // nil: on takes no queries
 }
 
 // Publish implements [webhook.Publisher] for outbox rows.
@@ -42,7 +53,7 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 	if err := checkTenants(req.Events); err != nil {
 		return nil, err
 	}
-	for _, err := range p.store.oversized(ctx, req.Events) {
+	for _, err := range p.store.oversized(ctx, p.asks, req.Events) {
 		return nil, p.store.wrap(ctx, "publish in transaction", err)
 	}
 	allNew := len(req.Events) > 1
@@ -186,39 +197,3 @@ func (p publisher) execTable(ctx context.Context, o op, rows *table, scalars ...
 	}
 	return result.RowsAffected()
 }
-
-// A PgxExecer is what pgx.Tx, *pgx.Conn and *pgxpool.Pool have in common; T is pgconn.CommandTag.
-type PgxExecer[T interface{ RowsAffected() int64 }] interface {
-	Exec(ctx context.Context, sql string, args ...any) (T, error)
-}
-
-// Pgx makes an [Execer] of a pgx.Tx, *pgx.Conn or *pgxpool.Pool:
-//
-//	receipts, err := dispatcher.EmitTx(ctx, store.Tx(sqlstore.Pgx(tx)), event)
-//
-// For the Store itself, stdlib.OpenDBFromPool makes a *sql.DB of a pgxpool.
-func Pgx[T interface{ RowsAffected() int64 }](x PgxExecer[T]) Execer { return pgxExecer[T]{x} }
-
-type pgxExecer[T interface{ RowsAffected() int64 }] struct{ on PgxExecer[T] }
-
-func (x pgxExecer[T]) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	tag, err := x.on.Exec(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	return affected(tag.RowsAffected()), nil
-}
-
-// isPool knows a *pgxpool.Pool by a method that neither a connection nor a transaction has.
-func (x pgxExecer[T]) isPool() bool {
-	_, pool := x.on.(interface{ Reset() })
-	return pool
-}
-
-type affected int64
-
-func (affected) LastInsertId() (int64, error) {
-	return 0, errors.New("sqlstore: PostgreSQL has no last insert id")
-}
-
-func (n affected) RowsAffected() (int64, error) { return int64(n), nil }

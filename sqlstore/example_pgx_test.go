@@ -11,10 +11,14 @@ import (
 // PgxTx is here instead of pgx.Tx, because this module does not require pgx.
 type PgxTx interface {
 	Exec(ctx context.Context, sql string, args ...any) (CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) Row
 }
 
 // CommandTag is here instead of pgconn.CommandTag.
 type CommandTag interface{ RowsAffected() int64 }
+
+// Row is here instead of pgx.Row.
+type Row interface{ Scan(dest ...any) error }
 
 // Orders emits through pgx.
 type Orders struct {

@@ -19,8 +19,9 @@ const (
 )
 
 // oversized returns why events cannot be stored that make a larger statement than MySQL takes; nil if there are none. The server
-// would close the connection, and with it take down whatever else was in the statement.
-func (s *Store) oversized(ctx context.Context, events []webhook.EventRecord) map[int]error {
+// would close the connection, and with it take down whatever else was in the statement. asks is of the caller's
+// transaction; nil stands for a connection of the Store's own.
+func (s *Store) oversized(ctx context.Context, asks ask, events []webhook.EventRecord) map[int]error {
 	if s.dialect != &mysql {
 		return nil
 	}
@@ -34,7 +35,7 @@ func (s *Store) oversized(ctx context.Context, events []webhook.EventRecord) map
 		if n < packetAsked {
 			continue
 		}
-		if most := s.maxPacket(ctx); most > 0 && int64(n+packetRest) > most {
+		if most := s.maxPacket(ctx, asks); most > 0 && int64(n+packetRest) > most {
 			if refused == nil {
 				refused = make(map[int]error)
 			}
@@ -46,23 +47,31 @@ func (s *Store) oversized(ctx context.Context, events []webhook.EventRecord) map
 }
 
 // maxPacket asks the server once.
-func (s *Store) maxPacket(ctx context.Context) int64 {
+func (s *Store) maxPacket(ctx context.Context, asks ask) int64 {
 	if known := s.packet.Load(); known > 0 {
 		return known
 	}
-	ctx, cancel := context.WithTimeout(ctx, packetTimeout)
-	defer cancel()
-	conn, err := s.connect(ctx, s.reader)
-	if err != nil {
-		return 0
+	if asks == nil {
+		asks = s.askPool
 	}
-	defer conn.Close()
 	var most int64
-	if conn.QueryRowContext(ctx, "SELECT @@max_allowed_packet").Scan(&most) != nil {
+	if asks(ctx, "SELECT @@max_allowed_packet", &most) != nil {
 		return 0
 	}
 	s.packet.Store(most)
 	return most
+}
+
+// askPool is an [ask] on a connection of the Store's own.
+func (s *Store) askPool(ctx context.Context, query string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, packetTimeout)
+	defer cancel()
+	conn, err := s.connect(ctx, s.reader)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.QueryRowContext(ctx, query).Scan(into)
 }
 
 // publishRest publishes the events that were not refused, unless the request is all or nothing.

@@ -26,7 +26,7 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	if len(req.Events) == 0 {
 		return nil, noCtx(ctx)
 	}
-	if refused := s.oversized(ctx, req.Events); refused != nil {
+	if refused := s.oversized(ctx, nil, req.Events); refused != nil {
 		return s.publishRest(ctx, req, refused)
 	}
 	patient := req.Atomic || len(req.Events) == 1 && !req.NoWait

@@ -1,0 +1,41 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/gowebhook/webhook"
+)
+
+var _ webhook.Clock = clockedPublisher{}
+
+// A clockedPublisher is a publisher through which the server can be asked what time it is.
+type clockedPublisher struct{ publisher }
+
+// Now implements [webhook.Clock].
+func (p clockedPublisher) Now(ctx context.Context) (time.Time, error) {
+	var us int64
+	err := p.asks(ctx, p.store.dialect.clock, &us)
+	return always(us), p.store.wrap(ctx, "now, in transaction", err)
+}
+
+// An ask reads the only value of a query's only row.
+type ask func(ctx context.Context, query string, into any) error
+
+// asker returns how to ask through a transaction of the caller's; nil if it takes no queries.
+func asker(x Execer) ask {
+	switch x := x.(type) {
+	case interface {
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}:
+		return func(ctx context.Context, query string, into any) error {
+			return x.QueryRowContext(ctx, query).Scan(into)
+		}
+	case interface {
+		ask(ctx context.Context, query string, into any) error
+	}:
+		return x.ask
+	}
+	return nil
+}
