@@ -13,6 +13,7 @@ import (
 
 const (
 	minPoll         = 10 * time.Millisecond // whatever a Store says of what is due next
+	fullPoll        = time.Second           // how soon full lanes are looked at again
 	firstStoreRetry = 50 * time.Millisecond
 	lastStoreRetry  = 5 * time.Second
 
@@ -108,12 +109,13 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 		if ctx.Err() != nil {
 			return 0, nil
 		}
+		s.d.handBack(s.books, s.lanes.Relieve(s.d.settings.clock()))
 		room := s.lanes.Room(cursor == "")
 		if room.Items <= 0 || room.Bytes <= 0 {
 			s.markClaimed()
 			s.forgetSoon(s.d.now())
 			s.lanes.EndRound(true)
-			return s.d.config.PollInterval, nil // or until the lanes want more
+			return min(s.d.config.PollInterval, fullPoll), nil // or until the lanes want more
 		}
 		claimed, most, err := s.claim(room, cursor)
 		if err != nil {

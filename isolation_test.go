@@ -77,3 +77,56 @@ func TestManyHangingEndpointsDelayNoOther(t *testing.T) {
 	t.Logf("without %v, with %v", without, with)
 	require.LessOrEqual(t, with, without)
 }
+
+func TestQuickEndpointsThatBeginToHangAtOneMomentDelayOthersForSecondsAtMost(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		const flood = 400 // of each; four of them fill the queue
+		seen := arrivals{at: map[string]time.Time{}}
+		hanging := false
+		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+			c.MaxEndpoints, c.MaxInFlight = -1, 64
+			net.Answer = func(ctx context.Context, req *webhook.Request) (*webhook.Response, error) {
+				if !hanging {
+					return response(200), nil
+				}
+				return seen.answer(ctx, req)
+			}
+		})
+		for i := range 6 {
+			r.endpoint(fmt.Sprint("bad", i), func(e *webhook.Endpoint) { e.Events = []string{"bad"} })
+		}
+		r.endpoint("good", func(e *webhook.Endpoint) { e.Events = []string{"good"} })
+		r.run()
+		emit := func(typ, id string) {
+			_, err := r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: typ, ID: id, Data: 1})
+			require.NoError(t, err)
+		}
+		for i := range 10 { // all are quick
+			emit("bad", fmt.Sprint("before", i))
+			emit("good", fmt.Sprint("first", i))
+			pass(time.Second)
+		}
+		hanging = true
+		for i := range flood {
+			emit("bad", fmt.Sprint("bad", i))
+		}
+		began, emitted := time.Now(), map[string]time.Time{}
+		for i := range 100 {
+			id := fmt.Sprint("good", i)
+			emitted[id] = time.Now()
+			emit("good", id)
+			pass(200 * time.Millisecond)
+		}
+		pass(time.Minute)
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		for id, at := range emitted {
+			require.Contains(t, seen.at, id)
+			if wait := seen.at[id].Sub(at); at.Sub(began) > 3*time.Second {
+				require.Zero(t, wait, id)
+			} else {
+				require.LessOrEqual(t, wait, 3*time.Second, id)
+			}
+		}
+	})
+}

@@ -25,6 +25,7 @@ const (
 	growth = 4           // a lane's cap grows to this many times Limits.Cap
 	slow   = time.Second // a lane whose last item took this long is slow
 	share  = 4           // one lane may hold a fourth of the queue; a fourth of the queue is kept for claims
+	tardy  = 8           // a lane known to be slow may hold an eighth
 	claims = 8           // one claim may bring an eighth of the queue, and of its bytes
 	tries  = 8           // lanes that are looked at for one that has little out; the others get another item when theirs are done
 )
@@ -60,6 +61,7 @@ type Set[K comparable, T any] struct {
 	inFlight int                      // items out
 	slowOut  int                      // of those, from lanes that were slow
 
+	looked     time.Duration            // when Relieve has looked at the lanes
 	slowQueued int                      // of queued, in lanes that are slow
 	slowBytes  int                      // of bytes, weights that a slow lane holds
 	tight      map[*lane[K, T]]struct{} // lanes known to be slow, which must not get the room of an unknown one
@@ -80,6 +82,7 @@ type lane[K comparable, T any] struct {
 	timeouts        int           // in a row
 	took            time.Duration // moving average; 0 until something was sent
 	quick           bool          // the last item took less than slow
+	stuck           bool          // items were out at the last look of Relieve, and none came back since
 
 	// behind says that deliveries of this endpoint wait in the store, so that newer ones must not overtake them.
 	behind bool
@@ -263,6 +266,7 @@ func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bo
 	defer s.mu.Unlock()
 	l := t.lane
 	l.inFlight--
+	l.stuck = false
 	if t.slow {
 		s.slowOut--
 	}

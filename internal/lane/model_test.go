@@ -33,6 +33,7 @@ type world struct {
 	shared    *Weight // of the last item, if no other shares it
 	sharer    string  // the lane of that item
 	forgets   bool    // lanes that are behind may be forgotten
+	now       time.Duration
 
 	round roundState
 }
@@ -215,6 +216,21 @@ func (w *world) flush() {
 	}
 }
 
+// relieve is flush for lanes that have ceased to answer and hold too much.
+func (w *world) relieve() {
+	w.now += time.Duration(w.rand.IntN(3)) * slow
+	given := map[string][]parcel{}
+	for _, p := range w.Relieve(w.now) {
+		given[p.key] = append(given[p.key], p)
+	}
+	for key, back := range given {
+		require.True(w.t, slices.Equal(w.queues[key], back), "%v instead of %v", back, w.queues[key])
+		w.queues[key] = nil
+		w.store[key] = append(back, w.store[key]...)
+		w.overtaken[key] += len(back)
+	}
+}
+
 // hold is flush for an endpoint that cannot be sent to for a while.
 func (w *world) hold() {
 	key := w.key()
@@ -347,6 +363,8 @@ func (w *world) step() {
 			w.hold()
 		case 3, 4, 5:
 			w.Unhold(w.key())
+		case 6, 7, 8:
+			w.relieve()
 		}
 	}
 }

@@ -4,15 +4,21 @@ import "time"
 
 // learn adapts a lane to what became of an item.
 func (s *Set[K, T]) learn(l *lane[K, T], outcome Outcome, took time.Duration) {
-	wasQuick := l.quick
 	l.pace(outcome, took)
-	if l.quick != wasQuick {
+	s.setQuick(l, took < slow)
+}
+
+// setQuick notes whether a lane that has been tried is quick.
+func (s *Set[K, T]) setQuick(l *lane[K, T], quick bool) {
+	if l.quick != quick {
+		l.quick = quick
 		for it := range l.queue.all() {
-			s.countSlow(it.weight, wasQuick)
+			s.countSlow(it.weight, !quick)
 		}
-		delete(s.tight, l)
 	}
-	if !l.quick {
+	if quick {
+		delete(s.tight, l)
+	} else {
 		s.tight[l] = struct{}{}
 	}
 }
@@ -35,10 +41,9 @@ func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
 		l.took = took
 	}
 	l.took += (took - l.took) / 8
-	l.quick = took < slow
 	switch outcome {
 	case Answered:
-		if l.quick {
+		if took < slow {
 			l.cap = min(max(l.cap+1, l.start), l.top)
 		} else {
 			l.cap = max(l.cap-1, l.start)

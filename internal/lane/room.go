@@ -116,7 +116,15 @@ func (s *Set[K, T]) setBehind(l *lane[K, T]) {
 	s.behind[l] = struct{}{}
 }
 
-// room is how many more items may wait in a lane: as many as it sends within Limits.Wait, in a fourth of the queue and of its
+// share is the part of the queue and of its bytes that a lane may hold.
+func (l *lane[K, T]) share() int {
+	if l.took > 0 && !l.quick {
+		return tardy
+	}
+	return share
+}
+
+// room is how many more items may wait in a lane: as many as it sends within Limits.Wait, in its share of the queue and of its
 // bytes.
 func (s *Set[K, T]) room(l *lane[K, T]) int {
 	if l.held || l.inDebt() {
@@ -124,10 +132,10 @@ func (s *Set[K, T]) room(l *lane[K, T]) int {
 	}
 	most := s.firstRoom(l.start)
 	if l.took > 0 {
-		most = int(min(time.Duration(l.cap)*s.limits.Wait/l.took, time.Duration(s.limits.Queue/share)))
+		most = int(min(time.Duration(l.cap)*s.limits.Wait/l.took, time.Duration(s.limits.Queue/l.share())))
 	}
 	if l.size > 0 {
-		most = min(most, s.limits.Bytes/share/l.size)
+		most = min(most, s.limits.Bytes/l.share()/l.size)
 	}
 	room := max(most, 1) - l.waiting()
 	if !l.quick {
@@ -167,10 +175,10 @@ func (s *Set[K, T]) hasEmptied() bool {
 	return s.queued <= (s.limits.Queue+slowQueued)/2 && s.bytes <= (s.limits.Bytes+slowBytes)/2
 }
 
-// fits reports whether an item leaves room for those of others. One lane may hold a fourth of the bytes, or a single item.
+// fits reports whether an item leaves room for those of others. One lane may hold its share of the bytes, or a single item.
 // The slow lanes share as slowRoom says.
 func (s *Set[K, T]) fits(l *lane[K, T], w *Weight) bool {
-	if l.waiting() > 0 && l.bytes+w.size > s.limits.Bytes/share {
+	if l.waiting() > 0 && l.bytes+w.size > s.limits.Bytes/l.share() {
 		return false
 	}
 	limit := s.limits.Bytes / 2
