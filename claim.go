@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -117,13 +118,13 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 			s.lanes.EndRound(true)
 			return min(s.d.config.PollInterval, fullPoll), nil // or until the lanes want more
 		}
-		claimed, most, err := s.claim(room, cursor)
+		claimed, full, err := s.claim(room, cursor)
 		if err != nil {
 			return 0, fmt.Errorf("claim: %w", err)
 		}
 		s.markClaimed()
 		total += len(claimed.Deliveries)
-		cut = cut || len(claimed.Deliveries) >= most || s.filled(&claimed, room.Bytes)
+		cut = cut || full
 		if cursor = claimed.Next; cursor != "" && ctx.Err() == nil {
 			continue
 		}
@@ -142,40 +143,47 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// filled reports whether a claim may have been cut short for want of bytes.
-func (s *session) filled(claimed *Claimed, room int) bool {
+// filled reports whether a claim may have been cut short for want of items or bytes.
+func (s *session) filled(claimed *Claimed, req *ClaimRequest) bool {
+	left := req.MaxBytes
 	for i := range claimed.Events {
-		room -= len(claimed.Events[i].Data)
+		left -= len(claimed.Events[i].Data)
 	}
-	return room < s.d.config.MaxEventBytes && len(claimed.Deliveries) > 0
+	return len(claimed.Deliveries) >= req.Max || left < s.d.config.MaxEventBytes && len(claimed.Deliveries) > 0
 }
 
 func (s *session) markClaimed() { s.claimed.Store(int64(s.d.settings.clock())) }
 
-// claim asks the Store once, and puts what it gives into the lanes. It does not end with ctx: a claim that was cut might have
-// leased deliveries that nobody knows of.
-func (s *session) claim(room lane.Room[EndpointKey], cursor string) (Claimed, int, error) {
+// claim asks the Store once, and puts what it gives into the lanes. It reports whether it may have been cut short. It does not
+// end with ctx: a claim that was cut might have leased deliveries that nobody knows of.
+func (s *session) claim(room lane.Room[EndpointKey], cursor string) (claimed Claimed, full bool, err error) {
 	ctx, cancel := context.WithTimeout(s.books, storeTimeout)
 	defer cancel()
 	now := s.d.now()
 	s.forgetSoon(now)
 	asOf := s.d.settings.clock()
+	items, bytes := s.claimSize.of(&room, s.d.config.MaxEventBytes)
 	req := ClaimRequest{
-		Now: now, LeaseUntil: now.Add(s.d.config.Lease), Max: min(room.Items, maxClaim), MaxBytes: room.Bytes,
+		Now: now, LeaseUntil: now.Add(s.d.config.Lease), Max: items, MaxBytes: bytes,
 		Room: room.PerLane, Rooms: room.Lanes, Cursor: cursor,
 	}
-	claimed, err := s.d.store.Claim(ctx, req)
+	claimed, err = s.d.store.Claim(ctx, req)
 	for _, problem := range claimed.Unreadable {
 		s.d.report(fmt.Errorf("claim: %w", problem))
 	}
-	if err == nil {
-		s.away = false
+	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			s.claimSize.timedOut()
+		}
+		return claimed, false, err
 	}
-	if err != nil || len(claimed.Deliveries) == 0 {
-		return claimed, req.Max, err
+	s.away = false
+	full = s.filled(&claimed, &req)
+	s.claimSize.succeeded(s.d.settings.clock()-asOf, full)
+	if len(claimed.Deliveries) > 0 {
+		s.takeIn(&claimed, asOf)
 	}
-	s.takeIn(&claimed, asOf)
-	return claimed, req.Max, nil
+	return claimed, full, nil
 }
 
 // takeIn puts claimed deliveries into the lanes, or gives them back if the session has ended meanwhile.

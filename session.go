@@ -63,7 +63,9 @@ type session struct {
 	soon   time.Time     // when the first of the retries is due that this process settled and has not claimed since
 	sooner chan struct{} // soon is earlier than it was
 
-	away bool // the last call of Claim failed; the claim loop's own
+	// These are the claim loop's own.
+	away      bool // the last call of Claim failed
+	claimSize claimSize
 
 	results  *retryQueue
 	began    time.Duration
