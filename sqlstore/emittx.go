@@ -20,8 +20,9 @@ type Execer interface {
 // claims next; [webhook.Dispatcher.Wake] makes that happen at once.
 //
 // New events are INSERTs only, which read and lock nothing that others use. Two open transactions with the same event id wait for
-// each other, as they would for any key. One that emits an id again holds the event's row until it ends; on MariaDB and MySQL also
-// the gap beside it in the index of tenants and ids, so that others' new ids next to it wait as well: end such a transaction soon.
+// each other, as they would for any key. One that emits an id again holds the event's row until it ends. On MariaDB and MySQL it
+// also holds the gap in front of that id in an index, so an Event.ID of others that sorts there waits as well: end such a
+// transaction soon. Ids that the library makes do not wait for it.
 //
 // After an error roll the transaction back: some of the call's events may be in it.
 //

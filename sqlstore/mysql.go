@@ -41,6 +41,11 @@ const (
 const mysqlEvents = `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			VALUES {tuples}`
 
+// mysqlGroup is the id_group of an event, as in the table's definition.
+func mysqlGroup(tenant, id string) string {
+	return `IF(length(` + id + `) = 36 AND substr(` + id + `, 9, 1) = x'2D' AND substr(` + id + `, 15, 1) = x'37', x'FF', ` + tenant + `)`
+}
+
 // mysqlOfCaller are the statements that also run in the caller's transaction, which waits as the caller has set.
 var mysqlOfCaller = []op{insertEvent, insertNew, sameEvent, insertOutboxRow, insertOutbox, deleteEvent, deleteOutbox}
 
@@ -92,7 +97,8 @@ var mysql = dialect{
 		insertEventsAtOnce: mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents + ` ON DUPLICATE KEY UPDATE dup = dup + 1`,
 		insertNewAtOnce:    mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents,
 
-		findEvents:       `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e WHERE (e.tenant, e.id) IN ({keys})`,
+		findEvents: `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {v tenant text, id text} STRAIGHT_JOIN {events} e
+			FORCE INDEX (events_id) ON e.id_group = ` + mysqlGroup("v.tenant", "v.id") + ` AND e.id = v.id AND e.tenant = v.tenant`,
 		deleteEvents:     `DELETE e FROM {v uid uuid} STRAIGHT_JOIN {events} e FORCE INDEX (PRIMARY) ON e.uid = v.uid`,
 		insertOutbox:     `INSERT INTO {outbox} (event_uid, due_at) VALUES {tuples}`,
 		insertQueue:      `INSERT INTO {queue} (` + queueColumns + `) VALUES {tuples}`,
@@ -172,7 +178,8 @@ var mysql = dialect{
 		findAttempts: `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
 		lockEndpoint: mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1 FOR UPDATE`,
 		// By the other index of tenants it would lock the place where a tenant's next events go.
-		sameEvent: `UPDATE {events} FORCE INDEX (tenant_id) SET dup = dup + 1 WHERE tenant = $1 AND id = $2 AND content_hash = $3`,
+		sameEvent: `UPDATE {events} FORCE INDEX (events_id) SET dup = dup + 1
+			WHERE id_group = ` + mysqlGroup("$1", "$2") + ` AND id = $2 AND tenant = $1 AND content_hash = $3`,
 
 		deleteQueue: `DELETE q FROM {v event_uid uuid, endpoint_id text} STRAIGHT_JOIN {queue} q FORCE INDEX (PRIMARY)
 			ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
@@ -197,6 +204,8 @@ var mysql = dialect{
 			ON DUPLICATE KEY UPDATE ref = {subscriptions}.ref`,
 		deleteSubscriptions: `DELETE p FROM {v ref uuid} STRAIGHT_JOIN {subscriptions} p FORCE INDEX (subscriptions_ref) ON p.ref = v.ref`,
 
+		eventByID: `SELECT ` + headColumns + ` FROM {events} e
+			WHERE e.id_group = ` + mysqlGroup("$1", "$2") + ` AND e.id = $2 AND e.tenant = $1`,
 		eventHeads:  `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid IN ({keys})`,
 		eventSizes:  `SELECT ` + headColumns + `, length(e.data) FROM {events} e WHERE e.uid IN ({keys})`,
 		eventBriefs: `SELECT ` + briefColumns + ` FROM {events} e WHERE e.uid IN ({keys})`,

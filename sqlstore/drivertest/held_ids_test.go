@@ -1,10 +1,13 @@
 package drivertest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,29 +57,68 @@ func TestIDsThatOpenTransactionsHoldDelayNoOtherEmit(t *testing.T) {
 	}
 }
 
-// A transaction that emits an id again holds the gap before it in MariaDB's index. A tenant's new ids sort there. They
-// wait, and no other tenant's do.
-func TestANewIDThatWaitsForAGapDelaysNoOtherEmit(t *testing.T) {
-	eachOf(t, []database{mysql}, func(t *testing.T, d database) {
-		h := newHost(t, d)
-		api := h.dispatcher(t, h.store, never)
-		acme, other := newCustomer(t, api), newCustomer(t, api)
-		for _, id := range []string{"", "order1"} {
-			_, err := api.Emit(t.Context(), acme.event(id, "1"))
-			require.NoError(t, err)
-		}
-		open := beginSQL(t, h)
-		defer func() { _ = open.rollback() }() // when the test fails
-		_, err := api.EmitTx(t.Context(), h.store.Tx(open), acme.event("order1", "1"))
-		require.NoError(t, err)
-		emitWhileOthersWait(t, api, []webhook.Event{acme.event("", "2"), acme.event("", "3")}, func(int, int) webhook.Event {
-			return other.event("", "1")
+// On MariaDB a transaction that emits an id again locks the gap in front of it in an index, and so does one that waits for
+// such an id. New ids never go there, whatever ids there are and whoever they belong to.
+func TestNoNewIDWaitsForAnIDThatAnOpenTransactionHolds(t *testing.T) {
+	for _, name := range []string{"0", "order1", "~", "newest"} {
+		t.Run(name, func(t *testing.T) {
+			eachServer(t, func(t *testing.T, d database) {
+				h := newHost(t, d)
+				api := h.dispatcher(t, h.store, never)
+				customers := []*customer{newCustomer(t, api), newCustomer(t, api), newCustomer(t, api)}
+				held := name
+				for _, c := range customers {
+					for _, id := range []string{"", name, ""} {
+						receipt, err := api.Emit(t.Context(), c.event(id, "1"))
+						require.NoError(t, err)
+						if name == "newest" {
+							held = receipt.EventID
+						}
+					}
+				}
+				holder := customers[2]
+				open := beginSQL(t, h)
+				defer func() { _ = open.rollback() }() // when the test fails
+				for _, id := range []string{held, "first"} {
+					_, err := api.EmitTx(t.Context(), h.store.Tx(open), holder.event(id, "1"))
+					require.NoError(t, err)
+				}
+				waiting, waiter := beginSQL(t, h), make(chan error, 1)
+				go func() {
+					_, err := api.EmitTx(t.Context(), h.store.Tx(waiting), holder.event(held, "1"))
+					waiter <- errors.Join(err, waiting.rollback())
+				}()
+				require.Eventually(t, func() bool { return h.count(t, lockWaits[d.name]) == 1 }, long, 50*time.Millisecond)
+				emitNewIDs(t, h, api, customers)
+				assert.Equal(t, 1, h.count(t, lockWaits[d.name]), "those transactions are still open")
+				require.NoError(t, open.rollback())
+				require.NoError(t, <-waiter)
+			})
 		})
-		require.NoError(t, open.commit())
-		receipt, err := api.Emit(t.Context(), acme.event("", "4"))
+	}
+}
+
+// lockWaits count the transactions that wait for others.
+var lockWaits = map[string]string{
+	"postgres": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+	"mysql": `SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p
+		ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = database()`,
+}
+
+// emitNewIDs emits events with new ids in each way. A call that waited for an open transaction would fail.
+func emitNewIDs(t *testing.T, h *host, api *webhook.Dispatcher, customers []*customer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), long)
+	defer cancel()
+	for _, c := range customers {
+		_, err := api.Emit(ctx, c.event("", "2"))
 		require.NoError(t, err)
-		assert.Equal(t, 1, receipt.Deliveries)
-	})
+		_, err = api.EmitBatch(ctx, []webhook.Event{c.event("", "3"), c.event("", "4")})
+		require.NoError(t, err)
+		tx := beginSQL(t, h)
+		_, err = api.EmitTx(ctx, h.store.Tx(tx), c.event("", "5"), c.event("", "6"))
+		require.NoError(t, errors.Join(err, tx.commit()))
+	}
 }
 
 // emitWhileOthersWait emits events that must wait until they fail, each twice. Beside them eight goroutines emit events

@@ -106,14 +106,14 @@ var served = []service{
 
 	// Without the settings of a transaction PostgreSQL may sort what it has found: of a tenant's subscriptions nearly all are wanted.
 	serve("match", `(FROM|JOIN) subscriptions p .*(FROM|JOIN) status`, "subscriptions.primary(tenant,pattern,channel", "status.primary(ref)"),
-	serve("duplicates", `e\.content_hash, e\.dup FROM`, "events.tenant_id(tenant,id)"),
-	serve("the event of a duplicate", `^UPDATE events .*SET dup`, "events.tenant_id(tenant,id)"),
+	serve("duplicates", `e\.content_hash, e\.dup FROM`, "events.tenant_id(tenant,id)|events.id(id_group,id,tenant)"),
+	serve("the event of a duplicate", `^UPDATE events .*SET dup`, "events.tenant_id(tenant,id)|events.id(id_group,id,tenant)"),
 	serve("create endpoint", `^SELECT EXISTS \(SELECT 1 FROM queue WHERE ref`, "queue.ref_event(ref", "deliveries.ref_event(ref"),
 	serve("unsubscribe", `^DELETE FROM subscriptions`, "subscriptions.ref(ref)"),
 	inOrder("a tenant's endpoints", `e\.max_in_flight FROM .*e\.tenant = \S+ AND e\.id > `, "endpoints.tenant_id(tenant,id)"),
 	inOrder("all endpoints", `e\.max_in_flight FROM .*e\.tenant >= `, "endpoints.tenant_id(tenant"),
 
-	serve("an event", `e\.fanout FROM events e WHERE e\.tenant = \S+ AND e\.id = `, "events.tenant_id(tenant,id)"),
+	serve("an event", `e\.fanout FROM events e WHERE (e\.tenant = \S+ AND e\.id|e\.id_group) = `, "events.tenant_id(tenant,id)|events.id(id_group,id,tenant)"),
 	inOrder("a tenant's events", `e\.fanout FROM events e WHERE e\.tenant = \S+ AND e\.uid < `, "events.tenant_uid(tenant,uid)"),
 	inOrder("all events", `e\.fanout FROM events e WHERE e\.uid < `, "events.primary(uid)"),
 	serve("heads of events", `e\.fanout, (octet_)?length\(e\.data\) FROM`, "events.primary(uid)"),
