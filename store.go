@@ -89,7 +89,8 @@ type Store interface {
 	// Claim leases due deliveries to the caller: those that are pending, due at req.Now, not leased, or whose lease ended
 	// at least 5 seconds ago. Each is leased until req.LeaseUntil under a lease number one higher than its last, so no
 	// two callers ever hold the same number of a delivery. Outbox rows that are due become deliveries first, to the
-	// endpoints that match then, as Match would say; an event for which there are none is deleted unless Keep.
+	// endpoints that match then, as Match would say; an event for which there are none is deleted unless Keep. One with
+	// so many that it takes several calls delays no other event.
 	//
 	// It leases at most req.Max deliveries and, after the first, data of at most req.MaxBytes; from one endpoint at most
 	// req.Room, or what req.Rooms says; an endpoint whose room is zero or less is passed over. It goes round the

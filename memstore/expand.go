@@ -1,23 +1,51 @@
 package memstore
 
-// expand makes the deliveries of the events in the outbox that are due. It does a part of the work that budget allows, and
-// reports whether that was all there is room for.
-func (s *Store) expand(now int64, budget *int) bool {
-	for s.outbox.due(now) {
-		if *budget <= 0 {
-			return false
+// expand makes the deliveries of the events in the outbox that are due. It does a part of the work, which takes from budget,
+// and reports whether that was all there is room for.
+//
+// Events with more deliveries than that go on in calls to come, in a part of the work that is their own: so those that came
+// later do not wait until a large fan-out ends.
+func (s *Store) expand(now int64, budget *int) (all bool) {
+	defer s.shed()
+	begun, full := s.wide.len(), false
+	for all = true; s.outbox.due(now); {
+		if all = *budget > 0; !all {
+			break
 		}
-		ev := s.outbox.top()
-		complete, full := s.expandEvent(ev, now, budget)
-		if full {
-			break // what is not made now is made when deliveries have finished
-		}
-		if complete {
-			s.made(ev)
-		}
+		full = s.advance(s.outbox.top(), now, budget) || full
 	}
-	s.shed()
-	return true
+	for part := claimWork; begun > 0 && part > 0 && !full; begun-- {
+		full = s.advance(s.wide.top(), now, &part)
+	}
+	return all && (full || s.wide.len() == 0) // the rest is made when deliveries have finished
+}
+
+// advance makes deliveries of one event and puts it where it belongs then. It reports whether there is no room for more.
+func (s *Store) advance(ev *event, now int64, budget *int) (full bool) {
+	complete, full := s.expandEvent(ev, now, budget)
+	switch {
+	case complete:
+		s.made(ev)
+	case ev.begun && !ev.isWide:
+		s.unmake(ev)
+		ev.isWide = true
+		s.seq++
+		s.wide.push(0, s.seq, &ev.queued)
+	case !full && ev.isWide: // the next call is another one's
+		s.wide.remove(&ev.queued)
+		s.seq++
+		s.wide.push(0, s.seq, &ev.queued)
+	}
+	return full
+}
+
+// unmake takes an event out of the heap that it waits in.
+func (s *Store) unmake(ev *event) {
+	if ev.isWide {
+		s.wide.remove(&ev.queued)
+	} else {
+		s.outbox.remove(&ev.queued)
+	}
 }
 
 // expandEvent makes deliveries of one event, and reports whether they are all that it gets, and if not, whether that is for
@@ -57,7 +85,7 @@ func (s *Store) made(ev *event) {
 		s.drop(ev)
 		return
 	}
-	s.outbox.remove(&ev.queued)
+	s.unmake(ev)
 	ev.unmade = false
 	if !ev.begun {
 		s.unfinished--

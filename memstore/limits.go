@@ -76,7 +76,7 @@ func (s *Store) drop(ev *event) {
 		s.closed.remove(ev)
 	}
 	if ev.unmade {
-		s.outbox.remove(&ev.queued)
+		s.unmake(ev)
 		if !ev.begun {
 			s.unfinished--
 		}

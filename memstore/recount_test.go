@@ -88,6 +88,7 @@ func recount(tb testing.TB, s *Store) {
 		}
 		if ev.unmade {
 			outbox++
+			require.Equal(tb, ev.begun, ev.isWide)
 			if !ev.begun {
 				unfinished++
 			}
@@ -102,7 +103,7 @@ func recount(tb testing.TB, s *Store) {
 	}
 	require.Equal(tb, []int{pending, unfinished, finished}, []int{s.pending, s.unfinished, s.finished}, "pending, unfinished, finished")
 	require.Equal(tb, []int{readyNow, readyOff}, []int{s.readyNow, s.readyOff}, "ready")
-	require.Equal(tb, []int{waiting, leased, outbox}, []int{checkHeap(tb, &s.waiting), checkHeap(tb, &s.leased), checkHeap(tb, &s.outbox)})
+	require.Equal(tb, []int{waiting, leased, outbox}, []int{checkHeap(tb, &s.waiting), checkHeap(tb, &s.leased), checkHeap(tb, &s.outbox) + checkHeap(tb, &s.wide)})
 	require.Equal(tb, bytes, s.bytes, "bytes")
 	require.Equal(tb, []any{closed.rows, closed.bytes}, []any{s.closed.rows, s.closed.bytes}, "closed")
 

@@ -36,6 +36,7 @@ type event struct {
 	// While it is in the outbox.
 	unmade bool   // there are deliveries to be made
 	begun  bool   // some have been
+	isWide bool   // it is in Store.wide
 	after  string // the id of the last of their endpoints
 	queued node[event]
 

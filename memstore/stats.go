@@ -18,7 +18,7 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error)
 	defer s.mu.Unlock()
 	at := micros(now)
 	stats := webhook.Stats{
-		Pending: s.pending, Due: s.readyNow, Held: s.readyOff, InFlight: s.leased.len(), Waiting: s.waiting.len(), Outbox: s.outbox.len(),
+		Pending: s.pending, Due: s.readyNow, Held: s.readyOff, InFlight: s.leased.len(), Waiting: s.waiting.len(), Outbox: s.outbox.len() + s.wide.len(),
 	}
 	oldest := int64(math.MaxInt64)
 	for e := s.ring.head; e != nil; e = e.next {

@@ -61,6 +61,7 @@ type Store struct {
 	uids      map[uuid.UUID]*event
 	timeline  index[event] // by UID
 	outbox    heap[event]  // without deliveries yet, by when they are due
+	wide      heap[event]  // with some of their deliveries, in the order of their turns
 
 	// Every unfinished delivery is in one of three heaps: waiting for its time, leased, or ready, in that of its endpoint.
 	// The endpoints with ready ones are in the ring, unless they are blocked for a time, or held.

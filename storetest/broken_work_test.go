@@ -324,6 +324,17 @@ var outboxDefects = []defect{
 	{"expands to 1,000 endpoints", "outbox/large", expandsAtOnce(func(b *broken, e webhook.EventRecord) []webhook.EndpointStatus {
 		return matched(b, e, 1000)
 	})},
+	{"an event in the outbox waits for the one before it", "outbox/large", func(b *broken) {
+		b.publish = func(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
+			if s, _ := b.Store.Stats(ctx, req.Now); s.Outbox > 0 {
+				req.Events = slices.Clone(req.Events)
+				for i := range req.Events {
+					req.Events[i].NotBefore = req.Now.Add(time.Second)
+				}
+			}
+			return b.Store.Publish(ctx, req)
+		}
+	}},
 	{"keeps all events", "outbox/unmatched", events(func(e *webhook.EventRecord) { e.Keep = true })},
 	{"keeps no events", "outbox/unmatched", events(func(e *webhook.EventRecord) { e.Keep = false })},
 	{"the outbox holds up all else", "outbox/beside", func(b *broken) {

@@ -114,19 +114,31 @@ var outboxCases = []testCase{
 		},
 	},
 	{
-		"outbox/large", "outbox rows become deliveries, to however many endpoints",
+		"outbox/large", "outbox rows become deliveries, to however many endpoints, and none delays another",
 		func(f *fixture) {
-			const n = 1500
-			f.endpoints("acme", n)
+			const n = 2500
+			f.endpoints("acme", n-1)
+			f.endpoint("b", "small")
 			f.publish(f.outbox("acme", "e1"))
 			got := map[string]int{}
 			req := f.room()
-			for calls := 0; len(got) < n && calls < 200; calls++ {
+			claim := func() {
 				c := f.call(req)
 				for _, l := range c.Deliveries {
 					got[f.name(l)]++
 				}
 				req.Cursor = c.Next
+			}
+			claim()
+			f.publish(f.outbox("b", "small"))
+			claim()
+			made, err := f.store.Deliveries(f.ctx(), webhook.Query{Tenant: "b", Limit: 10}, f.now)
+			f.must("Deliveries", err)
+			if len(made.Items) != 1 {
+				f.Errorf("after a call of Claim the event of tenant b has %d deliveries, want 1", len(made.Items))
+			}
+			for calls := 0; len(got) < n && calls < 200; calls++ {
+				claim()
 			}
 			for name, times := range got {
 				if times > 1 {
