@@ -56,6 +56,8 @@ func newFailover(t *testing.T, synchronous bool, emitters int) *failover {
 		require.NoError(t, store.Migrate(t.Context()))
 		config := webhooktest.Config()
 		config.PollInterval = soon
+		config.MaxTimeout, config.RequestTimeout = time.Second, time.Second
+		config.Lease = shortLeases().Lease // a result that was lost with the primary is awaited so long
 		config.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 		process, err := webhook.New(store, config)
 		require.NoError(t, err)
