@@ -33,7 +33,7 @@ type folder struct {
 
 // newFolder makes a folder whose data belongs to owner. quit is the signal that ends a server left in it.
 func newFolder(owner *syscall.Credential, quit syscall.Signal) (*folder, error) {
-	path, err := os.MkdirTemp("", "webhook-test-")
+	path, err := os.MkdirTemp(base(), "webhook-test-")
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,16 @@ func MySQL(tb testing.TB) string {
 // SQLite returns the path of a database file that does not exist yet, in a folder that goes with the test.
 func SQLite(tb testing.TB) string {
 	tb.Helper()
-	return filepath.Join(tb.TempDir(), "webhook.db")
+	folder, err := os.MkdirTemp(base(), "webhook-test-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := os.RemoveAll(folder); err != nil {
+			tb.Error(err)
+		}
+	})
+	return filepath.Join(folder, "webhook.db")
 }
 
 // StopShared stops the servers that Postgres and MySQL started, for a TestMain that counts goroutines. Without it they stop when
