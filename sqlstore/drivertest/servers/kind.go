@@ -43,7 +43,7 @@ func (k *kind) database(tb testing.TB) string {
 	name := newName()
 	dsn, err := k.add(admin, name)
 	if err != nil {
-		tb.Fatalf("%s: making a database: %v%s", k.name, err, own.tail())
+		tb.Fatalf("%s: making a database: %v%s", k.name, err, own.lastWords())
 	}
 	if k.lazy != "" {
 		if err := execute(k.driver, admin, fmt.Sprintf(k.lazy, name)); err != nil {
@@ -54,9 +54,7 @@ func (k *kind) database(tb testing.TB) string {
 		if err := execute(k.driver, admin, fmt.Sprintf(k.drop, name)); err != nil {
 			tb.Errorf("%s: dropping the database of the test: %v", k.name, err)
 		}
-		if tb.Failed() && own != nil {
-			tb.Log(own.tail())
-		}
+		own.explain(tb)
 	})
 	return dsn
 }
@@ -107,9 +105,7 @@ func (k *kind) start(tb testing.TB) *Server {
 		unavailable(tb, k.name, k.remedy, err)
 	}
 	tb.Cleanup(func() {
-		if tb.Failed() {
-			tb.Log(process.tail())
-		}
+		process.explain(tb)
 		if err := process.remove(); err != nil {
 			tb.Error(err)
 		}

@@ -22,9 +22,7 @@ func StartPgBouncer(tb testing.TB, postgresURL string) string {
 		unavailable(tb, "PgBouncer", "install it (Debian: apt-get install pgbouncer)", err)
 	}
 	tb.Cleanup(func() {
-		if tb.Failed() {
-			tb.Log(p.tail())
-		}
+		p.explain(tb)
 		if err := p.remove(); err != nil {
 			tb.Error(err)
 		}

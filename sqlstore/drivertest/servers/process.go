@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -237,16 +238,41 @@ func (p *process) remove() error {
 	return errors.Join(err, p.folder.remove())
 }
 
-// tail returns the end of the server's output. It is "" for nil.
-func (p *process) tail() string {
-	if p == nil {
+// lastWords returns the end of the server's output if the server ended by itself. The output of one that
+// runs says nothing about why a test failed, and would hide what does; WEBHOOK_TEST_SERVER_LOG=1 shows it.
+// It is "" for nil.
+func (p *process) lastWords() string {
+	if p == nil || p.cmd == nil {
 		return ""
 	}
+	select {
+	case <-p.exited:
+		return p.tail()
+	default:
+	}
+	if os.Getenv("WEBHOOK_TEST_SERVER_LOG") == "1" {
+		return p.tail()
+	}
+	return ""
+}
+
+// explain logs the last words when the test has failed.
+func (p *process) explain(tb testing.TB) {
+	tb.Helper()
+	if words := p.lastWords(); words != "" && tb.Failed() {
+		tb.Log(words)
+	}
+}
+
+// tail returns the last lines of the server's output.
+func (p *process) tail() string {
+	const most = 20
 	log, err := os.ReadFile(p.folder.log())
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("\nthe last output of %s:\n%s", p.name, log[max(0, len(log)-4096):])
+	lines := strings.Split(strings.TrimRight(string(log), "\n"), "\n")
+	return fmt.Sprintf("\nthe last output of %s:\n%s", p.name, strings.Join(lines[max(0, len(lines)-most):], "\n"))
 }
 
 // command makes a command that Ctrl-C in the terminal does not reach, so that a server ends after its test.

@@ -26,9 +26,7 @@ func StartPostgresPair(tb testing.TB, synchronous bool) *Pair {
 		unavailable(tb, "PostgreSQL with pg_basebackup", postgres.remedy, err)
 	}
 	tb.Cleanup(func() {
-		if tb.Failed() {
-			tb.Log(process.tail())
-		}
+		process.explain(tb)
 		if err := process.remove(); err != nil {
 			tb.Error(err)
 		}

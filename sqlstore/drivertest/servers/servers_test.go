@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -107,6 +109,30 @@ func TestAServerThatDoesNotStartFailsTheTestAndShowsWhy(t *testing.T) {
 		return p, "", p.launch(func() error { return nil })
 	}}
 	assert.Regexp(t, `(?s)^failed: Database: Database did not start: it ended at once.*no disk`, outcome(t, k))
+}
+
+func TestTheOutputOfAServerIsShownOnlyIfItEndedByItself(t *testing.T) {
+	p, err := newProcess("Database", syscall.SIGTERM, syscall.SIGKILL, "nobody")
+	require.NoError(t, err)
+	p.args = []string{"sh", "-c", "seq -f 'line %g' 100; exec sleep 600"}
+	p.ready = func(context.Context) error {
+		if !strings.Contains(p.tail(), "line 100") {
+			return assert.AnError
+		}
+		return nil
+	}
+	require.NoError(t, p.launch(func() error { return nil }))
+	t.Cleanup(func() { require.NoError(t, p.remove()) })
+	assert.Empty(t, p.lastWords())
+	t.Setenv("WEBHOOK_TEST_SERVER_LOG", "1")
+	assert.Contains(t, p.lastWords(), "line 100")
+
+	t.Setenv("WEBHOOK_TEST_SERVER_LOG", "")
+	require.NoError(t, p.cmd.Process.Kill())
+	<-p.exited
+	words := p.lastWords()
+	assert.Contains(t, words, "line 100")
+	assert.Equal(t, 20, strings.Count(words, "line"))
 }
 
 // outcome tells what a test comes to that wants a database of this kind.
