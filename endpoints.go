@@ -396,40 +396,6 @@ func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret boo
 	return d.shown(shown, newSecret), nil
 }
 
-// DeleteEndpoint removes an endpoint for good, at once. Pending deliveries are canceled; what was delivered stays in the log
-// for as long as Config.Retention says. An endpoint that the operator has suspended is not deleted: its tenant could make another
-// one of it.
-func (s Scope) DeleteEndpoint(ctx context.Context, id string) error {
-	return s.DeleteEndpointVersion(ctx, id, 0)
-}
-
-// DeleteEndpointVersion is DeleteEndpoint for an endpoint that was read before. It is
-// [ErrConflict] if the endpoint was changed since: its Version is not version. Version 0 stands
-// for any.
-func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int64) error {
-	if err := s.one(); err != nil {
-		return err
-	}
-	key := EndpointKey{s.tenant, id}
-	if err := s.d.time.keepUp(ctx); err != nil {
-		return fmt.Errorf("webhook: delete endpoint %q: %w", id, err)
-	}
-	row, err := s.stored(ctx, id)
-	if err == nil {
-		err = checkNotSuspended(&row)
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.d.store.DeleteEndpoint(ctx, key, version, s.d.now()); err != nil {
-		return fmt.Errorf("webhook: delete endpoint %q: %w", id, err)
-	}
-	s.d.settings.drop(key)
-	s.d.emptyLane(key)
-	s.d.pruneSoon()
-	return nil
-}
-
 // opened returns a stored endpoint as its owner may see it.
 func (d *Dispatcher) opened(ctx context.Context, e Endpoint) Endpoint {
 	e, err := d.sealer.openToShow(ctx, e, d.now(), d.config.RevealSecrets)

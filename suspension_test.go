@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -126,6 +127,51 @@ func TestOnlyTheOperatorSuspendsAndLifts(t *testing.T) {
 		require.NoError(t, err)
 		_, err = r.Tenant(acme).Test(t.Context(), "ep1")
 		require.NoError(t, err)
+		require.NoError(t, r.Tenant(acme).DeleteEndpoint(t.Context(), "ep1"))
+	})
+}
+
+// suspendingStore lets an operator suspend an endpoint just before it is deleted.
+type suspendingStore struct {
+	webhook.Store
+	suspend func()
+}
+
+func (s *suspendingStore) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, version int64, now time.Time) error {
+	if suspend := s.suspend; suspend != nil {
+		s.suspend = nil
+		suspend()
+	}
+	return s.Store.DeleteEndpoint(ctx, key, version, now)
+}
+
+func TestADeletionLosesNoSuspensionThatComesMeanwhile(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.store.Store = &suspendingStore{r.store.Store, func() { r.suspend("ep1") }}
+		r.endpoint("ep1")
+		refusedAsSuspended(t, r.Tenant(acme).DeleteEndpoint(t.Context(), "ep1"))
+		e, err := r.AllTenants().Endpoints(t.Context(), webhook.Query{})
+		require.NoError(t, err)
+		require.Len(t, e.Items, 1)
+		assert.Equal(t, webhook.ReasonOperator, e.Items[0].Reason)
+	})
+}
+
+func TestADeletionGoesOnWhenTheEndpointIsChangedMeanwhile(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		change := func() {
+			e, err := r.Tenant(acme).Endpoint(t.Context(), "ep1")
+			require.NoError(t, err)
+			e.Description = "changed"
+			_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
+			require.NoError(t, err)
+		}
+		r.store.Store = &suspendingStore{r.store.Store, change}
+		read := r.endpoint("ep1")
+		require.ErrorIs(t, r.Tenant(acme).DeleteEndpointVersion(t.Context(), "ep1", read.Version), webhook.ErrConflict)
+		r.store.Store = &suspendingStore{r.store.Store, change}
 		require.NoError(t, r.Tenant(acme).DeleteEndpoint(t.Context(), "ep1"))
 	})
 }

@@ -162,13 +162,19 @@ func TestAClientThatLeavesIsNoFailure(t *testing.T) {
 	})
 }
 
-// A changingStore lets somebody else change an endpoint before it is deleted.
-type changingStore struct{ webhook.Store }
+// A changingStore lets somebody else change an endpoint before it is deleted, a number of times.
+type changingStore struct {
+	webhook.Store
+	times int
+}
 
-func (s changingStore) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, version int64, now time.Time) error {
+func (s *changingStore) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, version int64, now time.Time) error {
 	found, err := s.Refresh(ctx, []webhook.EndpointKey{key})
 	if err != nil {
 		return err
+	}
+	if s.times--; s.times < 0 {
+		found = nil
 	}
 	for _, e := range found {
 		e.Description = "changed by somebody else"
@@ -180,7 +186,7 @@ func (s changingStore) DeleteEndpoint(ctx context.Context, key webhook.EndpointK
 }
 
 func TestADeletionWithIfMatchDeletesNothingThatOthersChanged(t *testing.T) {
-	d, err := webhook.New(changingStore{memstore.New(memstore.Options{})}, webhook.Config{Transport: &webhooktest.Transport{}})
+	d, err := webhook.New(&changingStore{memstore.New(memstore.Options{}), 2}, webhook.Config{Transport: &webhooktest.Transport{}})
 	require.NoError(t, err)
 	h := newHandler(t, d)
 	_, err = d.Tenant("acme").CreateEndpoint(t.Context(), webhook.Endpoint{ID: "one", URL: "https://a.example", Events: []string{"*"}})
