@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gowebhook/webhook/internal/lane"
@@ -59,7 +60,7 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 	done, err := d.publishGrouped(ctx, record)
 	done.receipt.EventID = record.ID
 	if err == nil {
-		err = eventError(record, done.err)
+		err = eventError(record, done.held, done.err)
 	}
 	if err != nil {
 		return done.receipt, fmt.Errorf("webhook: emit: %w", err)
@@ -69,6 +70,9 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 
 // EmitBatch emits up to 1,000 events in one transaction: all of them or, on any error, none. The receipts are in the order of
 // the events. If ctx ends meanwhile, the outcome is unknown, and the batch may be repeated with the ids of the receipts.
+//
+// A transaction elsewhere may hold the Event.ID of one of them. EmitBatch then waits for it as Emit does, and delays no
+// other call meanwhile, not even one that emits another of the batch's ids. The error names the event.
 func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, error) {
 	if err := d.time.keepUp(ctx); err != nil {
 		return nil, fmt.Errorf("webhook: emit batch: %w", err)
@@ -77,13 +81,17 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 	if err != nil || len(records) == 0 {
 		return receipts, err
 	}
-	results, err := d.publishMatched(ctx, records, true)
+	var results []emitted
+	err = whileHeld(ctx, heldPatience, func() (held bool, err error) {
+		results, err = d.publishMatched(ctx, records, true)
+		return slices.ContainsFunc(results, func(e emitted) bool { return e.held }), err
+	})
 	if err != nil {
 		return receipts, fmt.Errorf("webhook: emit batch: %w", err)
 	}
 	for i := range results {
 		if results[i].err != nil {
-			return receipts, fmt.Errorf("webhook: emit batch: event %d: %w", i, eventError(records[i], results[i].err))
+			return receipts, fmt.Errorf("webhook: emit batch: event %d: %w", i, eventError(records[i], results[i].held, results[i].err))
 		}
 	}
 	for i := range results {
@@ -122,7 +130,11 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) 
 	for i, r := range records {
 		req.Events[i] = *r
 	}
-	results, err := tx.Publish(ctx, req)
+	var results []Published
+	err = whileHeld(ctx, heldPatience, func() (held bool, err error) {
+		results, err = tx.Publish(ctx, req)
+		return anyHeld(results), err
+	})
 	if err = publishError(results, records, err); err != nil {
 		return receipts, fmt.Errorf("webhook: emit in transaction: %w", err)
 	}
@@ -145,15 +157,18 @@ func publishError(results []Published, records []*EventRecord, err error) error 
 	}
 	for i, r := range records {
 		if results[i].Err != nil {
-			return fmt.Errorf("event %d: %w", i, eventError(r, results[i].Err))
+			return fmt.Errorf("event %d: %w", i, eventError(r, results[i].Held, results[i].Err))
 		}
 	}
 	return nil
 }
 
 // eventError says more of an event's own error.
-func eventError(r *EventRecord, err error) error {
-	if errors.Is(err, ErrConflict) {
+func eventError(r *EventRecord, held bool, err error) error {
+	switch {
+	case held:
+		return fmt.Errorf("event id %q is held by an open transaction: %w", r.ID, err)
+	case errors.Is(err, ErrConflict):
 		return fmt.Errorf("event id %q was used with other content: %w", r.ID, err)
 	}
 	return err
@@ -344,7 +359,7 @@ func (d *Dispatcher) newPublication(asOf time.Duration, atomic bool) *publicatio
 
 func (p *publication) reset() {
 	now := p.d.now()
-	p.req = PublishRequest{Now: now, LeaseUntil: now.Add(p.d.config.Lease), Atomic: p.atomic, NoWait: !p.atomic}
+	p.req = PublishRequest{Now: now, LeaseUntil: now.Add(p.d.config.Lease), Atomic: p.atomic}
 	p.rows, p.index, p.events, p.refused = 0, nil, nil, nil
 }
 

@@ -2,12 +2,13 @@ package webhook
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
 const (
-	// heldPatience is how long Emit waits for a transaction that holds its event's id, and newPatience how long if the
+	// heldPatience is how long a call waits for a transaction that holds an event's id, and newPatience how long if the
 	// library made the id.
 	heldPatience = 2 * time.Second
 	newPatience  = 5 * time.Second
@@ -54,24 +55,42 @@ func (d *Dispatcher) publishGrouped(ctx context.Context, r *EventRecord) (emitte
 	return done, err
 }
 
-// publishHeld tries to store an event until no transaction holds its id. No connection is in use while it waits.
-func (d *Dispatcher) publishHeld(ctx context.Context, r *EventRecord, patience time.Duration) (emitted, error) {
+// publishHeld tries to store an event until no transaction holds its id.
+func (d *Dispatcher) publishHeld(ctx context.Context, r *EventRecord, patience time.Duration) (done emitted, err error) {
+	err = whileHeld(ctx, patience, func() (held bool, err error) {
+		done, err = d.heldIDs.Do(ctx, r)
+		return done.held, err
+	})
+	if err != nil {
+		return emitted{}, err
+	}
+	return done, nil
+}
+
+// whileHeld calls publish again as long as a transaction elsewhere holds an id, until patience or ctx ends. Between two
+// calls nothing is locked and no connection is in use, so that nobody else waits.
+func whileHeld(ctx context.Context, patience time.Duration, publish func() (held bool, err error)) error {
 	began := time.Now()
 	pause := firstHeldPause
 	for {
-		done, err := d.heldIDs.Do(ctx, r)
-		if err != nil || !done.held || time.Since(began) >= patience {
-			return done, err
+		held, err := publish()
+		if err != nil || !held || time.Since(began) >= patience {
+			return err
 		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return emitted{}, ctx.Err()
+			return ctx.Err()
 		}
 		pause = min(2*pause, lastHeldPause)
 	}
+}
+
+// anyHeld reports whether a transaction elsewhere kept an event from being stored.
+func anyHeld(results []Published) bool {
+	return slices.ContainsFunc(results, func(p Published) bool { return p.Held })
 }
 
 // eventKey is what an event's id is unique by.

@@ -50,12 +50,8 @@ func (s *heldStore) publish(ctx context.Context, req webhook.PublishRequest) ([]
 	}
 	s.requests = append(s.requests, ids)
 	s.mu.Unlock()
-	if len(index) < len(req.Events) && !req.NoWait {
-		time.Sleep(2 * time.Second) //nolint:forbidigo // in fake time
-	} else {
-		time.Sleep(time.Millisecond) //nolint:forbidigo // in fake time
-	}
-	if len(index) == 0 {
+	time.Sleep(time.Millisecond) //nolint:forbidigo // in fake time
+	if len(index) == 0 || req.Atomic && len(index) < len(req.Events) {
 		return results, nil
 	}
 	stored, err := s.inner.Publish(ctx, rest)
@@ -146,6 +142,39 @@ func TestEmitWaitsForAHeldIDForAWhile(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, webhook.Receipt{EventID: "evt", Deliveries: 1}, receipt)
 		assert.Less(t, time.Since(began), 10*time.Millisecond, "it is tried at once")
+	})
+}
+
+func TestEmitBatchWaitsForAHeldIDForAWhileAndNamesIt(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.endpoint("one")
+		store := r.hold("held")
+		batch := []webhook.Event{{Tenant: acme, Type: "a.b"}, {Tenant: acme, Type: "a.b", ID: "held"}, {Tenant: acme, Type: "a.b", ID: "free"}}
+		ways := map[string]func(context.Context) ([]webhook.Receipt, error){
+			"EmitBatch":             func(ctx context.Context) ([]webhook.Receipt, error) { return r.EmitBatch(ctx, batch) },
+			"EmitTx with the Store": func(ctx context.Context) ([]webhook.Receipt, error) { return r.EmitTx(ctx, r.store, batch...) },
+		}
+		for name, emit := range ways {
+			began := time.Now()
+			receipts, err := emit(t.Context())
+			require.ErrorIs(t, err, errHeld, name)
+			require.ErrorContains(t, err, `event 1: event id "held" is held by an open transaction`, name)
+			assert.InDelta(t, 2, time.Since(began).Seconds(), 0.3, name)
+			assert.Len(t, receipts, 3, name)
+
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err = emit(ctx)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded, name)
+			assert.Empty(t, r.net.Sent())
+		}
+		time.AfterFunc(time.Second, store.release)
+		receipts, err := r.EmitBatch(t.Context(), batch)
+		require.NoError(t, err)
+		for _, receipt := range receipts {
+			assert.Equal(t, 1, receipt.Deliveries)
+		}
 	})
 }
 

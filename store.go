@@ -18,9 +18,9 @@ type Publisher interface {
 	// promises that there is none. A Store without room answers ErrFull for that event. Such a result is that event's
 	// own: the others are stored, unless the request is Atomic; then nothing is stored when any result has an Err.
 	//
-	// An unfinished transaction elsewhere may hold an id. An event with that id delays no other event of the request,
-	// unless the request is Atomic. Publish waits for the transaction for a few seconds at most; with NoWait it does not
-	// wait. After that the event is not stored: its result is Held, and its Err says why.
+	// An unfinished transaction elsewhere may hold an id. A Store does not wait for it: the event is not stored, its
+	// result is Held, and its Err says why. The other events are stored as if it were not there, unless the request is
+	// Atomic; then at least one such event is Held. The Publisher of a transaction waits as its database does.
 	//
 	// A delivery row with a final State is stored as finished, with its Attempt. Any other is pending: due at DueAt, or,
 	// if Leased, held by the caller under lease number 1 until LeaseUntil. Publish reads no endpoint and changes no row
@@ -192,7 +192,6 @@ type PublishRequest struct {
 	Now        time.Time
 	LeaseUntil time.Time // of the rows that are Leased
 	Atomic     bool      // all events or none
-	NoWait     bool      // do not wait for transactions that hold ids; Atomic overrides it
 	Events     []EventRecord
 }
 

@@ -208,7 +208,11 @@ func (d *Dispatcher) logTest(ctx context.Context, record *EventRecord, result at
 		row.State, row.Reason = DeliveryFailed, ReasonExhausted
 	}
 	record.Test, record.Deliveries = true, []NewDelivery{row}
-	results, err := d.store.Publish(ctx, PublishRequest{Now: d.now(), Events: []EventRecord{*record}})
+	var results []Published
+	err := whileHeld(ctx, newPatience, func() (held bool, err error) {
+		results, err = d.store.Publish(ctx, PublishRequest{Now: d.now(), Events: []EventRecord{*record}})
+		return anyHeld(results), err
+	})
 	if err = publishError(results, []*EventRecord{record}, err); err != nil {
 		return Attempt{}, fmt.Errorf("logging: %w", err)
 	}

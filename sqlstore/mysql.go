@@ -93,9 +93,8 @@ var mysql = dialect{
 	rollback:  `/*M! BEGIN NOT ATOMIC */ ROLLBACK` + mysqlEnd,
 	clock:     `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time repeats an hour a year
 	statements: map[op]string{
-		insertEvents:       mysqlPatience + `INSERT` + mysqlHint + mysqlEvents + ` ON DUPLICATE KEY UPDATE dup = dup + 1`,
-		insertEventsAtOnce: mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents + ` ON DUPLICATE KEY UPDATE dup = dup + 1`,
-		insertNewAtOnce:    mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents,
+		insertEvents:    mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents + ` ON DUPLICATE KEY UPDATE dup = dup + 1`,
+		insertNewAtOnce: mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents,
 
 		findEvents: `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {v tenant text, id text} STRAIGHT_JOIN {events} e
 			FORCE INDEX (events_id) ON e.id_group = ` + mysqlGroup("v.tenant", "v.id") + ` AND e.id = v.id AND e.tenant = v.tenant`,

@@ -5,10 +5,9 @@ type op int
 
 const (
 	// Publishing.
-	insertEvents       op = iota // those that are not there yet
-	insertEventsAtOnce           // likewise, without waiting for other transactions; MySQL only
-	insertNewAtOnce              // insertNew without waiting for other transactions; MySQL only
-	publishNew                   // new events with rows of the queue; PostgreSQL only
+	insertEvents    op = iota // those that are not there yet
+	insertNewAtOnce           // insertNew without waiting for other transactions; MySQL only
+	publishNew                // new events with rows of the queue; PostgreSQL only
 	findEvents
 	deleteEvents
 	insertOutbox

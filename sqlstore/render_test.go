@@ -235,7 +235,7 @@ func compiled(d *dialect) []*statement {
 // absent are statements that some databases do without: they need several, or another one, for what these do.
 var absent = map[op][]*dialect{
 	publishNew: {&mysql, &sqlite}, settleDelivered: {&mysql, &sqlite}, widen: {&mysql, &sqlite}, matchFew: {&mysql},
-	insertEventsAtOnce: {&postgres, &sqlite}, insertNewAtOnce: {&postgres, &sqlite},
+	insertNewAtOnce: {&postgres, &sqlite},
 }
 
 func TestEveryDialectHasEveryStatement(t *testing.T) {

@@ -200,6 +200,19 @@ func (f *fixture) tryPublish(events ...webhook.EventRecord) []webhook.Published 
 	return results
 }
 
+// publishFree publishes an event, again as long as a call of another goroutine holds its id.
+func (f *fixture) publishFree(e webhook.EventRecord) (result webhook.Published, err error) {
+	const most = 100_000
+	for range most {
+		results, err := f.store.Publish(f.ctx(), f.request(e))
+		if err != nil || len(results) != 1 || !results[0].Held {
+			return append(results, webhook.Published{})[0], err
+		}
+		result = results[0]
+	}
+	return result, nil
+}
+
 func (f *fixture) request(events ...webhook.EventRecord) webhook.PublishRequest {
 	return webhook.PublishRequest{Now: f.now, LeaseUntil: f.now.Add(leaseTime), Events: events}
 }

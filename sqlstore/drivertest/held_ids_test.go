@@ -35,7 +35,7 @@ func TestIDsThatOpenTransactionsHoldDelayNoOtherEmit(t *testing.T) {
 						require.NoError(t, err)
 						open = append(open, tx)
 					}
-					emitWhileOthersWait(t, api, waiting, func(i, n int) webhook.Event {
+					emitWhileOthersWait(t, api, emitting(t, api, waiting), func(i, n int) webhook.Event {
 						if given {
 							return acme.event(fmt.Sprintf("own%d-%d", i, n), "1")
 						}
@@ -121,9 +121,56 @@ func emitNewIDs(t *testing.T, h *host, api *webhook.Dispatcher, customers []*cus
 	}
 }
 
-// emitWhileOthersWait emits events that must wait until they fail, each twice. Beside them eight goroutines emit events
+// An EmitBatch that waits for an id holds no other of its ids, and on MariaDB not the gap in front of it.
+func TestAnEmitBatchThatWaitsDelaysNoOtherEmit(t *testing.T) {
+	eachServer(t, func(t *testing.T, d database) {
+		h := newHost(t, d)
+		api := h.dispatcher(t, h.store, never)
+		acme := newCustomer(t, api)
+		open := beginSQL(t, h)
+		defer func() { _ = open.rollback() }() // when the test fails
+		_, err := api.EmitTx(t.Context(), h.store.Tx(open), acme.event("held", "1"))
+		require.NoError(t, err)
+		var batches [][]webhook.Event
+		var waiting []func() error
+		for i := range 3 {
+			batch := []webhook.Event{
+				acme.event("", "1"), acme.event(fmt.Sprint("free", i), "1"), acme.event("held", "1"), acme.event(fmt.Sprint("last", i), "1"),
+			}
+			batches = append(batches, batch)
+			waiting = append(waiting, func() error {
+				_, err := api.EmitBatch(t.Context(), batch)
+				assert.ErrorContains(t, err, `event 2: event id "held"`)
+				return err
+			})
+		}
+		emitWhileOthersWait(t, api, waiting, func(i, n int) webhook.Event {
+			return acme.event([]string{"", fmt.Sprintf("gone%d-%d", i, n), fmt.Sprintf("other%d-%d", i, n)}[i%3], "1")
+		})
+		require.NoError(t, open.rollback())
+		receipts, err := api.EmitBatch(t.Context(), batches[0])
+		require.NoError(t, err)
+		for _, r := range receipts {
+			assert.Equal(t, 1, r.Deliveries, "nothing of it was stored before: %s", r.EventID)
+		}
+	})
+}
+
+// emitting are the Emits of events.
+func emitting(t *testing.T, api *webhook.Dispatcher, events []webhook.Event) (calls []func() error) {
+	t.Helper()
+	for _, e := range events {
+		calls = append(calls, func() error {
+			_, err := api.Emit(t.Context(), e)
+			return err
+		})
+	}
+	return calls
+}
+
+// emitWhileOthersWait makes calls that must wait until they fail, each twice. Beside them eight goroutines emit events
 // of their own, and each must be through several times while any of the others waits.
-func emitWhileOthersWait(t *testing.T, api *webhook.Dispatcher, waiting []webhook.Event, own func(i, n int) webhook.Event) {
+func emitWhileOthersWait(t *testing.T, api *webhook.Dispatcher, waiting []func() error, own func(i, n int) webhook.Event) {
 	t.Helper()
 	const emitters, least, times = 8, 3, 2
 	var counts [emitters]atomic.Int64
@@ -141,15 +188,14 @@ func emitWhileOthersWait(t *testing.T, api *webhook.Dispatcher, waiting []webhoo
 			}
 		})
 	}
-	for _, e := range waiting {
+	for _, wait := range waiting {
 		waiters.Go(func() {
 			for range times {
 				var before [emitters]int64
 				for i := range counts {
 					before[i] = counts[i].Load()
 				}
-				_, err := api.Emit(t.Context(), e)
-				assert.ErrorContains(t, err, "EmitTx")
+				assert.ErrorContains(t, wait(), "EmitTx")
 				for i := range counts {
 					assert.GreaterOrEqual(t, counts[i].Load()-before[i], int64(least), "Emits while one waits")
 				}

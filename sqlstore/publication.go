@@ -1,0 +1,204 @@
+package sqlstore
+
+import (
+	"bytes"
+	"cmp"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+)
+
+// errRefused rolls back an atomic request.
+var errRefused = errors.New("an event was refused")
+
+// A publication is one transaction of Publish.
+type publication struct {
+	*tx
+	req     *webhook.PublishRequest
+	results []webhook.Published
+
+	singly bool     // one event after the other is inserted
+	allNew bool     // no id was used before
+	hashes [][]byte // of the events' content
+	stored []bool   // by this transaction
+	found  [][]byte // hashes of what was stored before under the same ids
+}
+
+func (p *publication) run() error {
+	events := p.req.Events
+	p.hashes, p.stored, p.found = make([][]byte, len(events)), make([]bool, len(events)), make([][]byte, len(events))
+	var order, twins []int
+	first := make(map[[2]string]int, len(events))
+	for i := range events {
+		r := &events[i]
+		p.hashes[i] = contentHash(r)
+		key := [2]string{r.Tenant, r.ID}
+		if _, twice := first[key]; twice {
+			twins = append(twins, i)
+			continue
+		}
+		first[key] = i
+		order = append(order, i)
+	}
+	// Transactions that insert the same ids wait for each other in one order.
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(strings.Compare(events[a].Tenant, events[b].Tenant), strings.Compare(events[a].ID, events[b].ID))
+	})
+	if err := p.insertAll(order); err != nil {
+		return err
+	}
+	for _, i := range twins {
+		earlier := first[[2]string{events[i].Tenant, events[i].ID}]
+		hash := p.found[earlier]
+		if hash == nil {
+			hash = p.hashes[earlier]
+		}
+		p.results[i] = again(hash, p.hashes[i])
+	}
+	if p.req.Atomic {
+		for i := range p.results {
+			if p.results[i].Err != nil {
+				return errRefused
+			}
+		}
+	}
+	return p.insertRows()
+}
+
+// again says what an event is whose id is there already.
+func again(first, hash []byte) webhook.Published {
+	if bytes.Equal(first, hash) {
+		return webhook.Published{Duplicate: true}
+	}
+	return webhook.Published{Err: webhook.ErrConflict}
+}
+
+func eventCells(r *webhook.EventRecord, hash []byte) []cell {
+	fanout := r.Deliveries == nil || len(r.Deliveries) > 1
+	return []cell{
+		uid(r.UID), text(r.Tenant), text(r.ID), text(r.Type), text(r.Channel), text(formatMap(r.Header)), at(r.Time),
+		at(r.NotBefore), at(r.CreatedAt), flag(r.Keep), flag(fanout), flag(r.Test), bin(hash), bin(r.Data),
+	}
+}
+
+// insertAll stores the events in this order, one by one if they are to be inserted singly.
+func (p *publication) insertAll(order []int) error {
+	if !p.singly {
+		return p.insertEvents(order)
+	}
+	for n, i := range order {
+		err := p.insertEvents(order[n : n+1])
+		if lockedOut(err) {
+			p.results[i] = webhook.Published{Held: true, Err: p.store.wrap(p.ctx, "publish", err)}
+			return errRefused
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertEvents stores the events that are new, and says of the others what they are.
+func (p *publication) insertEvents(order []int) error {
+	events := p.req.Events
+	rows := newTable(len(order), 14)
+	byUID := make(map[uuid.UUID]int, len(order))
+	for _, i := range order {
+		rows.add(eventCells(&events[i], p.hashes[i])...)
+		if _, twice := byUID[events[i].UID]; twice {
+			return fmt.Errorf("two events of the request have the UID %s", events[i].UID)
+		}
+		byUID[events[i].UID] = i
+	}
+	if p.store.dialect.returning {
+		if err := p.query(insertEvents, rows, func(r *sql.Rows) error {
+			var u id
+			err := r.Scan(&u)
+			p.stored[byUID[u.uid()]] = true
+			return err
+		}); err != nil {
+			return err
+		}
+	} else {
+		o := insertEvents
+		if p.allNew {
+			o = insertNewAtOnce
+		}
+		if err := p.execAll(o, rows); err != nil {
+			return err
+		}
+		if p.allNew {
+			for _, i := range order {
+				p.stored[i] = true
+			}
+		}
+	}
+	var open []int
+	for _, i := range order {
+		if !p.stored[i] {
+			open = append(open, i)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	return p.compare(open)
+}
+
+// compare looks at what is stored under the ids of events that were not new, or that may not be.
+func (p *publication) compare(open []int) error {
+	events := p.req.Events
+	rows := newTable(len(open), 2)
+	byID := make(map[[2]string]int, len(open))
+	for _, i := range open {
+		rows.add(text(events[i].Tenant), text(events[i].ID))
+		byID[[2]string{events[i].Tenant, events[i].ID}] = i
+		p.results[i].Err = webhook.ErrConflict // its UID is another event's, unless one is found
+	}
+	return p.query(findEvents, rows, func(r *sql.Rows) error {
+		var (
+			u          id
+			tenant, id string
+			hash       []byte
+			dup        int64
+		)
+		if err := r.Scan(&u, &tenant, &id, &hash, &dup); err != nil {
+			return err
+		}
+		i, asked := byID[[2]string{tenant, id}]
+		if !asked {
+			return nil
+		}
+		own := u.uid() == events[i].UID
+		switch {
+		case own && !p.store.dialect.returning && dup == 0:
+			p.results[i], p.stored[i] = webhook.Published{}, true
+		case own && p.rerun: // the transaction that was thought lost was committed
+			p.results[i] = webhook.Published{Deliveries: len(events[i].Deliveries)}
+		default:
+			p.results[i], p.found[i] = again(hash, p.hashes[i]), hash
+		}
+		return nil
+	})
+}
+
+// insertRows stores the deliveries of the events that were stored.
+func (p *publication) insertRows() error {
+	rows := newEventRows(p.req)
+	for i := range p.req.Events {
+		if p.stored[i] {
+			p.results[i].Deliveries = rows.add(&p.req.Events[i])
+		}
+	}
+	return p.execEach(
+		batch{insertOutbox, rows.outbox}, batch{insertQueue, rows.queue}, batch{insertDeliveries, rows.deliveries},
+		batch{insertAttempts, rows.logs}, batch{insertBodies, rows.bodies},
+	)
+}
