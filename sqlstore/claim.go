@@ -40,7 +40,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		return webhook.Claimed{}, err
 	}
 	if due.outbox {
-		done, err := s.expand(ctx, req.Now)
+		done, err := s.expand(ctx, req.Now, due.from.outbox)
 		if err != nil {
 			return webhook.Claimed{}, err
 		}
@@ -78,11 +78,11 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 
 // due is what there is to do.
 type due struct {
-	from    int64 // where the scan of waiting deliveries begins, see floor
-	outbox  bool  // events that are due
-	waiting bool  // deliveries that are due, and to be woken
-	ready   bool  // deliveries in lanes
-	open    bool  // parked lanes that are open, see laneOpen
+	from    lookFrom
+	outbox  bool // events that are due
+	waiting bool // deliveries that are due, and to be woken
+	ready   bool // deliveries in lanes
+	open    bool // parked lanes that are open, see laneOpen
 
 	nextEvent, nextDelivery sql.NullInt64
 
@@ -94,9 +94,9 @@ func (d *due) any(now int64) bool {
 	return d.ready || d.waiting || d.open || d.opens.Valid && d.opens.Int64 <= now
 }
 
-func (t *tx) due(now, from int64) (d due, err error) {
+func (t *tx) due(now int64, from lookFrom) (d due, err error) {
 	d.from = from
-	_, err = t.row(anythingDue, []cell{num(from)}, &d.nextEvent, &d.nextDelivery, &d.ready, &d.open, &d.opens)
+	_, err = t.row(anythingDue, []cell{num(from.waiting), num(from.outbox)}, &d.nextEvent, &d.nextDelivery, &d.ready, &d.open, &d.opens)
 	d.outbox = d.nextEvent.Valid && d.nextEvent.Int64 <= now
 	d.waiting = d.nextDelivery.Valid && d.nextDelivery.Int64 <= now
 	return d, err
@@ -192,7 +192,7 @@ func (c *claim) wake() error {
 		err := r.Scan((*id)(&k.uid), &k.endpoint)
 		due = append(due, k)
 		return err
-	}, num(c.now), num(claimWork), num(c.due.from)); err != nil || len(due) == 0 {
+	}, num(c.now), num(claimWork), num(c.due.from.waiting)); err != nil || len(due) == 0 {
 		return err
 	}
 	c.at.again = c.at.again || len(due) == claimWork

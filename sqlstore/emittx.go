@@ -96,7 +96,7 @@ func (p publisher) insertAll(ctx context.Context, events []webhook.EventRecord) 
 	for i := range events {
 		r := &events[i]
 		rows.add(eventCells(r, contentHash(r))...)
-		outbox.add(uid(r.UID), at(r.NotBefore))
+		outbox.add(outboxCells(r)...)
 	}
 	if p.store.dialect != &postgres { // before the events, see insert
 		if _, err := p.execAll(ctx, insertOutbox, outbox); err != nil {
@@ -141,7 +141,7 @@ func (p publisher) insertEach(ctx context.Context, req *webhook.PublishRequest) 
 func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.Published, error) {
 	hash, two, added := contentHash(r), p.store.dialect != &postgres, false
 	if two {
-		n, err := p.exec(ctx, insertOutboxRow, uid(r.UID), at(r.NotBefore))
+		n, err := p.exec(ctx, insertOutboxRow, outboxCells(r)...)
 		if err != nil {
 			return webhook.Published{}, err
 		}

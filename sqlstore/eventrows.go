@@ -21,10 +21,16 @@ func newEventRows(req *webhook.PublishRequest) *eventRows {
 	}
 }
 
+// outboxCells are those of an event's outbox row. It is due when the event is made at the
+// earliest, so that a scan of the outbox may begin at a floor.
+func outboxCells(r *webhook.EventRecord) []cell {
+	return []cell{uid(r.UID), num(max(micros(r.NotBefore), micros(r.CreatedAt)))}
+}
+
 // add makes the rows of one event, and returns how many deliveries it has.
 func (e *eventRows) add(r *webhook.EventRecord) int {
 	if r.Deliveries == nil {
-		e.outbox.add(uid(r.UID), at(r.NotBefore))
+		e.outbox.add(outboxCells(r)...)
 		return 0
 	}
 	rows := inOrder(r.Deliveries)

@@ -16,9 +16,9 @@ const outboxEvents = 200
 
 // expand makes the deliveries of events in the outbox that are due. It does a part of the work, and reports whether that was
 // all.
-func (s *Store) expand(ctx context.Context, now time.Time) (done bool, err error) {
+func (s *Store) expand(ctx context.Context, now time.Time, from int64) (done bool, err error) {
 	err = s.write(ctx, "expand", writing{}, func(t *tx) error {
-		x := expansion{tx: t, now: micros(now)}
+		x := expansion{tx: t, now: micros(now), from: from}
 		done, err = x.run()
 		return err
 	})
@@ -29,6 +29,7 @@ func (s *Store) expand(ctx context.Context, now time.Time) (done bool, err error
 type expansion struct {
 	*tx
 	now    int64
+	from   int64 // where the scan of the outbox begins, see floor
 	events []*outboxEvent
 	gone   []uuid.UUID // events that are not stored any more
 }
@@ -51,7 +52,7 @@ func (x *expansion) run() (done bool, err error) {
 		e := &outboxEvent{}
 		x.events = append(x.events, e)
 		return r.Scan((*id)(&e.uid), &e.after)
-	}, num(x.now), num(outboxEvents)); err != nil || len(x.events) == 0 {
+	}, num(x.now), num(outboxEvents), num(x.from)); err != nil || len(x.events) == 0 {
 		return true, err
 	}
 	if err := x.read(); err != nil {

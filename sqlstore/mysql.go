@@ -115,7 +115,7 @@ var mysql = dialect{
 
 		insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2) ON DUPLICATE KEY UPDATE due_at = due_at + 1`,
 
-		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
+		anythingDue: `SELECT (SELECT due_at FROM {outbox} WHERE due_at >= $2 ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at >= $1 ORDER BY due_at LIMIT 1),
 			(SELECT lane FROM {queue} WHERE lane > ` + mysqlZero + ` AND lane < ` + mysqlParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} FORCE INDEX (status_open) WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
@@ -124,7 +124,7 @@ var mysql = dialect{
 			(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at > $1 ORDER BY due_at LIMIT 1),
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until > $1
 				ORDER BY blocked_until LIMIT 1)`,
-		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} FORCE INDEX (outbox_due) WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} FORCE INDEX (outbox_due) WHERE due_at <= $1 AND due_at >= $3 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
 			FROM {events} e WHERE e.uid IN ({keys})`,
 		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} FORCE INDEX (queue_lane_due)

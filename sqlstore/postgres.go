@@ -82,16 +82,16 @@ var postgres = dialect{
 
 		insertEvent: `WITH e AS (
 			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING RETURNING uid, not_before
-			) INSERT INTO {outbox} (event_uid, due_at) SELECT e.uid, e.not_before FROM e`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING RETURNING uid, not_before, created_at
+			) INSERT INTO {outbox} (event_uid, due_at) SELECT e.uid, greatest(e.not_before, e.created_at) FROM e`,
 		insertNew: `WITH e AS (
 			INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.test, v.content_hash, v.data
 			FROM {v uid uuid, tenant text, id text, type text, channel text, header text, time int, not_before int, created_at int, keep int, fanout int, test int, content_hash bytes, data bytes}
-			ON CONFLICT DO NOTHING RETURNING uid, not_before
-			) INSERT INTO {outbox} (event_uid, due_at) SELECT e.uid, e.not_before FROM e`,
+			ON CONFLICT DO NOTHING RETURNING uid, not_before, created_at
+			) INSERT INTO {outbox} (event_uid, due_at) SELECT e.uid, greatest(e.not_before, e.created_at) FROM e`,
 
-		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
+		anythingDue: `SELECT (SELECT due_at FROM {outbox} WHERE due_at >= $2 ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at >= $1 ORDER BY due_at LIMIT 1),
 			(SELECT lane FROM {queue} WHERE lane > ` + postgresZero + ` AND lane < ` + postgresParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
@@ -100,7 +100,7 @@ var postgres = dialect{
 			(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at > $1 ORDER BY due_at LIMIT 1),
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until > $1
 				ORDER BY blocked_until LIMIT 1)`,
-		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 AND due_at >= $3 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		widen: `WITH p AS (
 			SELECT DISTINCT x.endpoint_id, x.ref FROM {v tenant text, pattern text, channel text, after text} CROSS JOIN LATERAL (
 				SELECT p.endpoint_id, p.ref FROM {subscriptions} p

@@ -38,7 +38,7 @@ var sqlite = dialect{
 		insertEvent: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
 
-		anythingDue: `SELECT (SELECT due_at FROM {outbox} ORDER BY due_at LIMIT 1),
+		anythingDue: `SELECT (SELECT due_at FROM {outbox} WHERE due_at >= $2 ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at >= $1 ORDER BY due_at LIMIT 1),
 			(SELECT lane FROM {queue} WHERE lane > ` + sqliteZero + ` AND lane < ` + sqliteParked + ` ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
@@ -47,7 +47,7 @@ var sqlite = dialect{
 			(SELECT due_at FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at > $1 ORDER BY due_at LIMIT 1),
 			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until > $1
 				ORDER BY blocked_until LIMIT 1)`,
-		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 ORDER BY due_at LIMIT $2`,
+		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 AND due_at >= $3 ORDER BY due_at LIMIT $2`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, length(e.data)
 			FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
 		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at <= $1 AND due_at >= $3

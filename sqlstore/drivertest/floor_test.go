@@ -21,35 +21,59 @@ import (
 
 var sharedHits = regexp.MustCompile(`shared hit=(\d+)`)
 
-// A transaction that stays open keeps the index entries of all deliveries that have passed since.
-func TestAnEmptyClaimDoesNotReadWhatASnapshotKeeps(t *testing.T) {
-	t.Parallel()
+// A snapshotScene is a store on PostgreSQL beside a transaction that stays open, such as a backup. It keeps the index
+// entries of all rows that go away.
+type snapshotScene struct {
+	*scene
+	watching atomic.Bool
+	pages    int // that the longest of an empty claim's looks has read
+}
+
+func besideSnapshot(t *testing.T) *snapshotScene {
+	t.Helper()
 	dsn := postgres.dsn(t)
-	var watching atomic.Bool
-	buffers := 0
+	s := &snapshotScene{}
 	recorded := postgres
 	var err error
 	recorded.driver, err = recorder.Register(postgres.driver, func(ctx context.Context, q recorder.Statement) {
-		if !watching.Load() || !strings.HasPrefix(q.Query, "SELECT (SELECT due_at") {
+		if !s.watching.Load() || !strings.HasPrefix(q.Query, "SELECT (SELECT due_at") {
 			return
 		}
 		plan, err := q.Ask(ctx, "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) "+q.Query, q.Args)
 		assert.NoError(t, err)
 		if m := sharedHits.FindStringSubmatch(fmt.Sprint(plan)); assert.NotNil(t, m, plan) {
 			n, _ := strconv.Atoi(m[1])
-			buffers = max(buffers, n)
+			s.pages = max(s.pages, n)
 		}
 	})
 	require.NoError(t, err)
-	s := newScene(t, recorded.store(t, dsn, sqlstore.Options{}))
+	s.scene = newScene(t, recorded.store(t, dsn, sqlstore.Options{}))
 	require.NoError(t, s.store.Migrate(t.Context()))
 	s.endpoint("acme", "ep1")
 	backup, err := postgres.open(t, dsn).BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
 	require.NoError(t, err)
-	defer backup.Rollback()
+	t.Cleanup(func() { _ = backup.Rollback() })
 	var n int
 	require.NoError(t, backup.QueryRowContext(t.Context(), "SELECT count(*) FROM webhook_queue").Scan(&n))
+	return s
+}
 
+// emptyClaim returns how many pages the look of an empty claim reads.
+func (s *snapshotScene) emptyClaim() int {
+	s.Helper()
+	s.now = s.now.Add(10 * time.Minute)
+	require.Empty(s, s.claim()) // the first look reads all
+	s.watching.Store(true)
+	require.Empty(s, s.claim())
+	s.watching.Store(false)
+	s.Logf("an empty claim reads %d pages", s.pages)
+	require.NotZero(s, s.pages)
+	return s.pages
+}
+
+func TestAnEmptyClaimDoesNotReadWhatASnapshotKeeps(t *testing.T) {
+	t.Parallel()
+	s := besideSnapshot(t)
 	for range 8 {
 		events := make([]webhook.EventRecord, 500)
 		items := make([]webhook.Settlement, len(events))
@@ -65,13 +89,47 @@ func TestAnEmptyClaimDoesNotReadWhatASnapshotKeeps(t *testing.T) {
 		_, err := s.store.Settle(t.Context(), s.now, items)
 		require.NoError(t, err)
 	}
-	s.now = s.now.Add(10 * time.Minute)
-	require.Empty(t, s.claim()) // the first look reads all
-	watching.Store(true)
-	require.Empty(t, s.claim())
-	t.Logf("an empty claim reads %d pages", buffers)
-	assert.NotZero(t, buffers)
-	assert.Less(t, buffers, 100, "pages that an empty claim reads after 4,000 deliveries")
+	assert.Less(t, s.emptyClaim(), 100, "pages after 4,000 deliveries")
+}
+
+// Events without subscribers leave nothing but the entries of their outbox rows.
+func TestAnEmptyClaimDoesNotReadTheOutboxThatASnapshotKeeps(t *testing.T) {
+	t.Parallel()
+	s := besideSnapshot(t)
+	for range 8 {
+		events := make([]webhook.EventRecord, 500)
+		for i := range events {
+			events[i] = s.event("nobody", "")
+			events[i].ID, events[i].NewID, events[i].Deliveries = events[i].UID.String(), true, nil
+		}
+		s.publish(events...)
+		require.Empty(t, s.claim())
+	}
+	require.Zero(t, s.rowsOf("outbox"))
+	assert.Less(t, s.emptyClaim(), 20, "pages after 4,000 events")
+}
+
+// The host's transaction may stay open for long, or its process's clock be behind.
+func TestAClaimFindsAnOutboxRowThatCommitsLate(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := newScene(t, d.migrated(t))
+		s.endpoint("acme", "ep1")
+		emit := func(id string) webhook.EventRecord {
+			e := s.event("acme", id)
+			e.Deliveries = nil
+			return e
+		}
+		soon, late := emit("soon"), emit("late")
+		s.now = s.now.Add(90 * time.Second)
+		require.Empty(t, s.claim())
+		s.publish(soon)
+		assert.Len(t, s.deliver(), 1, "it commits after 90 s")
+		s.now = s.now.Add(time.Hour)
+		require.Empty(t, s.claim())
+		s.publish(late)
+		s.now = s.now.Add(time.Minute)
+		assert.Len(t, s.claim(), 1, "all is looked at once a minute")
+	})
 }
 
 // What comes late, or from a process whose clock is behind, is found all the same.
