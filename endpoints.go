@@ -303,6 +303,10 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 	if err != nil {
 		return Page[Endpoint]{}, fmt.Errorf("webhook: endpoints: %w", err)
 	}
+	for _, problem := range page.Unreadable {
+		s.d.report(fmt.Errorf("endpoints: %w", problem))
+	}
+	page.Unreadable = nil
 	for i := range page.Items {
 		page.Items[i] = s.d.opened(ctx, page.Items[i])
 	}

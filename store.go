@@ -81,7 +81,7 @@ type Store interface {
 	// Refresh returns the endpoints with these keys, in any order, each once; one that does not exist is left out.
 	//
 	// An endpoint whose row the Store cannot read fails nothing but itself. Endpoints leaves it
-	// out, except that it is an error when it alone is asked for. Refresh returns the others
+	// out and names it in Page.Unreadable; it is an error when it alone is asked for. Refresh returns the others
 	// together with an error that names it, so that it is not taken for one that does not exist.
 	// UpdateEndpoint replaces it and DeleteEndpoint removes it.
 	Refresh(ctx context.Context, keys []EndpointKey) ([]Endpoint, error)
@@ -246,8 +246,10 @@ type Claimed struct {
 	Snapshots []Endpoint
 
 	// Unreadable says which rows the Store could not read, such as an endpoint that a later
-	// version of the application has written. Their deliveries are left out, and come again
-	// each time that a lease would have ended, until the row can be read.
+	// version of the application has written. Their deliveries are left out until the row
+	// can be read. Those of an endpoint are not leased, and the Store looks at it again after
+	// a minute. Those of an event, or of an earlier version of an endpoint, come again each
+	// time that a lease would have ended.
 	Unreadable []error
 
 	// Next is the cursor of the rest of the round; empty when all endpoints have been visited.
@@ -343,6 +345,10 @@ type Query struct {
 type Page[T any] struct {
 	Items []T
 	Next  string // the cursor of the next page; empty at the end
+
+	// Unreadable says which rows a Store could not read and left out. A [Scope] passes that
+	// on to Observer.Error and the log, and leaves the field empty.
+	Unreadable []error
 }
 
 // Stats are counts of unfinished deliveries over all tenants and processes.

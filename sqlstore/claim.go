@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"time"
 
@@ -124,14 +125,15 @@ type claim struct {
 	bytes    int
 	events   map[uuid.UUID]bool // that are counted in bytes
 	taken    []pick
-	more     map[uuid.UUID]bool  // lanes that have more than was taken
-	counts   map[uuid.UUID]int   // how many were taken of lanes
-	probes   map[uuid.UUID]int64 // lanes of which one delivery may be leased, with when their block ended
-	visited  []uuid.UUID         // lanes of which deliveries were asked for
-	held     []uuid.UUID         // lanes that were passed over and may be parked
-	marks    map[uuid.UUID]int   // of visited lanes, see laneClear
-	moved    int                 // deliveries that were woken and parked lanes that were opened
-	unblocks int64               // when the first of the lanes that were passed over opens by itself
+	more     map[uuid.UUID]bool             // lanes that have more than was taken
+	counts   map[uuid.UUID]int              // how many were taken of lanes
+	probes   map[uuid.UUID]int64            // lanes of which one delivery may be leased, with when their block ended
+	visited  []uuid.UUID                    // lanes of which deliveries were asked for
+	held     []uuid.UUID                    // lanes that were passed over and may be parked
+	marks    map[uuid.UUID]int              // of visited lanes, see laneClear
+	moved    int                            // deliveries that were woken and parked lanes that were opened
+	current  map[uuid.UUID]webhook.Endpoint // those of taken, as they are now
+	unblocks int64                          // when the first of the lanes that were passed over opens by itself
 	out      webhook.Claimed
 }
 
@@ -164,6 +166,9 @@ func (c *claim) run() error {
 		c.out.Next = c.at.String()
 	case c.at.again: // what woke up since the round began has not been visited
 		c.out.Next = round{restart: true}.String()
+	}
+	if err := c.readCurrent(); err != nil {
+		return err
 	}
 	if err := c.lease(); err != nil {
 		return err
@@ -281,6 +286,10 @@ func (c *claim) laneStatuses(lanes []uuid.UUID) (map[uuid.UUID]*status, error) {
 		var mark int
 		s := &status{}
 		err := s.scan(r, &mark)
+		if unreadable(err) {
+			c.passOver(s.ref, badEndpoint(s.Key, err))
+			return nil
+		}
 		found[s.ref] = s
 		if mark != laneClear {
 			c.marks[s.ref] = mark
@@ -299,7 +308,7 @@ func (c *claim) pass(lane uuid.UUID) {
 
 // room returns how many deliveries of a lane may be leased; none if it is passed over.
 func (c *claim) room(s *status) int {
-	if s == nil {
+	if s == nil || c.store.isUnreadable(s.ref, c.now) {
 		return 0
 	}
 	room, named := c.req.Rooms[s.Key]
@@ -375,8 +384,12 @@ func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err
 	var found []pick
 	if err := c.query(pickDeliveries, rows, func(r *sql.Rows) error {
 		var p pick
-		err := r.Scan((*id)(&p.uid), &p.endpoint, (*id)(&p.ref), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since, &p.size,
+		err := scanRow(r, (*id)(&p.uid), &p.endpoint, (*id)(&p.ref), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since, &p.size,
 			&p.dueAt)
+		if unreadable(err) {
+			c.out.Unreadable = append(c.out.Unreadable, fmt.Errorf("a delivery to endpoint %q is not readable, and waits: %w", p.endpoint, err))
+			return nil
+		}
 		p.order = order[p.ref]
 		found = append(found, p)
 		return err

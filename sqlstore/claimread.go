@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -27,28 +28,49 @@ func (c *claim) readEvents() error {
 	})
 }
 
-// readEndpoints reads endpoints, as they are and as they were when their deliveries were made.
+// readCurrent reads the endpoints of what was picked, and drops the deliveries of those that
+// cannot be read, so that they are not leased in vain.
+func (c *claim) readCurrent() error {
+	refs := make(map[uuid.UUID]bool)
+	for i := range c.taken {
+		refs[c.taken[i].ref] = true
+	}
+	c.current = make(map[uuid.UUID]webhook.Endpoint, len(refs))
+	bad := make(map[uuid.UUID]bool)
+	err := c.query(readEndpoints, uids(sortedRefs(refs)), func(r *sql.Rows) error {
+		ref, e, err := scanEndpoint(r)
+		if unreadable(err) {
+			bad[ref] = true
+			c.passOver(ref, err)
+			return nil
+		}
+		c.current[ref] = e
+		return err
+	})
+	if err != nil || len(bad) == 0 {
+		return err
+	}
+	c.taken = slices.DeleteFunc(c.taken, func(p pick) bool { return bad[p.ref] })
+	clear(c.events)
+	for i := range c.taken {
+		c.events[c.taken[i].uid] = true
+	}
+	return nil
+}
+
+// passOver reports an endpoint that cannot be read, and lets claims pass over it for a while.
+func (c *claim) passOver(ref uuid.UUID, problem error) {
+	c.out.Unreadable = append(c.out.Unreadable, problem)
+	c.store.passOver(ref, c.now)
+}
+
+// readEndpoints reads endpoints as they were when their deliveries were made.
 func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 	type bound struct {
 		ref     uuid.UUID
 		version int64
 	}
-	refs := make(map[uuid.UUID]bool)
-	for i := range c.taken {
-		refs[c.taken[i].ref] = true
-	}
-	endpoints := make(map[uuid.UUID]webhook.Endpoint, len(refs))
-	if err := c.query(readEndpoints, uids(sortedRefs(refs)), func(r *sql.Rows) error {
-		ref, e, err := scanEndpoint(r)
-		if unreadable(err) {
-			c.out.Unreadable = append(c.out.Unreadable, err)
-			return nil
-		}
-		endpoints[ref] = e
-		return err
-	}); err != nil {
-		return err
-	}
+	endpoints := c.current
 	earlier, held := make(map[bound]bool), make(map[bound]bool)
 	for i := range c.taken {
 		p := &c.taken[i]
@@ -67,12 +89,15 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 				e        webhook.Endpoint
 				metadata string
 			)
-			err := r.Scan(&ref, &e.Version, &e.URL, &e.Profile, &metadata)
-			if err != nil {
+			err := scanRow(r, &ref, &e.Version, &e.URL, &e.Profile, &metadata)
+			if err != nil && !unreadable(err) {
 				return err
 			}
 			now := endpoints[ref.uid()]
-			if e.Metadata, err = parseMetadata(metadata); err != nil {
+			if err == nil {
+				e.Metadata, err = parseMetadata(metadata)
+			}
+			if err != nil {
 				held[bound{ref.uid(), e.Version}] = true
 				c.out.Unreadable = append(c.out.Unreadable, fmt.Errorf("version %d of endpoint %q of tenant %q is not readable, "+
 					"and its deliveries wait: %w", e.Version, now.ID, now.Tenant, err))
@@ -117,11 +142,15 @@ func scanEvent(r *sql.Rows) (e webhook.EventRecord, err error) {
 		header                    string
 		happened, before, created int64
 	)
-	if err := r.Scan(&u, &e.Tenant, &e.ID, &e.Type, &e.Channel, &header, &happened, &before, &created, &e.Keep, &e.Data); err != nil {
+	err = scanRow(r, &u, &e.Tenant, &e.ID, &e.Type, &e.Channel, &header, &happened, &before, &created, &e.Keep, &e.Data)
+	if err != nil && !unreadable(err) {
 		return e, err
 	}
 	e.UID, e.Time, e.NotBefore, e.CreatedAt = u.uid(), always(happened), fromMicros(before), always(created)
-	if e.Header, err = parseMap[string](header); err != nil {
+	if err == nil {
+		e.Header, err = parseMap[string](header)
+	}
+	if err != nil {
 		err = unreadableError{fmt.Errorf("event %q of tenant %q is not readable, and its deliveries wait: %w", e.ID, e.Tenant, err)}
 	}
 	return e, err

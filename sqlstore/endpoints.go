@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -25,37 +24,31 @@ func scanEndpoint(r *sql.Rows) (uuid.UUID, webhook.Endpoint, error) {
 		events, metadata, header, secrets string
 		created, timeout                  int64
 	)
-	if err := r.Scan(append(s.into(&t), &created, &e.URL, &e.Description, &events, &e.Channel, &e.Profile, &metadata, &header,
-		&secrets, &timeout, &e.MaxInFlight)...); err != nil {
+	err := scanRow(r, append(s.into(&t), &created, &e.URL, &e.Description, &events, &e.Channel, &e.Profile, &metadata, &header,
+		&secrets, &timeout, &e.MaxInFlight)...)
+	if err != nil && !unreadable(err) {
 		return s.ref, e, err
 	}
 	s.fill(&t)
 	e.Tenant, e.ID, e.Version, e.State, e.Reason, e.Health = s.Key.Tenant, s.Key.ID, s.Version, s.State, s.reason, s.Health
 	e.CreatedAt, e.UpdatedAt = fromMicros(created), fromMicros(s.updatedAt)
 	e.Timeout = time.Duration(timeout) * time.Microsecond
-	var err error
-	if e.Events, err = parseStrings(events); err == nil {
-		if e.Metadata, err = parseMetadata(metadata); err == nil {
-			if e.Header, err = parseMap[webhook.Secret](header); err == nil {
-				e.Secrets, err = parseSecrets(secrets)
-			}
-		}
+	if err == nil {
+		e.Events, err = parseStrings(events)
+	}
+	if err == nil {
+		e.Metadata, err = parseMetadata(metadata)
+	}
+	if err == nil {
+		e.Header, err = parseMap[webhook.Secret](header)
+	}
+	if err == nil {
+		e.Secrets, err = parseSecrets(secrets)
 	}
 	if err != nil {
-		err = unreadableError{fmt.Errorf("endpoint %q of tenant %q is not readable, and its deliveries wait; update or delete it: %w", e.ID, e.Tenant, err)}
+		err = badEndpoint(s.Key, err)
 	}
 	return s.ref, e, err
-}
-
-// An unreadableError is that of a row that holds something else than this version of the
-// package writes. It fails nothing but that row.
-type unreadableError struct{ error }
-
-func (e unreadableError) Unwrap() error { return e.error }
-
-func unreadable(err error) bool {
-	var bad unreadableError
-	return errors.As(err, &bad)
 }
 
 // configCells are what UpdateEndpoint replaces in the wide row.
@@ -187,6 +180,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	if updated.State == webhook.EndpointDisabled {
 		s.stopped.Store(true)
 	}
+	s.passOverNoMore(ref)
 	return updated, nil
 }
 
@@ -305,8 +299,11 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 			}
 			read++
 			after = webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}
-			if wanted {
+			switch {
+			case wanted:
 				page.Items = append(page.Items, e)
+			case bad:
+				page.Unreadable = append(page.Unreadable, err)
 			}
 			return nil
 		}, of(after.Tenant), sought(after.ID), num(atOnce))

@@ -37,17 +37,21 @@ func (s *status) fill(t *statusTimes) {
 
 func (s *status) scan(r *sql.Rows, before ...any) error {
 	var t statusTimes
-	err := r.Scan(append(before, s.into(&t)...)...)
+	err := scanRow(r, append(before, s.into(&t)...)...)
 	s.fill(&t)
 	return err
 }
 
-// statuses reads, or locks, the status of endpoints that exist.
+// statuses reads, or locks, the status of endpoints that exist. It leaves out those that
+// cannot be read.
 func (t *tx) statuses(o op, refs []uuid.UUID) (map[uuid.UUID]*status, error) {
 	found := make(map[uuid.UUID]*status, len(refs))
 	return found, t.query(o, uids(refs), func(r *sql.Rows) error {
 		s := &status{}
 		err := s.scan(r)
+		if unreadable(err) {
+			return nil
+		}
 		found[s.ref] = s
 		return err
 	})

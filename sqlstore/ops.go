@@ -116,7 +116,7 @@ const (
 	pruneRefs
 	pruneQueue
 	lockDisabled
-	versionOf
+	statusOfRef
 	oldEvents
 	oldAttempts
 	oldBodies
@@ -217,7 +217,7 @@ var everywhere = map[op]string{
 	lockPruner:       `SELECT used_by, used_at FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
 	usePruner:        `UPDATE {locks} SET used_by = $1, used_at = $2 WHERE name = 'prune'`,
 	lockDisabled:     `SELECT reason FROM {status} WHERE ref = $1 AND state = 'disabled' FOR UPDATE SKIP LOCKED`,
-	versionOf:        `SELECT version FROM {status} WHERE ref = $1`,
+	statusOfRef:      `SELECT ref FROM {status} WHERE ref = $1`,
 	oldEvents:        `SELECT uid FROM {events} WHERE uid >= $1 AND uid < $2 ORDER BY uid LIMIT $3`,
 	oldAttempts:      `SELECT event_uid, endpoint_id, lease_no FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,
 	oldBodies:        `SELECT event_uid, endpoint_id, lease_no FROM {bodies} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,

@@ -77,7 +77,7 @@ func (p *pruning) cause(ref uuid.UUID) (reason webhook.Reason, dead bool, err er
 	if err != nil || disabled {
 		return reason, disabled, err
 	}
-	var version int64
-	exists, err := p.row(versionOf, []cell{uid(ref)}, &version)
+	var found id
+	exists, err := p.row(statusOfRef, []cell{uid(ref)}, &found)
 	return webhook.ReasonDeleted, !exists, err
 }

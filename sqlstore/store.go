@@ -58,10 +58,12 @@ type Store struct {
 	stopped atomic.Bool // an endpoint was disabled or deleted, and Prune has not looked at its deliveries since
 
 	mu    sync.Mutex
-	floor floor             // of the waiting deliveries
-	lane  uuid.UUID         // where the last round of Claim has ended
-	swept [sweeps]uuid.UUID // how far Prune has come, see sweep
-	pass  sweepPass
+	floor floor     // of the waiting deliveries
+	lane  uuid.UUID // where the last round of Claim has ended
+
+	unreadable map[uuid.UUID]int64 // endpoints that claims pass over, with until when
+	swept      [sweeps]uuid.UUID   // how far Prune has come, see sweep
+	pass       sweepPass
 
 	halved int // how often the pieces of Prune are halved
 }
