@@ -33,9 +33,21 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	case len(req.Events) == 1, req.Atomic && !lockedOut(err):
 		return nil, err
 	case req.Atomic:
-		return s.publish(ctx, &req, true)
+		return s.publishSingly(ctx, &req)
 	}
 	return s.publishEach(ctx, &req)
+}
+
+// publishSingly publishes an atomic request again, to see which event's id is held. If it is another lock that was waited for,
+// as when a table grows, the first event stands for all.
+func (s *Store) publishSingly(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
+	results, err := s.publish(ctx, req, true)
+	if lockedOut(err) && ctx.Err() == nil {
+		results = make([]webhook.Published, len(req.Events))
+		results[0] = webhook.Published{Held: true, Err: err}
+		return results, nil
+	}
+	return results, err
 }
 
 // publishEach publishes events one by one, each in a transaction of its own.

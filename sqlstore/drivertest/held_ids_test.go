@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -152,6 +154,25 @@ func TestAnEmitBatchThatWaitsDelaysNoOtherEmit(t *testing.T) {
 		require.NoError(t, err)
 		for _, r := range receipts {
 			assert.Equal(t, 1, r.Deliveries, "nothing of it was stored before: %s", r.EventID)
+		}
+	})
+}
+
+func TestAnEmitBatchThatIsLockedOutForAMomentSucceeds(t *testing.T) {
+	locked := map[string]error{"postgres": &pgconn.PgError{Code: "55P03"}, "mysql": &mysqldriver.MySQLError{Number: 1205}}
+	eachServer(t, func(t *testing.T, d database) {
+		store, sab := d.sabotaged(t)
+		h := &host{database: d, store: store}
+		api := h.dispatcher(t, store, never)
+		acme := newCustomer(t, api)
+		for _, table := range []string{"events", "queue"} {
+			lock := fault{err: locked[d.name]}
+			sab.sabotage(failing("_"+table, lock, lock, lock))
+			receipts, err := api.EmitBatch(t.Context(), []webhook.Event{acme.event("", "1"), acme.event(table, "1"), acme.event(table+"2", "1")})
+			require.NoError(t, err, table)
+			for _, r := range receipts {
+				assert.Equal(t, 1, r.Deliveries)
+			}
 		}
 	})
 }
