@@ -19,7 +19,7 @@ type defect struct {
 func allDefects() []defect {
 	return slices.Concat(
 		publishDefects, rowDefects, matchDefects, endpointDefects, claimDefects, roundDefects, outboxDefects,
-		settleDefects, attemptDefects, healthDefects, recoverDefects, listDefects, statsDefects, pruneDefects, tenantDefects,
+		settleDefects, attemptDefects, healthDefects, recoverDefects, listDefects, statsDefects, pruneDefects, tenantDefects, txDefects,
 	)
 }
 
@@ -43,6 +43,7 @@ type broken struct {
 	stats      func(context.Context, time.Time) (webhook.Stats, error)
 	prune      func(context.Context, time.Time, webhook.Retention) (bool, error)
 	erase      func(context.Context, string) error
+	begin      func(context.Context) (Tx, error)
 
 	mu sync.Mutex // for what a defect remembers
 }
@@ -52,6 +53,15 @@ func (b *broken) Publish(ctx context.Context, req webhook.PublishRequest) ([]web
 		return b.publish(ctx, req)
 	}
 	return b.Store.Publish(ctx, req)
+}
+
+// Begin implements [TxStore] on a Store that has transactions.
+func (b *broken) Begin(ctx context.Context) (Tx, error) {
+	if b.begin != nil {
+		return b.begin(ctx)
+	}
+	s, _ := b.Store.(TxStore)
+	return s.Begin(ctx)
 }
 
 func (b *broken) Match(ctx context.Context, reqs []webhook.MatchRequest) ([][]webhook.EndpointStatus, error) {

@@ -10,6 +10,8 @@
 // fails. The cases pass every time as an argument: they never sleep and read no clock, so that they run as fast as the
 // store does.
 //
+// [RunTx] has the cases for a store that takes part in transactions of the application.
+//
 // What only a stopwatch could tell, such as that a claim takes no longer behind a large backlog, is not checked here.
 package storetest
 

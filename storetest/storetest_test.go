@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,12 +19,17 @@ import (
 
 func newStore(*testing.T) webhook.Store { return memstore.New(memstore.Options{}) }
 
-func TestStoreThatKeepsTheContract(t *testing.T) { Run(t, newStore) }
+func newTxStore(t *testing.T) TxStore { return newTxMemory(newStore(t)) }
+
+func TestStoreThatKeepsTheContract(t *testing.T) {
+	Run(t, newStore)
+	RunTx(t, newTxStore)
+}
 
 // TestEveryCaseCanFail runs each case against stores that break the rule it checks.
 func TestEveryCaseCanFail(t *testing.T) {
 	cases, noticed := map[string]testCase{}, map[string]bool{}
-	for _, c := range allCases() {
+	for _, c := range slices.Concat(allCases(), txCases) {
 		require.NotContains(t, cases, c.name, "two cases have the same name")
 		cases[c.name] = c
 	}
@@ -32,7 +39,8 @@ func TestEveryCaseCanFail(t *testing.T) {
 				c, ok := cases[name]
 				require.True(t, ok, "no case %q", name)
 				noticed[name] = true
-				failures := failuresOf(t, c, d)
+				var failures []string
+				synctest.Test(t, func(t *testing.T) { failures = failuresOf(t, c, d) }) // some wait until they fail
 				if assert.NotEmpty(t, failures, "%s does not notice", name) {
 					assert.Contains(t, failures[0], c.rule, "the failure does not say what the contract is")
 				}
@@ -64,7 +72,7 @@ func failuresOf(t *testing.T, c testCase, d defect) []string {
 	go func() {
 		defer close(done)
 		defer func() { panicked = recover() }()
-		b := &broken{Store: newStore(t)}
+		b := &broken{Store: newTxStore(t)}
 		d.install(b)
 		c.check(r, b)
 	}()

@@ -1,6 +1,8 @@
 package drivertest
 
 import (
+	"context"
+	"database/sql"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,5 +21,25 @@ func TestEveryDialectKeepsTheContract(t *testing.T) {
 			empty(t, first.DB(), "webhook_")
 			return d.again(t, first, dsn)
 		})
+	})
+}
+
+// A txStore begins transactions on the database of its Store.
+type txStore struct{ *sqlstore.Store }
+
+func (s txStore) Begin(ctx context.Context) (storetest.Tx, error) {
+	tx, err := s.DB().BeginTx(ctx, nil)
+	return storeTx{s.Tx(tx), tx}, err
+}
+
+type storeTx struct {
+	webhook.Publisher
+	*sql.Tx
+}
+
+// Each case has tables of its own: MariaDB locks more beside rows that were deleted a moment ago.
+func TestEveryServerKeepsTheContractOfTransactions(t *testing.T) {
+	eachServer(t, func(t *testing.T, d database) {
+		storetest.RunTx(t, func(t *testing.T) storetest.TxStore { return txStore{d.migrated(t)} })
 	})
 }
