@@ -94,6 +94,7 @@ func note(t *testing.T, what string, took time.Duration) {
 type soaker struct {
 	*testing.T
 	d   database
+	dsn string
 	s   *sqlstore.Store
 	f   *filler
 	now time.Time
@@ -109,11 +110,13 @@ const (
 func newSoaker(t *testing.T, d database, endpoints int) *soaker {
 	t.Helper()
 	soak(t)
-	s := d.migrated(t)
+	dsn := d.dsn(t)
+	s := d.store(t, dsn, sqlstore.Options{})
+	require.NoError(t, s.Migrate(t.Context()))
 	now := time.Now().Truncate(time.Microsecond).UTC()
 	f := d.fill(t, s.DB(), now)
 	f.endpoints(endpoints, 1)
-	return &soaker{T: t, d: d, s: s, f: f, now: now}
+	return &soaker{T: t, d: d, dsn: dsn, s: s, f: f, now: now}
 }
 
 // load makes rows of a table for the endpoints from one number to another, and says how long it took.
