@@ -168,7 +168,7 @@ type Store interface {
 
 	// Prune does a short piece of housekeeping and reports whether there is more: it cancels pending deliveries of
 	// disabled endpoints (with their reason) and of deleted ones, except leased ones; forgets deleted endpoints that have
-	// none left; and removes what is older than r says, response bodies, attempts, and events with their deliveries, never
+	// none left; removes secrets from endpoints when they have expired, without a new Version; and removes what is older than r says, response bodies, attempts, and events with their deliveries, never
 	// of an event with an unfinished delivery. Ages count from the event's CreatedAt; a negative age keeps for ever.
 	//
 	// One call removes a bounded number of rows, however many deliveries an event has. An

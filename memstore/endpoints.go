@@ -32,7 +32,9 @@ type endpoint struct {
 	blockedUntil int64          // Health.BlockedUntil
 	slot         node[endpoint] // in Store.blocked
 	visited      uint64         // the tick of the last visit, or of when it came into the ring
-	prev, next   *endpoint      // in Store.ring or, if it is dead, in Store.doomed
+	expiry       node[endpoint] // in Store.expiring
+	expiring     bool
+	prev, next   *endpoint // in Store.ring or, if it is dead, in Store.doomed
 }
 
 func (e *endpoint) key() webhook.EndpointKey {
@@ -96,6 +98,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 	own := s.newEndpoint(e)
 	own.tenant, own.versions = t, []*version{{number: e.Version}}
 	own.takeCopies()
+	s.watchSecrets(own)
 	if len(t.endpoints) == 0 {
 		i, _ := s.searchOwner(t.name)
 		s.owners = slices.Insert(s.owners, i, t)
@@ -108,7 +111,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 
 func (s *Store) newEndpoint(e webhook.Endpoint) *endpoint {
 	own := &endpoint{Endpoint: e, blockedUntil: micros(e.Health.BlockedUntil)}
-	own.slot.of = own
+	own.slot.of, own.expiry.of = own, own
 	s.endpoints[own.key()] = own
 	return own
 }
@@ -146,6 +149,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	}
 	own.Endpoint = e
 	own.takeCopies()
+	s.watchSecrets(own)
 	s.subscribe(own)
 	s.stateChanged(own)
 	return own.Endpoint, nil
@@ -194,6 +198,7 @@ func (s *Store) bury(e *endpoint) {
 	}
 	e.Endpoint = webhook.Endpoint{ID: e.ID, Tenant: e.Tenant}
 	e.gone, e.tenant, e.versions = true, nil, nil
+	s.watchSecrets(e)
 	s.stateChanged(e)
 	s.forget(e)
 	s.release(t)

@@ -38,6 +38,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	at, budget := micros(now), pruneWork
 	done := s.wake(at, &budget) && // so that no lease that has ended is taken for one
 		s.cancelDoomed(at, &budget) &&
+		s.dropSecrets(now, &budget) &&
 		s.sweep(sweepEvents, at, age(r.Events, defaultEventAge), &budget) &&
 		s.sweep(sweepAttempts, at, age(r.Attempts, defaultAttemptAge), &budget) &&
 		s.sweep(sweepBodies, at, age(r.ResponseBodies, defaultBodyAge), &budget)

@@ -73,6 +73,8 @@ type Store struct {
 	readyNow int    // deliveries that are ready, of endpoints in the ring
 	readyOff int    // those of all others
 
+	expiring heap[endpoint] // by when the first of their secrets expires
+
 	doomed ring              // disabled and deleted ones whose deliveries Prune cancels
 	swept  [sweeps]sweepMark // how far Prune has come
 

@@ -12,20 +12,21 @@ import (
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
+	"github.com/gowebhook/webhook/internal/secrets"
 	"github.com/gowebhook/webhook/internal/versions"
 )
 
 // scanEndpoint reads endpointColumns.
 func scanEndpoint(r *sql.Rows) (uuid.UUID, webhook.Endpoint, error) {
 	var (
-		s                                 status
-		t                                 statusTimes
-		e                                 webhook.Endpoint
-		events, metadata, header, secrets string
-		created, timeout                  int64
+		s                              status
+		t                              statusTimes
+		e                              webhook.Endpoint
+		events, metadata, header, keys string
+		created, timeout               int64
 	)
 	err := scanRow(r, append(s.into(&t), &created, &e.URL, &e.Description, &events, &e.Channel, &e.Profile, &metadata, &header,
-		&secrets, &timeout, &e.MaxInFlight)...)
+		&keys, &timeout, &e.MaxInFlight)...)
 	if err != nil && !unreadable(err) {
 		return s.ref, e, err
 	}
@@ -43,7 +44,7 @@ func scanEndpoint(r *sql.Rows) (uuid.UUID, webhook.Endpoint, error) {
 		e.Header, err = parseMap[webhook.Secret](header)
 	}
 	if err == nil {
-		e.Secrets, err = parseSecrets(secrets)
+		e.Secrets, err = parseSecrets(keys)
 	}
 	if err != nil {
 		err = badEndpoint(s.Key, err)
@@ -56,7 +57,7 @@ func configCells(e *webhook.Endpoint) []cell {
 	return []cell{
 		text(e.URL), text(e.Description), text(formatStrings(e.Events)), text(e.Channel), text(e.Profile),
 		text(formatMetadata(e.Metadata)), text(formatMap(e.Header)), text(formatSecrets(e.Secrets)),
-		num(e.Timeout.Microseconds()), num(e.MaxInFlight),
+		num(e.Timeout.Microseconds()), num(e.MaxInFlight), at(secrets.Expiry(e.Secrets)),
 	}
 }
 

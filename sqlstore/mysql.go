@@ -261,6 +261,11 @@ var mysql = dialect{
 			ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id SET d.pruned = d.pruned + v.pruned`,
 		eventsOfTenant: mysqlPatience + `SELECT` + mysqlHint + `uid FROM {events} FORCE INDEX (events_tenant_uid)
 			WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
+		expiredSecrets: `SELECT e.ref, e.secrets FROM {endpoints} e FORCE INDEX (endpoints_secret)
+			STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = e.ref
+			WHERE e.secret_expires_at > 0 AND e.secret_expires_at <= $1 ORDER BY e.secret_expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		updateSecrets: `UPDATE {v ref uuid, secrets text, expires_at int} STRAIGHT_JOIN {endpoints} e FORCE INDEX (PRIMARY) ON e.ref = v.ref
+			SET e.secrets = v.secrets, e.secret_expires_at = v.expires_at`,
 		freeVersions: `SELECT r.ref, r.version FROM {v ref uuid, version int}
 			STRAIGHT_JOIN {versions} r FORCE INDEX (PRIMARY) ON r.ref = v.ref AND r.version = v.version FOR UPDATE SKIP LOCKED`,
 		dropVersions: `DELETE r FROM {v ref uuid, version int} STRAIGHT_JOIN {versions} r FORCE INDEX (PRIMARY)

@@ -144,6 +144,8 @@ const (
 	addPruned
 	oldVersions
 	oldestOfLane
+	expiredSecrets // of endpoints that no other transaction holds
+	updateSecrets
 	freeVersions // that no other transaction holds
 	dropVersions
 	eventsOfTenant
@@ -173,11 +175,12 @@ var everywhere = map[op]string{
 	endpointUsed: `SELECT EXISTS (SELECT 1 FROM {queue} WHERE ref = $1), EXISTS (SELECT 1 FROM {deliveries} WHERE ref = $1),
 		EXISTS (SELECT 1 FROM {endpoints} WHERE ref = $1)`,
 	insertEndpoint: `INSERT INTO {endpoints} (ref, tenant, id, created_at, url, description, events, channel, profile, metadata,
-		header, secrets, timeout_us, max_in_flight) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		header, secrets, timeout_us, max_in_flight, secret_expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 	insertStatus: `INSERT INTO {status} (ref, tenant, id, version, state, reason, updated_at, failures, failing_since,
 		last_failure_at, recovered_at, blocked_until, circuit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 	updateEndpoint: `UPDATE {endpoints} SET url = $2, description = $3, events = $4, channel = $5, profile = $6, metadata = $7,
-		header = $8, secrets = $9, timeout_us = $10, max_in_flight = $11 WHERE ref = $1`,
+		header = $8, secrets = $9, timeout_us = $10, max_in_flight = $11, secret_expires_at = $12 WHERE ref = $1`,
 	deleteEndpoint: `DELETE FROM {endpoints} WHERE ref = $1`,
 	deleteStatus:   `DELETE FROM {status} WHERE ref = $1`,
 	deleteVersions: `DELETE FROM {versions} WHERE ref = $1`,

@@ -275,6 +275,10 @@ var postgres = dialect{
 		deleteRemovals:       `DELETE FROM {removals} r USING {v uid uuid} WHERE r.event_uid = v.uid`,
 		addPruned: `UPDATE {deliveries} d SET pruned = d.pruned + v.pruned FROM {v event_uid uuid, endpoint_id text, pruned int}
 			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
+		expiredSecrets: `SELECT e.ref, e.secrets FROM {endpoints} e JOIN {status} s ON s.ref = e.ref
+			WHERE e.secret_expires_at > 0 AND e.secret_expires_at <= $1 ORDER BY e.secret_expires_at LIMIT $2 FOR UPDATE OF e, s SKIP LOCKED`,
+		updateSecrets: `UPDATE {endpoints} e SET secrets = v.secrets, secret_expires_at = v.expires_at
+			FROM {v ref uuid, secrets text, expires_at int} WHERE e.ref = v.ref`,
 		freeVersions: `SELECT r.ref, r.version FROM {v ref uuid, version int}
 			JOIN {versions} r ON r.ref = v.ref AND r.version = v.version FOR UPDATE OF r SKIP LOCKED`,
 		dropVersions: `DELETE FROM {versions} r USING {v ref uuid, version int} WHERE r.ref = v.ref AND r.version = v.version`,

@@ -66,6 +66,7 @@ type sweepPass struct {
 const (
 	stageLanes = iota
 	stageVersions
+	stageSecrets
 	stageSweeps
 )
 
@@ -173,7 +174,13 @@ func (p *pruning) run(r webhook.Retention) (more bool, err error) {
 		if done, err := p.forgetVersions(); err != nil || !done {
 			return true, err
 		}
-		p.pass.stage, p.pass.ref, p.pass.version = stageSweeps, zeroID, 0
+		p.pass.stage, p.pass.ref, p.pass.version = stageSecrets, zeroID, 0
+	}
+	if p.pass.stage == stageSecrets {
+		if done, err := p.dropSecrets(); err != nil || !done {
+			return true, err
+		}
+		p.pass.stage = stageSweeps
 	}
 	budget := p.atMost(pruneRows)
 	steps := []func() (int, error){p.takeApart}

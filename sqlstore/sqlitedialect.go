@@ -171,7 +171,11 @@ var sqlite = dialect{
 		addPruned: `UPDATE {deliveries} AS d SET pruned = d.pruned + v.pruned FROM {v event_uid uuid, endpoint_id text, pruned int}
 			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
 		eventsOfTenant: `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2`,
-		freeVersions:   `SELECT ref, version FROM {versions} WHERE (ref, version) IN (VALUES {tuples})`,
-		dropVersions:   `DELETE FROM {versions} WHERE (ref, version) IN (VALUES {tuples})`,
+		expiredSecrets: `SELECT ref, secrets FROM {endpoints} WHERE secret_expires_at > 0 AND secret_expires_at <= $1
+			ORDER BY secret_expires_at LIMIT $2`,
+		updateSecrets: `UPDATE {endpoints} AS e SET secrets = v.secrets, secret_expires_at = v.expires_at
+			FROM {v ref uuid, secrets text, expires_at int} WHERE e.ref = v.ref`,
+		freeVersions: `SELECT ref, version FROM {versions} WHERE (ref, version) IN (VALUES {tuples})`,
+		dropVersions: `DELETE FROM {versions} WHERE (ref, version) IN (VALUES {tuples})`,
 	},
 }

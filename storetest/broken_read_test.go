@@ -271,7 +271,7 @@ func keeping(change func(now *time.Time, r *webhook.Retention)) func(*broken) {
 
 // pruneDefects are defects of Prune.
 var pruneDefects = []defect{
-	{"Prune does nothing", "prune/disabled prune/deleted prune/no-endpoint prune/waiting prune/forgets prune/many retention/bodies retention/attempts retention/events", func(b *broken) {
+	{"Prune does nothing", "prune/disabled prune/deleted prune/no-endpoint prune/waiting prune/forgets prune/many prune/secrets retention/bodies retention/attempts retention/events", func(b *broken) {
 		b.prune = func(context.Context, time.Time, webhook.Retention) (bool, error) { return false, nil }
 	}},
 	{"Prune cancels all for one reason", "prune/disabled prune/leased", delivered(func(d *webhook.Delivery) {

@@ -53,6 +53,48 @@ var pruneCases = []testCase{
 		},
 	},
 	{
+		"prune/secrets", "Prune removes secrets from endpoints when they have expired, without a new Version",
+		func(f *fixture) {
+			e := f.newEndpoint("acme", "ep1")
+			secret := func(value webhook.Secret, expires time.Duration) webhook.EndpointSecret {
+				s := webhook.EndpointSecret{Value: value, CreatedAt: f.now}
+				if expires > 0 {
+					s.ExpiresAt = f.now.Add(expires)
+				}
+				return s
+			}
+			e.Secrets = []webhook.EndpointSecret{secret("c", 0), secret("b", 2*time.Hour), secret("a", time.Hour)}
+			e = f.create(e)
+			other := f.endpoint("acme", "ep2")
+			f.prune(forEver)
+			f.equal("before any has expired", f.get("acme", "ep1"), e)
+			f.advance(time.Hour - instant)
+			f.prune(forEver)
+			f.equal("a moment before the first expires", f.get("acme", "ep1"), e)
+			read := f.get("acme", "ep1").Secrets
+			f.advance(instant)
+			f.prune(forEver)
+			if n := len(read); n != 3 || read[2].Value != "a" {
+				f.Errorf("what was read before has changed: %v", read)
+			}
+			e.Secrets = e.Secrets[:2:2]
+			f.equal("when the first has expired", f.get("acme", "ep1"), e)
+			e = f.update("acme", "ep1", func(e *webhook.Endpoint) {
+				e.Secrets = append([]webhook.EndpointSecret{secret("d", 0)}, e.Secrets...)
+				e.Secrets[1].ExpiresAt = f.now.Add(30 * time.Minute)
+			})
+			f.advance(30 * time.Minute)
+			f.prune(forEver)
+			e.Secrets = []webhook.EndpointSecret{e.Secrets[0], e.Secrets[2]}
+			f.equal("after a rotation", f.get("acme", "ep1"), e)
+			f.advance(time.Hour)
+			f.prune(forEver)
+			e.Secrets = e.Secrets[:1:1]
+			f.equal("at last", f.get("acme", "ep1"), e)
+			f.equal("an endpoint with one secret", f.get("acme", "ep2"), other)
+		},
+	},
+	{
 		"prune/waiting", "Prune cancels pending deliveries of disabled endpoints and of deleted ones: those that wait too",
 		func(f *fixture) {
 			f.endpoints("acme", 2)

@@ -145,6 +145,7 @@ var served = []service{
 	serve("count attempts", `count\(\*\) FROM .*attempts .*GROUP BY`, attemptsOf),
 	serve("attempts that are gone", `^UPDATE .*pruned = d\.pruned \+ v\.pruned`, deliveriesKey),
 	inOrder("old versions", `^SELECT ref, version, superseded_at FROM versions`, "versions.primary(ref"),
+	inOrder("expired secrets", `secret_expires_at > 0 AND (e\.)?secret_expires_at <= `, "endpoints.secret(secret_expires_at)|endpoints.endpoints_secret(secret_expires_at)"),
 	serve("lock versions", `^SELECT (r\.)?ref, (r\.)?version FROM .*versions`, "versions.primary(ref,version)|versions.primary(ref"),
 	serve("forget versions", `^DELETE FROM versions (r USING|WHERE \(ref, version|USING)|^DELETE r FROM`, "versions.primary(ref,version)|versions.primary(ref"),
 	inOrder("oldest unfinished", `^SELECT event_uid FROM queue WHERE ref = `, "queue.ref_event(ref"),

@@ -109,3 +109,61 @@ func TestPrunePassesHiddenEventsThatOthersHold(t *testing.T) {
 		assert.Empty(t, s.rows())
 	})
 }
+
+// An endpoint that another transaction holds keeps its expired secrets until it is free.
+func TestPruneDropsExpiredSecretsOfEndpointsThatNobodyHolds(t *testing.T) {
+	eachServer(t, func(t *testing.T, d database) {
+		s := newScene(t, d.migrated(t))
+		ids := []string{"ep1", "ep2", "ep3"}
+		for _, id := range ids {
+			e := s.endpoint("acme", id)
+			e.Secrets = append(e.Secrets, webhook.EndpointSecret{Value: "whsec_0", CreatedAt: s.now, ExpiresAt: s.now.Add(time.Minute)})
+			_, err := s.store.UpdateEndpoint(t.Context(), e)
+			require.NoError(t, err)
+		}
+		secrets := func() (counts []int) {
+			page, err := s.store.Endpoints(t.Context(), webhook.Query{Tenant: "acme"})
+			require.NoError(t, err)
+			for i := range page.Items {
+				counts = append(counts, len(page.Items[i].Secrets))
+			}
+			return counts
+		}
+		s.now = s.now.Add(time.Hour)
+		for _, row := range []string{
+			"UPDATE webhook_status SET failures = failures + 1 WHERE id = 'ep1'",
+			"UPDATE webhook_endpoints SET rate = rate + 1 WHERE id IN ('ep1', 'ep2')",
+		} {
+			before := secrets()
+			foreign := hold(t, s.store.DB(), row)
+			s.prune(forEver)
+			after := secrets()
+			assert.Equal(t, before[0], after[0], row)
+			assert.Equal(t, 1, after[2], row)
+			require.NoError(t, foreign.Rollback())
+		}
+		s.prune(forEver)
+		assert.Equal(t, []int{1, 1, 1}, secrets())
+	})
+}
+
+// A later version of the application may have written secrets that this one cannot read.
+func TestSecretsThatCannotBeReadKeepPruneFromNoOthers(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := newScene(t, d.migrated(t))
+		for _, id := range []string{"ep1", "ep2"} {
+			e := s.endpoint("acme", id)
+			e.Secrets = append(e.Secrets, webhook.EndpointSecret{Value: "whsec_0", CreatedAt: s.now, ExpiresAt: s.now.Add(time.Minute)})
+			_, err := s.store.UpdateEndpoint(t.Context(), e)
+			require.NoError(t, err)
+		}
+		_, err := s.store.DB().ExecContext(t.Context(), "UPDATE webhook_endpoints SET secrets = '7' WHERE id = 'ep1'")
+		require.NoError(t, err)
+		s.now = s.now.Add(time.Hour)
+		s.prune(forEver)
+		assert.Equal(t, 1, countWhere(t, s.store.DB(), "webhook_endpoints WHERE id = 'ep1' AND secrets = '7'"))
+		found, err := s.store.Refresh(t.Context(), []webhook.EndpointKey{{Tenant: "acme", ID: "ep2"}})
+		require.NoError(t, err)
+		assert.Len(t, found[0].Secrets, 1)
+	})
+}

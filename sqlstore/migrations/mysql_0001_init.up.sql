@@ -26,7 +26,9 @@ CREATE TABLE IF NOT EXISTS {endpoints} (
 	timeout_us    bigint NOT NULL,
 	max_in_flight bigint NOT NULL,
 	rate          bigint NOT NULL DEFAULT 0,
-	UNIQUE KEY tenant_id (tenant, id)
+	secret_expires_at bigint NOT NULL DEFAULT 0,
+	UNIQUE KEY tenant_id (tenant, id),
+	KEY endpoints_secret (secret_expires_at)
 ) ENGINE = InnoDB;
 
 -- What dispatch must know of an endpoint. Apart from the wide row, because failures change it often.

@@ -25,8 +25,10 @@ CREATE TABLE {endpoints} (
 	timeout_us    INTEGER NOT NULL,
 	max_in_flight INTEGER NOT NULL,
 	rate          INTEGER NOT NULL DEFAULT 0,
+	secret_expires_at INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (tenant, id)
 );
+CREATE INDEX {prefix}endpoints_secret ON {endpoints} (secret_expires_at) WHERE secret_expires_at > 0;
 
 -- What dispatch must know of an endpoint. Apart from the wide row, because failures change it often.
 -- parked says whether deliveries of it are in its parked lane: 0 no; 1 maybe, and claims pass it by; 2 maybe, and claims visit it.
