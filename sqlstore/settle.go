@@ -38,20 +38,22 @@ func (s *Store) settleAll(ctx context.Context, now time.Time, items []webhook.Se
 	if err == nil || ctx.Err() != nil || hopeless(err) {
 		return out, err
 	}
-	h := halving{store: s, ctx: ctx, now: now, items: items, latest: make(map[webhook.EndpointKey]webhook.EndpointStatus)}
+	h := halving{store: s, ctx: ctx, now: now, items: items}
 	h.settle(0, len(items))
-	return h.settled()
+	if h.end != nil {
+		return webhook.Settled{}, h.end
+	}
+	return h.out, nil
 }
 
 // A halving settles items again of which a transaction was refused. It halves them until those that are refused are alone.
 type halving struct {
-	store  *Store
-	ctx    context.Context
-	now    time.Time
-	items  []webhook.Settlement
-	out    webhook.Settled
-	latest map[webhook.EndpointKey]webhook.EndpointStatus
-	end    error // nothing more can be settled because of it
+	store *Store
+	ctx   context.Context
+	now   time.Time
+	items []webhook.Settlement
+	out   webhook.Settled
+	end   error // nothing more can be settled because of it
 }
 
 // settle settles the items from one index to before another.
@@ -62,11 +64,11 @@ func (h *halving) settle(from, to int) {
 	some, err := h.store.settle(h.ctx, h.now, h.items[from:to], false)
 	switch {
 	case err == nil:
-		h.add(from, &some)
+		mergeReply(&h.out, &some, func(i int) int { return from + i })
 	case h.ctx.Err() != nil, hopeless(err):
 		h.end = err
 	case to-from == 1:
-		h.add(from, &webhook.Settled{Failed: map[int]error{0: err}})
+		fail(&h.out, from, err)
 	default:
 		half := (from + to) / 2
 		h.settle(from, half)
@@ -74,30 +76,26 @@ func (h *halving) settle(from, to int) {
 	}
 }
 
-// add takes over what became of the items that begin at an index.
-func (h *halving) add(from int, some *webhook.Settled) {
+// mergeReply adds the reply to a call for some of the items to the reply for all. index is the place
+// of an item among all.
+func mergeReply(all, some *webhook.Settled, index func(i int) int) {
 	for _, i := range some.Already {
-		h.out.Already = append(h.out.Already, from+i)
+		all.Already = append(all.Already, index(i))
 	}
 	for _, i := range some.Lost {
-		h.out.Lost = append(h.out.Lost, from+i)
+		all.Lost = append(all.Lost, index(i))
 	}
 	for i, err := range some.Failed {
-		fail(&h.out, from+i, err)
+		fail(all, index(i), err)
 	}
-	for _, status := range some.Endpoints {
-		h.latest[status.Key] = status
+	for _, status := range some.Endpoints { // the later one counts
+		same := func(s webhook.EndpointStatus) bool { return s.Key == status.Key }
+		if at := slices.IndexFunc(all.Endpoints, same); at >= 0 {
+			all.Endpoints[at] = status
+		} else {
+			all.Endpoints = append(all.Endpoints, status)
+		}
 	}
-}
-
-func (h *halving) settled() (webhook.Settled, error) {
-	if h.end != nil {
-		return webhook.Settled{}, h.end
-	}
-	for _, status := range h.latest {
-		h.out.Endpoints = append(h.out.Endpoints, status)
-	}
-	return h.out, nil
 }
 
 // fail notes that an item was not stored.

@@ -40,7 +40,10 @@ func (s *Store) settleHeld(ctx context.Context, now time.Time, items []webhook.S
 			}
 			return
 		}
-		mergeSettled(out, held, &settled)
+		for _, i := range held {
+			delete(out.Failed, i)
+		}
+		mergeReply(out, &settled, func(n int) int { return held[n] })
 	}
 }
 
@@ -54,29 +57,4 @@ func heldItems(failed map[int]error) []int {
 	}
 	slices.Sort(held)
 	return held
-}
-
-// mergeSettled puts the reply to items, which are named by their indexes in another call, into
-// the reply to that call.
-func mergeSettled(out *webhook.Settled, indexes []int, some *webhook.Settled) {
-	for _, i := range indexes {
-		delete(out.Failed, i)
-	}
-	for n, err := range some.Failed {
-		out.Failed[indexes[n]] = err
-	}
-	for _, n := range some.Already {
-		out.Already = append(out.Already, indexes[n])
-	}
-	for _, n := range some.Lost {
-		out.Lost = append(out.Lost, indexes[n])
-	}
-	for _, status := range some.Endpoints {
-		same := func(s webhook.EndpointStatus) bool { return s.Key == status.Key }
-		if at := slices.IndexFunc(out.Endpoints, same); at >= 0 {
-			out.Endpoints[at] = status
-		} else {
-			out.Endpoints = append(out.Endpoints, status)
-		}
-	}
 }
