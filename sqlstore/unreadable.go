@@ -27,9 +27,13 @@ type unreadableError struct{ error }
 
 func (e unreadableError) Unwrap() error { return e.error }
 
+// unreadable is asked about each row that is read, nearly always with nil.
 func unreadable(err error) bool {
-	var bad unreadableError
-	return errors.As(err, &bad)
+	if err == nil {
+		return false
+	}
+	_, bad := errors.AsType[unreadableError](err)
+	return bad
 }
 
 // scanRow scans a row. A value of another type than its column's is a problem of that row
