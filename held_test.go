@@ -184,23 +184,26 @@ func TestAnIDThatWasHeldIsTriedApart(t *testing.T) {
 		r := newRig(t, nil)
 		r.endpoint("one")
 		store := r.hold("held")
-		var all sync.WaitGroup
-		for i := range 8 {
-			all.Go(func() {
-				for n := range 20 {
+		var others, waiting sync.WaitGroup
+		var over atomic.Bool
+		for i := range 4 {
+			others.Go(func() {
+				for n := 0; !over.Load(); n++ {
 					r.emit(fmt.Sprintf("own%d-%d", i, n))
 				}
 			})
 		}
 		for range 4 {
-			all.Go(func() {
-				for range 5 {
+			waiting.Go(func() {
+				for range 3 {
 					_, err := r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "a.b", ID: "held"})
 					assert.ErrorIs(t, err, errHeld)
 				}
 			})
 		}
-		all.Wait()
+		waiting.Wait()
+		over.Store(true)
+		others.Wait()
 		mixed := 0
 		for _, ids := range store.requests {
 			own := slices.ContainsFunc(ids, func(id string) bool { return id != "held" })
@@ -216,9 +219,13 @@ func TestEventsWithNewIDsAreInNoRequestWithGivenIDs(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		r.endpoint("one")
+		var groups atomic.Int64
 		r.store.publish = func(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
 			for i := range req.Events {
 				assert.Equal(t, req.Events[0].NewID, req.Events[i].NewID)
+			}
+			if len(req.Events) > 1 {
+				groups.Add(1)
 			}
 			time.Sleep(time.Millisecond) //nolint:forbidigo // in fake time
 			return r.store.Store.Publish(ctx, req)
@@ -226,13 +233,17 @@ func TestEventsWithNewIDsAreInNoRequestWithGivenIDs(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
-				for n := range 20 {
-					r.emit("")
-					r.emit(fmt.Sprintf("own%d-%d", i, n))
+				for n := range 20 { // half of the calls that come at once are of each kind
+					id := ""
+					if (i+n)%2 == 0 {
+						id = fmt.Sprintf("own%d-%d", i, n)
+					}
+					r.emit(id)
 				}
 			})
 		}
 		all.Wait()
+		assert.NotZero(t, groups.Load())
 	})
 }
 
