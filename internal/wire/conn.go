@@ -1,0 +1,218 @@
+package wire
+
+import (
+	"bufio"
+	"container/list"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A conn is a connection and the exchange that is on it. One goroutine uses it
+// at a time.
+type conn struct {
+	socket *socket
+	stream net.Conn             // the socket, or TLS on it
+	tls    *tls.ConnectionState // nil for plain HTTP
+	to     place
+	home   *home // nil if it is closed after its request
+
+	keep time.Duration // without a request, as far as the receiver told
+	kept bool          // it has had a request before
+
+	// While it is idle, of the pool:
+	until time.Time
+	entry *list.Element
+
+	// While it has a request:
+	ctx        context.Context //nolint:containedctx // of the request
+	stop       func() bool     // of the function that expires the socket
+	in         *bufio.Reader
+	scanner    scanner
+	inHead     bool
+	reusable   bool       // as far as the response's header tells
+	written    chan error // of the goroutine that writes; nil if there is none
+	writeError error
+	onExpire   func()
+	one        [1]byte
+}
+
+func newConn(c net.Conn, to place, home *home) *conn {
+	s := newSocket(c)
+	return &conn{socket: s, stream: s, to: to, home: home, keep: idleTimeout, onExpire: s.expire}
+}
+
+// begin starts a request: until finish is called, the connection ends with ctx.
+func (c *conn) begin(ctx context.Context) {
+	c.ctx, c.stop = ctx, context.AfterFunc(ctx, c.onExpire)
+}
+
+// finish undoes begin, and reports whether the connection has not ended.
+func (c *conn) finish() bool {
+	same := c.stop() && !c.socket.isExpired()
+	c.ctx, c.stop = nil, nil
+	return same
+}
+
+// ended returns the error of the request's context if the connection ended
+// with it.
+func (c *conn) ended() error {
+	if c.socket.isExpired() {
+		return c.ctx.Err()
+	}
+	return nil
+}
+
+// quiet reports whether a kept connection is open and has nothing to be read.
+func (c *conn) quiet() bool {
+	c.socket.instant, c.socket.came = true, false
+	n, err := c.stream.Read(c.one[:])
+	c.socket.instant = false
+	return n == 0 && err == errNothing && !c.socket.came //nolint:errorlint // it is never wrapped
+}
+
+// write sends a request. For a large one it starts a goroutine, and the caller
+// goes on to read.
+func (c *conn) write(h *head) {
+	c.socket.sent, c.written, c.writeError = 0, nil, nil
+	if len(h.rest) == 0 {
+		c.writeError = c.writeAll(h)
+		return
+	}
+	written := make(chan error, 1)
+	c.written = written
+	h.users.Add(1)
+	go func() {
+		defer h.free()
+		written <- c.writeAll(h)
+	}()
+}
+
+// answerTime limits the reading after a failed write. The receiver may have
+// answered before it closed the connection.
+const answerTime = 250 * time.Millisecond
+
+func (c *conn) writeAll(h *head) error {
+	_, err := c.stream.Write(h.bytes)
+	if err == nil && len(h.rest) > 0 {
+		_, err = c.stream.Write(h.rest)
+	}
+	if err != nil {
+		_ = c.socket.SetDeadline(time.Now().Add(answerTime))
+	}
+	return err
+}
+
+// writeTime is how long wrote waits for the goroutine that writes. The receiver
+// may have read everything and answered before that goroutine has told so.
+const writeTime = 50 * time.Millisecond
+
+// wrote reports whether all of the request was sent.
+func (c *conn) wrote() bool {
+	if c.written == nil {
+		return c.writeError == nil
+	}
+	select {
+	case c.writeError = <-c.written:
+	default:
+		late := time.NewTimer(writeTime)
+		defer late.Stop()
+		select {
+		case c.writeError = <-c.written:
+		case <-late.C:
+			return false
+		}
+	}
+	c.written = nil
+	return c.writeError == nil
+}
+
+// abort closes the connection at once, and waits for the goroutine that writes.
+func (c *conn) abort() {
+	_ = c.socket.Conn.Close()
+	if c.written != nil {
+		c.writeError = <-c.written
+		c.written = nil
+	}
+}
+
+// close closes a connection that has no request, with a goodbye if it has TLS.
+func (c *conn) close() {
+	c.socket.mu.Lock()
+	c.socket.closing = true
+	c.socket.mu.Unlock()
+	_ = c.stream.Close()
+}
+
+var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
+
+// read reads the status line and the header of the response. net/http's parser
+// takes the method from request.
+func (c *conn) read(request *http.Request) (*http.Response, error) {
+	c.in = readers.Get().(*bufio.Reader)
+	c.in.Reset((*source)(c))
+	c.scanner = scanner{}
+	c.inHead = true
+	for range maxInformational + 1 {
+		c.scanner.next()
+		ahead, _ := c.in.Peek(c.in.Buffered())
+		if err := c.scanner.scan(ahead); err != nil {
+			return nil, err
+		}
+		resp, err := http.ReadResponse(c.in, request)
+		switch {
+		case c.scanner.err != nil:
+			return nil, c.scanner.err
+		case err != nil:
+			return nil, err
+		case resp.StatusCode == http.StatusSwitchingProtocols:
+			return nil, ErrSwitched
+		case resp.StatusCode < 100: // "000" and "+20" are numbers to net/http
+			return nil, ErrNotHTTP
+		case resp.StatusCode < 200:
+			continue
+		}
+		c.inHead = false
+		c.reusable = !resp.Close && resp.ProtoMajor == 1 && resp.ProtoMinor == 1 && !c.scanner.odd
+		if keep, ok := keepAlive(resp.Header); ok {
+			c.keep = keep
+		}
+		return resp, nil
+	}
+	return nil, ErrInformational
+}
+
+// freeReader gives back the buffer of a response, and reports whether there
+// was nothing more in it.
+func (c *conn) freeReader() bool {
+	if c.in == nil {
+		return true
+	}
+	empty := c.in.Buffered() == 0
+	c.in.Reset(nil)
+	readers.Put(c.in)
+	c.in = nil
+	return empty
+}
+
+// A source feeds the buffer of a response, and shows the head to the scanner.
+type source conn
+
+func (s *source) Read(p []byte) (int, error) {
+	switch {
+	case s.inHead && s.scanner.err != nil: // the parser may forget an error
+		return 0, s.scanner.err
+	case s.inHead && s.scanner.done: // the parser is of another opinion
+		return 0, ErrNotHTTP
+	}
+	n, err := s.stream.Read(p)
+	if s.inHead {
+		if problem := s.scanner.scan(p[:n]); problem != nil {
+			return 0, problem
+		}
+	}
+	return n, err
+}
