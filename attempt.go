@@ -13,6 +13,7 @@ import (
 
 	"github.com/gowebhook/webhook/internal/lane"
 	"github.com/gowebhook/webhook/internal/signature"
+	"github.com/gowebhook/webhook/internal/wire"
 )
 
 const (
@@ -285,7 +286,7 @@ func (w *work) request(p *Profile, endpoint *Endpoint, secrets []Secret, now tim
 	req = &Request{
 		Message: m, URL: endpoint.URL, Body: body, Time: now, Attempt: w.attempts + 1,
 		Header: make(http.Header, 8+len(w.event.Header)+len(endpoint.Header)),
-		owner:  connOwner{w.key, endpoint.Version},
+		owner:  wire.Owner{Tenant: w.key.Tenant, Endpoint: w.key.ID, Version: endpoint.Version},
 	}
 	for name, value := range w.event.Header {
 		req.Header[name] = []string{value}

@@ -12,13 +12,15 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/gowebhook/webhook/internal/netguard"
+	"github.com/gowebhook/webhook/internal/wire"
 )
 
-// A sendError is what httpTransport.Send returns. What led to it is not kept: an error of net/http may quote what the
+// A sendError is what httpTransport.Send returns. What led to it is not kept: an error of net/http's parser may quote what the
 // receiver sent, and some loggers print whole chains.
 type sendError struct {
 	class Class
@@ -39,6 +41,9 @@ func (e *sendError) Unwrap() []error {
 // failed a moment earlier; late says in which part of the request that was.
 func newSendError(ctx context.Context, err error, late string) error {
 	e := &sendError{class: classify(err), text: oneLine(describeKnown(err, true)), cause: ctx.Err()}
+	if deadline, ok := ctx.Deadline(); ok && e.cause == nil && !time.Now().Before(deadline) {
+		e.cause = context.DeadlineExceeded // a dial may end a moment before its context
+	}
 	if e.class != ClassBlocked && errors.Is(e.cause, context.DeadlineExceeded) {
 		e.class, e.text = ClassTimeout, late
 	}
@@ -65,7 +70,7 @@ func classify(err error) Class {
 		return ClassDNS
 	case isTimeout(err):
 		return ClassTimeout
-	case proxy:
+	case proxy, isA[*wire.ProxyError](err):
 		return ClassRefused
 	case isTLS(err):
 		return ClassTLS
@@ -159,6 +164,9 @@ func describeKnown(err error, strict bool) string {
 	if e, ok := errors.AsType[*netguard.HostError](err); ok {
 		return e.Error()
 	}
+	if e, ok := errors.AsType[*wire.ProxyError](err); ok {
+		return e.Error()
+	}
 	if isA[Class](err) && !isA[*url.Error](err) {
 		return withoutURLs(err.Error())
 	}
@@ -168,7 +176,11 @@ func describeKnown(err error, strict bool) string {
 	case ClassTLS:
 		return describeTLS(err)
 	case ClassTimeout:
-		return describeOp(err, "no complete response in time")
+		otherwise := "no complete response in time"
+		if errors.Is(err, wire.ErrHandshakeTime) {
+			otherwise = string(wire.ErrHandshakeTime)
+		}
+		return describeOp(err, otherwise)
 	case ClassRefused:
 		return describeOp(err, "the address cannot be reached")
 	case ClassReset:
@@ -231,6 +243,9 @@ func describeReset(err error) string {
 }
 
 func describeProtocol(err error, strict bool) string {
+	if e, ok := errors.AsType[wire.Error](err); ok {
+		return string(e)
+	}
 	switch {
 	case begins(err, "net/http: server response headers exceeded", "http2: response header list larger"):
 		return "the response header is larger than 64 KiB"

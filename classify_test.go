@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gowebhook/webhook/internal/netguard"
+	"github.com/gowebhook/webhook/internal/wire"
 )
 
 func TestClassesOfRealFailures(t *testing.T) {
@@ -258,7 +259,7 @@ func netHTTP2Server(t *testing.T, server *httptest.Server, reply string) string 
 }
 
 func TestAHeaderOfNearly64KiBIsAnAnswer(t *testing.T) {
-	big := strings.Repeat("h", maxHeaderBytes-100)
+	big := strings.Repeat("h", wire.MaxHeadBytes-100)
 	reply := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: " + big + "\r\n\r\n"
 	resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: netRawServer(t, netReplies(reply))})
 	require.NoError(t, err)

@@ -37,7 +37,7 @@ type Config struct {
 	// zero Network allows https to public addresses.
 	Network Network
 
-	// Transport sends the requests. One of your own is trusted to judge addresses by itself. Defaults to net/http with Network.
+	// Transport sends the requests. One of your own is trusted to judge addresses by itself. Defaults to a client for HTTP/1.1 with Network.
 	Transport Transport
 
 	// Cipher seals signing secrets, the values of endpoints' headers, and endpoints' URLs but for scheme, host and port, before

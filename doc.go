@@ -40,7 +40,7 @@
 // (Encode), headers (Header), signatures (a [Signer], several at once for migrations), keys, the [RetryPolicy] ([Exponential],
 // [Schedule], or a function of your own), what counts as a success (Judge), and the test event. [HMAC] is a Signer for most schemes;
 // package profile has ready ones: GitHub's, Stripe's and others. Config.EventTypes is a catalogue of event types. Config.Transport
-// replaces net/http, and Network.Wrap adds to it.
+// replaces the library's client, and Network.Wrap adds to it.
 //
 // # Failures
 //

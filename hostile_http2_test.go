@@ -58,7 +58,7 @@ func TestReceiversThatOfferHTTP2DoNotGetIt(t *testing.T) {
 		"window that overflows":   {handle: http2Reply(http2Overflow+http2Overflow, wait)},
 		"answer before the body":  {handle: http2Reply(http2Answer, wait)},
 		"refusal":                 {handle: http2Reply(http2Refusal, wait)},
-		"frames of unknown kinds": {handle: http2Reply("", flood), class: webhook.ClassProtocol, text: "the response header is larger than 64 KiB"},
+		"frames of unknown kinds": {handle: http2Reply("", flood), class: webhook.ClassProtocol, text: "the status line of the response is longer than 4 KiB"},
 	}
 	for name, h := range receivers {
 		if h.class == "" {

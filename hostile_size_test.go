@@ -69,6 +69,9 @@ func TestAHeaderThatIsTooLargeIsNoAnswer(t *testing.T) {
 		chunked = ok + "Transfer-Encoding: chunked\r\n\r\n"
 		invalid = "what came is not a valid HTTP response"
 		large   = "the response header is larger than 64 KiB"
+		lines   = "the response header has more than 256 lines"
+		status  = "the status line of the response is longer than 4 KiB"
+		early   = "more than 5 informational responses came before the response"
 	)
 	flood := func(text string) func(*hostileConn) {
 		return func(c *hostileConn) { c.flood(text, hostileGiB) }
@@ -85,21 +88,23 @@ func TestAHeaderThatIsTooLargeIsNoAnswer(t *testing.T) {
 	}
 	const end = "Content-Length: 0\r\n\r\n"
 	meet(t, "small", webhook.Config{}, map[string]hostile{
-		"10,000 headers":           protocol(large, reply(ok+many(10_000, "X-%d: \r\n")+end)),
-		"10,000 times one header":  protocol(large, reply(ok+strings.Repeat("Retry-After: 1\r\n", 10_000)+end)),
-		"10,000 tiny headers":      {handle: reply(ok + strings.Repeat("a:b\r\n", 10_000) + end), status: 200, succeeded: true},
+		"10,000 headers":           protocol(lines, reply(ok+many(10_000, "X-%d: \r\n")+end)),
+		"10,000 times one header":  protocol(lines, reply(ok+strings.Repeat("Retry-After: 1\r\n", 10_000)+end)),
+		"10,000 tiny headers":      protocol(lines, reply(ok+strings.Repeat("a:b\r\n", 10_000)+end)),
 		"one header of 10 MiB":     protocol(large, reply(ok+"X: "+strings.Repeat("x", 10<<20)+"\r\n"+end)),
 		"a name of 10 MiB":         protocol(large, reply(ok+strings.Repeat("x", 10<<20)+": x\r\n"+end)),
-		"a status of 10 MiB":       protocol(large, reply("HTTP/1.1 200 "+strings.Repeat("x", 10<<20)+"\r\n"+end)),
-		"headers without end":      protocol(large, reply(ok, flood("X: canary\r\n"))),
+		"a status of 10 MiB":       protocol(status, reply("HTTP/1.1 200 "+strings.Repeat("x", 10<<20)+"\r\n"+end)),
+		"headers without end":      protocol(lines, reply(ok, flood("X: canary\r\n"))),
 		"a header without end":     protocol(large, reply(ok+"X: ", flood("canary"))),
-		"a status without end":     protocol(large, reply("HTTP/1.1 200 ", flood("canary"))),
-		"a folded header":          protocol(large, reply(ok+"X: ", flood("canary\r\n "))),
+		"a status without end":     protocol(status, reply("HTTP/1.1 200 ", flood("canary"))),
+		"256 headers":              {handle: reply(ok + many(255, "X-%d: \r\n") + end), status: 200, succeeded: true},
+		"257 headers":              protocol(lines, reply(ok+many(256, "X-%d: \r\n")+end)),
+		"a folded header":          protocol(lines, reply(ok+"X: ", flood("canary\r\n "))),
 		"spaces without end":       protocol(large, reply(ok+"X:", flood(" "))),
-		"100 without end":          protocol(large, reply("", flood("HTTP/1.1 100 Continue\r\n\r\n"))),
-		"103 without end":          protocol(large, reply("", flood("HTTP/1.1 103 Early Hints\r\nLink: <canary>\r\n\r\n"))),
+		"100 without end":          protocol(early, reply("", flood("HTTP/1.1 100 Continue\r\n\r\n"))),
+		"103 without end":          protocol(early, reply("", flood("HTTP/1.1 103 Early Hints\r\nLink: <canary>\r\n\r\n"))),
 		"line ends without end":    protocol(invalid, reply("", flood("\r\n"))),
-		"NULs without end":         protocol(large, reply("", flood("\x00"))),
+		"NULs without end":         protocol(status, reply("", flood("\x00"))),
 		"a chunk's size":           protocol(invalid, reply(chunked, flood("0"))),
 		"a chunk of 16 EiB":        protocol(invalid, reply(chunked+"ffffffffffffffff1\r\n", flood("canary"))),
 		"a chunk's extension":      protocol(invalid, reply(chunked+"1;", flood("canary"))),

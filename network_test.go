@@ -399,7 +399,7 @@ func testProxy(t *testing.T, scheme string) {
 func TestOnlyTheProxysOwnAddressIsNotJudged(t *testing.T) {
 	proxy, _ := netProxy(t, "http", "")
 	proxyURL := &url.URL{Scheme: "http", Host: proxy.Listener.Addr().String()}
-	dial := netTransport(t, Network{Proxy: proxyURL}).guarded.own.DialContext
+	dial := netTransport(t, Network{Proxy: proxyURL}).client.Dial
 	conn, err := dial(t.Context(), "tcp", proxyURL.Host)
 	require.NoError(t, err)
 	_ = conn.Close()

@@ -19,9 +19,11 @@ const (
 // a picture. Like a webhook, such a request reaches only what the Network allows, and every
 // dial is judged. So is every redirect that an [http.Client] follows.
 //
-// Each request has a connection of its own. It takes at most 30 seconds, to the end of the
+// Each request has a connection of its own, and its body is read to the end before it is
+// sent. It takes at most 30 seconds, to the end of the
 // response body, and at most 1 MiB of the body can be read; more is an error. Errors wrap a
 // [Class] and quote nothing that the receiver sent. Wrap and MaxResponseBytes do not apply.
+// An internationalized name must be in its xn-- form.
 // The RoundTripper is safe for concurrent use, starts no goroutine that outlives a request,
 // and need not be closed, but response bodies must be. RoundTripper refuses an inconsistent
 // Network with a [FieldError].
@@ -33,7 +35,8 @@ func (n Network) RoundTripper() (http.RoundTripper, error) {
 		return nil, err
 	}
 	n.Wrap = nil
-	return callTransport{newHTTPTransport(n, 1).guarded}, nil
+	t := newHTTPTransport(n, 1)
+	return callTransport{newGuardedRoundTripper(t.network, t.client)}, nil
 }
 
 // A callTransport is what Network.RoundTripper returns.
@@ -42,12 +45,8 @@ type callTransport struct{ guarded *guardedRoundTripper }
 // RoundTrip implements [http.RoundTripper].
 func (c callTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
-	own := r.WithContext(context.WithValue(ctx, poolKey{}, nil)) // of no endpoint
+	own := r.WithContext(context.WithValue(ctx, ownerKey{}, nil)) // of no endpoint
 	resp, err := c.guarded.RoundTrip(own)
-	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
-		_ = resp.Body.Close()
-		err = &sendError{class: ClassProtocol, text: "the receiver switched protocols, unasked"}
-	}
 	if err != nil {
 		err = newSendError(ctx, err, "no response came in time")
 		cancel()

@@ -76,8 +76,8 @@ func TestOtherCallsOfTheApplicationAreBounded(t *testing.T) {
 			require.ErrorIs(t, err, ClassProtocol)
 		}
 	}
-	guarded := rt.(callTransport).guarded
-	require.Eventually(t, func() bool { return guarded.open() == 0 }, netPatience, 1, "nothing is kept")
+	client := rt.(callTransport).guarded.client
+	require.Eventually(t, func() bool { return client.Open() == 0 }, netPatience, 1, "nothing is kept")
 }
 
 func TestOtherCallsOfTheApplicationEndInTime(t *testing.T) {
@@ -89,7 +89,7 @@ func TestOtherCallsOfTheApplicationEndInTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rt, err := netOpen().RoundTripper()
 			require.NoError(t, err)
-			rt.(callTransport).guarded.own.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			rt.(callTransport).guarded.client.Dial = func(context.Context, string, string) (net.Conn, error) {
 				near, far := net.Pipe()
 				go func() {
 					defer far.Close()

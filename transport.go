@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/wire"
 )
 
 // A Transport sends one request. Config.Network configures the one that comes with the library; one of your own serves for
@@ -29,7 +31,7 @@ type Request struct {
 	// OwnConn asks for a connection of its own, closed afterwards. Test sends have it.
 	OwnConn bool
 
-	owner connOwner // whose connections it may use
+	owner wire.Owner // whose connections it may use
 }
 
 // A Response is what a receiver answered.

@@ -16,12 +16,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook/internal/wire"
 )
 
 // sendAs sends a request of an endpoint and returns the body of the response.
 func sendAs(t *testing.T, tr *httpTransport, url, tenant, id string, version int64) string {
 	t.Helper()
-	req := &Request{URL: url, Body: []byte("{}"), owner: connOwner{EndpointKey{tenant, id}, version}}
+	req := &Request{URL: url, Body: []byte("{}"), owner: wire.Owner{Tenant: tenant, Endpoint: id, Version: version}}
 	resp, err := netSend(t, tr, req)
 	require.NoError(t, err)
 	return string(resp.Body)
@@ -58,7 +60,7 @@ func TestAnEditedEndpointStartsWithAFreshConnection(t *testing.T) {
 	assert.Equal(t, first, sendAs(t, tr, url, "a", "1", 7))
 	second := sendAs(t, tr, url, "a", "1", 8)
 	assert.NotEqual(t, first, second)
-	require.Eventually(t, func() bool { return tr.guarded.open() == 1 }, netPatience, time.Millisecond, "the old one is closed")
+	require.Eventually(t, func() bool { return tr.client.Open() == 1 }, netPatience, time.Millisecond, "the old one is closed")
 	late := sendAs(t, tr, url, "a", "1", 7)
 	assert.NotContains(t, []string{first, second}, late, "a late request of the old settings has its own")
 	assert.Equal(t, second, sendAs(t, tr, url, "a", "1", 8))
@@ -82,7 +84,7 @@ func TestARequestWithoutAnEndpointKeepsNoConnection(t *testing.T) {
 		seen[string(body)] = true
 	}
 	assert.Len(t, seen, 3)
-	require.Eventually(t, func() bool { return tr.guarded.open() == 0 }, netPatience, time.Millisecond)
+	require.Eventually(t, func() bool { return tr.client.Open() == 0 }, netPatience, time.Millisecond)
 }
 
 // A pipeNet is a network in memory. Every connection is served with answer.
@@ -110,8 +112,7 @@ func (p *pipeNet) dial(context.Context, string, string) (net.Conn, error) {
 // pipeTransport returns a transport that dials p.
 func pipeTransport(p *pipeNet, maxInFlight int) *httpTransport {
 	tr := newHTTPTransport(netOpen(), maxInFlight)
-	tr.guarded.pools.dial = p.dial
-	tr.guarded.own.DialContext = tr.guarded.counted(p.dial)
+	tr.client.Dial = p.dial
 	return tr
 }
 
@@ -124,21 +125,18 @@ func TestConnectionsOfManyEndpointsAreBoundedAndNoneIsLeft(t *testing.T) {
 		const endpoints = 16 << 10
 		for i := range endpoints {
 			sendAs(t, tr, "http://hooks.example/", "a", fmt.Sprint(i), 1)
-			require.LessOrEqual(t, tr.guarded.open(), 64+1)
+			require.LessOrEqual(t, tr.client.Open(), 64+1)
 		}
 		assert.EqualValues(t, endpoints, p.dials.Load())
-		assert.Len(t, tr.guarded.pools.of, tr.guarded.open())
 		sendAs(t, tr, "http://hooks.example/", "a", fmt.Sprint(endpoints-1), 1)
 		assert.EqualValues(t, endpoints, p.dials.Load(), "the latest are kept")
 
-		time.Sleep(idleTimeout - time.Millisecond) //nolint:forbidigo // in fake time
+		time.Sleep(4*time.Second - time.Millisecond) //nolint:forbidigo // in fake time
 		synctest.Wait()
-		assert.NotZero(t, tr.guarded.open())
+		assert.NotZero(t, tr.client.Open())
 		time.Sleep(time.Second) //nolint:forbidigo // in fake time
 		synctest.Wait()
-		assert.Zero(t, tr.guarded.open(), "without requests none is kept")
-		assert.Empty(t, tr.guarded.pools.of)
-		assert.Zero(t, tr.guarded.pools.recent.Len())
+		assert.Zero(t, tr.client.Open(), "without requests none is kept")
 		p.running.Wait()
 	})
 }
@@ -158,46 +156,20 @@ func TestKeepAliveOfAReceiverIsHeeded(t *testing.T) {
 			tr := pipeTransport(p, 64)
 			send := func() { sendAs(t, tr, "http://hooks.example/", "a", "1", 1); synctest.Wait() }
 			send()
-			if want < idleTimeout {
-				assert.Zero(t, tr.guarded.open(), "%q: it would be kept for too long", header)
-				send()
-			}
 			dials := p.dials.Load()
 			if want == 0 {
-				assert.Zero(t, tr.guarded.open(), "%q", header)
+				assert.Zero(t, tr.client.Open(), "%q", header)
 			} else {
 				time.Sleep(want - time.Millisecond) //nolint:forbidigo // in fake time
-				assert.Equal(t, 1, tr.guarded.open(), "%q", header)
+				assert.Equal(t, 1, tr.client.Open(), "%q", header)
 				send()
 				assert.Equal(t, dials, p.dials.Load(), "%q", header)
 				time.Sleep(want + time.Millisecond) //nolint:forbidigo // in fake time
 				synctest.Wait()
-				assert.Zero(t, tr.guarded.open(), "%q", header)
+				assert.Zero(t, tr.client.Open(), "%q", header)
 			}
 			tr.closeIdle()
 			p.running.Wait()
 		})
 	}
-}
-
-func TestWhatReceiversSayOfKeepingAliveIsRememberedInBoundedMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &pipeNet{answer: fmt.Sprintf(pipeAnswer, "Keep-Alive: timeout=1\r\n")}
-		tr := pipeTransport(p, 64)
-		for i := range maxKeepAlives + 10 {
-			sendAs(t, tr, "http://hooks.example/", "a", fmt.Sprint(i), 1)
-		}
-		assert.Len(t, tr.guarded.pools.heeded, maxKeepAlives)
-		last := fmt.Sprint(maxKeepAlives + 9)
-		p.answer = fmt.Sprintf(pipeAnswer, "")
-		sendAs(t, tr, "http://hooks.example/", "a", last, 1)
-		synctest.Wait()
-		assert.Zero(t, tr.guarded.open())
-		time.Sleep(keepAliveAge + time.Second) //nolint:forbidigo // in fake time
-		sendAs(t, tr, "http://hooks.example/", "a", last, 1)
-		synctest.Wait()
-		assert.Equal(t, 1, tr.guarded.open(), "not for ever")
-		tr.closeIdle()
-		p.running.Wait()
-	})
 }
