@@ -302,7 +302,7 @@ func TestEmitTxReadsTheClockThroughItsTransaction(t *testing.T) {
 			require.NoError(t, err)
 			page, err := store.Events(t.Context(), webhook.Query{Tenant: acme})
 			require.NoError(t, err)
-			return page.Items[0].CreatedAt.Sub(time.Now())
+			return time.Until(page.Items[0].CreatedAt)
 		}
 		assert.Equal(t, time.Hour, emit())
 		assert.Equal(t, time.Hour, emit())
