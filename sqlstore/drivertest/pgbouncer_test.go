@@ -21,7 +21,7 @@ func TestSoakTheContractHoldsThroughPQ(t *testing.T) {
 
 // In transaction mode each transaction may be another session's: a setting or a lock of a session would be lost or left behind.
 func TestTheContractHoldsThroughPgBouncer(t *testing.T) {
-	onlyWithoutRaceDetector(t)
+	onlyInCI(t)
 	t.Parallel()
 	keepsTheContract(t, "pgx", servers.StartPgBouncer(t, servers.Postgres(t))+simpleProtocol)
 }
