@@ -3,6 +3,7 @@ package drivertest
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,9 @@ func TestEveryDialectKeepsTheContract(t *testing.T) {
 		first := d.store(t, dsn, sqlstore.Options{})
 		require.NoError(t, first.Migrate(t.Context()))
 		storetest.Run(t, func(t *testing.T) webhook.Store {
+			if !strings.Contains(t.Name(), "/concurrent/") {
+				onlyWithoutRaceDetector(t)
+			}
 			empty(t, first.DB(), "webhook_")
 			return d.again(t, first, dsn)
 		})

@@ -96,6 +96,7 @@ func TestRetryAndSettleOfTheSameDeliveriesDoNotLockEachOtherOut(t *testing.T) {
 
 // An event that nobody receives is deleted when it is expanded, unless a transaction holds it that has emitted it again.
 func TestATransactionThatHoldsAnEventStopsNoClaim(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))

@@ -83,8 +83,9 @@ func onlyInCI(t *testing.T) {
 	}
 }
 
-// onlyWithoutRaceDetector skips what takes long and is about other processes, servers or plans: what it runs of our code runs with
-// the detector in other tests.
+// onlyWithoutRaceDetector skips a test in which one goroutine calls the store, and no Dispatcher runs: it
+// has no races, and the detector makes it slow. It also skips a test that takes long and is about other
+// processes, servers or plans: what it runs of our code runs with the detector in other tests.
 func onlyWithoutRaceDetector(t *testing.T) {
 	t.Helper()
 	if raceDetector {

@@ -30,6 +30,7 @@ func (i *interrupted) ExecContext(ctx context.Context, query string, args ...any
 // PostgreSQL keeps nothing of a transaction with a failed statement. The others do, so an application that commits after an
 // error must not leave an event that is a duplicate for ever and that nobody delivers.
 func TestAnEventThatIsStoredIsDeliveredThoughTheApplicationCommitsAfterAnError(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store := d.migrated(t)
 		for name, events := range map[string]func(*scene, string) []webhook.EventRecord{

@@ -73,6 +73,7 @@ func TestTheShopOfTheExampleKeepsOrdersAndEventsTogether(t *testing.T) {
 }
 
 func TestTheShopIsThatOfTheExample(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	shop := func(file string) string {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 // An event is for very many endpoints, of which some have several patterns that match, some a channel, and some are not
 // active. A delivery of each that receives it must be made once, as Match would say at that moment.
 func TestAFanOutInPartsMakesOneDeliveryForEachThatMatches(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		const endpoints = 2600
 		s := newScene(t, d.migrated(t))

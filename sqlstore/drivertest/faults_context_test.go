@@ -41,6 +41,7 @@ func filled(t *testing.T, store *sqlstore.Store) *scene {
 }
 
 func TestAContextThatHasEndedIsTheError(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := filled(t, d.migrated(t))
 		before := s.rows()
@@ -56,6 +57,7 @@ func TestAContextThatHasEndedIsTheError(t *testing.T) {
 // The context ends before, or just after, each of the statements of each method. Then the method says so, or has done its work;
 // and it leaves no transaction behind in the pool.
 func TestAContextThatEndsLeavesNothingBehind(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := filled(t, store)
@@ -82,6 +84,7 @@ func TestAContextThatEndsLeavesNothingBehind(t *testing.T) {
 
 // What waits for a lock is not waited for when the context ends.
 func TestAContextThatEndsDuringAWaitIsTheError(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		store := d.store(t, dsn, sqlstore.Options{})
@@ -107,6 +110,7 @@ func TestAContextThatEndsDuringAWaitIsTheError(t *testing.T) {
 
 // A pool that gives no connection is not waited for longer than the context lives.
 func TestAContextThatEndsWithoutAConnectionIsTheError(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store := d.migrated(t)
 		s := newScene(t, store)
@@ -127,6 +131,7 @@ func TestAContextThatEndsWithoutAConnectionIsTheError(t *testing.T) {
 
 // One that holds the whole file keeps everyone from writing, for five seconds and not for five seconds an event.
 func TestAHeldSQLiteFileFailsOnce(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	dsn := sqlite.dsn(t)
 	store := sqlite.store(t, dsn, sqlstore.Options{})

@@ -160,6 +160,7 @@ func TestWhatAVanishedMachineHoldsIsFreeAfterFifteenSeconds(t *testing.T) {
 
 // The settings that bound the Store's transactions end with them: the application's use of the same connection has its own.
 func TestTheSettingsOfASessionStayTheApplications(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	own := map[string][]string{
 		postgres.name: {"lock_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout", "enable_seqscan", "transaction_isolation"},
 		mysql.name: {

@@ -251,6 +251,7 @@ func (t *saboteurTx) Rollback() error {
 }
 
 func TestASaboteurFailsWhatItsPlanSays(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, s := d.sabotaged(t)
 		s.sabotage(func(string) fault { return fault{} })

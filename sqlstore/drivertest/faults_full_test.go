@@ -24,6 +24,7 @@ var diskFull = map[string]error{
 }
 
 func TestAFullDiskIsAClearErrorAndNothingIsStored(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		full := diskFull[d.name]
 		store, sab := d.sabotaged(t)
@@ -52,6 +53,7 @@ func TestAFullDiskIsAClearErrorAndNothingIsStored(t *testing.T) {
 }
 
 func TestAFullDiskLeavesWhatIsSettledAndClaimedAsItWas(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	writing := map[string][]string{ // a statement of each kind, and the table that it writes to
 		"Settle": {"DELETE FROM queue", "INSERT INTO deliveries", "INSERT INTO attempts", "INSERT INTO bodies", "UPDATE status", "COMMIT"},
 		"Claim":  {"INSERT INTO queue", "DELETE FROM outbox", "UPDATE queue", "COMMIT"},
@@ -92,6 +94,7 @@ func TestAFullDiskLeavesWhatIsSettledAndClaimedAsItWas(t *testing.T) {
 }
 
 func TestAFullSQLiteDiskLeavesWhatIsSettledAndClaimedAsItWas(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	store := sqlite.migrated(t)
 	s := newScene(t, store)
@@ -136,6 +139,7 @@ func TestAFullSQLiteDiskLeavesWhatIsSettledAndClaimedAsItWas(t *testing.T) {
 }
 
 func TestAFullSQLiteDiskIsAClearErrorAndNothingIsStored(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	store := sqlite.migrated(t)
 	s := newScene(t, store)
@@ -175,6 +179,7 @@ func TestAFullSQLiteDiskIsAClearErrorAndNothingIsStored(t *testing.T) {
 var writes = []string{"Publish", "Publish two", "Publish in a transaction", "CreateEndpoint", "DeleteEndpoint", "Erase"}
 
 func TestAReadOnlyDatabaseIsAClearError(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))
@@ -248,6 +253,7 @@ func TestAUserWithoutTheRightToWriteIsAClearError(t *testing.T) {
 }
 
 func TestAFileThatMayNotBeWrittenIsAClearError(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	if os.Geteuid() == 0 {
 		t.Skip("root may write to any file")
 	}

@@ -91,6 +91,7 @@ func stage(t *testing.T, store *sqlstore.Store, n int) *scene {
 }
 
 func TestALostConnectionLeavesNothingHalf(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		for name, change := range changes {
 			if d.dialect != sqlstore.SQLite && !onServers[name] {

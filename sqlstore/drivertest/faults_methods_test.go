@@ -64,6 +64,7 @@ func methods(s *scene) map[string]func() error {
 }
 
 func TestEveryMethodSaysThatTheTablesAreMissing(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.store(t, d.dsn(t), sqlstore.Options{}))
 		for name, call := range methods(s) {

@@ -32,6 +32,7 @@ func refusesPoison(d database) func(string) fault {
 }
 
 func TestAnEventThatIsRefusedFailsAlone(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
@@ -53,6 +54,7 @@ func TestAnEventThatIsRefusedFailsAlone(t *testing.T) {
 }
 
 func TestAnItemThatIsRefusedDoesNotKeepTheOthersFromBeingSettled(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
@@ -82,6 +84,7 @@ func TestAnItemThatIsRefusedDoesNotKeepTheOthersFromBeingSettled(t *testing.T) {
 
 // The id of one event is in a transaction of the application's that stays open.
 func TestAnIdThatIsHeldDoesNotHoldTheOthers(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		store := d.store(t, dsn, sqlstore.Options{})

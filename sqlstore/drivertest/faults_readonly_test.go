@@ -67,6 +67,7 @@ func (d database) demoted(t *testing.T) (*sqlstore.Store, *switchover) {
 // After a switch-over that keeps connections they lead to a server that takes no writes. The first call that writes finds the
 // primary all the same.
 func TestConnectionsToAServerThatTakesNoWritesLeaveThePool(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		var leased []webhook.Leased
 		for name, call := range map[string]func(*scene) error{
@@ -113,6 +114,7 @@ func TestConnectionsToAServerThatTakesNoWritesLeaveThePool(t *testing.T) {
 
 // If there is no primary, each call learns so from one new connection.
 func TestAServerThatTakesNoWritesIsAskedOnceMore(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		store, c := d.demoted(t)
 		s := newScene(t, store)

@@ -30,6 +30,7 @@ func eachServer(t *testing.T, test func(t *testing.T, d database)) {
 }
 
 func TestATransactionThatWasRefusedIsRunAgain(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
@@ -74,6 +75,7 @@ func TestATransactionThatWasRefusedIsRunAgain(t *testing.T) {
 }
 
 func TestATransactionThatIsAlwaysRefusedFails(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
@@ -112,6 +114,7 @@ var (
 )
 
 func TestAPublishWhoseCommitIsUncertainIsResolved(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	for name, lost := range map[string]fault{
 		"committed":     {err: io.ErrUnexpectedEOF, after: true, drop: true},
 		"not committed": {err: io.ErrUnexpectedEOF, drop: true},
@@ -148,6 +151,7 @@ func TestAPublishWhoseCommitIsUncertainIsResolved(t *testing.T) {
 
 // Some of the request were there before, and some have an id that others use for something else.
 func TestAnUncertainCommitTellsDuplicatesApart(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
@@ -167,6 +171,7 @@ func TestAnUncertainCommitTellsDuplicatesApart(t *testing.T) {
 }
 
 func TestAConnectionLostInPublishLeavesNothingHalf(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	lost := []error{driver.ErrBadConn, io.ErrUnexpectedEOF, &pgconn.PgError{Code: "57P01"}}
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
@@ -205,6 +210,7 @@ func TestAConnectionLostInPublishLeavesNothingHalf(t *testing.T) {
 
 // After a failover every connection in the pool is dead. That is not the caller's problem: nothing has been sent yet.
 func TestAConnectionThatDiedInThePoolIsReplaced(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)

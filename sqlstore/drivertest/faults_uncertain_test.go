@@ -12,6 +12,7 @@ import (
 )
 
 func TestASettleWhoseCommitIsUncertainTakesEffectOnce(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
@@ -41,6 +42,7 @@ func TestASettleWhoseCommitIsUncertainTakesEffectOnce(t *testing.T) {
 
 // Whoever is told ErrConflict or ErrNotFound thinks that it was somebody else.
 func TestAnUncertainCommitIsNotTakenForSomebodyElse(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	key := webhook.EndpointKey{Tenant: "acme", ID: "ep1"}
 	for name, call := range map[string]func(s *scene) error{
 		"CreateEndpoint": func(s *scene) error {
@@ -79,6 +81,7 @@ func TestAnUncertainCommitIsNotTakenForSomebodyElse(t *testing.T) {
 }
 
 func TestAClaimWhoseCommitIsUncertainFails(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
@@ -97,6 +100,7 @@ func TestAClaimWhoseCommitIsUncertainFails(t *testing.T) {
 
 // BEGIN IMMEDIATE is a statement, and the one connection that writes stays in the pool whatever became of it.
 func TestAnUncertainBeginDoesNotStopSQLite(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	for name, f := range map[string]fault{"begun": {err: errStopped, after: true}, "not begun": {err: errStopped}} {
 		t.Run(name, func(t *testing.T) {
@@ -111,6 +115,7 @@ func TestAnUncertainBeginDoesNotStopSQLite(t *testing.T) {
 }
 
 func TestACommitThatFailedInSQLiteIsRolledBack(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	store, sab := sqlite.sabotaged(t)
 	s := newScene(t, store)

@@ -72,6 +72,7 @@ func (s *snapshotScene) emptyClaim() int {
 }
 
 func TestAnEmptyClaimDoesNotReadWhatASnapshotKeeps(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	s := besideSnapshot(t)
 	for range 8 {
@@ -94,6 +95,7 @@ func TestAnEmptyClaimDoesNotReadWhatASnapshotKeeps(t *testing.T) {
 
 // Events without subscribers leave nothing but the entries of their outbox rows.
 func TestAnEmptyClaimDoesNotReadTheOutboxThatASnapshotKeeps(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	s := besideSnapshot(t)
 	for range 8 {
@@ -134,6 +136,7 @@ func TestAClaimFindsAnOutboxRowThatCommitsLate(t *testing.T) {
 
 // What comes late, or from a process whose clock is behind, is found all the same.
 func TestAClaimFindsWhatBecameDueBeforeItLookedLast(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")

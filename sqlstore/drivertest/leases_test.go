@@ -48,6 +48,7 @@ func (s *scene) inLane() int {
 }
 
 func TestALeaseLeavesItsLaneUnlessThereIsMore(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := laneWith(t, d, 5)
 		room := webhook.ClaimRequest{Max: 10, MaxBytes: 1 << 20, Room: 2}
@@ -80,6 +81,7 @@ func TestALeaseLeavesItsLaneUnlessThereIsMore(t *testing.T) {
 }
 
 func TestALeaseStaysWhereACallHasNoRoomForMore(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		for name, limit := range map[string]webhook.ClaimRequest{
 			"deliveries": {Max: 2, MaxBytes: 1 << 20, Room: 10},
@@ -102,6 +104,7 @@ func TestALeaseStaysWhereACallHasNoRoomForMore(t *testing.T) {
 }
 
 func TestManyLeasesStayInTheirLaneThoughThereAreNoMore(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		for _, n := range []int{63, 64} {
 			s := laneWith(t, d, n)
@@ -120,6 +123,7 @@ func TestManyLeasesStayInTheirLaneThoughThereAreNoMore(t *testing.T) {
 }
 
 func TestALeaseInALaneWithMoreChangesNoIndexOnPostgreSQL(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	dsn := postgres.dsn(t)
 	store := postgres.store(t, dsn, sqlstore.Options{})

@@ -20,6 +20,7 @@ import (
 var odd = string([]byte{0, 1, 0x7f, 0x80, 0xff, 0xc3, 0x28}) + `'"\?$1{v uid uuid}x'` + "\r\n\u2028é\U0001f600"
 
 func TestAnyBytesOfAResponseAreKept(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
@@ -40,6 +41,7 @@ func TestAnyBytesOfAResponseAreKept(t *testing.T) {
 }
 
 func TestAnyBytesOfAnEventAreKept(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
@@ -59,6 +61,7 @@ func TestAnyBytesOfAnEventAreKept(t *testing.T) {
 }
 
 func TestAnyBytesOfAnEndpointsSecretsAreKept(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		e := webhook.Endpoint{
@@ -102,6 +105,7 @@ func names(letters ...string) []string {
 }
 
 func TestNamesOfEveryLengthAreUsable(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		ids := names("a")
@@ -150,6 +154,7 @@ var lookalikes = []string{
 }
 
 func TestLookalikesAreKeptApart(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		create := func(tenant, id, pattern, channel string) {
@@ -200,6 +205,7 @@ func TestLookalikesAreKeptApart(t *testing.T) {
 }
 
 func TestALargeEventIsStoredOrRefusedForItself(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
@@ -224,6 +230,7 @@ func TestALargeEventIsStoredOrRefusedForItself(t *testing.T) {
 }
 
 func TestAnAtomicPublishMayHaveManyRows(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		endpoints := make([]string, 10)

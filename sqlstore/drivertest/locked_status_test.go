@@ -33,6 +33,7 @@ func (s *scene) failed(l webhook.Leased) webhook.Settlement {
 }
 
 func TestAFailureOfOneEndpointDoesNotLockTheStatusOfAHealthyOne(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
@@ -72,6 +73,7 @@ var rowLocks = []struct {
 }
 
 func TestAHeldRowFailsOnlyTheItemsThatNeedIt(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		store := d.migrated(t)
 		ids := []string{"sick", "better", "well", "well2"}

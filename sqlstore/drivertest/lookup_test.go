@@ -14,6 +14,7 @@ import (
 
 // An id comes from a URL, and a cursor from whoever keeps it: PostgreSQL refuses some bytes that others do not find.
 func TestIDsThatNoTextMayHaveAreNotFound(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
@@ -58,6 +59,7 @@ func TestIDsThatNoTextMayHaveAreNotFound(t *testing.T) {
 }
 
 func TestAMatchOfManyIsComplete(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("small", "ep")
@@ -83,6 +85,7 @@ func TestAMatchOfManyIsComplete(t *testing.T) {
 
 // A fan-out that takes many claims to make is no reason for the other events of the outbox to wait until it ends.
 func TestALargeFanOutDoesNotHoldUpTheOutbox(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		const endpoints = 4500

@@ -45,6 +45,7 @@ func (s *scene) current(tenant, id string) webhook.Endpoint {
 }
 
 func TestADisabledEndpointHasNoSubscriptions(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")

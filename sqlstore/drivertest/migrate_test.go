@@ -56,6 +56,7 @@ func works(tb testing.TB, s *sqlstore.Store, prefix string) {
 }
 
 func TestMigrateTwiceIsMigrateOnce(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := d.store(t, d.dsn(t), sqlstore.Options{})
 		for range 2 {
@@ -97,6 +98,7 @@ func TestTenProcessesMayMigrateAtOnce(t *testing.T) {
 }
 
 func TestTwoPrefixesInOneDatabaseAreTwoStores(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		a, b := d.store(t, dsn, sqlstore.Options{Prefix: "a_"}), d.store(t, dsn, sqlstore.Options{Prefix: "b_"})
@@ -114,6 +116,7 @@ func TestTwoPrefixesInOneDatabaseAreTwoStores(t *testing.T) {
 }
 
 func TestALongPrefixIsUsable(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		prefix := strings.Repeat("p", 30)
 		s := d.store(t, d.dsn(t), sqlstore.Options{Prefix: prefix})
@@ -123,6 +126,7 @@ func TestALongPrefixIsUsable(t *testing.T) {
 }
 
 func TestMigrateMakesThePostgresSchema(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	dsn := postgres.dsn(t)
 	a := postgres.store(t, dsn, sqlstore.Options{Schema: "hooks", Prefix: "w_"})
@@ -136,6 +140,7 @@ func TestMigrateMakesThePostgresSchema(t *testing.T) {
 
 // A user that may not make schemas has been given one.
 func TestMigrateUsesAPostgresSchemaThatIsThere(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	dsn := postgres.dsn(t)
 	admin := postgres.open(t, dsn)
@@ -190,6 +195,7 @@ func apply(tb testing.TB, db *sql.DB, text string) {
 }
 
 func TestAnotherToolMayApplyTheMigrations(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		options := []sqlstore.Options{{}, {Prefix: "hook_"}}
 		if d.dialect == sqlstore.Postgres {
@@ -234,6 +240,7 @@ func TestAnotherToolMayApplyTheMigrations(t *testing.T) {
 }
 
 func TestCheckSaysWhatToDo(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := d.store(t, d.dsn(t), sqlstore.Options{})
 		err := s.Check(t.Context())
@@ -266,6 +273,7 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 
 // A migration by an application of a later version has been taken back half: Migrate must not make it worse.
 func TestMigrateRefusesASchemaThatIsTooNew(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := d.migrated(t)
 		_, err := s.DB().ExecContext(t.Context(), "UPDATE webhook_schema SET version = 3")
@@ -276,6 +284,7 @@ func TestMigrateRefusesASchemaThatIsTooNew(t *testing.T) {
 
 // On MySQL a migration is not one transaction.
 func TestMigrateGoesOnWhereItWasInterrupted(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		list, err := sqlstore.Migrations(d.dialect, sqlstore.Options{})
 		require.NoError(t, err)
@@ -293,6 +302,7 @@ func TestMigrateGoesOnWhereItWasInterrupted(t *testing.T) {
 }
 
 func TestAWrongDialectIsAClearError(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	for _, wrong := range []struct {
 		on      database
 		dialect sqlstore.Dialect

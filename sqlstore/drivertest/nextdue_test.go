@@ -31,6 +31,7 @@ func (s *scene) lockedClaim(d database, dsn, lock string) time.Time {
 
 // Otherwise every process claims without pause until the other transaction ends.
 func TestWhatAnotherTransactionHoldsIsNotDueNext(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		for name, table := range map[string]string{"a retry": "webhook_queue", "the outbox": "webhook_outbox"} {
 			t.Run(name, func(t *testing.T) {

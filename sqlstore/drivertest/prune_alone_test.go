@@ -27,6 +27,7 @@ func twoPruners(t *testing.T, d database) (first, second *scene) {
 }
 
 func TestOneProcessDoesTheHousekeeping(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		first, second := twoPruners(t, d)
 		first.publish(first.event("acme", "evt1"))
@@ -43,6 +44,7 @@ func TestOneProcessDoesTheHousekeeping(t *testing.T) {
 }
 
 func TestAnotherProcessPrunesWhenTheOneThatDidHasStopped(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		for name, after := range map[string]time.Duration{"stopped": 90 * time.Second, "its clock was ahead": -90 * time.Second} {
 			first, second := twoPruners(t, d)
@@ -58,6 +60,7 @@ func TestAnotherProcessPrunesWhenTheOneThatDidHasStopped(t *testing.T) {
 
 // Whoever disables or deletes an endpoint wants its deliveries canceled at once.
 func TestAProcessThatStopsAnEndpointPrunesAtOnce(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		for name, stop := range map[string]func(s *scene){
 			"deleted": func(s *scene) {

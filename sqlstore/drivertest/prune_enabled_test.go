@@ -86,6 +86,7 @@ func between(t *testing.T, test func(t *testing.T, m *meanwhile, n int) (happene
 }
 
 func TestPruneCancelsNothingOfAnEndpointThatWasEnabledMeanwhile(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	between(t, func(t *testing.T, m *meanwhile, n int) bool {
 		require.True(t, m.set(webhook.EndpointDisabled, webhook.ReasonCustomer))
 		enabled, then := false, ""
@@ -106,6 +107,7 @@ func TestPruneCancelsNothingOfAnEndpointThatWasEnabledMeanwhile(t *testing.T) {
 }
 
 func TestPruneCancelsWithTheReasonOfNow(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	between(t, func(t *testing.T, m *meanwhile, n int) bool {
 		require.True(t, m.set(webhook.EndpointDisabled, webhook.ReasonCustomer))
 		again := false
@@ -125,6 +127,7 @@ func TestPruneCancelsWithTheReasonOfNow(t *testing.T) {
 
 // The id of a deleted endpoint is used again as soon as nothing of it is left.
 func TestPruneCancelsNothingOfAnEndpointThatWasMadeAnewMeanwhile(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	between(t, func(t *testing.T, m *meanwhile, n int) bool {
 		require.NoError(t, m.store.DeleteEndpoint(t.Context(), m.key, 0, m.now))
 		anew := false
@@ -147,6 +150,7 @@ func TestPruneCancelsNothingOfAnEndpointThatWasMadeAnewMeanwhile(t *testing.T) {
 
 // Somebody may hold the status of an endpoint for hours.
 func TestPrunePassesOverAnEndpointThatIsLocked(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))

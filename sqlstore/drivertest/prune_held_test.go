@@ -33,6 +33,7 @@ var oldRows = []struct {
 
 // Prune waits for no row. The transaction that holds one stays open, so a Prune that waited would fail.
 func TestPruneRemovesAllButWhatOthersHold(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		f := d.fill(t, store.DB(), time.Now())
@@ -70,6 +71,7 @@ func TestPruneRemovesAllButWhatOthersHold(t *testing.T) {
 }
 
 func TestPruneForgetsVersionsThatNobodyHolds(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		for _, id := range []string{"ep1", "ep2", "ep3"} {
@@ -92,6 +94,7 @@ func TestPruneForgetsVersionsThatNobodyHolds(t *testing.T) {
 
 // However many of the hidden events are held, those behind them are removed.
 func TestPrunePassesHiddenEventsThatOthersHold(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		const hidden, held = 230, 120
 		s := newScene(t, d.migrated(t))
@@ -112,6 +115,7 @@ func TestPrunePassesHiddenEventsThatOthersHold(t *testing.T) {
 
 // An endpoint that another transaction holds keeps its expired secrets until it is free.
 func TestPruneDropsExpiredSecretsOfEndpointsThatNobodyHolds(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		ids := []string{"ep1", "ep2", "ep3"}
@@ -149,6 +153,7 @@ func TestPruneDropsExpiredSecretsOfEndpointsThatNobodyHolds(t *testing.T) {
 
 // A later version of the application may have written secrets that this one cannot read.
 func TestSecretsThatCannotBeReadKeepPruneFromNoOthers(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		for _, id := range []string{"ep1", "ep2"} {

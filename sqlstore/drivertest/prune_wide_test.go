@@ -66,6 +66,7 @@ func (s *scene) pruneBounded(r webhook.Retention) (calls int, longest time.Durat
 }
 
 func TestPrunePassesWideEventsInPieces(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		events, fanout, attempts := 2, 1500, 4
 		if soaking() {
@@ -108,6 +109,7 @@ func TestPrunePassesWideEventsInPieces(t *testing.T) {
 
 // Nothing shows a part of an event: neither what it belongs to, nor what belongs to it.
 func TestAnEventThatIsBeingRemovedIsNotShown(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
@@ -179,6 +181,7 @@ func TestAnEventThatIsBeingRemovedIsNotShown(t *testing.T) {
 
 // Somebody may hold a delivery of an event that is being removed; the others go on.
 func TestPrunePassesOverADeliveryThatIsLocked(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))
@@ -204,6 +207,7 @@ func TestPrunePassesOverADeliveryThatIsLocked(t *testing.T) {
 
 // A database that is a thousand times slower gets pieces that it can do.
 func TestPruneGetsOnWithADatabaseThatIsSlow(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)
@@ -236,6 +240,7 @@ func TestPruneGetsOnWithADatabaseThatIsSlow(t *testing.T) {
 }
 
 func TestEraseTakesWideEventsApart(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)

@@ -19,6 +19,7 @@ import (
 const aDay = 24 * time.Hour
 
 func TestBodiesAttemptsAndEventsHaveAgesOfTheirOwn(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
@@ -57,6 +58,7 @@ func TestBodiesAttemptsAndEventsHaveAgesOfTheirOwn(t *testing.T) {
 }
 
 func TestAnAgeOfNothingIsTheDefault(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
@@ -76,6 +78,7 @@ func TestAnAgeOfNothingIsTheDefault(t *testing.T) {
 }
 
 func TestNothingUnfinishedIsPruned(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
@@ -112,6 +115,7 @@ func TestNothingUnfinishedIsPruned(t *testing.T) {
 
 // What other processes finish is found too, without a restart of the one that prunes.
 func TestWhatAnotherProcessFinishedIsPruned(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))
@@ -130,6 +134,7 @@ func TestWhatAnotherProcessFinishedIsPruned(t *testing.T) {
 }
 
 func TestOnePrunesAndTheOthersReturnAtOnce(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) { // an SQLite file has one writer, who is waited for
 		dsn := d.dsn(t)
 		s := newScene(t, d.store(t, dsn, sqlstore.Options{}))
@@ -223,6 +228,7 @@ func (s *scene) backlog(tenant, endpoint string, n int) {
 }
 
 func TestDeleteEndpointDoesNotTouchItsBacklog(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")
@@ -294,6 +300,7 @@ func (s *scene) rowsOfTenant(tenant string) map[string]int {
 }
 
 func TestEraseRemovesATenantAndNothingElse(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		for _, tenant := range []string{"acme", "beta"} {
@@ -340,6 +347,7 @@ func TestEraseRemovesATenantAndNothingElse(t *testing.T) {
 }
 
 func TestEarlierVersionsAreForgottenWhenNoDeliveryNeedsThem(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		e := s.endpoint("acme", "ep1")
@@ -367,6 +375,7 @@ func TestEarlierVersionsAreForgottenWhenNoDeliveryNeedsThem(t *testing.T) {
 }
 
 func TestAttemptsKeepTheirNumbersAfterPruningAndRetryByHand(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))
 		s.endpoint("acme", "ep1")

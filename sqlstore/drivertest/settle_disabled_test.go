@@ -124,6 +124,7 @@ func (s *scene) gone(l webhook.Leased) webhook.Settlement {
 
 // The database refuses the last of the writes. The endpoint is active afterwards, and is matched.
 func TestASettleThatFailsLeavesTheSubscriptions(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		store, sab := d.sabotaged(t)
 		s := newScene(t, store)

@@ -12,6 +12,7 @@ import (
 
 // A later version of the application may write what this one cannot read.
 func TestARowThatCannotBeReadFailsNothingButItself(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
 		for _, bad := range []struct{ name, spoil, mend string }{
 			{"metadata", "UPDATE webhook_endpoints SET metadata = '{\"a\":1}' WHERE tenant = 'bad'", "UPDATE webhook_endpoints SET metadata = '' WHERE tenant = 'bad'"},
@@ -105,6 +106,7 @@ func TestARowThatCannotBeReadFailsNothingButItself(t *testing.T) {
 
 // SQLite keeps a text in a column of integers. The other databases do not.
 func TestAValueOfAnotherTypeFailsNothingButItsRow(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Parallel()
 	for _, bad := range []struct{ name, spoil string }{
 		{"endpoint", "UPDATE webhook_endpoints SET timeout_us = 'soon' WHERE tenant = 'bad'"},
