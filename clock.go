@@ -16,8 +16,9 @@ import (
 // context, or fails. It reads again every 30 seconds, at once when a process resumes after its machine was suspended or when
 // leases were lost, and up to once a second after the clock has moved against the process's own.
 //
-// The [Publisher] of a transaction may be a Clock too. [Dispatcher.EmitTx] then reads the time through the transaction
-// where it would otherwise ask the Store, which may have no other connection.
+// The [Publisher] of a transaction may be a Clock too. [Dispatcher.EmitTx] then reads the
+// time through the transaction where it would otherwise ask the Store, which may have no
+// other connection.
 //
 // The clock itself must not step. After a step of minutes, such as a failover to a server whose clock is off, deliveries are
 // sent twice: until they have read the clock again, processes take each other's leases. After a step back, whatever is leased
@@ -133,7 +134,8 @@ func (s *storeTime) keepUpIn(ctx context.Context, tx Publisher) error {
 	if known && (!s.isOld() || !s.takeTurn()) {
 		return nil
 	}
-	// No limit of its own bounds the statement: if it ended one, the driver would break the transaction.
+	// No limit of its own bounds the statement: if it ended one, the driver would break the
+	// transaction.
 	err := s.take(known, func() (*reading, error) { return s.readOnce(ctx, clock) })
 	if known {
 		return nil
@@ -197,8 +199,8 @@ func (s *storeTime) run(call *clockCall, known bool) {
 	close(call.done)
 }
 
-// take makes a reading and keeps it. The first use of a pool may take long because it connects; then a second reading is
-// quick.
+// take makes a reading and keeps it. The first use of a pool may take long because it
+// connects; then a second reading is quick.
 func (s *storeTime) take(known bool, read func() (*reading, error)) error {
 	r, err := read()
 	if !known && errors.Is(err, errSlowClock) {
@@ -236,8 +238,8 @@ func (s *storeTime) keep(r *reading) (skipped time.Duration) {
 
 var errSlowClock = fmt.Errorf("the answer took longer than %v, or a clock of this machine stepped meanwhile", clockTimeout)
 
-// readOnce asks a clock once. It refuses an answer that took so long, by any clock of the process, that the moment it
-// stands for is uncertain.
+// readOnce asks a clock once. It refuses an answer that took so long, by any clock of the
+// process, that the moment it stands for is uncertain.
 func (s *storeTime) readOnce(ctx context.Context, clock Clock) (*reading, error) {
 	local, wall := s.local(), s.wall()
 	now, err := clock.Now(ctx)

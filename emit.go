@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/gowebhook/webhook/internal/lane"
 )
 
 const (
@@ -71,8 +69,9 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 // EmitBatch emits up to 1,000 events in one transaction: all of them or, on any error, none. The receipts are in the order of
 // the events. If ctx ends meanwhile, the outcome is unknown, and the batch may be repeated with the ids of the receipts.
 //
-// A transaction elsewhere may hold the Event.ID of one of them. EmitBatch then waits for it as Emit does, and delays no
-// other call meanwhile, not even one that emits another of the batch's ids. The error names the event.
+// A transaction elsewhere may hold the Event.ID of one of them. EmitBatch then waits for it
+// as Emit does, and delays no other call meanwhile, not even one that emits another of the
+// batch's ids. The error names the event.
 func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, error) {
 	if err := d.time.keepUp(ctx); err != nil {
 		return nil, fmt.Errorf("webhook: emit batch: %w", err)
@@ -106,9 +105,10 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 // inserts, so it neither reads nor locks what others use; who receives the events is decided after the commit, within
 // Config.PollInterval, or at once after [Dispatcher.Wake]. Receipt.Deliveries is therefore -1.
 //
-// If the Store is a [Clock], a call reads it when the last reading is old or when there is none. It does so through tx,
-// if tx is a Clock too, as that of sqlstore nearly always is. Otherwise the first call waits for a connection of the
-// Store's own, which a pool of one does not have: call Run or Emit before you begin the transaction.
+// If the Store is a [Clock], a call reads it when the last reading is old or when there is
+// none. It does so through tx, if tx is a Clock too; those of sqlstore nearly always are.
+// Otherwise the first call waits for a connection of the Store's own, which a pool of one
+// does not have: call Run or Emit before you begin the transaction.
 //
 // Input that is refused, such as an Event.ID with a ".", is an error before anything is written: the transaction goes on.
 //
@@ -317,166 +317,4 @@ func (d *Dispatcher) match(ctx context.Context, records []*EventRecord) ([][]End
 		matched[i] = answers[n]
 	}
 	return matched, nil
-}
-
-// A publication is one transaction in the making, with the room in lanes that is reserved for it.
-type publication struct {
-	d       *Dispatcher
-	session *session // nil: nothing is handed over
-	asOf    time.Duration
-	atomic  bool
-
-	req     PublishRequest
-	rows    int
-	index   []int // in results, of each event
-	events  []handOff
-	spare   *payload      // that nobody shares
-	refused []EndpointKey // without room in their lanes
-	cold    bool          // a delivery that is due was not handed over, for want of current settings
-	stored  bool          // something was
-	err     error         // of the last call to the Store that failed
-}
-
-// A handOff is the deliveries of one event for which there is room in their lanes.
-type handOff struct {
-	payload *payload
-	rows    []handOffRow
-}
-
-type handOffRow struct {
-	setting     *setting
-	reservation lane.Reservation[EndpointKey, *work]
-}
-
-func (d *Dispatcher) newPublication(asOf time.Duration, atomic bool) *publication {
-	p := &publication{d: d, session: d.session.Load(), asOf: asOf, atomic: atomic}
-	if p.session != nil && p.session.isClosed() {
-		p.session = nil
-	}
-	p.reset()
-	return p
-}
-
-func (p *publication) reset() {
-	now := p.d.now()
-	p.req = PublishRequest{Now: now, LeaseUntil: now.Add(p.d.config.Lease), Atomic: p.atomic}
-	p.rows, p.index, p.events, p.refused = 0, nil, nil, nil
-}
-
-// add makes the deliveries of one event.
-func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
-	p.index = append(p.index, i)
-	if len(statuses) > maxFanout || p.rows+len(statuses) > maxBatchRows {
-		r.Deliveries = nil // the Store makes them
-		p.req.Events, p.events = append(p.req.Events, *r), append(p.events, handOff{})
-		p.cold = true
-		return
-	}
-	r.Deliveries = make([]NewDelivery, len(statuses))
-	var h handOff
-	due := p.req.Now
-	if r.NotBefore.After(due) {
-		due = r.NotBefore
-	}
-	for n := range statuses {
-		status := &statuses[n]
-		row := &r.Deliveries[n]
-		*row = NewDelivery{EndpointID: status.Key.ID, Version: status.Version, DueAt: due}
-		if p.session == nil || due.After(p.req.Now) || status.State != EndpointActive ||
-			status.Circuit || status.BlockedUntil.After(p.req.Now) {
-			continue
-		}
-		setting := p.d.settings.confirm(status, p.asOf)
-		if setting == nil {
-			p.cold = true
-			p.session.lanes.Behind(status.Key)
-			continue
-		}
-		if h.payload == nil {
-			h.payload, p.spare = p.spare, nil
-			if h.payload == nil {
-				h.payload = new(payload)
-			}
-			*h.payload = makePayload(r)
-		}
-		reservation, ok := p.session.lanes.Reserve(status.Key, setting.endpoint.MaxInFlight, &h.payload.weight)
-		if ok {
-			row.Leased, row.DueAt = true, time.Time{}
-			h.rows = append(h.rows, handOffRow{setting, reservation})
-		} else {
-			p.refused = append(p.refused, status.Key)
-		}
-	}
-	if h.rows == nil {
-		p.spare = h.payload
-	}
-	p.rows += len(statuses)
-	p.req.Events, p.events = append(p.req.Events, *r), append(p.events, h)
-}
-
-// publish commits what was added, and fills in the results. An error is that of the events in this part.
-func (p *publication) publish(ctx context.Context, results []emitted) {
-	if len(p.req.Events) == 0 {
-		return
-	}
-	published, err := p.d.store.Publish(ctx, p.req)
-	if err == nil && len(published) != len(p.req.Events) {
-		err = errWrongResults
-	}
-	if err != nil {
-		p.err = fmt.Errorf("publish: %w", err)
-		for _, i := range p.index {
-			results[i].err = p.err
-		}
-		p.giveBack()
-		p.reset()
-		return
-	}
-	failed := false
-	for _, one := range published {
-		failed = failed || one.Err != nil
-	}
-	for n, one := range published {
-		result := &results[p.index[n]]
-		result.held, result.err = one.Held, one.Err
-		result.receipt.Duplicate = one.Duplicate
-		if one.Err != nil || one.Duplicate || failed && p.atomic {
-			continue // the reservation is given back by end
-		}
-		p.stored = true
-		result.receipt.Deliveries = one.Deliveries
-		if p.req.Events[n].Deliveries == nil {
-			result.receipt.Deliveries = -1
-		}
-		if h := p.events[n]; h.rows != nil {
-			p.events[n] = handOff{}
-			p.session.handOver(&h, p.req.LeaseUntil)
-		}
-	}
-	p.giveBack()
-	for _, key := range p.refused {
-		p.cold = p.session.lanes.Behind(key) || p.cold // the lane may have run dry meanwhile
-	}
-	p.reset()
-}
-
-// giveBack returns the room that was reserved for deliveries that do not exist.
-func (p *publication) giveBack() {
-	for _, h := range p.events {
-		for _, row := range h.rows {
-			p.session.lanes.Unreserve(row.reservation)
-		}
-	}
-	p.events = nil
-}
-
-// end gives back what is still reserved, and hints that there is something to claim.
-func (p *publication) end() {
-	p.giveBack()
-	switch {
-	case p.session != nil && p.cold:
-		p.session.wake()
-	case p.session == nil && p.stored:
-		p.d.Wake() // others, and Run if it has begun meanwhile
-	}
 }

@@ -21,10 +21,11 @@ import (
 // Errors: a [FieldError] for input that is refused; the same with [ErrFull] when the tenant has Config.MaxEndpoints;
 // [ErrConflict] if the id is taken, also by a deleted endpoint whose deliveries are still stored.
 //
-// After another error of the Store the endpoint may exist or not, as when a connection breaks during the commit.
-// CreateEndpoint then returns the endpoint beside the error, with its ID and its Secret. To create no second one, set
-// ID and Secret of your own Endpoint to these and call again. ErrConflict then says that the first call did create it.
-// With any other error the returned Endpoint has no ID.
+// After another error of the Store the endpoint may exist or not, as when a connection
+// breaks during the commit. CreateEndpoint then returns the endpoint beside the error, with
+// its ID and its Secret. To create no second one, set ID and Secret of your own Endpoint to
+// these and call again. ErrConflict then says that the first call did create it. With any
+// other error the returned Endpoint has no ID.
 func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
 	if err := s.one(); err != nil {
 		return Endpoint{}, err

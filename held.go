@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// heldPatience is how long a call waits for a transaction that holds an event's id, and newPatience how long if the
-	// library made the id.
+	// heldPatience is how long a call waits for a transaction that holds an event's id, and
+	// newPatience how long if the library made the id.
 	heldPatience = 2 * time.Second
 	newPatience  = 5 * time.Second
 
@@ -67,8 +67,9 @@ func (d *Dispatcher) publishHeld(ctx context.Context, r *EventRecord, patience t
 	return done, nil
 }
 
-// whileHeld calls publish again as long as a transaction elsewhere holds an id, until patience or ctx ends. Between two
-// calls nothing is locked and no connection is in use, so that nobody else waits.
+// whileHeld calls publish again as long as a transaction elsewhere holds an id, until
+// patience or ctx ends. Between two calls nothing is locked and no connection is in use, so
+// that nobody else waits.
 func whileHeld(ctx context.Context, patience time.Duration, publish func() (held bool, err error)) error {
 	began := time.Now()
 	pause := firstHeldPause

@@ -19,19 +19,22 @@ type Execer interface {
 // that the Store is on: the events exist if and only if it commits. The deliveries are made after that, by whichever process
 // claims next; [webhook.Dispatcher.Wake] makes that happen at once.
 //
-// New events are INSERTs only, which read and lock nothing that others use. Two open transactions with the same event id wait for
-// each other, as they would for any key. One that emits an id again holds the event's row until it ends. On MariaDB and MySQL it
-// also holds the gap in front of that id in an index, so an Event.ID of others that sorts there waits as well: end such a
-// transaction soon. Ids that the library makes do not wait for it.
+// New events are INSERTs only, which read and lock nothing that others use. Two open
+// transactions with the same event id wait for each other, as they would for any key. One
+// that emits an id again holds the event's row until it ends. On MariaDB and MySQL it also
+// holds the gap in front of that id in an index, so an Event.ID of others that sorts there
+// waits as well: end such a transaction soon. Ids that the library makes do not wait for
+// it.
 //
 // After an error roll the transaction back: some of the call's events may be in it.
 //
 // On PostgreSQL x may also be a pool, if the call is a single event's. Without a transaction of yours use Emit, or give EmitTx the
 // Store itself.
 //
-// EmitTx reads the server's clock at times. It does so through x, if x has the method QueryRowContext of [*sql.Tx] or
-// was made by [Pgx], so a call needs no connection but the transaction's. Of another x the first call of a process
-// waits for a connection of the Store's own.
+// EmitTx reads the server's clock at times. It does so through x, if x has the method
+// QueryRowContext of [*sql.Tx] or was made by [Pgx], so a call needs no connection but the
+// transaction's. Of another x the first call of a process waits for a connection of the
+// Store's own.
 func (s *Store) Tx(x Execer) webhook.Publisher {
 	p := publisher{store: s, on: x, asks: asker(x)}
 	if p.asks == nil || s.dialect.clock == "" {

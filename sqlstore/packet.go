@@ -18,9 +18,10 @@ const (
 	packetTimeout = time.Second
 )
 
-// oversized returns why events cannot be stored that make a larger statement than MySQL takes; nil if there are none. The server
-// would close the connection, and with it take down whatever else was in the statement. asks is of the caller's
-// transaction; nil stands for a connection of the Store's own.
+// oversized returns why events cannot be stored that make a larger statement than MySQL
+// takes; nil if there are none. The server would close the connection, and with it take
+// down whatever else was in the statement. asks is of the caller's transaction; nil stands
+// for a connection of the Store's own.
 func (s *Store) oversized(ctx context.Context, asks ask, events []webhook.EventRecord) map[int]error {
 	if s.dialect != &mysql {
 		return nil

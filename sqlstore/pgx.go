@@ -6,7 +6,8 @@ import (
 	"errors"
 )
 
-// A PgxExecer is what pgx.Tx, *pgx.Conn and *pgxpool.Pool have in common. T is pgconn.CommandTag and R is pgx.Row.
+// A PgxExecer is what pgx.Tx, *pgx.Conn and *pgxpool.Pool have in common. T is
+// pgconn.CommandTag and R is pgx.Row.
 type PgxExecer[T interface{ RowsAffected() int64 }, R interface{ Scan(into ...any) error }] interface {
 	Exec(ctx context.Context, sql string, args ...any) (T, error)
 	QueryRow(ctx context.Context, sql string, args ...any) R

@@ -19,7 +19,8 @@ type bounded struct {
 
 func (b bounded) Context() context.Context { return b.ctx }
 
-// inTx returns the run of a case that begins a transaction, which is rolled back if the case does not end it.
+// inTx returns the run of a case that begins a transaction, which is rolled back if the
+// case does not end it.
 func inTx(run func(f *fixture, tx Tx)) func(f *fixture) {
 	return func(f *fixture) {
 		ctx, cancel := context.WithTimeout(f.Context(), txPatience)

@@ -15,7 +15,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// The transaction holds the only connection of the pool, so that whatever else EmitTx would ask the server waits for it.
+// The transaction holds the only connection of the pool, so that whatever else EmitTx would
+// ask the server waits for it.
 func TestTheFirstCallOfAProcessMayBeAnEmitTxThatHoldsTheOnlyConnection(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		h := newHost(t, d)
@@ -40,7 +41,8 @@ func TestTheFirstCallOfAProcessMayBeAnEmitTxThatHoldsTheOnlyConnection(t *testin
 	})
 }
 
-// The other kinds of transactions are not on a pool of the Store's, which is why that pool is taken away.
+// The other kinds of transactions are not on a pool of the Store's, which is why that pool
+// is taken away.
 func TestAnEmitTxReadsTheClockThroughEachKindOfTransaction(t *testing.T) {
 	eachConcurrentWay(t, func(t *testing.T, h *host, begin func(*testing.T) transaction) {
 		tx := begin(t)

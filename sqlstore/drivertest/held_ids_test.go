@@ -59,8 +59,9 @@ func TestIDsThatOpenTransactionsHoldDelayNoOtherEmit(t *testing.T) {
 	}
 }
 
-// On MariaDB a transaction that emits an id again locks the gap in front of it in an index, and so does one that waits for
-// such an id. New ids never go there, whatever ids there are and whoever they belong to.
+// On MariaDB a transaction that emits an id again locks the gap in front of it in an index,
+// and so does one that waits for such an id. New ids never go there, whatever ids there are
+// and whoever they belong to.
 func TestNoNewIDWaitsForAnIDThatAnOpenTransactionHolds(t *testing.T) {
 	for _, name := range []string{"0", "order1", "~", "newest"} {
 		t.Run(name, func(t *testing.T) {
@@ -107,7 +108,8 @@ var lockWaits = map[string]string{
 		ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = database()`,
 }
 
-// emitNewIDs emits events with new ids in each way. A call that waited for an open transaction would fail.
+// emitNewIDs emits events with new ids in each way. A call that waited for an open
+// transaction would fail.
 func emitNewIDs(t *testing.T, h *host, api *webhook.Dispatcher, customers []*customer) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), long)
@@ -123,7 +125,8 @@ func emitNewIDs(t *testing.T, h *host, api *webhook.Dispatcher, customers []*cus
 	}
 }
 
-// An EmitBatch that waits for an id holds no other of its ids, and on MariaDB not the gap in front of it.
+// An EmitBatch that waits for an id holds no other of its ids, and on MariaDB not the gap
+// in front of it.
 func TestAnEmitBatchThatWaitsDelaysNoOtherEmit(t *testing.T) {
 	eachServer(t, func(t *testing.T, d database) {
 		h := newHost(t, d)
@@ -189,8 +192,9 @@ func emitting(t *testing.T, api *webhook.Dispatcher, events []webhook.Event) (ca
 	return calls
 }
 
-// emitWhileOthersWait makes calls that must wait until they fail, each twice. Beside them eight goroutines emit events
-// of their own, and each must be through several times while any of the others waits.
+// emitWhileOthersWait makes calls that must wait until they fail, each twice. Beside them
+// eight goroutines emit events of their own, and each must be through several times while
+// any of the others waits.
 func emitWhileOthersWait(t *testing.T, api *webhook.Dispatcher, waiting []func() error, own func(i, n int) webhook.Event) {
 	t.Helper()
 	const emitters, least, times = 8, 3, 2
