@@ -93,7 +93,7 @@ func TestNoNewIDWaitsForAnIDThatAnOpenTransactionHolds(t *testing.T) {
 				}()
 				require.Eventually(t, func() bool { return h.count(t, lockWaits[d.name]) == 1 }, long, 50*time.Millisecond)
 				emitNewIDs(t, h, api, customers)
-				assert.Equal(t, 1, h.count(t, lockWaits[d.name]), "those transactions are still open")
+				assert.Empty(t, waiter, "it waits until the other ends")
 				require.NoError(t, open.rollback())
 				require.NoError(t, <-waiter)
 			})
@@ -101,11 +101,12 @@ func TestNoNewIDWaitsForAnIDThatAnOpenTransactionHolds(t *testing.T) {
 	}
 }
 
-// lockWaits count the transactions that wait for others.
+// lockWaits count the transactions that wait for others. (MariaDB's innodb_trx stays as it is while
+// several ask for it; a statement that has run for so long waits.)
 var lockWaits = map[string]string{
 	"postgres": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-	"mysql": `SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p
-		ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = database()`,
+	"mysql": `SELECT count(*) FROM information_schema.processlist
+		WHERE db = database() AND info LIKE 'INSERT INTO _webhook_events%' AND time_ms > 300`,
 }
 
 // emitNewIDs emits events with new ids in each way. A call that waited for an open
