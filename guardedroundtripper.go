@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -46,6 +47,7 @@ func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error)
 		return nil, err
 	}
 	request := &wire.Request{Method: r.Method, URL: r.URL, Host: r.Host, Header: r.Header, Body: body}
+	request.Trace = httptrace.ContextClientTrace(r.Context())
 	request.Close = r.Close || strings.EqualFold(r.Header.Get("Connection"), "close")
 	request.Owner, _ = r.Context().Value(ownerKey{}).(wire.Owner)
 	if request.Method == "" {

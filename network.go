@@ -63,7 +63,7 @@ type Network struct {
 	// judges addresses and ports as above, and refuses http unless AllowHTTP is set: what it passes on can go nowhere
 	// else. A request should keep the context of the one it is made from; without it, it has a connection of its own. So
 	// has one whose Request.Close is set. The RoundTripper speaks HTTP/1.1 and reads a request's body to its end before it
-	// sends it. Of the hooks of net/http/httptrace it calls those of the dial. Defaults to nil, nothing.
+	// sends it. Defaults to nil, nothing.
 	Wrap func(http.RoundTripper) http.RoundTripper
 
 	// TLS has certificate authorities of one's own, client certificates (any receiver that asks gets to see them) and the

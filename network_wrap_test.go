@@ -201,6 +201,26 @@ func TestHooksOfATraceChangeNoAddressThatIsDialed(t *testing.T) {
 	require.True(t, changed)
 }
 
+func TestAWrapCanTraceARequest(t *testing.T) {
+	var calls []string
+	note := func(what string) { calls = append(calls, what) }
+	n := netOpen()
+	n.Wrap = func(next http.RoundTripper) http.RoundTripper {
+		return netRoundTripper(func(r *http.Request) (*http.Response, error) {
+			trace := &httptrace.ClientTrace{
+				GetConn:              func(string) { note("get") },
+				GotConn:              func(info httptrace.GotConnInfo) { note("got " + info.Conn.RemoteAddr().Network()) },
+				WroteRequest:         func(httptrace.WroteRequestInfo) { note("wrote") },
+				GotFirstResponseByte: func() { note("answered") },
+			}
+			return next.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+		})
+	}
+	_, err := netSend(t, netTransport(t, n), &Request{URL: netRawServer(t, netReplies(dnsAnswer))})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"get", "got tcp", "wrote", "answered"}, calls)
+}
+
 // netHooks is a TLS configuration with every callback of a client, and counts their calls.
 func netHooks(calls *atomic.Int32) *tls.Config {
 	return &tls.Config{

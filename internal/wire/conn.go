@@ -30,6 +30,7 @@ type conn struct {
 	// While it has a request:
 	ctx        context.Context //nolint:containedctx // of the request
 	stop       func() bool     // of the function that expires the socket
+	trace      trace
 	in         *bufio.Reader
 	scanner    scanner
 	inHead     bool
@@ -53,7 +54,7 @@ func (c *conn) begin(ctx context.Context) {
 // finish undoes begin, and reports whether the connection has not ended.
 func (c *conn) finish() bool {
 	same := c.stop() && !c.socket.isExpired()
-	c.ctx, c.stop = nil, nil
+	c.ctx, c.stop, c.trace = nil, nil, trace{}
 	return same
 }
 
@@ -79,15 +80,15 @@ func (c *conn) quiet() bool {
 func (c *conn) write(h *head) {
 	c.socket.sent, c.written, c.writeError = 0, nil, nil
 	if len(h.rest) == 0 {
-		c.writeError = c.writeAll(h)
+		c.writeError = c.writeAll(h, c.trace)
 		return
 	}
-	written := make(chan error, 1)
+	written, hooks := make(chan error, 1), c.trace
 	c.written = written
 	h.users.Add(1)
 	go func() {
 		defer h.free()
-		written <- c.writeAll(h)
+		written <- c.writeAll(h, hooks)
 	}()
 }
 
@@ -95,11 +96,15 @@ func (c *conn) write(h *head) {
 // answered before it closed the connection.
 const answerTime = 250 * time.Millisecond
 
-func (c *conn) writeAll(h *head) error {
+func (c *conn) writeAll(h *head, hooks trace) error {
 	_, err := c.stream.Write(h.bytes)
+	if err == nil {
+		hooks.wroteHeaders()
+	}
 	if err == nil && len(h.rest) > 0 {
 		_, err = c.stream.Write(h.rest)
 	}
+	hooks.wroteRequest(err)
 	if err != nil {
 		_ = c.socket.SetDeadline(time.Now().Add(answerTime))
 	}
@@ -173,6 +178,9 @@ func (c *conn) read(request *http.Request) (*http.Response, error) {
 		case resp.StatusCode < 100: // "000" and "+20" are numbers to net/http
 			return nil, ErrNotHTTP
 		case resp.StatusCode < 200:
+			if err := c.trace.gotInformational(resp); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		c.inHead = false
@@ -210,6 +218,9 @@ func (s *source) Read(p []byte) (int, error) {
 	}
 	n, err := s.stream.Read(p)
 	if s.inHead {
+		if n > 0 && s.scanner.total == 0 {
+			s.trace.gotFirstByte()
+		}
 		if problem := s.scanner.scan(p[:n]); problem != nil {
 			return 0, problem
 		}

@@ -43,9 +43,9 @@ func clientTLS(config *tls.Config) *tls.Config {
 }
 
 // dial returns a new connection to a place. A request has begun on it.
-func (c *Client) dial(ctx context.Context, h *home, to place) (*conn, error) {
+func (c *Client) dial(ctx context.Context, h *home, to place, hooks trace) (*conn, error) {
 	c.pool.dialing()
-	conn, err := c.connect(ctx, h, to)
+	conn, err := c.connect(ctx, h, to, hooks)
 	if err != nil {
 		c.pool.gone()
 		_, blocked := errors.AsType[*netguard.BlockedError](err)
@@ -57,7 +57,7 @@ func (c *Client) dial(ctx context.Context, h *home, to place) (*conn, error) {
 	return conn, nil
 }
 
-func (c *Client) connect(ctx context.Context, h *home, to place) (*conn, error) {
+func (c *Client) connect(ctx context.Context, h *home, to place, hooks trace) (*conn, error) {
 	addr, host := to.addr()
 	via := addr
 	if c.proxy != nil {
@@ -69,6 +69,7 @@ func (c *Client) connect(ctx context.Context, h *home, to place) (*conn, error) 
 	}
 	conn := newConn(raw, to, h)
 	conn.begin(ctx)
+	conn.trace = hooks
 	if c.proxy != nil {
 		err = c.proxyError(c.throughProxy(conn, addr))
 	}
@@ -89,10 +90,13 @@ func (c *Client) connect(ctx context.Context, h *home, to place) (*conn, error) 
 // handshake puts TLS on the stream of the connection.
 func (c *conn) handshake(config *tls.Config) error {
 	client := tls.Client(c.stream, config)
-	if err := c.within(handshakeTimeout, client.Handshake); err != nil {
+	c.trace.handshakeStart()
+	err := c.within(handshakeTimeout, client.Handshake)
+	state := client.ConnectionState()
+	c.trace.handshakeDone(state, err)
+	if err != nil {
 		return err
 	}
-	state := client.ConnectionState()
 	c.tls, c.stream = &state, client
 	return nil
 }

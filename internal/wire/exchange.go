@@ -146,18 +146,19 @@ func (x *exchange) finish(complete bool) {
 	c := x.conn
 	x.body = nil
 	empty := c.freeReader()
-	sent := complete && c.wrote()
+	sent, hooks := complete && c.wrote(), c.trace
 	same := c.finish()
 	switch {
 	case !sent:
 		c.abort()
 		x.pool.gone()
 	case c.reusable && empty && same && c.home != nil:
-		x.pool.put(c)
+		hooks.putIdleConn(x.pool.put(c))
 		return
 	default:
 		c.close()
 		x.pool.gone()
 	}
 	x.pool.leave(c.home)
+	hooks.putIdleConn(false)
 }

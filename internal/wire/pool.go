@@ -118,13 +118,14 @@ func (p *pool) take(h *home, to place) *conn {
 	return nil
 }
 
-// put ends the request of a connection, and keeps the connection.
-func (p *pool) put(c *conn) {
+// put ends the request of a connection, and reports whether it keeps the
+// connection.
+func (p *pool) put(c *conn) (kept bool) {
 	h := c.home
 	p.mu.Lock()
 	h.requests--
 	var old []*conn
-	if h.superseded || h.round != p.round || c.keep == 0 || p.maxPerOwner == 0 {
+	if kept = !h.superseded && h.round == p.round && c.keep > 0 && p.maxPerOwner > 0; !kept {
 		p.open--
 		old = append(old, c)
 	} else {
@@ -143,6 +144,7 @@ func (p *pool) put(c *conn) {
 	p.forgetUnused(h)
 	p.mu.Unlock()
 	closeAll(old)
+	return kept
 }
 
 // evict takes out an idle connection, to be closed; mu is held.

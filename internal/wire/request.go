@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/base64"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strconv"
@@ -20,6 +21,9 @@ type Request struct {
 	Header http.Header
 	Body   []byte // must not be changed before the response's body is closed
 	Close  bool   // asks for a connection of its own
+
+	// Trace has hooks to be called. It is nil for none.
+	Trace *httptrace.ClientTrace
 }
 
 // maxDirectBytes is the size up to which the calling goroutine writes a request

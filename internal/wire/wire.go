@@ -105,7 +105,8 @@ func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer head.free()
-	to := place{scheme: r.URL.Scheme, host: r.URL.Host}
+	to, hooks := place{scheme: r.URL.Scheme, host: r.URL.Host}, trace{r.Trace}
+	hooks.getConn(to)
 	for {
 		conn := c.pool.take(home, to)
 		if conn != nil {
@@ -114,10 +115,12 @@ func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) {
 				c.pool.drop(conn)
 				continue
 			}
-		} else if conn, err = c.dial(ctx, home, to); err != nil {
+		} else if conn, err = c.dial(ctx, home, to, hooks); err != nil {
 			c.pool.leave(home)
 			return nil, err
 		}
+		conn.trace = hooks
+		hooks.gotConn(conn)
 		x := &exchange{pool: &c.pool, conn: conn}
 		resp, err := x.run(r, head)
 		switch {
