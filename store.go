@@ -22,8 +22,9 @@ type Publisher interface {
 	// event is not stored, its result is Held, and its Err says why. The other events are
 	// stored as if it were not there, unless the request is Atomic; then at least one such
 	// event is Held, and no id of the request is held by it. Where a database locks the
-	// place of an id that nobody holds, that event may be Held too, but never one with
-	// NewID. The Publisher of a transaction waits as its database does.
+	// place of an id that nobody holds, that event may be Held too, but one with NewID only
+	// if the transaction has the id of a UUIDv7 with a later time. The Publisher of a
+	// transaction waits as its database does.
 	//
 	// A delivery row with a final State is stored as finished, with its Attempt. Any other is pending: due at DueAt, or,
 	// if Leased, held by the caller under lease number 1 until LeaseUntil. Publish reads no endpoint and changes no row

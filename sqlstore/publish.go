@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/paging"
@@ -39,17 +40,18 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	return s.publishEach(ctx, &req)
 }
 
-// publishSingly publishes an atomic request again, to see which event's id is held. If it
-// is another lock that was waited for, as when a table grows, the first event stands for
+// publishSingly publishes an atomic request again, to see which event's id is held. If it is
+// another lock that was waited for, as when a table grows, an event with a given id stands for
 // all.
 func (s *Store) publishSingly(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	results, err := s.publish(ctx, req, true)
-	if lockedOut(err) && ctx.Err() == nil {
-		results = make([]webhook.Published, len(req.Events))
-		results[0] = webhook.Published{Held: true, Err: err}
-		return results, nil
+	given := slices.IndexFunc(req.Events, func(r webhook.EventRecord) bool { return !r.NewID })
+	if !lockedOut(err) || ctx.Err() != nil || given < 0 {
+		return results, err
 	}
-	return results, err
+	results = make([]webhook.Published, len(req.Events))
+	results[given] = webhook.Published{Held: true, Err: err}
+	return results, nil
 }
 
 // publishEach publishes events one by one, each in a transaction of its own.

@@ -149,7 +149,7 @@ var txCases = []testCase{
 		}),
 	},
 	{
-		"tx/again", "an event with NewID is never Held, also not when a transaction has published an id that is stored",
+		"tx/again", "an event with NewID is Held only if a transaction has the id of a UUIDv7 with a later time",
 		inTx(func(f *fixture, tx Tx) {
 			for _, tenant := range []string{"acme", "beta", "umbrella"} {
 				f.endpoint(tenant, "ep1")
