@@ -191,9 +191,10 @@ func TestWhatComesUnaskedIsNoAnswer(t *testing.T) {
 	defer log.SetOutput(log.Writer())
 	log.SetOutput(&said)
 	const nasty = "HTTP/1.1 500 canary\x00\x1b[31m\r\nforged line\r\n"
+	kept := strings.Replace(keptAlive, "\r\n", "\r\nKeep-Alive: timeout=2\r\n", 1) // closed after a second
 	unasked, gone := make(chan bool), make(chan bool, 1)
 	receiver := newHostileReceiver(t, nil, func(c *hostileConn) {
-		if reply(keptAlive)(c); c.to.conns.Load() > 1 {
+		if reply(kept)(c); c.to.conns.Load() > 1 {
 			return
 		}
 		<-unasked

@@ -110,38 +110,39 @@ func (c *brokenConn) Write(p []byte) (int, error) {
 
 func TestARequestIsSentAgainOnlyIfNoneOfItsBytesWasTaken(t *testing.T) {
 	for _, body := range []string{"{}", strings.Repeat("x", 2*maxDirectBytes)} {
-		for _, tt := range []struct {
-			takes int
-			again bool
-		}{{0, true}, {1, false}, {20, false}} {
-			client, memory := inMemory(t, always(okDone))
-			dial, broken, fine := client.Dial, false, false
-			client.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-				c, err := dial(ctx, network, addr)
-				if memory.conns.Load() > 1 {
-					return &brokenConn{c, &fine, 0}, err
-				}
-				return &brokenConn{c, &broken, tt.takes}, err
-			}
-			_, _, err := send(t, client, request(t, "http://a.example/", one, body))
-			require.NoError(t, err)
-			broken = true
-			_, _, err = send(t, client, request(t, "http://a.example/", one, body))
-			if tt.again {
-				require.NoError(t, err)
-				assert.EqualValues(t, 2, memory.conns.Load())
-			} else {
-				require.Error(t, err)
-				assert.EqualValues(t, 1, memory.conns.Load())
-			}
-			// A connection that never worked is not replaced.
-			fine, before := true, memory.conns.Load()
-			_, _, err = send(t, client, request(t, "http://a.example/", Owner{"acme", "two", 1}, body))
-			require.ErrorIs(t, err, syscall.EPIPE)
-			assert.Equal(t, before+1, memory.conns.Load())
-			broken, fine = false, false
+		for takes, again := range map[int]bool{0: true, 1: false, 20: false} {
+			synctest.Test(t, func(t *testing.T) { testSentAgain(t, body, takes, again) })
 		}
 	}
+}
+
+func testSentAgain(t *testing.T, body string, takes int, again bool) {
+	t.Helper()
+	client, memory := inMemory(t, always(okDone))
+	dial, broken, laterBroken := client.Dial, false, false
+	client.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if memory.conns.Load() > 1 {
+			return &brokenConn{c, &laterBroken, 0}, err
+		}
+		return &brokenConn{c, &broken, takes}, err
+	}
+	_, _, err := send(t, client, request(t, "http://a.example/", one, body))
+	require.NoError(t, err)
+	broken = true
+	_, _, err = send(t, client, request(t, "http://a.example/", one, body))
+	if again {
+		require.NoError(t, err)
+		assert.EqualValues(t, 2, memory.conns.Load())
+	} else {
+		require.Error(t, err)
+		assert.EqualValues(t, 1, memory.conns.Load())
+	}
+	// A connection that never worked is not replaced.
+	laterBroken, before := true, memory.conns.Load()
+	_, _, err = send(t, client, request(t, "http://a.example/", Owner{"acme", "two", 1}, body))
+	require.ErrorIs(t, err, syscall.EPIPE)
+	assert.Equal(t, before+1, memory.conns.Load())
 }
 
 func TestAnAnswerIsTakenThoughTheRequestIsNot(t *testing.T) {
