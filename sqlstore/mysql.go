@@ -233,6 +233,9 @@ var mysql = dialect{
 			STRAIGHT_JOIN {events} e FORCE INDEX (PRIMARY) ON e.uid = v.uid LOCK IN SHARE MODE`,
 		openEvents: `SELECT DISTINCT event_uid FROM {queue} WHERE event_uid IN ({keys})
 			UNION SELECT event_uid FROM {outbox} WHERE event_uid IN ({keys})`,
+		deleteDeliveriesOf: mysqlAtOnce + `DELETE` + mysqlHint + `d FROM {v uid uuid} STRAIGHT_JOIN {deliveries} d FORCE INDEX (PRIMARY) ON d.event_uid = v.uid`,
+		deleteAttemptsOf:   mysqlAtOnce + `DELETE` + mysqlHint + `a FROM {v uid uuid} STRAIGHT_JOIN {attempts} a FORCE INDEX (PRIMARY) ON a.event_uid = v.uid`,
+		deleteBodiesOf:     mysqlAtOnce + `DELETE` + mysqlHint + `b FROM {v uid uuid} STRAIGHT_JOIN {bodies} b FORCE INDEX (PRIMARY) ON b.event_uid = v.uid`,
 		freeAttempts: `SELECT a.event_uid, a.endpoint_id, a.lease_no FROM {v event_uid uuid, endpoint_id text, lease_no int} STRAIGHT_JOIN {attempts} a
 			FORCE INDEX (PRIMARY) ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no FOR UPDATE SKIP LOCKED`,
 		freeBodies: `SELECT b.event_uid, b.endpoint_id, b.lease_no FROM {v event_uid uuid, endpoint_id text, lease_no int} STRAIGHT_JOIN {bodies} b

@@ -124,8 +124,11 @@ const (
 	openEvents
 	countDeliveries
 	countAttempts
-	freeAttempts // that no other transaction holds
-	freeBodies   // likewise
+	deleteDeliveriesOf // without waiting for other transactions, see pruning.plain
+	deleteAttemptsOf   // likewise
+	deleteBodiesOf     // likewise
+	freeAttempts       // that no other transaction holds; not SQLite
+	freeBodies         // likewise
 	deleteAttempts
 	deleteBodies
 	insertRemovals

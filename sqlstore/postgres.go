@@ -247,6 +247,9 @@ var postgres = dialect{
 		openEvents: `SELECT v.uid FROM {v uid uuid} CROSS JOIN LATERAL (
 			(SELECT 1 FROM {queue} q WHERE q.event_uid = v.uid LIMIT 1)
 			UNION ALL (SELECT 1 FROM {outbox} o WHERE o.event_uid = v.uid LIMIT 1)) x`,
+		deleteDeliveriesOf: `DELETE FROM {deliveries} d USING {v uid uuid} WHERE d.event_uid = v.uid`,
+		deleteAttemptsOf:   `DELETE FROM {attempts} a USING {v uid uuid} WHERE a.event_uid = v.uid`,
+		deleteBodiesOf:     `DELETE FROM {bodies} b USING {v uid uuid} WHERE b.event_uid = v.uid`,
 		freeAttempts: `SELECT a.event_uid, a.endpoint_id, a.lease_no FROM {v event_uid uuid, endpoint_id text, lease_no int}
 			JOIN {attempts} a ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no
 			FOR UPDATE OF a SKIP LOCKED`,

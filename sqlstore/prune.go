@@ -86,20 +86,29 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 		s.swept = swept
 	}
 	s.mu.Unlock()
-	before, done := swept, false
+	from, before, done := pass, swept, false
 	s.yield(ctx)
-	err = s.write(ctx, "prune", writing{}, func(t *tx) error {
-		p := pruning{tx: t, now: now, pass: pass, swept: before, halved: halved}
-		more, done = false, false
-		mine, err := p.isMine(stopped)
-		if err != nil || !mine {
+	step := func(plain bool) error {
+		return s.write(ctx, "prune", writing{noWait: plain}, func(t *tx) error {
+			p := pruning{tx: t, now: now, pass: from, swept: before, halved: halved, plain: plain}
+			more, done = false, false
+			mine, err := p.isMine(stopped)
+			if err != nil || !mine {
+				return err
+			}
+			done = true
+			more, err = p.run(r)
+			pass, swept = p.pass, p.swept
 			return err
-		}
-		done = true
-		more, err = p.run(r)
-		pass, swept = p.pass, p.swept
-		return err
-	})
+		})
+	}
+	plain := s.prunesPlainly(now)
+	if err = step(plain); plain && lockedOut(err) {
+		s.mu.Lock()
+		s.held = now
+		s.mu.Unlock()
+		err = step(false)
+	}
 	if stopped && (err != nil || !done) {
 		s.stopped.Store(true)
 	}
@@ -123,6 +132,14 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	return more, nil
 }
 
+// prunesPlainly reports whether a step begins as a plain one: not for a while after one met
+// a row that another transaction held.
+func (s *Store) prunesPlainly(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dialect == &sqlite || now.Sub(s.held).Abs() >= sweepAgain
+}
+
 // sweepFrom lets all sweeps begin at an event, or before: there may be something to remove of it.
 func (s *Store) sweepFrom(u uuid.UUID) {
 	s.mu.Lock()
@@ -143,6 +160,12 @@ type pruning struct {
 
 	halved int  // see Store.halved
 	hidden bool // this call has hidden an event
+
+	// plain removes rows without asking which are free. To ask costs PostgreSQL as much as
+	// to remove them, because a lock is a write, and hardly ever does anybody hold one. If
+	// somebody does, the step fails at once, on MySQL after a second, and is repeated with
+	// asking. In SQLite nobody holds a row.
+	plain bool
 }
 
 // isMine takes the lock of the housekeeping, and reports whether this process is to do it. stopped says that the

@@ -236,6 +236,7 @@ func compiled(d *dialect) []*statement {
 var absent = map[op][]*dialect{
 	publishNew: {&mysql, &sqlite}, settleDelivered: {&mysql, &sqlite}, widen: {&mysql, &sqlite}, matchFew: {&mysql},
 	insertNewAtOnce: {&postgres, &sqlite},
+	freeAttempts:    {&sqlite}, freeBodies: {&sqlite},
 }
 
 func TestEveryDialectHasEveryStatement(t *testing.T) {

@@ -149,8 +149,9 @@ var sqlite = dialect{
 		shareEvents:  `SELECT e.uid FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
 		openEvents: `SELECT event_uid FROM {queue} WHERE event_uid IN (VALUES {tuples})
 			UNION SELECT event_uid FROM {outbox} WHERE event_uid IN (VALUES {tuples})`,
-		freeAttempts:         `SELECT event_uid, endpoint_id, lease_no FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN (VALUES {tuples})`,
-		freeBodies:           `SELECT event_uid, endpoint_id, lease_no FROM {bodies} WHERE (event_uid, endpoint_id, lease_no) IN (VALUES {tuples})`,
+		deleteDeliveriesOf:   `DELETE FROM {deliveries} WHERE event_uid IN (VALUES {tuples})`,
+		deleteAttemptsOf:     `DELETE FROM {attempts} WHERE event_uid IN (VALUES {tuples})`,
+		deleteBodiesOf:       `DELETE FROM {bodies} WHERE event_uid IN (VALUES {tuples})`,
 		deleteOutboxOf:       `DELETE FROM {outbox} WHERE event_uid IN (VALUES {tuples})`,
 		deleteAttempts:       `DELETE FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN (VALUES {tuples})`,
 		deleteBodies:         `DELETE FROM {bodies} WHERE (event_uid, endpoint_id, lease_no) IN (VALUES {tuples})`,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -59,6 +60,7 @@ type Store struct {
 
 	mu    sync.Mutex
 	floor floor     // of the waiting deliveries
+	held  time.Time // when Prune last met a row that another transaction held
 	lane  uuid.UUID // where the last round of Claim has ended
 
 	unreadable map[uuid.UUID]int64 // endpoints that claims pass over, with until when

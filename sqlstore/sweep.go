@@ -118,20 +118,17 @@ func (p *pruning) sweepLogs(kind int, before time.Time) (rows int, err error) {
 // that they belonged to. It leaves an attempt if another transaction holds its row, its
 // body, or the delivery, which counts the attempts that are gone.
 func (p *pruning) removeLogs(kind int, list []attemptKey) (removed map[uuid.UUID]bool, err error) {
-	removed = make(map[uuid.UUID]bool)
-	if kind == sweepBodies {
+	switch {
+	case p.plain && p.store.dialect != &mysql: // its statements for that would wait
+	case kind == sweepBodies:
 		list, err = p.attemptKeys(freeBodies, logTable(list))
-		for _, k := range list {
-			removed[k.uid] = true
-		}
-		if err != nil {
-			return nil, err
-		}
-		return removed, p.execAll(deleteBodies, logTable(list))
+	default:
+		list, err = p.freeLogs(list)
 	}
-	if list, err = p.freeLogs(list); err != nil {
+	if err != nil {
 		return nil, err
 	}
+	removed = make(map[uuid.UUID]bool)
 	counts, pruned := make(map[rowKey]int), newTable(0, 3)
 	for _, k := range list {
 		removed[k.uid] = true
@@ -140,11 +137,15 @@ func (p *pruning) removeLogs(kind int, list []attemptKey) (removed map[uuid.UUID
 	for k, n := range counts {
 		pruned.add(append(k.cells(), num(n))...)
 	}
-	return removed, p.execEach(batch{addPruned, pruned}, batch{deleteAttempts, logTable(list)})
+	rows := logTable(list)
+	if kind == sweepBodies {
+		return removed, p.execAll(deleteBodies, rows)
+	}
+	return removed, p.execEach(batch{addPruned, pruned}, batch{deleteBodies, rows}, batch{deleteAttempts, rows})
 }
 
-// freeLogs locks attempts and their deliveries, removes the bodies, and returns the
-// attempts that may go too.
+// freeLogs locks attempts with their bodies and deliveries, and returns those attempts of
+// which all is locked.
 func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
 	list, err := p.attemptKeys(freeAttempts, logTable(list))
 	if err != nil {
@@ -167,15 +168,8 @@ func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
 		return nil, err
 	}
 	list = slices.DeleteFunc(list, func(k attemptKey) bool { return !free[k.rowKey] })
-	bodies, err := p.attemptKeys(freeBodies, logTable(list))
-	if err != nil {
-		return nil, err
-	}
-	if err := p.execAll(deleteBodies, logTable(bodies)); err != nil {
-		return nil, err
-	}
 	held := make(map[attemptKey]bool)
-	err = p.query(bodySizes, logTable(list), func(r *sql.Rows) error {
+	if err := p.query(bodySizes, logTable(list), func(r *sql.Rows) error {
 		var (
 			k    attemptKey
 			size int
@@ -183,7 +177,13 @@ func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
 		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &size)
 		held[k] = true
 		return err
-	})
+	}); err != nil {
+		return nil, err
+	}
+	bodies, err := p.attemptKeys(freeBodies, logTable(list))
+	for _, k := range bodies {
+		delete(held, k)
+	}
 	return slices.DeleteFunc(list, func(k attemptKey) bool { return held[k] }), err
 }
 
@@ -218,6 +218,11 @@ func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 // removeEvents removes events, which are locked, with all that belongs to them. Those of
 // which another transaction holds a row are hidden, and the row goes when it is free.
 func (p *pruning) removeEvents(list []uuid.UUID) error {
+	if rows := uids(list); p.plain {
+		return p.execEach(
+			batch{deleteDeliveriesOf, rows}, batch{deleteAttemptsOf, rows}, batch{deleteBodiesOf, rows}, batch{deleteEvents, rows},
+		)
+	}
 	done, err := p.takeDown(list, p.free())
 	if err != nil {
 		return err
