@@ -8,114 +8,138 @@ import (
 	"time"
 )
 
-// A Config configures a Dispatcher. Its zero value is usable. New copies it; later changes have no effect.
+// A Config configures a Dispatcher. The zero value is usable. New copies it, so later changes
+// have no effect.
 type Config struct {
-	// Profile names the profile of endpoints that are created without one: "standard", or one of Profiles. Defaults to
-	// "standard".
+	// Profile is the profile of endpoints that are created without one: "standard", or a name
+	// in Profiles. Defaults to "standard".
 	Profile string
 
-	// Profiles are the application's own profiles by name. "standard" is reserved for the zero Profile. Defaults to
-	// none.
+	// Profiles are the application's own profiles, by name. The name "standard" is reserved
+	// for the zero Profile. Defaults to none.
 	Profiles map[string]Profile
 
-	// EventTypes is the catalogue of event types, each with a description for customers. Emit then refuses other types,
-	// and endpoints cannot subscribe to anything that matches none. Defaults to nil, which allows every type.
+	// EventTypes is the catalogue of event types. Each has a description for customers. With a
+	// catalogue, Emit refuses other types, and an endpoint cannot subscribe to a pattern that
+	// matches no type. Defaults to nil, which allows every type.
 	EventTypes map[string]string
 
-	// KeepUnmatched stores events that no endpoint receives, so that they can be listed. Defaults to false.
+	// KeepUnmatched stores events that no endpoint receives, so that they can be listed.
+	// Defaults to false.
 	KeepUnmatched bool
 
-	// RevealSecrets shows signing secrets whenever an endpoint is read, not only at creation and rotation. Defaults to
-	// false.
+	// RevealSecrets shows signing secrets whenever an endpoint is read, not only at creation
+	// and rotation. Defaults to false.
 	RevealSecrets bool
 
-	// AllowShortSecrets accepts signing secrets of fewer than 16 bytes, for receivers that have such ones. A profile may ask for
-	// more than this does. Defaults to false.
+	// AllowShortSecrets accepts signing secrets of fewer than 16 bytes, for receivers that have
+	// such secrets already. A profile may still refuse them. Defaults to false.
 	AllowShortSecrets bool
 
-	// Network says where requests may go, and how. It also says which URLs endpoints may have, whatever the Transport. The
-	// zero Network allows https to public addresses.
+	// Network says where requests may go, and how. It also says which URLs endpoints may have,
+	// even with a Transport of your own. The zero Network allows https to public addresses.
 	Network Network
 
-	// Transport sends the requests. One of your own is trusted to judge addresses by itself. Defaults to a client for HTTP/1.1 with Network.
+	// Transport sends the requests. A Transport of your own must judge addresses itself.
+	// Defaults to an HTTP/1.1 client that obeys Network.
 	Transport Transport
 
-	// Cipher seals signing secrets, the values of endpoints' headers, and endpoints' URLs but for scheme, host and port, before
-	// they are stored; NewCipher makes one. Rows of before stay readable, and are sealed when their endpoint is next changed.
-	// Events, with their headers, and response bodies are stored in clear. Defaults to nil: secrets are stored in clear too, and
-	// Run logs one warning about it, unless the Store has a method Volatile() bool that returns true, as memstore's does.
+	// Cipher seals secrets before they are stored: signing secrets, the values of endpoints'
+	// headers, and the path and query of endpoints' URLs. NewCipher makes one. Events, with
+	// their headers, and response bodies are stored in clear.
+	//
+	// Rows from before stay readable. They are sealed when their endpoint is next updated.
+	//
+	// Defaults to nil: secrets are stored in clear, and Run logs one warning. It logs none if
+	// the Store has a method Volatile() bool that returns true, as memstore's does.
 	Cipher Cipher
 
-	// RequireSealed refuses secrets, header values and URLs that are stored in clear, as somebody who can write to the database
-	// would plant them. Set it when every endpoint has been updated once with Cipher, which the example of NewCipher does.
-	// Deliveries to an endpoint with such a value wait, without using up attempts, and are reported; tests fail; reads show its
-	// host alone. It needs Cipher. Defaults to false.
+	// RequireSealed refuses secrets, header values and URLs that are stored in clear, because
+	// somebody who can write to the database could have put them there. Set it after every
+	// endpoint was updated once with Cipher, as the example of NewCipher shows.
+	//
+	// Deliveries to an endpoint with such a value wait and use up no attempts, and the problem
+	// is reported. Test sends to it fail, and reads show only the host of its URL.
+	// RequireSealed needs Cipher. Defaults to false.
 	RequireSealed bool
 
-	// MaxInFlight bounds the requests in flight, until their results are stored, 1 to 100,000. So that no receivers, however many
-	// hang, keep the others waiting, those that take a second or more to answer, or have not answered yet, share half of it (three
-	// quarters for the first request to each), and an endpoint with requests in flight gets at most half of what is free.
-	// Defaults to 1,024.
+	// MaxInFlight bounds the requests in flight, 1 to 100,000. A request counts until its
+	// result is stored.
+	//
+	// Endpoints that are slow (1 s or more) or untested share at most half of it, or three
+	// quarters with one request each, so hanging receivers cannot starve the others. An
+	// endpoint that has requests in flight gets at most half of the free ones. Defaults to
+	// 1,024.
 	MaxInFlight int
 
-	// PerEndpoint bounds the requests in flight to one endpoint, 1 to 1,000: 2 until the first answer, then this many, growing to
-	// four times as many while answers come within a second, and falling to 1 after two timeouts in a row until one is answered.
-	// Endpoint.MaxInFlight overrides it. Defaults to 8.
+	// PerEndpoint bounds the requests in flight to one endpoint, 1 to 1,000. An endpoint starts
+	// with 2 until its first answer, and then gets PerEndpoint. The bound grows to four times
+	// PerEndpoint while answers come within a second. After two timeouts in a row it is 1 until
+	// the next answer. Endpoint.MaxInFlight overrides it. Defaults to 8.
 	PerEndpoint int
 
-	// RequestTimeout bounds one request, from dial to the end of the response, at least 1 ms. Defaults to 15 s, or MaxTimeout
-	// if that is less.
+	// RequestTimeout bounds one request, from the dial to the end of the response, at least
+	// 1 ms. Defaults to 15 s, or to MaxTimeout if that is less.
 	RequestTimeout time.Duration
 
-	// MaxTimeout bounds what an endpoint's own Timeout may be, 1 ms to 10 minutes. Defaults to 30 s.
+	// MaxTimeout bounds Endpoint.Timeout, 1 ms to 10 minutes. Defaults to 30 s.
 	MaxTimeout time.Duration
 
-	// PollInterval is how often the Store is asked for due deliveries when nothing else says that there are some, 10 ms to
-	// 1 minute. Defaults to 1 s.
+	// PollInterval is the time between polls of the Store for due deliveries, 10 ms to 1
+	// minute. New deliveries usually start at once. Polling is the fallback for deliveries that
+	// other processes left behind. Defaults to 1 s.
 	PollInterval time.Duration
 
-	// Lease is how long a delivery belongs to the process that claimed it, and so how long after a crash another one takes
-	// over: at least MaxTimeout + 20 s, at most 1 hour. Defaults to 60 s, or MaxTimeout + 20 s if that is more.
+	// Lease is how long a delivery belongs to the process that claimed it. After a crash,
+	// another process takes over when the lease has ended. At least MaxTimeout + 20 s, at most
+	// 1 hour. Defaults to 60 s, or to MaxTimeout + 20 s if that is more.
 	Lease time.Duration
 
-	// DrainTimeout is how long Run waits for requests in flight when it ends. Those still out are then cut, and repeated
-	// by the next process; with the default, requests to an endpoint whose own Timeout is longer may be. Negative means not to
-	// wait. Defaults to 20 s.
+	// DrainTimeout is how long Run waits for requests in flight when it ends. It then cuts the
+	// remaining requests, and the next process repeats them. That may happen to an endpoint
+	// whose own Timeout is longer than DrainTimeout. A negative value means no wait. Defaults
+	// to 20 s.
 	DrainTimeout time.Duration
 
-	// MaxEventBytes bounds Event.Data when encoded, 1 byte to 16 MiB. Defaults to 256 KiB.
+	// MaxEventBytes bounds the encoded Event.Data, 1 byte to 16 MiB. Defaults to 256 KiB.
 	MaxEventBytes int
 
-	// MaxEndpoints bounds the endpoints of one tenant. Negative means no bound. Defaults to 100.
+	// MaxEndpoints bounds the endpoints of one tenant. A negative value means no bound.
+	// Defaults to 100.
 	MaxEndpoints int
 
 	// Retention says how long finished events, attempts and response bodies are kept.
 	Retention Retention
 
-	// Logger gets what went wrong, without secrets and bodies. Defaults to slog.Default().
+	// Logger gets errors and warnings, without secrets and bodies. Defaults to slog.Default().
 	Logger *slog.Logger
 
-	// Observer is told what happens, for metrics and traces. Defaults to nobody.
+	// Observer gets attempts and errors, for metrics and traces. Defaults to no functions.
 	Observer Observer
 
-	// Now is the clock that times are taken from. It must not go backwards by more than a few seconds. With a Store that is a
-	// [Clock], only what passes is taken from it: what time it is, the Store says. Waiting uses the clock of package time.
-	// Defaults to time.Now.
+	// Now is the clock of this process. It must not go backwards by more than a few seconds.
+	// If the Store is a [Clock], the Store says what time it is, and Now only measures the time
+	// that passes in between. Waiting always uses the clock of package time. Defaults to
+	// time.Now.
 	Now func() time.Time
 }
 
-// An Observer is a set of functions that are told what happens; nil ones are skipped. They are called from many goroutines at
-// once, on the path of the deliveries, and must return quickly.
+// An Observer is a set of functions that the Dispatcher calls. Nil functions are skipped. They
+// are called concurrently, on the path of the deliveries, and must return quickly.
 type Observer struct {
-	// Attempt is called after each request, before its result is stored. VerdictRetry with a zero NextAt means that no retries
-	// are left. Requests that were cut at shutdown are no attempts.
+	// Attempt is called after each request, before its result is stored. VerdictRetry with a
+	// zero NextAt means that no retries are left. A request that was cut at shutdown is no
+	// attempt.
 	Attempt func(Attempt, Verdict)
 
-	// Disabled is called when an attempt's verdict disables its endpoint; again for each such attempt that was under way.
+	// Disabled is called when the verdict on an attempt disables its endpoint. It is called
+	// again for each other such attempt that was under way.
 	Disabled func(EndpointKey, Reason)
 
-	// Error is called for errors that no caller gets to see: of the Store, of profiles. They are logged too: each kind, and each
-	// endpoint, by itself, and a constant one after 1, 2, 4 seconds and so on, at most every minute.
+	// Error is called for errors that no caller sees, such as those of the Store and of
+	// profiles. They are logged too. Each kind of error, and each endpoint, is throttled by
+	// itself: a repeated error is reported after 1, 2, 4 seconds and so on, at most every
+	// minute.
 	Error func(error)
 }
 
