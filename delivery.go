@@ -17,8 +17,9 @@ type Delivery struct {
 	State  DeliveryState
 	Reason Reason // why it failed or was canceled
 
-	// Attempts is how many requests were made and logged. It leaves out requests that were cut at shutdown or by a crash,
-	// and those whose results came after the lease was lost: the log has these as Attempt.Late.
+	// Attempts is the number of requests that were made and logged. It leaves out requests that
+	// were cut at shutdown or by a crash. It also leaves out results that came after the lease was
+	// lost, which the log has as Attempt.Late.
 	Attempts int
 
 	Failures int // failed attempts since it was created or retried by hand; the retry policy counts these
@@ -30,7 +31,7 @@ type Delivery struct {
 	FinishedAt time.Time // zero while pending
 }
 
-// A DeliveryState is where a delivery stands.
+// A DeliveryState is the state of a delivery.
 type DeliveryState string
 
 // Delivery states. Succeeded, failed and canceled are final until retried by hand.
@@ -41,60 +42,63 @@ const (
 	DeliveryCanceled  DeliveryState = "canceled"  // never to be sent, with a Reason
 )
 
-// An Attempt is one HTTP request of a delivery and what came back: a row of the delivery log.
+// An Attempt is one HTTP request of a delivery and its outcome, a row of the delivery log.
 type Attempt struct {
 	Tenant     string
 	EventID    string
 	EventType  string
 	EndpointID string
 
-	// Number counts a delivery's attempts from 1, in the order in which they were begun; it goes on after a retry by
-	// hand.
+	// Number counts a delivery's attempts from 1, in the order of their beginning. It goes on
+	// after a retry by hand.
 	Number int
 
 	StartedAt time.Time
 	Duration  time.Duration // to the end of the response, or to the failure
 
-	Status int    // HTTP status code; 0 when no response came
-	Class  Class  // what kind of failure; empty for a success
-	Error  string // the failure for operators, without secrets, header values or userinfo; it may name addresses of your network
+	Status int    // HTTP status code; 0 without a response
+	Class  Class  // the kind of failure; empty for a success
+	Error  string // for operators, without secrets, header values or userinfo; it may name addresses of your network
 
 	ResponseBody []byte // the first Network.MaxResponseBytes of it, as received
 	Truncated    bool   // there was more
 
 	NextAt time.Time // when the next attempt is due; zero for none
 
-	// Late says that it was logged by a process that had lost its lease, and did not decide the delivery's state. A process that
-	// loses a lease while the Store refuses its results, and then gets the delivery again, sends no second request but stores the
-	// result anew: the Late attempt is then beside one that is not, with the same StartedAt.
+	// Late says that the process had lost its lease when it logged the attempt, so the attempt did
+	// not decide the delivery's state.
+	//
+	// A process may lose a lease while the Store refuses its result, and then claim the delivery
+	// again. It sends no second request, but stores the result anew. The log then has two attempts
+	// with the same StartedAt, one of them Late.
 	Late bool
 
 	Test bool // from Scope.Test
 }
 
-// A Class says what kind of failure an attempt met. The set is closed. A Class is an error, so that a [Transport] can
-// return one, wrapped in detail: fmt.Errorf("%w: %s", webhook.ClassTLS, detail).
+// A Class is the kind of failure of an attempt. The set is closed. A Class is an error, so that a
+// [Transport] can return one with details: fmt.Errorf("%w: %s", webhook.ClassTLS, detail).
 type Class string
 
-// Classes. All but ClassStatus mean that no complete response came.
+// Classes. All but ClassStatus mean that there was no complete response.
 const (
-	ClassStatus   Class = "http_status" // a response came and was judged a failure
+	ClassStatus   Class = "http_status" // the response was judged a failure
 	ClassDNS      Class = "dns"         // the host name was not resolved
-	ClassRefused  Class = "refused"     // no connection was made: nothing listens there, no route leads there, or the like
+	ClassRefused  Class = "refused"     // no connection was made: no listener, no route, or the like
 	ClassReset    Class = "reset"       // the connection was closed before a complete response
 	ClassTLS      Class = "tls"         // the handshake or the certificate failed
 	ClassTimeout  Class = "timeout"     // no complete response within the endpoint's timeout
 	ClassBlocked  Class = "blocked"     // the address may not be dialed; see Network
-	ClassProtocol Class = "protocol"    // what came was not a valid HTTP response, or its header was too large
+	ClassProtocol Class = "protocol"    // the response was not valid HTTP, or its header was too large
 	ClassLocal    Class = "local"       // encoding or signing failed: no request was made
 )
 
 // Error returns the class as text.
 func (c Class) Error() string { return string(c) }
 
-// unreachable reports whether a class tells what the application's network is like. A
-// tenant must not be able to tell these classes apart: otherwise its URLs would find the
-// names and addresses inside.
+// unreachable reports whether c is one of the classes that tenants must not be able to tell
+// apart. Otherwise a tenant could find names and addresses inside the application's network with
+// its URLs.
 func (c Class) unreachable() bool {
 	return c == ClassDNS || c == ClassRefused || c == ClassBlocked
 }

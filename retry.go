@@ -9,13 +9,14 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// A RetryPolicy says how long to wait after a delivery has failed failures times (1 or more), and whether to try again at
-// all. u is a random number in [0,1) for jitter, so that many deliveries that failed together do not come back together.
-// It must be a pure function. A Retry-After of the receiver, of up to a day, can only lengthen the wait.
+// A RetryPolicy returns the wait before the next attempt of a delivery, and whether there is one.
+// failures is the number of failed attempts, 1 or more. u is a random number in [0,1) for jitter,
+// so that deliveries that failed together are not retried together. A RetryPolicy must be a pure
+// function. A Retry-After of the receiver, of up to a day, can only lengthen the wait.
 type RetryPolicy func(failures int, u float64) (time.Duration, bool)
 
-// Exact returns p without jitter, for schedules that promise exact waits. Deliveries that failed together then come back
-// together.
+// Exact returns p without jitter, for schedules that promise exact waits. Deliveries that failed
+// together are then retried together.
 func (p RetryPolicy) Exact() RetryPolicy {
 	return func(failures int, _ float64) (time.Duration, bool) { return p(failures, 0) }
 }
@@ -29,9 +30,10 @@ const (
 
 var defaultRetry = Exponential(defaultFirstRetry, defaultMaxRetry, defaultRetries)
 
-// Exponential waits first, then twice as long each time, but at most longest, and allows that many retries. Each wait is
-// lengthened by up to 20 %, at random, so none is shorter than it says. A first below a millisecond counts as one, and a
-// longest below first as first.
+// Exponential returns a policy that waits for first, then for twice as long each time, at most for
+// longest, and allows the given number of retries. Each wait is lengthened by up to 20 % at
+// random, and never shortened. A first below one millisecond counts as one millisecond, and a
+// longest below first counts as first.
 func Exponential(first, longest time.Duration, retries int) RetryPolicy {
 	first = max(first, time.Millisecond)
 	b := backoff.NewExponentialBackOff(
@@ -53,8 +55,9 @@ func Exponential(first, longest time.Duration, retries int) RetryPolicy {
 	}
 }
 
-// Schedule waits as listed, one wait for each retry, each lengthened by up to 20 %, at random; Schedule(…).Exact() is not. A
-// negative wait counts as zero. Without waits nothing is retried.
+// Schedule returns a policy with one wait for each retry. Each wait is lengthened by up to 20 % at
+// random; those of Schedule(…).Exact() are not. A negative wait counts as zero. Without waits
+// nothing is retried.
 func Schedule(waits ...time.Duration) RetryPolicy {
 	waits = append([]time.Duration(nil), waits...)
 	return func(failures int, u float64) (time.Duration, bool) {
@@ -72,11 +75,12 @@ func addJitter(wait time.Duration, u float64) time.Duration {
 	return max(longer, wait)
 }
 
-// maxRetryAfter caps what a receiver may ask for.
+// maxRetryAfter is the longest wait that a receiver may ask for.
 const maxRetryAfter = 24 * time.Hour
 
-// retryAfter reads the Retry-After header (RFC 9110 §10.2.3): whole seconds, or an HTTP date. It returns how long to wait
-// from now, 0 for none, a past date or anything else, and at most a day.
+// retryAfter reads the Retry-After header (RFC 9110 §10.2.3): whole seconds, or an HTTP date. It
+// returns the wait from now, at most a day. It returns 0 if there is no header, for a past date,
+// and for any other value.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	values := h["Retry-After"]
 	if len(values) == 0 {

@@ -8,24 +8,29 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// A Signer adds a signature to a request: it reads the Body and what else the scheme covers, and sets headers. Secrets are
-// the endpoint's live ones, the newest first, or what Profile.Keys returned; a scheme that allows several signatures
-// makes one with each, so that receivers may rotate at their own pace. It is also run once on a sample request, with the body {}
-// and the event id "sample", when an endpoint is created or its secret rotated, to refuse a secret that it cannot use.
+// A Signer signs a request: it reads Body and the other parts that its scheme covers, and sets
+// headers. The secrets are the endpoint's live secrets, newest first, or the result of
+// Profile.Keys. A scheme that allows several signatures makes one with each secret, so that
+// receivers can rotate at their own pace.
 //
-// A Signer must be safe for concurrent use and change nothing but Header. An error must not contain a secret; the attempt
-// then fails with ClassLocal.
+// A Signer must be safe for concurrent use and change nothing but Header. If it returns an error,
+// the attempt fails with ClassLocal. The error must not contain a secret.
+//
+// When an endpoint is created or its secret rotated, the Signer runs once on a sample request with
+// the body {} and the event id "sample". It may thereby refuse a secret that it cannot use.
 type Signer func(req *Request, secrets []Secret) error
 
 var errNoSecret = errors.New("there is no secret to sign with")
 
-// SignStandard signs as Standard Webhooks 1.0.0 says: it sets webhook-id to the event's id, webhook-timestamp to the
-// attempt's time in Unix seconds, and webhook-signature to one "v1,"-signature for each secret, HMAC-SHA256 over
-// "{id}.{timestamp}.{body}". Secrets are base64 of 24 to 64 bytes, with or without "whsec_".
+// SignStandard signs as Standard Webhooks 1.0.0 says. It sets webhook-id to the event's id,
+// webhook-timestamp to the attempt's time in Unix seconds, and webhook-signature to one "v1,"
+// signature for each secret: the HMAC-SHA256 of "{id}.{timestamp}.{body}". Secrets are base64 of 24
+// to 64 bytes, with or without "whsec_".
 //
-// A secret that begins with "whsk_" is an Ed25519 private key, and gives a "v1a,"-signature instead: receivers verify it with the
-// public key, and nobody can sign with what they store. See [IssueEd25519]. An endpoint that has secrets of both kinds, while a
-// rotation overlaps, gets both signatures.
+// A secret that begins with "whsk_" is an Ed25519 private key and makes a "v1a," signature.
+// Receivers verify it with the public key, so nobody can sign with a stolen copy of their
+// configuration. See [IssueEd25519]. While a rotation overlaps, an endpoint may have secrets of both
+// kinds and gets both signatures.
 func SignStandard(req *Request, secrets []Secret) error {
 	if len(secrets) == 0 {
 		return errNoSecret
