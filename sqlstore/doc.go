@@ -44,7 +44,9 @@
 // The queue of unfinished deliveries is a table apart from those that have finished, so that its indexes stay small however long the
 // log is kept. [webhook.Config].Retention says how long that is; without it the log is the database's largest table. On
 // PostgreSQL the queue brings its own autovacuum settings. A transaction that stays open for hours elsewhere in the same database
-// keeps dead rows alive and makes claims slower, as it does for any queue in PostgreSQL.
+// keeps dead rows alive and makes claims slower, as it does for any queue in PostgreSQL. Each delivery that has been claimed since
+// costs a claim a page read: about 30 ms for 84,000. These are retries, the events of EmitTx, and what a process had no room
+// for. Deliveries that Publish hands to its own process cost nothing.
 //
 // Secrets and header values are stored as they are given, which is sealed if webhook.Config has a Cipher; without one, who can read
 // the tables can sign. On MySQL values are part of the statements, so a log of statements has them too.
