@@ -247,7 +247,7 @@ func TestResponsesAreJudgedAsByNetHTTP(t *testing.T) {
 	count := make(map[string]int)
 	const batch = 100
 	for seed := range cases / batch {
-		r := responder{rand.New(rand.NewPCG(uint64(seed), 1))} //nolint:gosec // a test that can be repeated
+		r := responder{rand.New(rand.NewPCG(uint64(seed), 1))}
 		synctest.Test(t, func(t *testing.T) {
 			for range batch {
 				count[compare(t, r.response(), r.IntN(2) == 0)]++
@@ -264,7 +264,7 @@ func TestResponsesAreJudgedAsByNetHTTP(t *testing.T) {
 
 func FuzzResponse(f *testing.F) {
 	log.SetOutput(io.Discard)
-	r := responder{rand.New(rand.NewPCG(1, 2))} //nolint:gosec // a test that can be repeated
+	r := responder{rand.New(rand.NewPCG(1, 2))}
 	for range 50 {
 		f.Add(r.response(), r.IntN(2) == 0)
 	}

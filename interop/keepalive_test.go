@@ -61,7 +61,7 @@ func startNode(t *testing.T, path string, keepAlive time.Duration) node {
 // closes: some versions of Node wait for a second more. Or it returns a shorter time.
 func around(timeout time.Duration) time.Duration {
 	const near = 50 * time.Millisecond
-	switch which := rand.IntN(3); { //nolint:gosec // not a secret
+	switch which := rand.IntN(3); {
 	case timeout > time.Second, which == 0:
 		return rand.N(timeout / 3)
 	case which == 1:

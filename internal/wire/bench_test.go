@@ -23,7 +23,7 @@ import (
 
 func startReceiver(b *testing.B) string {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), os.Args[0]) //nolint:gosec // itself
+	cmd := exec.CommandContext(b.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), benchReceiver+"=1")
 	stdin, err := cmd.StdinPipe()
 	require.NoError(b, err)
@@ -79,16 +79,16 @@ func BenchmarkPost(b *testing.B) {
 		post func(*testing.B, context.Context)
 	}
 	clients := []client{
-		{"wire", func(b *testing.B, ctx context.Context) { //nolint:thelper,revive // it is the body of a loop
-			resp, err := wire.Do(ctx, &Request{
+		{"wire", func(b *testing.B, ctx context.Context) { //nolint:thelper // it is the body of a loop
+			resp, err := wire.Do(ctx, &Request{ //nolint:bodyclose // read does
 				Owner: Owner{"acme", "one", 1}, Method: http.MethodPost, URL: u, Header: header, Body: body,
 			})
 			read(b, resp, err)
 		}},
-		{"nethttp", func(b *testing.B, ctx context.Context) { //nolint:thelper,revive // it is the body of a loop
+		{"nethttp", func(b *testing.B, ctx context.Context) { //nolint:thelper // it is the body of a loop
 			r := &http.Request{Method: http.MethodPost, URL: u, Header: header, ContentLength: int64(len(body))}
 			r.Body = io.NopCloser(bytes.NewReader(body))
-			resp, err := transport.RoundTrip(r.WithContext(ctx))
+			resp, err := transport.RoundTrip(r.WithContext(ctx)) //nolint:bodyclose // read does
 			read(b, resp, err)
 		}},
 	}

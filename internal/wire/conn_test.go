@@ -54,7 +54,7 @@ func TestOnlyAConnectionInOrderIsUsedAgain(t *testing.T) {
 			server := listen(t, config, always(tt.reply))
 			client := clientOf(t, Config{TLS: sender})
 			for range 3 {
-				_, _, err := send(t, client, request(t, server.url, one, "{}"))
+				_, err := send(t, client, request(t, server.url, one, "{}"))
 				require.NoError(t, err, name)
 			}
 			want := 3
@@ -70,9 +70,9 @@ func TestTheEndOfAConnectionEndsABodyWithoutLength(t *testing.T) {
 	server := listen(t, nil, func(p *peer) { p.request(); p.say("HTTP/1.1 200 OK\r\n\r\ndone") })
 	client := newClient(t)
 	for range 2 {
-		_, body, err := send(t, client, request(t, server.url, one, "{}"))
+		got, err := send(t, client, request(t, server.url, one, "{}"))
 		require.NoError(t, err)
-		assert.Equal(t, "done", body)
+		assert.Equal(t, "done", got.body)
 	}
 	assert.EqualValues(t, 2, server.conns.Load())
 }
@@ -85,9 +85,9 @@ func TestSessionTicketsDoNotEndAConnection(t *testing.T) {
 		server := listen(t, receiver.Clone(), always(okDone))
 		client := clientOf(t, Config{TLS: sender})
 		for range 5 {
-			resp, _, err := send(t, client, request(t, server.url, one, "{}"))
+			got, err := send(t, client, request(t, server.url, one, "{}"))
 			require.NoError(t, err)
-			assert.Equal(t, version, resp.TLS.Version)
+			assert.Equal(t, version, got.tls.Version)
 		}
 		assert.EqualValues(t, 1, server.conns.Load())
 	}
@@ -127,10 +127,10 @@ func testSentAgain(t *testing.T, body string, takes int, again bool) {
 		}
 		return &brokenConn{c, &broken, takes}, err
 	}
-	_, _, err := send(t, client, request(t, "http://a.example/", one, body))
+	_, err := send(t, client, request(t, "http://a.example/", one, body))
 	require.NoError(t, err)
 	broken = true
-	_, _, err = send(t, client, request(t, "http://a.example/", one, body))
+	_, err = send(t, client, request(t, "http://a.example/", one, body))
 	if again {
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, memory.conns.Load())
@@ -140,7 +140,7 @@ func testSentAgain(t *testing.T, body string, takes int, again bool) {
 	}
 	// A connection that never worked is not replaced.
 	laterBroken, before := true, memory.conns.Load()
-	_, _, err = send(t, client, request(t, "http://a.example/", Owner{"acme", "two", 1}, body))
+	_, err = send(t, client, request(t, "http://a.example/", Owner{"acme", "two", 1}, body))
 	require.ErrorIs(t, err, syscall.EPIPE)
 	assert.Equal(t, before+1, memory.conns.Load())
 }
@@ -163,10 +163,10 @@ func TestAnAnswerIsTakenThoughTheRequestIsNot(t *testing.T) {
 				}
 			})
 			client := clientOf(t, Config{TLS: sender})
-			resp, _, err := send(t, client, request(t, server.url, one, large))
+			got, err := send(t, client, request(t, server.url, one, large))
 			answered <- true
 			require.NoError(t, err, name)
-			assert.Equal(t, 413, resp.StatusCode)
+			assert.Equal(t, 413, got.status)
 			assert.Zero(t, client.Open(), "%s: the connection is closed", name)
 		}
 	}
@@ -204,11 +204,7 @@ func TestARequestEndsWithItsContextWhereverItIs(t *testing.T) {
 				ctx, cancel = context.WithCancel(t.Context())
 				time.AfterFunc(50*time.Millisecond, cancel)
 			}
-			resp, err := client.Do(ctx, request(t, server.url, one, tt.body))
-			if err == nil {
-				_, err = io.ReadAll(resp.Body)
-				assert.NoError(t, resp.Body.Close())
-			}
+			_, err := sendIn(t, ctx, client, request(t, server.url, one, tt.body))
 			require.ErrorIs(t, err, want, name)
 			cancel()
 			assert.Zero(t, client.Open(), name)
@@ -217,7 +213,7 @@ func TestARequestEndsWithItsContextWhereverItIs(t *testing.T) {
 	client := newClient(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := client.Do(ctx, request(t, "http://127.0.0.1:1/", one, ""))
+	_, err := sendIn(t, ctx, client, request(t, "http://127.0.0.1:1/", one, ""))
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -225,7 +221,7 @@ func TestAHandshakeHasALimitOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := inMemory(t, func(p *peer) { p.wait() })
 		began := time.Now()
-		_, err := client.Do(t.Context(), request(t, "https://a.example/", one, "{}"))
+		_, err := send(t, client, request(t, "https://a.example/", one, "{}"))
 		require.ErrorIs(t, err, ErrHandshakeTime)
 		assert.Equal(t, handshakeTimeout, time.Since(began))
 	})
@@ -239,7 +235,7 @@ func TestSwitchingProtocolsAndStrangeNumbersAreNoResponse(t *testing.T) {
 		"HTTP/1.1 +20 \r\nContent-Length: 0\r\n\r\n":                                    ErrNotHTTP,
 	} {
 		client, _ := inMemory(t, always(reply))
-		_, _, err := send(t, client, request(t, "http://a.example/", one, "{}"))
+		_, err := send(t, client, request(t, "http://a.example/", one, "{}"))
 		require.ErrorIs(t, err, want, reply)
 		assert.Zero(t, client.Open())
 	}

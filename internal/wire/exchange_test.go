@@ -99,6 +99,7 @@ func TestAConnectionWhoseRequestWasCanceledIsNotKept(t *testing.T) {
 	require.Eventually(t, socket.isExpired, patience, time.Millisecond)
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err, "it had come already")
+	require.NoError(t, resp.Body.Close())
 	assert.Equal(t, "done", string(body))
 	assert.Zero(t, client.Open())
 }
@@ -110,7 +111,7 @@ func TestCloseEndsAReadOfAnotherGoroutine(t *testing.T) {
 			p.say("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ndone")
 			p.wait()
 		})
-		resp, err := client.Do(t.Context(), request(t, "http://a.example/", one, "{}"))
+		resp, err := client.Do(t.Context(), request(t, "http://a.example/", one, "{}")) //nolint:bodyclose // it is
 		require.NoError(t, err)
 		ended := make(chan error)
 		go func() {

@@ -26,12 +26,12 @@ const patience = 20 * time.Second
 // open is a guard that lets tests go to loopback.
 var open = netguard.Guard{AllowHTTP: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 
-func newClient(t testing.TB) *Client {
+func newClient(t *testing.T) *Client {
 	t.Helper()
 	return clientOf(t, Config{})
 }
 
-func clientOf(t testing.TB, config Config) *Client {
+func clientOf(t *testing.T, config Config) *Client {
 	t.Helper()
 	config.Guard, config.MaxIdle, config.MaxIdlePerOwner = open, 64, 32
 	c := New(config)
@@ -45,25 +45,37 @@ func clientOf(t testing.TB, config Config) *Client {
 // one is the owner that tests use unless they need several.
 var one = Owner{"acme", "one", 1}
 
-func request(t testing.TB, target string, owner Owner, body string) *Request {
+func request(t *testing.T, target string, owner Owner, body string) *Request {
 	t.Helper()
 	u, err := url.Parse(target)
 	require.NoError(t, err)
 	return &Request{Owner: owner, Method: http.MethodPost, URL: u, Body: []byte(body)}
 }
 
-// send sends a request and reads the response to its end.
-func send(t testing.TB, c *Client, r *Request) (*http.Response, string, error) {
+// An answer is a response that was read to its end.
+type answer struct {
+	status int
+	body   string
+	tls    *tls.ConnectionState
+}
+
+// send sends a request and reads the response.
+func send(t *testing.T, c *Client, r *Request) (answer, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	return sendIn(t, ctx, c, r)
+}
+
+func sendIn(t *testing.T, ctx context.Context, c *Client, r *Request) (answer, error) {
+	t.Helper()
 	resp, err := c.Do(ctx, r)
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	return resp, string(body), err
+	return answer{resp.StatusCode, string(body), resp.TLS}, err
 }
 
 // A peer is the receiver's end of a connection.
@@ -109,7 +121,7 @@ type listener struct {
 }
 
 // listen calls handle with each connection and closes it afterwards.
-func listen(t testing.TB, config *tls.Config, handle func(*peer)) *listener {
+func listen(t *testing.T, config *tls.Config, handle func(*peer)) *listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -145,7 +157,7 @@ func listen(t testing.TB, config *tls.Config, handle func(*peer)) *listener {
 
 // testTLS returns the configurations of a receiver and of a sender that trusts
 // it.
-func testTLS(t testing.TB) (receiver, sender *tls.Config) {
+func testTLS(t *testing.T) (receiver, sender *tls.Config) {
 	t.Helper()
 	server := httptest.NewTLSServer(nil)
 	defer server.Close()
@@ -172,7 +184,7 @@ func (m *memory) dial(context.Context, string, string) (net.Conn, error) {
 }
 
 // inMemory returns a client whose connections are served by handle.
-func inMemory(t testing.TB, handle func(*peer)) (*Client, *memory) {
+func inMemory(t *testing.T, handle func(*peer)) (*Client, *memory) {
 	t.Helper()
 	m := &memory{handle: handle}
 	t.Cleanup(m.running.Wait)

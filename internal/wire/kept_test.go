@@ -68,15 +68,15 @@ func TestAKeptConnectionIsLookedAtBeforeItIsUsed(t *testing.T) {
 					always(strings.Replace(okDone, "done", "next", 1))(p)
 				})
 				client := clientOf(t, Config{TLS: sender})
-				_, body, err := send(t, client, request(t, server.url, one, "{}"))
+				got, err := send(t, client, request(t, server.url, one, "{}"))
 				require.NoError(t, err)
-				require.Equal(t, "done", body)
+				require.Equal(t, "done", got.body)
 				done <- true
 				awaitArrival(t, client)
 				for range 2 {
-					_, body, err = send(t, client, request(t, server.url, one, "{}"))
+					got, err = send(t, client, request(t, server.url, one, "{}"))
 					require.NoError(t, err)
-					assert.Equal(t, "next", body)
+					assert.Equal(t, "next", got.body)
 				}
 				assert.EqualValues(t, 2, server.conns.Load())
 			})

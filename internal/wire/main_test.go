@@ -18,8 +18,7 @@ const benchReceiver = "WIRE_BENCH_RECEIVER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(benchReceiver) != "" {
-		benchReceive()
-		return
+		os.Exit(benchReceive())
 	}
 	code := m.Run()
 	if left := goroutinesLeft(); code == 0 && left != "" {
@@ -50,10 +49,10 @@ func goroutinesLeft() string {
 	return left
 }
 
-func benchReceive() {
+func benchReceive() int {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		os.Exit(1)
+		return 1
 	}
 	_, _ = os.Stdout.WriteString(listener.Addr().String() + "\n")
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +61,8 @@ func benchReceive() {
 	})}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the parent
-		os.Exit(0)
+		_ = listener.Close()
 	}()
 	_ = server.Serve(listener)
+	return 0
 }

@@ -108,8 +108,8 @@ func (p *pool) take(h *home, to place) *conn {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := len(h.idle) - 1; i >= 0; i-- {
-		if c := h.idle[i]; c.to == to {
+	for i, c := range slices.Backward(h.idle) {
+		if c.to == to {
 			h.idle = slices.Delete(h.idle, i, i+1)
 			p.idle.Remove(c.entry)
 			return c

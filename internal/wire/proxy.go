@@ -49,7 +49,7 @@ func (c *conn) httpConnect(proxy *url.URL, addr string) error {
 	if _, err := c.stream.Write(b); err != nil {
 		return err
 	}
-	resp, err := c.read(connect)
+	resp, err := c.read(connect) //nolint:bodyclose // the connection goes on
 	nothingMore := c.freeReader()
 	switch {
 	case err != nil:

@@ -72,7 +72,8 @@ func (r *Request) head(proxy *url.URL, closes bool) (*head, error) {
 	}
 	h := heads.Get().(*head)
 	h.users.Store(1)
-	b := append(h.bytes, r.Method...)
+	b := h.bytes
+	b = append(b, r.Method...)
 	b = append(b, ' ')
 	b = append(b, target...)
 	b = append(b, " HTTP/1.1\r\nHost: "...)
@@ -96,7 +97,8 @@ func (r *Request) head(proxy *url.URL, closes bool) (*head, error) {
 	}
 	b = append(b, "\r\n"...)
 	fits := min(len(r.Body), max(maxDirectBytes-len(b), 0))
-	h.bytes, h.rest = append(b, r.Body[:fits]...), r.Body[fits:]
+	b = append(b, r.Body[:fits]...)
+	h.bytes, h.rest = b, r.Body[fits:]
 	return h, nil
 }
 

@@ -49,13 +49,13 @@ func TestAHeadIsReadUpToEachLimit(t *testing.T) {
 	} {
 		for _, n := range []int{tt.limit - 1, tt.limit, tt.limit + 1, tt.limit * 2} {
 			client, _ := inMemory(t, always(tt.reply(n)))
-			resp, _, err := send(t, client, request(t, "http://a.example/", one, "{}"))
+			got, err := send(t, client, request(t, "http://a.example/", one, "{}"))
 			if n > tt.limit {
 				require.ErrorIs(t, err, tt.err, "%s: %d", tt.name, n)
 				continue
 			}
 			require.NoError(t, err, "%s: %d", tt.name, n)
-			assert.Equal(t, 200, resp.StatusCode)
+			assert.Equal(t, 200, got.status)
 		}
 	}
 }
@@ -71,7 +71,7 @@ func TestALimitHoldsWhereverTheBytesAreDivided(t *testing.T) {
 			p.say(text[at:])
 			p.wait()
 		})
-		_, _, err := send(t, client, request(t, "http://a.example/", one, "{}"))
+		_, err := send(t, client, request(t, "http://a.example/", one, "{}"))
 		require.ErrorIs(t, err, ErrHeaderLines, at)
 	}
 }
@@ -150,12 +150,13 @@ func FuzzScannerAndParserAgree(f *testing.F) {
 		}
 		require.Equal(t, whole.total, bytewise.total)
 		in := bufio.NewReaderSize(strings.NewReader(text), len(text)+16)
-		_, err := http.ReadResponse(in, post)
+		resp, err := http.ReadResponse(in, post)
 		if err != nil {
 			return
 		}
 		rest, err := io.ReadAll(in)
 		require.NoError(t, err)
+		_ = resp.Body.Close()
 		require.True(t, whole.done, "the parser needs less")
 		require.Equal(t, whole.total, len(text)-len(rest), "bytes of the head")
 	})

@@ -19,10 +19,10 @@ func TestOnlyAnOwnerResumesItsSessions(t *testing.T) {
 		client := clientOf(t, Config{TLS: sender})
 		resumed := func(url string, owner Owner) bool {
 			r := request(t, url, owner, "{}")
-			resp, _, err := send(t, client, r)
+			got, err := send(t, client, r)
 			require.NoError(t, err)
 			client.CloseIdle()
-			return resp.TLS.DidResume
+			return got.tls.DidResume
 		}
 		assert.False(t, resumed(server.url, one))
 		assert.True(t, resumed(server.url, one))
@@ -45,7 +45,7 @@ func TestACertificateThatTheApplicationVerifiesIsVerifiedEachTime(t *testing.T) 
 	server := listen(t, receiver, always(okDone))
 	client := clientOf(t, Config{TLS: sender})
 	for want := range 3 {
-		_, _, err := send(t, client, request(t, server.url, one, "{}"))
+		_, err := send(t, client, request(t, server.url, one, "{}"))
 		require.NoError(t, err)
 		client.CloseIdle()
 		assert.Equal(t, want+1, calls)

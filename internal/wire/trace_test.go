@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -77,6 +76,7 @@ func TestHooksOfATraceAreCalledAsByNetHTTP(t *testing.T) {
 				require.NoError(t, err)
 				_, err = io.ReadAll(resp.Body)
 				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
 
 				ctx = httptrace.WithClientTrace(t.Context(), theirs.hooks())
 				other, err := http.NewRequestWithContext(ctx, http.MethodPost, server.url, strings.NewReader("{}"))
@@ -103,7 +103,7 @@ func TestAHookCanRefuseAnInformationalResponse(t *testing.T) {
 	no := errors.New("no")
 	r := request(t, "http://a.example/", one, "{}")
 	r.Trace = &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error { return no }}
-	_, err := client.Do(context.Background(), r)
+	_, err := send(t, client, r)
 	require.ErrorIs(t, err, no)
 	assert.Zero(t, client.Open())
 }

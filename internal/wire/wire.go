@@ -18,6 +18,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -123,10 +124,10 @@ func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) {
 		hooks.gotConn(conn)
 		x := &exchange{pool: &c.pool, conn: conn}
 		resp, err := x.run(r, head)
-		switch {
-		case err == nil:
+		if err == nil {
 			return resp, nil
-		case err == errUnsent: //nolint:errorlint // it is never wrapped
+		}
+		if errors.Is(err, errUnsent) {
 			c.pool.drop(conn)
 			continue
 		}
