@@ -7,7 +7,7 @@ import (
 	"os"
 	"testing"
 
-	_ "github.com/go-sql-driver/mysql"
+	mysqldriver "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 		parallel = "6" // it keeps the cores busy
 	}
 	if err := flag.Set("test.parallel", parallel); err != nil {
+		panic(err)
+	}
+	if err := mysqldriver.SetLogger(&mysqldriver.NopLogger{}); err != nil { // it says that connections are cut, as tests do
 		panic(err)
 	}
 	code := m.Run()
