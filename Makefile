@@ -6,18 +6,28 @@ BENCH    ?=
 
 LINTER := $(CURDIR)/.ci/golangci-lint
 
-# Every folder with a go.mod. `go test ./...` does not enter nested modules, so each target loops.
+# Every folder with a go.mod. The tests over SQL are the last by name and wait most, so they come first.
 MODULES := $(shell find . \( -name '.?*' -o -name '_*' -o -name testdata -o -name node_modules \) -prune \
-	-o -name go.mod -print | sed 's|/go.mod$$||' | sort)
+	-o -name go.mod -print | sed 's|/go.mod$$||' | sort -r)
+
+# `./...` does not enter nested modules. One command for the packages of all modules builds and runs them
+# side by side, which go.work allows.
+PACKAGES := $(MODULES:%=%/...)
+
+# Tests that wait leave the cores to two others, or to the compiler.
+AT_ONCE := -p $(shell echo $$(($$(getconf _NPROCESSORS_ONLN || echo 2) + 2)))
 
 # $(call each,COMMAND) runs COMMAND in every module and stops at the first that fails.
 each = @for dir in $(MODULES); do echo "-- $$dir"; (cd "$$dir" && $(1)) || exit 1; done
 
-heading = @echo "== $@: $(1)"
+heading = @echo "== $$(date +%T) $@: $(1)"
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help fmt lint vuln vuln-each vet test race bench soak fuzz cover tidy consumer ci fmt-check tidy-check standalone quickstart
+.PHONY: help fmt lint vuln vuln-each vet test race bench soak fuzz cover tidy consumer ci checks fmt-check tidy-check standalone quickstart
+
+# Only the race detector needs cgo. A package that imports net would be compiled once more for it.
+export CGO_ENABLED = 0
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +38,8 @@ fmt: ## Format all Go files (gofumpt, goimports)
 
 lint: ## Run golangci-lint in every module
 	$(call heading,golangci-lint in every module)
-	$(call each,$(LINTER) run ./...)
+	@$(LINTER) run $(PACKAGES)
+	$(call each,$(LINTER) run --enable-only gomoddirectives ./...)
 
 vuln: ## Look for known vulnerabilities in every module, where vuln.go.dev can be reached
 	$(call heading,govulncheck in every module)
@@ -41,16 +52,19 @@ vuln-each:
 
 vet: ## Run go vet in every module
 	$(call heading,go vet in every module)
-	$(call each,$(GO) vet ./...)
+	@$(GO) vet $(PACKAGES)
 
 test: ## Test every module; needs only Go and make
 	$(call heading,every module without cgo)
-	$(call each,CGO_ENABLED=0 $(GO) test -shuffle=on -timeout 30m ./...)
+	@$(GO) test $(AT_ONCE) -shuffle=on -timeout 30m $(PACKAGES)
+
+# bench only measures, and interop calls other people's clients one after the other.
+RACED := $(filter-out ./bench/% ./interop/%,$(PACKAGES))
 
 # SQLite in Go is C that a program translated: the detector would make it ten times slower and could say nothing of our code.
-race: ## Test every module with the race detector; needs a C compiler
-	$(call heading,every module with the race detector)
-	$(call each,CGO_ENABLED=1 $(GO) test -race '-gcflags=modernc.org/...=-race=false' -shuffle=on -timeout 30m ./...)
+race: ## Test what runs goroutines with the race detector; needs a C compiler
+	$(call heading,the library and its examples with the race detector)
+	@CGO_ENABLED=1 $(GO) test $(AT_ONCE) -race '-gcflags=modernc.org/...=-race=false' -vet=off -shuffle=on -timeout 30m $(RACED)
 
 bench: ## Run the benchmarks, then ./bench (BENCH='its arguments')
 	$(call heading,benchmarks of the published module then ./bench)
@@ -86,10 +100,15 @@ consumer: ## Build an empty module that gets the library as a user does
 	$(call heading,an empty module that imports the library)
 	@.ci/consumer
 
-# What takes tens of seconds, such as crashes of processes and servers, is left to ci.
+# What takes tens of seconds, such as crashes of processes and servers, is left to ci. The tests wait for
+# servers and leases half of the time, in which the checks use the cores.
 ci: export WEBHOOK_TEST_LONG = 1
-ci: test fmt-check tidy-check lint vet race standalone consumer quickstart ## Run everything CI runs
+ci: ## Run everything CI runs
+	@.ci/together '$(MAKE) --no-print-directory test' 'nice $(MAKE) --no-print-directory --keep-going checks'
 	@echo "ci: all steps passed"
+
+# The linter has all that go vet has, and standalone vets each module.
+checks: fmt-check tidy-check lint race standalone consumer quickstart
 
 fmt-check:
 	$(call heading,formatting leaves no diff)
@@ -101,7 +120,7 @@ tidy-check:
 
 standalone:
 	$(call heading,every module builds without go.work)
-	$(call each,GOWORK=off $(GO) build -o /dev/null ./... && GOWORK=off $(GO) vet ./...)
+	$(call each,GOWORK=off $(GO) vet ./...)
 
 quickstart:
 	$(call heading,the README's first command)
