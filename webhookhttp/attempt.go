@@ -9,14 +9,14 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// classUnreachable stands for all classes that would tell what the application's network is like. There is no time with it
-// either, which would tell the same.
+// classUnreachable stands for every class that would reveal the application's network. Such an
+// attempt shows no response time either, because the time would reveal the same.
 const classUnreachable = "unreachable"
 
 // A logJSON is an attempt in the log of an endpoint.
 type logJSON struct {
 	ID             string     `json:"id"`
-	Event          string     `json:"event"` // EventType, under the name that Tryno's log gives it
+	Event          string     `json:"event"` // equal to EventType; Tryno's log uses this name
 	EventID        string     `json:"event_id"`
 	EventType      string     `json:"event_type"`
 	DeliveryID     string     `json:"delivery_id"`
@@ -29,7 +29,7 @@ type logJSON struct {
 	NextAttemptAt  *timestamp `json:"next_attempt_at"`
 }
 
-// An attemptJSON is an attempt with what the receiver answered.
+// An attemptJSON is an attempt with the receiver's response.
 type attemptJSON struct {
 	logJSON
 

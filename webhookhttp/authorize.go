@@ -8,29 +8,31 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// A Permission is what a request needs to be allowed. An application that knows no such differences may ignore it.
+// A Permission is the right that a request needs. An application without such distinctions may
+// ignore it.
 type Permission string
 
 // Permissions.
 const (
 	PermissionRead       Permission = "webhooks.read"    // see endpoints and event types
 	PermissionWrite      Permission = "webhooks.write"   // create endpoints (which shows their first secret), change and delete them
-	PermissionTest       Permission = "webhooks.test"    // send test events
+	PermissionTest       Permission = "webhooks.test"    // test an endpoint with a test event
 	PermissionSecrets    Permission = "webhooks.secrets" // rotate secrets, and see them where the Dispatcher reveals them
-	PermissionDeliveries Permission = "deliveries.read"  // see events with their data, deliveries, logs, and what receivers answered
+	PermissionDeliveries Permission = "deliveries.read"  // see events with their data, deliveries, logs and receivers' responses
 	PermissionRetry      Permission = "deliveries.retry" // send deliveries again
 )
 
-// Errors for [Config.Authorize] to return, as they are or wrapped. What they are wrapped in is neither shown nor logged.
+// Errors for [Config.Authorize] to return, bare or wrapped. The text of the wrapping is neither
+// shown nor logged.
 var (
-	// ErrUnauthenticated says that it is not known who makes the request: 401.
+	// ErrUnauthenticated says that the caller is unknown: 401.
 	ErrUnauthenticated = errors.New("not authenticated")
 
-	// ErrForbidden says that whoever makes the request may not do this: 403.
+	// ErrForbidden says that the caller may not do this: 403.
 	ErrForbidden = errors.New("not allowed")
 )
 
-// authorize returns the tenant that the request is about.
+// authorize returns the tenant of the request.
 func (c *call) authorize(p Permission) (string, error) {
 	tenant, err := c.h.config.Authorize(c.r, p)
 	switch {
@@ -50,7 +52,7 @@ func (c *call) authorize(p Permission) (string, error) {
 	return tenant, nil
 }
 
-// mayReveal reports whether a secret that the Dispatcher reveals may be shown to who asks.
+// mayReveal reports whether the caller may see a secret that the Dispatcher reveals.
 func (c *call) mayReveal() (bool, error) {
 	tenant, err := c.h.config.Authorize(c.r, PermissionSecrets)
 	switch {
@@ -62,20 +64,20 @@ func (c *call) mayReveal() (bool, error) {
 	return tenant == c.tenant, nil
 }
 
-// broken reports an error of the application and returns the answer to it.
+// broken reports an error of the application and returns the answer for the client.
 func (c *call) broken(err error) error {
 	c.report(err)
 	return refuse(http.StatusInternalServerError, codeInternal, "", "something went wrong on our side", "try again later")
 }
 
-// unavailable reports an error of the store and returns the answer to it.
+// unavailable reports an error of the store and returns the answer for the client.
 func (c *call) unavailable(err error) error {
 	c.report(err)
 	c.w.Header().Set("Retry-After", "5")
 	return refuse(http.StatusServiceUnavailable, codeUnavailable, "", "the request could not be completed", "try again in a few seconds")
 }
 
-// report logs an error, unless it is that the client has gone.
+// report logs an error, unless the client has gone.
 func (c *call) report(err error) {
 	ctx := c.r.Context()
 	if ctx.Err() != nil {
@@ -84,5 +86,5 @@ func (c *call) report(err error) {
 	c.h.config.Logger.ErrorContext(ctx, "webhookhttp", "error", err.Error(), "method", c.r.Method, "route", c.route.path)
 }
 
-// scope is what the request may see and do.
+// scope returns the tenant's part of the Dispatcher, which is all that the request can reach.
 func (c *call) scope() webhook.Scope { return c.h.d.Tenant(c.tenant) }

@@ -13,54 +13,65 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// A Config configures a Handler. Authorize is required. New copies it; later changes have no effect.
+// A Config configures a Handler. Authorize is required. New copies the Config, so later changes
+// have no effect.
 type Config struct {
-	// Prefix is the pattern of the path below which requests arrive, as in [http.ServeMux]: "/v1/communities/{community_id}". It
-	// begins with "/" and does not end with it. Defaults to none, as behind [http.StripPrefix].
+	// Prefix is the pattern of the path below which requests arrive, as in [http.ServeMux]:
+	// "/v1/communities/{community_id}". It begins with "/" and does not end with it. Defaults
+	// to none, as behind [http.StripPrefix].
 	Prefix string
 
-	// Authorize says whose webhooks a request is about, if it may do what the permission stands for. It is required, and called
-	// once for each request, before its body is read or its id looked up; with Config.RevealSecrets of the Dispatcher, a second time
-	// with PermissionSecrets where a secret might be shown. The wildcards of Prefix are path values of the request.
+	// Authorize returns the tenant of a request, if the caller has the permission. It is
+	// required. The wildcards of Prefix are path values of the request.
 	//
-	// ErrUnauthenticated answers 401 and ErrForbidden 403, also when wrapped. Any other error, and an empty tenant without one,
-	// is the application's failure: it is logged, and answered with 500 and no details.
+	// It is called once for each request, before the body is read or the id is looked up. If
+	// the Dispatcher has Config.RevealSecrets, it is called a second time, with
+	// PermissionSecrets, where a secret might be shown.
+	//
+	// ErrUnauthenticated answers 401 and ErrForbidden 403, also when wrapped. Any other error
+	// is the application's failure, and so is an empty tenant without an error. Failures are
+	// logged, and answered with 500 and no details.
 	Authorize func(*http.Request, Permission) (tenant string, err error)
 
-	// EventTypes is the catalogue that customers are shown, each type with a description, if they are to see another one than that of
-	// the Dispatcher: without types that are the application's own, say. Defaults to the Dispatcher's.
+	// EventTypes is the catalogue that customers see, each type with a description. Use it to
+	// hide the application's own types, for example. Defaults to the Dispatcher's catalogue.
 	EventTypes map[string]string
 
-	// ReadOnly lists fields of an endpoint that customers see but cannot set: among "description", "channel", "profile",
-	// "metadata", "headers", "timeout_ms" and "max_in_flight". An empty list that is not nil lets them set all. Defaults to
-	// "profile" and "metadata", which are the application's own.
+	// ReadOnly lists the fields of an endpoint that customers see but cannot set. It may list
+	// "description", "channel", "profile", "metadata", "headers", "timeout_ms" and
+	// "max_in_flight". With an empty list that is not nil, customers can set all of them.
+	// Defaults to "profile" and "metadata", which are the application's own.
 	ReadOnly []string
 
 	// MaxTenantRequests is the number of requests that are served at the same time for one
-	// tenant. Others wait up to 2 seconds for their turn; 8 for each of MaxTenantRequests may
-	// wait, and more are answered 429 with Retry-After. Test sends do not count: they have
-	// limits of their own. The limit is per Handler, so per process. Lower it if one customer's
-	// requests make the database slow for others. Defaults to 2; 1 to MaxRequests.
+	// tenant. Others wait up to 2 seconds for their turn. 8 for each of MaxTenantRequests may
+	// wait: with the default of 2, that is 16. Further requests are answered 429 with
+	// Retry-After.
+	//
+	// Test sends do not count, because they have limits of their own. The limit is per Handler,
+	// so per process. Lower it if one customer's requests make the database slow for others.
+	// Defaults to 2; 1 to MaxRequests.
 	MaxTenantRequests int
 
 	// MaxRequests is the number of requests that are served at the same time over all tenants.
-	// Tenants that wait take turns. Raise it if the database has connections to spare, and keep
-	// it below the size of the pool that the Store shares with the rest of the application.
+	// Tenants that wait take turns. Raise it if the database has connections to spare. Keep it
+	// below the size of the pool that the Store shares with the rest of the application.
 	// Defaults to 16; 1 to 1,000.
 	MaxRequests int
 
-	// Parameters are the names of query parameters that the application reads itself, such as
-	// an access token. Query parameters that neither the API nor Parameters names are refused,
-	// so that a typing error does not return everything. Defaults to none.
+	// Parameters are the names of query parameters that the application reads itself, for
+	// example an access token. A query parameter that neither the API nor Parameters names is
+	// refused, so that a typing error does not return everything. Defaults to none.
 	Parameters []string
 
-	// TrustedOrigins are origins other than the API's own whose pages may change something, such as "https://app.example.com".
-	// Defaults to none.
+	// TrustedOrigins are other origins than the API's own, for example
+	// "https://app.example.com". Their pages may send requests that change something. Defaults
+	// to none.
 	TrustedOrigins []string
 
-	// RenderError writes a problem in the application's own format. Headers that belong to the answer (Allow, Retry-After,
-	// WWW-Authenticate) are set already; it sets Content-Type and writes the status. It may call Problem.ServeHTTP. Defaults to
-	// that.
+	// RenderError writes a problem in the application's own format. It sets Content-Type and
+	// writes the status. The headers that belong to the answer (Allow, Retry-After,
+	// WWW-Authenticate) are set already. It may call Problem.ServeHTTP, which is the default.
 	RenderError func(http.ResponseWriter, *http.Request, Problem)
 
 	// Logger gets the failures that are answered with 500 and 503. Defaults to slog.Default().
@@ -77,7 +88,7 @@ const (
 // optional are the fields that ReadOnly may list.
 var optional = []string{"description", "channel", "profile", "metadata", "headers", "timeout_ms", "max_in_flight"}
 
-// complete returns c with its defaults filled in, or what is wrong with it.
+// complete returns c with its defaults filled in, or an error that names the wrong field.
 func (c Config) complete() (Config, error) {
 	if c.Authorize == nil {
 		return c, &webhook.FieldError{

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of bodies. An endpoint with all that it may have takes less than maxBody.
+// Limits of bodies. The largest valid endpoint takes less than maxBody.
 const (
 	maxBody      = 256 << 10
 	maxSmallBody = 4 << 10 // where one or two short fields may be sent
@@ -40,8 +40,8 @@ func (c *call) readBody() ([]byte, error) {
 	return body, nil
 }
 
-// body returns the members of the JSON object that the request carries; none if it has no body
-// and need not have one. It stops at the first member that check refuses.
+// body returns the members of the JSON object in the request's body. A body that is not
+// required may be empty and has no members. It stops at the first member that check refuses.
 func (c *call) body(required bool, check func(name string) error) ([]member, error) {
 	switch {
 	case len(c.sent) == 0 && !required:
@@ -85,9 +85,9 @@ func checkMediaType(r *http.Request) error {
 	return nil
 }
 
-// decodeBody returns the members of a JSON object, which check accepts. encoding/json would take
-// names in any case, take the last of several members with one name, and replace what is not
-// UTF-8.
+// decodeBody returns the members of a JSON object, as far as check accepts them. It replaces
+// encoding/json, which ignores the case of names, takes the last of several members with one
+// name, and replaces bytes that are not UTF-8.
 func decodeBody(body []byte, check func(name string) error) ([]member, error) {
 	invalid := func(detail, cure string) error {
 		return refuse(http.StatusBadRequest, codeInvalidJSON, "", detail, cure)
@@ -109,8 +109,8 @@ func decodeBody(body []byte, check func(name string) error) ([]member, error) {
 	return decodeObject("", body, check)
 }
 
-// decodeObject returns the members of an object, which is valid JSON, in their order. It stops
-// at the first name that check refuses, so that a body of many names costs no more than one of
+// decodeObject returns the members of an object, in order. The object must be valid JSON. It
+// stops at the first name that check refuses, so a body of many names costs no more than one of
 // few.
 func decodeObject(field string, raw json.RawMessage, check func(name string) error) ([]member, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
@@ -144,7 +144,7 @@ func decodeObject(field string, raw json.RawMessage, check func(name string) err
 	return members, nil
 }
 
-// kindOf names what a valid JSON value is.
+// kindOf names the kind of a valid JSON value.
 func kindOf(raw json.RawMessage) string {
 	trimmed := bytes.TrimLeft(raw, " \t\r\n")
 	if len(trimmed) == 0 {
@@ -168,12 +168,12 @@ func kindOf(raw json.RawMessage) string {
 
 func isNull(raw json.RawMessage) bool { return kindOf(raw) == "null" }
 
-// invalidField is the answer to a field that is refused.
+// invalidField returns the answer for a field that is refused.
 func invalidField(field, problem, cure string) error {
 	return refuse(http.StatusBadRequest, codeInvalidField, field, field+" "+problem, cure)
 }
 
-// decodeAs decodes a value of a kind into v.
+// decodeAs decodes a JSON value of the given kind into v.
 func decodeAs(field string, raw json.RawMessage, kind string, v any) error {
 	if got := kindOf(raw); got != kind {
 		return invalidField(field, "is "+got, "send "+kind)
@@ -205,7 +205,7 @@ func decodeInt(field string, raw json.RawMessage, low, high int64) (int64, error
 	return n, nil
 }
 
-// decodeStrings accepts an array of at most so many strings. It counts before it decodes.
+// decodeStrings accepts an array of up to most strings. It counts before it decodes.
 func decodeStrings(field string, raw json.RawMessage, most int) ([]string, error) {
 	if got := kindOf(raw); got != "an array" {
 		return nil, invalidField(field, "is "+got, "send an array")
@@ -236,7 +236,7 @@ func tooMany(field string, most int) error {
 	return invalidField(field, fmt.Sprintf("has more than %d entries", most), fmt.Sprintf("send at most %d", most))
 }
 
-// decodeMap accepts an object of at most so many strings.
+// decodeMap accepts an object of up to most strings.
 func decodeMap[V ~string](field string, raw json.RawMessage, most int) (map[string]V, error) {
 	if got := kindOf(raw); got != "an object" {
 		return nil, invalidField(field, "is "+got, "send an object")
@@ -262,7 +262,7 @@ func decodeMap[V ~string](field string, raw json.RawMessage, most int) (map[stri
 	return values, nil
 }
 
-// clip shortens what a client sent for an answer.
+// clip shortens a text from the client for use in an answer.
 func clip(s string) string {
 	const longest = 100
 	if len(s) <= longest {

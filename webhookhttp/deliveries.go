@@ -8,11 +8,11 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// maxAttempts is the number of attempts that are shown with a delivery, the latest.
+// maxAttempts is the number of attempts that are shown with a delivery: the latest 20.
 const maxAttempts = 20
 
-// maxBodyBytes bounds the response bodies that are shown with a delivery. The latest is shown
-// whatever its size.
+// maxBodyBytes bounds the response bodies that are shown with a delivery. The latest body is
+// shown at any size.
 const maxBodyBytes = 256 << 10
 
 // A deliveryJSON is a delivery as customers see it.
@@ -36,7 +36,7 @@ func deliveryOf(d *webhook.Delivery) deliveryJSON {
 		ID: d.ID, EventID: d.EventID, EventType: d.EventType, EndpointID: d.EndpointID, Test: d.Test, State: d.State, Reason: optionalOf(d.Reason),
 		AttemptCount: d.Attempts, InFlight: d.InFlight, CreatedAt: timestamp(d.CreatedAt), FinishedAt: optionalTime(d.FinishedAt),
 	}
-	if !d.InFlight { // DueAt is then when its lease ends
+	if !d.InFlight { // DueAt of a delivery in flight is the end of its lease
 		v.NextAttemptAt = optionalTime(d.DueAt)
 	}
 	return v
@@ -94,7 +94,8 @@ func isDeliveryState(s string) bool {
 	}
 }
 
-// delivery is the query for the delivery of the path. Half an id would be one for many deliveries.
+// delivery returns the query for the delivery in the path. It needs both halves of the id,
+// because one half would match many deliveries.
 func (c *call) delivery() (webhook.Query, error) {
 	event, endpoint, _ := strings.Cut(c.r.PathValue("delivery_id"), ".")
 	if !isID(event) || !isID(endpoint) {

@@ -1,6 +1,7 @@
-// Package webhookhttp lets an application's customers manage their webhooks over HTTP: endpoints, test sends, delivery logs,
-// secrets, events, retries. It is an [http.Handler] that the application mounts in its own router, behind its own
-// authentication; [Config.Authorize] says for each request whose webhooks it is about.
+// Package webhookhttp lets an application's customers manage their webhooks over HTTP:
+// endpoints, test sends, delivery logs, secrets, events and retries. It is an [http.Handler].
+// The application mounts it in its own router, behind its own authentication.
+// [Config.Authorize] returns the tenant of each request.
 //
 //	api, err := webhookhttp.New(dispatcher, webhookhttp.Config{
 //		Prefix: "/v1/communities/{community_id}",
@@ -38,40 +39,54 @@
 //	GET    /event-types                           webhooks.read
 //	GET    /openapi.yaml                          none: it holds nothing of a tenant
 //
-// The last one describes all of them, in OpenAPI 3.1. Everything else below the prefix is a 404, or a 405 with Allow.
+// The last route describes all of them, in OpenAPI 3.1. Every other path below the prefix is a
+// 404. Every other method is a 405 with Allow.
 //
 // # Mounting
 //
-// Prefix is the pattern under which requests arrive. In a [http.ServeMux], and in chi's Mount and Handle, they arrive under
-// their whole path, so it is that of the mount. Behind [http.StripPrefix] it is what is left: nothing, if all was stripped. The
-// wildcards of Prefix, and of a pattern around it, are path values of the request that Authorize gets.
+// Prefix is the pattern under which requests arrive. In a [http.ServeMux], and in chi's Mount
+// and Handle, requests arrive under their whole path, so Prefix is the path of the mount.
+// Behind [http.StripPrefix], Prefix is the rest of the path: empty, if all of it was stripped.
+// Authorize gets the wildcards of Prefix, and of a pattern around it, as path values of its
+// request.
 //
-// # What customers do not see
+// # Hidden from customers
 //
-// What belongs to another tenant is not found. Values of headers never come back, and go only to the scheme, host and port
-// that they were given for: who changes those must give each value again. Secrets come back only where they are made, unless
-// the Dispatcher's Config.RevealSecrets says otherwise. Why an endpoint cannot be reached (no such name, nobody listens, not
-// allowed to be dialed) is one word, "unreachable", without a time, and looks the same in every other way, so that
-// the application's network cannot be explored through its webhooks.
+// Another tenant's things are not found.
+//
+// Values of headers are never shown. They are sent only to the scheme, host and port that they
+// were given for. A customer who changes one of these three must give each value again.
+//
+// Secrets are shown only when they are made, unless the Dispatcher's Config.RevealSecrets says
+// otherwise.
+//
+// Three causes look alike: the endpoint's name does not exist, nothing listens there, or the
+// address must not be dialed. All are the one word "unreachable", without a time, and look the
+// same in every other way. So customers cannot explore the application's network through its
+// webhooks.
 //
 // # Browsers
 //
-// Requests that change something are refused when a browser says that they come from another origin ([http.CrossOriginProtection]),
-// so that authentication by cookie is safe; [Config.TrustedOrigins] makes exceptions. The package answers no CORS preflights.
+// A request that changes something is refused if a browser says that it comes from another
+// origin (see [http.CrossOriginProtection]). That makes authentication by cookie safe.
+// [Config.TrustedOrigins] makes exceptions. The package answers no CORS preflights.
 //
 // # Limits
 //
-// A list reads only what it shows, at most 1,000 rows, and the log can be paged by number for its
-// latest 1,000 entries. Two requests of a tenant are served at the same time, and 16 of all
-// tenants; more wait for their turn, and tenants take turns. [Config.MaxTenantRequests] and
-// [Config.MaxRequests] change that. A request that cannot wait is answered 429 with Retry-After.
+// A list reads only the rows that it shows, at most 1,000. The log can be paged by number for
+// its latest 1,000 entries.
+//
+// Two requests of a tenant are served at the same time, and 16 of all tenants. More wait for
+// their turn, and tenants take turns. [Config.MaxTenantRequests] and [Config.MaxRequests]
+// change that. A request that cannot wait is answered 429 with Retry-After.
 //
 // # Verify calls
 //
-// [NewVerify] is a handler apart, for providers whose customers check their credentials and their server with one call.
+// [NewVerify] returns a separate handler. It is for providers whose customers check their
+// credentials and their server with one call.
 //
 // # Time
 //
-// A test send answers when the customer's server has, after as long as the endpoint's timeout: a server's WriteTimeout must be
-// longer than that.
+// A test send answers after the customer's server has answered, which may take as long as the
+// endpoint's timeout. The WriteTimeout of the application's server must be longer than that.
 package webhookhttp

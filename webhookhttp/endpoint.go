@@ -38,7 +38,8 @@ type healthJSON struct {
 	BlockedUntil  *timestamp `json:"blocked_until"`
 }
 
-// A secretJSON says since when and how long a signing secret counts, not what it is: only, of a key pair, the public half.
+// A secretJSON tells when a signing secret was made and until when it is valid. It does not
+// show the secret, only the public half of a key pair.
 type secretJSON struct {
 	CreatedAt timestamp  `json:"created_at"`
 	ExpiresAt *timestamp `json:"expires_at"`
@@ -72,7 +73,8 @@ func viewOf(e *webhook.Endpoint) *endpointJSON {
 	return v
 }
 
-// views returns endpoints as who asks may see them: with secrets only if the Dispatcher reveals them and Authorize agrees.
+// views returns endpoints as the caller may see them. Secrets are included only if the
+// Dispatcher reveals them and Authorize agrees.
 func (c *call) views(endpoints ...webhook.Endpoint) ([]*endpointJSON, error) {
 	asked, reveal := false, false
 	views := make([]*endpointJSON, len(endpoints))
@@ -95,7 +97,7 @@ func (c *call) views(endpoints ...webhook.Endpoint) ([]*endpointJSON, error) {
 	return views, nil
 }
 
-// answerEndpoint writes one endpoint as who asks may see it.
+// answerEndpoint writes one endpoint as the caller may see it.
 func (c *call) answerEndpoint(e *webhook.Endpoint) error {
 	views, err := c.views(*e)
 	if err != nil {
@@ -104,7 +106,7 @@ func (c *call) answerEndpoint(e *webhook.Endpoint) error {
 	return c.answerView(http.StatusOK, views[0])
 }
 
-// answerNewSecret writes an endpoint with the secret that was just made.
+// answerNewSecret writes an endpoint with its new secret.
 func (c *call) answerNewSecret(status int, e *webhook.Endpoint) error {
 	v := viewOf(e)
 	v.Secret = string(e.Secret)

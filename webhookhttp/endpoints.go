@@ -8,7 +8,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// updates is how often a change without If-Match is tried when others change the endpoint at the same time.
+// updates is the number of tries of a change without If-Match. It is tried again when others
+// change the endpoint at the same time.
 const updates = 5
 
 func (c *call) listEndpoints() error {

@@ -11,8 +11,9 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// etag returns the tag of an endpoint as it is shown, but for its secret: the version, and a digest for what changes without one,
-// its health.
+// etag returns the tag of an endpoint as it is shown, without its secret. The tag has the
+// version and a digest. The digest covers the endpoint's health, which changes without a new
+// version.
 func (v *endpointJSON) etag() (string, error) {
 	public := *v
 	public.Secret = ""
@@ -30,7 +31,7 @@ type condition struct {
 	tags []string // with quotes; weak ones with "W/"
 }
 
-// condition reads a header of the request; nil if there is none.
+// condition reads a header of the request. It returns nil if the header is missing.
 func (c *call) condition(name string) (*condition, error) {
 	values := c.r.Header.Values(name)
 	if len(values) == 0 {
@@ -71,8 +72,8 @@ func (c *call) condition(name string) (*condition, error) {
 	return cond, nil
 }
 
-// isVersion reports whether a strong tag is of a version. What the library saw of the endpoint meanwhile does not count: it is
-// nothing that a client could overwrite.
+// isVersion reports whether a strong tag names the version. A change of health since then does
+// not count, because a client cannot overwrite health.
 func (cond *condition) isVersion(version int64) bool {
 	if cond.any {
 		return true
@@ -86,7 +87,7 @@ func (cond *condition) isVersion(version int64) bool {
 	return false
 }
 
-// isSame reports whether a tag is the given one, by weak comparison.
+// isSame reports whether one of the tags equals tag, by weak comparison.
 func (cond *condition) isSame(tag string) bool {
 	if cond.any {
 		return true
@@ -99,7 +100,7 @@ func (cond *condition) isSame(tag string) bool {
 	return false
 }
 
-// ifMatch refuses a change to another version than the request's If-Match names.
+// ifMatch refuses a change if the request's If-Match does not name the version of e.
 func (c *call) ifMatch(e *webhook.Endpoint) error {
 	cond, err := c.condition("If-Match")
 	if err != nil || cond == nil || cond.isVersion(e.Version) {

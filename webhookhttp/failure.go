@@ -11,7 +11,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// problem says what err is to the client. What is not the client's doing is reported and shown without details.
+// problem returns the answer for err. An error that the client did not cause is reported, and
+// shown without details.
 func (c *call) problem(err error) Problem {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return Problem(*r)
@@ -50,7 +51,7 @@ func tooOften(w http.ResponseWriter, err error) bool {
 	return ok
 }
 
-// notFound is the answer where a path names something that there is not.
+// notFound returns the answer for a path that names something missing.
 func notFound(path string) error {
 	what := "endpoint"
 	switch {
@@ -62,7 +63,7 @@ func notFound(path string) error {
 	return refuse(http.StatusNotFound, codeNotFound, "", "there is no such "+what, "check the id; it may have been deleted")
 }
 
-// jsonFields are the names that customers know fields of an Endpoint by.
+// jsonFields maps fields of an Endpoint to the names that customers use.
 var jsonFields = map[string]string{
 	"Endpoint.URL": "url", "Endpoint.Events": "events", "Endpoint.Description": "description", "Endpoint.State": "state",
 	"Endpoint.Channel": "channel", "Endpoint.Profile": "profile", "Endpoint.Metadata": "metadata", "Endpoint.Header": "headers",
@@ -70,7 +71,8 @@ var jsonFields = map[string]string{
 	"Event.Type": "type",
 }
 
-// fieldRefusal returns the answer to input that was refused, and nil if it was not the client's.
+// fieldRefusal returns the answer for refused input. It returns nil if the input was not the
+// client's.
 func (c *call) fieldRefusal(e *webhook.FieldError) error {
 	switch e.Field {
 	case "Query.Cursor":
@@ -78,7 +80,7 @@ func (c *call) fieldRefusal(e *webhook.FieldError) error {
 			"use next_cursor of the page before as it is, or leave it out")
 	case "Endpoint.Reason":
 		return refuse(http.StatusConflict, codeEndpointDisabled, "", "the webhook is suspended", "ask support to lift the suspension")
-	case "tenant", "Query.Tenant": // one that there cannot be has nothing
+	case "tenant", "Query.Tenant": // a tenant that cannot exist has nothing
 		return notFound(c.route.path)
 	}
 	name, rest := e.Field, ""
@@ -101,7 +103,8 @@ func (c *call) fieldRefusal(e *webhook.FieldError) error {
 
 var duration = regexp.MustCompile(`\b\d[\w.µ]*[a-z]\b`)
 
-// inMilliseconds writes the durations in a text as numbers of milliseconds, as customers do.
+// inMilliseconds replaces the durations in a text by numbers of milliseconds, the unit of
+// customers.
 func inMilliseconds(text string) string {
 	return duration.ReplaceAllStringFunc(text, func(s string) string {
 		d, err := time.ParseDuration(s)
@@ -123,7 +126,8 @@ func withCure(err error, cure string) error {
 	return &other
 }
 
-// customersCure leaves out of a cure what only the application can do.
+// customersCure returns the part of a cure that a customer can follow. It drops advice that
+// only the application can follow.
 func customersCure(cure string) string {
 	cure, _, _ = strings.Cut(cure, ", or allow ")
 	if strings.Contains(cure, "Config.") || strings.Contains(cure, "Network.") {

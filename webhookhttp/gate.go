@@ -30,7 +30,7 @@ type gate struct {
 	serving int
 	waiting int
 	queues  map[string]*queue
-	turns   []*queue // those with waiting requests, in the order of their turns
+	turns   []*queue // queues with waiting requests, in the order of their turns
 }
 
 // A queue has the requests of one tenant.
@@ -78,7 +78,7 @@ func (g *gate) join(tenant string) (*queue, chan struct{}) {
 	if q == nil {
 		q = &queue{tenant: tenant}
 	}
-	free := g.serving < g.all && q.serving < g.each // then nobody who waits could begin
+	free := g.serving < g.all && q.serving < g.each // if so, no request that waits could begin
 	switch {
 	case free:
 		g.serving++

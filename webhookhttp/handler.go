@@ -23,12 +23,12 @@ type Handler struct {
 
 	testType string // of the test event
 
-	below  *http.ServeMux // finds the paths below the prefix; nil without one
+	below  *http.ServeMux // has the paths below the prefix; nil without a prefix
 	astray sync.Once      // has reported a request outside Config.Prefix
 }
 
-// New returns a Handler for the endpoints of d. It refuses a nil Dispatcher and a Config that cannot work, with a
-// [webhook.FieldError].
+// New returns a Handler for the endpoints of d. It refuses a nil Dispatcher, and a Config that
+// cannot work, with a [webhook.FieldError].
 func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
 	if d == nil {
 		return nil, &webhook.FieldError{Field: "dispatcher", Problem: "is nil", Cure: "pass what webhook.New returned"}
@@ -96,7 +96,8 @@ var routes = []route{
 	{http.MethodGet, "/openapi.yaml", "", (*call).getDocument, noParameters, 0, true},
 }
 
-// register fills the mux. ServeMux panics on a pattern that it cannot use, and only Prefix can make it one.
+// register fills the mux. ServeMux panics on an invalid pattern, and only Prefix can make a
+// pattern invalid.
 func (h *Handler) register() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -143,7 +144,7 @@ func allowed() map[string]string {
 	return list
 }
 
-// method is what the request's method may be called in an answer.
+// method returns the name of the request's method for use in an answer.
 func method(r *http.Request) string {
 	const longest = 20
 	if len(r.Method) > longest {
@@ -152,7 +153,7 @@ func method(r *http.Request) string {
 	return r.Method
 }
 
-// noRoute is the answer under a path that nothing is served under.
+// noRoute returns the answer for an unknown path.
 func (c *call) noRoute() error {
 	c.reportAstray()
 	return nothingHere()
@@ -162,8 +163,8 @@ func nothingHere() error {
 	return refuse(http.StatusNotFound, codeNotFound, "", "Nothing is served under this path.", "See openapi.yaml for the paths that there are.")
 }
 
-// reportAstray logs, once, a request that looks like one for the API under another prefix: the
-// Handler is mounted elsewhere than Config.Prefix says.
+// reportAstray logs, once, a request that looks like one for the API under another prefix. Then
+// the Handler is mounted elsewhere than Config.Prefix says.
 func (c *call) reportAstray() {
 	h, asked := c.h, c.r.URL.Path
 	if h.below != nil {
@@ -186,7 +187,8 @@ func (c *call) reportAstray() {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The mux sets the pattern and the path values of its request. Those of a mux around it stay as they are.
+	// The mux sets the pattern and the path values of its own copy of the request. The values
+	// from a mux around it stay unchanged.
 	inner := r.WithContext(context.WithValue(r.Context(), outerKey{}, r))
 	if err := h.origins.Check(r); err != nil {
 		refused := h.handle(&route{serve: func(*call) error {
@@ -196,7 +198,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused(w, inner)
 		return
 	}
-	// The mux would redirect to the clean path, without knowing what was stripped from it.
+	// The mux would redirect to the clean path, and that path would lack a stripped prefix.
 	if p := r.URL.EscapedPath(); p == "" || p[0] != '/' || path.Clean(p) != p {
 		h.handle(&route{serve: func(*call) error { return nothingHere() }})(w, inner)
 		return
@@ -204,7 +206,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(w, inner)
 }
 
-// outerKey is the key of the request as it came, among the values of a context.
+// outerKey is the context key of the original request.
 type outerKey struct{}
 
 // A call is one request being served.
@@ -259,8 +261,8 @@ func (c *call) serve() (err error) {
 	return c.route.serve(c)
 }
 
-// endTurn ends the turn at the gate, if there is one. It comes before the answer is written,
-// because a client may read slowly.
+// endTurn ends the turn at the gate, if there is one. It is called before the answer is
+// written, because a client may read slowly.
 func (c *call) endTurn() {
 	if c.leave != nil {
 		c.leave()
@@ -305,7 +307,7 @@ func (c *call) answer(status int, v any) error {
 	return nil
 }
 
-// marshal encodes without HTML escaping: what is shown is the text that was stored.
+// marshal encodes v without HTML escaping, so that a customer sees the text as it was stored.
 func marshal(v any) ([]byte, error) {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)

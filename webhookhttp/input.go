@@ -10,7 +10,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Fields of an endpoint that a request may set, and those that it may not.
+// Fields of an endpoint that a request may set, and fields that it may not set.
 var (
 	writable = []string{
 		"url", "events", "is_active", "state", "description", "channel", "profile", "metadata", "headers", "timeout_ms", "max_in_flight",
@@ -25,7 +25,7 @@ const (
 	maxHeaders  = 32
 )
 
-// set changes an endpoint as the members of a body say. What is not among them stays.
+// set changes an endpoint as the members of a body say. Fields without a member stay.
 func (c *call) set(e *webhook.Endpoint, members []member) error {
 	var active *bool
 	var state *webhook.EndpointState
@@ -51,7 +51,7 @@ func (c *call) set(e *webhook.Endpoint, members []member) error {
 	return setState(e, active, state)
 }
 
-// checkName refuses a field that there is not, or that cannot be set.
+// checkName refuses a field that does not exist or cannot be set.
 func (c *call) checkName(name string) error {
 	switch {
 	case slices.Contains(readOnly, name), slices.Contains(c.h.config.ReadOnly, name):
@@ -64,7 +64,7 @@ func (c *call) checkName(name string) error {
 	}))
 }
 
-// only accepts the members of a body that have these names.
+// only returns a check that accepts members of these names.
 func only(known ...string) func(name string) error {
 	return func(name string) error {
 		if slices.Contains(known, name) {
@@ -74,7 +74,7 @@ func only(known ...string) func(name string) error {
 	}
 }
 
-// unknownField is the answer to a member that is none of those known.
+// unknownField returns the answer for a member that is not among the known ones.
 func unknownField(name string, known []string) error {
 	cure := "send an empty body, or {}"
 	if len(known) > 0 {
@@ -89,7 +89,7 @@ func unknownField(name string, known []string) error {
 	return refuse(http.StatusBadRequest, codeUnknownField, name, name+" is not a field", cure)
 }
 
-// setField sets a field to the value of a member. Null stands for the default, where there is one.
+// setField sets a field to the value of a member. Null means the default, if the field has one.
 func setField(e *webhook.Endpoint, m member) (err error) {
 	null := isNull(m.value)
 	switch m.name {
@@ -135,11 +135,12 @@ func setField(e *webhook.Endpoint, m member) (err error) {
 	return err
 }
 
-// setState brings is_active and state together. That is_active is false says nothing new of an endpoint that is paused.
+// setState applies is_active and state together. If is_active is false, a paused endpoint stays
+// paused.
 func setState(e *webhook.Endpoint, active *bool, state *webhook.EndpointState) error {
 	switch {
 	case state != nil:
-		if *state == "" { // which would be the default of a new one
+		if *state == "" { // the Dispatcher would give a new endpoint its default
 			return invalidField("state", "is empty", "use active, paused or disabled")
 		}
 		if active != nil && *active != (*state == webhook.EndpointActive) {

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// maxLimited is the number of names that a limiter remembers. Only names that exist are taken, so
-// strangers cannot fill it.
+// maxLimited is the number of names that a limiter remembers. Only names that exist are taken,
+// so strangers cannot fill it.
 const maxLimited = 10_000
 
-// A limiter lets each name act so often a minute: all at once after a while of rest, or spread evenly.
+// A limiter lets each name act a number of times a minute. A rested name may use all of them at
+// once.
 type limiter struct {
-	every time.Duration // after which one more is allowed
-	rest  time.Duration // after which a name may do all at once
+	every time.Duration // time until one more action is allowed
+	rest  time.Duration // time after which a name may use its whole minute at once
 
 	mu     sync.Mutex
 	free   map[string]time.Time // when a name will have rested
@@ -47,7 +48,8 @@ func (l *limiter) take(name string, now time.Time) time.Duration {
 	return 0
 }
 
-// next returns when a name will have rested if it acts now, and the time until it may.
+// next returns the time at which a name will have rested if it acts now, and the wait until it
+// may act.
 func (l *limiter) next(name string, now time.Time) (free time.Time, wait time.Duration) {
 	free = l.free[name]
 	if free.Before(now) {
@@ -57,8 +59,9 @@ func (l *limiter) next(name string, now time.Time) (free time.Time, wait time.Du
 	return free, max(0, free.Sub(now)-l.rest)
 }
 
-// forget makes room for one more. It looks for names that have rested at most once in the time
-// that a name takes to rest, because it looks at all of them; in between it drops any one.
+// forget makes room for one more name. A look for rested names visits every name, so it happens
+// at most once in the time that a name takes to rest. Between these looks, forget drops an
+// arbitrary name.
 func (l *limiter) forget(now time.Time) {
 	if now.Sub(l.forgot) >= l.rest {
 		l.forgot = now

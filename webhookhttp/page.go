@@ -23,13 +23,13 @@ const (
 	maxListBytes   = 128 << 10 // of settings, for one page of endpoints
 )
 
-// A list is a part of a list in JSON.
+// A list is one page of a list in JSON.
 type list[T any] struct {
 	Data       []T     `json:"data"`
 	NextCursor *string `json:"next_cursor"`
 }
 
-// A paging is which part of a list is asked for.
+// A paging is the request for one page of a list.
 type paging struct {
 	params  url.Values
 	perPage int
@@ -39,7 +39,7 @@ type paging struct {
 
 func (p *paging) query() webhook.Query { return webhook.Query{Limit: p.perPage, Cursor: p.cursor} }
 
-// invalidParameter is the answer to a parameter of the query that is refused.
+// invalidParameter returns the answer for a refused query parameter.
 func invalidParameter(name, problem, cure string) error {
 	return refuse(http.StatusBadRequest, codeInvalidParameter, name, name+" "+problem, cure)
 }
@@ -54,7 +54,7 @@ func (c *call) query() (url.Values, error) {
 	return values, nil
 }
 
-// aliases are other names of parameters: the seed of Tryno calls an event's type "event".
+// aliases are other names of parameters. Tryno's API calls an event's type "event".
 var aliases = map[string]string{"event": "event_type"}
 
 // checkParameters refuses a query parameter that the route does not have.
@@ -103,7 +103,7 @@ func (c *call) paging() (*paging, error) {
 	return p, nil
 }
 
-// one returns the value of a parameter; false if it is not given.
+// one returns the value of a parameter, and whether it is given.
 func (p *paging) one(name string) (string, bool, error) {
 	values, given := p.params[name]
 	switch {
@@ -117,7 +117,7 @@ func (p *paging) one(name string) (string, bool, error) {
 	return values[0], true, nil
 }
 
-// number reads a whole number from low to high; 0 if it is not given.
+// number reads a whole number from low to high. It returns 0 if the parameter is not given.
 func (p *paging) number(name string, low, high int) (int, error) {
 	s, given, err := p.one(name)
 	if err != nil || !given {
@@ -125,7 +125,7 @@ func (p *paging) number(name string, low, high int) (int, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if errors.Is(err, strconv.ErrRange) {
-		err = nil // n is the nearest there is
+		err = nil // n is the nearest int
 	}
 	if err != nil || n < low || n > high || s[0] == '+' {
 		cure := fmt.Sprintf("use a whole number from %d to %d", low, high)
@@ -137,7 +137,7 @@ func (p *paging) number(name string, low, high int) (int, error) {
 	return n, nil
 }
 
-// text reads a value that is valid; empty if it is not given.
+// text reads a value that valid accepts. It returns "" if the parameter is not given.
 func (p *paging) text(name string, valid func(string) bool, cure string) (string, error) {
 	s, given, err := p.one(name)
 	if err == nil && given && !valid(s) {
@@ -151,7 +151,7 @@ func (p *paging) id(name string) (string, error) {
 	return p.text(name, isID, "use an id as it came in an answer")
 }
 
-// eventType reads a type of events, under its name or its alias.
+// eventType reads an event type from event_type or its alias.
 func (p *paging) eventType() (string, error) {
 	name := "event_type"
 	if _, given := p.params["event"]; given {
@@ -163,7 +163,7 @@ func (p *paging) eventType() (string, error) {
 	return p.text(name, isEventType, "use a type as /event-types lists it")
 }
 
-// time reads a time; the zero time if it is not given.
+// time reads a time. It returns the zero time if the parameter is not given.
 func (p *paging) time(name string) (time.Time, error) {
 	s, given, err := p.one(name)
 	if err != nil || !given {
@@ -218,8 +218,8 @@ func isEventType(s string) bool {
 	return true
 }
 
-// skip returns the rows of a page that is counted from 1. The store passes over the rows before
-// it, which must be among the first that it reads.
+// skip returns the rows of the page with a number, counted from 1. The store passes over the
+// rows of the pages before. They must be among the first rows that it reads.
 func skip[T any](q webhook.Query, number int, fetch func(webhook.Query) (webhook.Page[T], error)) (webhook.Page[T], error) {
 	q.Skip = (max(number, 1) - 1) * q.Limit
 	page, err := fetch(q)

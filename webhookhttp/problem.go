@@ -4,20 +4,21 @@ import (
 	"net/http"
 )
 
-// A Problem is an answer that says what went wrong, in the terms of RFC 9457. In JSON it also has "type" ("about:blank") and
-// "title" (the text of the status).
+// A Problem is an answer that says what went wrong, in the terms of RFC 9457. Its JSON also has
+// "type" ("about:blank") and "title" (the text of the status).
 type Problem struct {
 	// Status is the HTTP status code.
 	Status int
 
-	// Code says what kind of problem it is, for programs. New codes may be added, and none of these changes:
+	// Code is the kind of problem, for programs. New codes may be added. The existing ones do
+	// not change:
 	//
 	//	invalid_json            400  the body is empty, or not one JSON object
-	//	unknown_field           400  the body has a field that there is not
+	//	unknown_field           400  the body has an unknown field
 	//	read_only               400  the body has a field that cannot be set
-	//	invalid_field           400  a field of the body has a wrong type or a value that is refused
+	//	invalid_field           400  a field of the body has a wrong type or a refused value
 	//	invalid_parameter       400  a parameter of the query is refused
-	//	invalid_cursor          400  the cursor is not one that a list gave
+	//	invalid_cursor          400  the cursor is not from a list
 	//	use_cursor              400  the page is too far from the beginning
 	//	invalid_header          400  a header of the request is malformed
 	//	unauthenticated         401
@@ -26,27 +27,29 @@ type Problem struct {
 	//	not_found               404  there is no such thing, or no such path
 	//	method_not_allowed      405  see Allow
 	//	conflict                409  something else changed it at the same time
-	//	endpoint_limit          409  there are as many endpoints as there may be
-	//	secret_limit            409  there are as many live secrets as there may be
-	//	endpoint_disabled       409  the endpoint of the delivery is disabled, or the endpoint is suspended
+	//	endpoint_limit          409  the tenant has as many endpoints as it may have
+	//	secret_limit            409  the endpoint has as many live secrets as it may have
+	//	endpoint_disabled       409  the delivery's endpoint is disabled, or the endpoint suspended
 	//	in_flight               409  the delivery is being sent right now
-	//	precondition_failed     412  If-Match is of another version
-	//	body_too_large          413  the body is over 256 KiB, or 4 KiB where little may be sent
+	//	precondition_failed     412  If-Match names another version
+	//	body_too_large          413  the body is over 256 KiB, or over 4 KiB for short bodies
 	//	unsupported_media_type  415  the body is not sent as JSON
-	//	too_many_requests       429  too many requests of the tenant run at the same time, or it has tested or retried too often; see Retry-After
-	//	test_running            429  a test of this endpoint runs, or too many of others; see Retry-After
+	//	too_many_requests       429  the tenant runs too many requests at the same time, or
+	//	                             has tested or retried too often; see Retry-After
+	//	test_running            429  a test of this endpoint runs, or too many others run;
+	//	                             see Retry-After
 	//	internal                500  a failure of the application
 	//	unavailable             503  a failure of the store; see Retry-After
 	Code string
 
-	// Detail says what is wrong here, for people.
+	// Detail describes this case of the problem, for people.
 	Detail string
 
-	// Field is what is wrong: a path in the body ("url", "events[2]", `headers["X-Key"]`), a parameter of the query, or a header
-	// of the request. Empty if it is none of them.
+	// Field names the wrong part of the request: a path in the body ("url", "events[2]",
+	// `headers["X-Key"]`), a query parameter, or a header. Empty if it is none of them.
 	Field string
 
-	// Cure says what to do about it, for people.
+	// Cure tells people how to solve the problem.
 	Cure string
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// How long the old secrets stay valid when a new one is made.
+// Overlap is how long the old secrets stay valid after a rotation.
 const (
 	defaultOverlap = 24 * time.Hour
 	maxOverlap     = 30 * 24 * time.Hour

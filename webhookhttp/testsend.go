@@ -25,7 +25,7 @@ func (c *call) testEndpoint() error {
 	return c.answer(http.StatusOK, attemptOf(&a))
 }
 
-// testType reads the type that the body asks for; empty for the profile's test event.
+// testType reads the event type from the body. It returns "" for the profile's test event.
 func (c *call) testType() (string, error) {
 	members, err := c.body(false, only("type"))
 	if err != nil || len(members) == 0 {

@@ -18,38 +18,47 @@ const verifyTimeout = 8 * time.Second
 
 // A VerifyConfig configures NewVerify. Its zero value is usable.
 type VerifyConfig struct {
-	// PerMinute is the number of calls that may be made for one endpoint in a minute, one after the
-	// other or all at once. Further ones are answered with 429 and Retry-After. Calls count in
-	// this process only: several processes allow several times as many. Calls for endpoints that
-	// do not exist are not counted. Defaults to 10.
+	// PerMinute is the number of calls a minute for one endpoint, spread out or all at once.
+	// Further calls are answered with 429 and Retry-After. Each process counts its own calls,
+	// so several processes allow several times as many. Calls for unknown endpoints are not
+	// counted. Defaults to 10.
 	PerMinute int
 
-	// HideTenants answers 401 also where a community has no endpoint, so that strangers cannot
-	// find out which communities have one. Key answers 404 there, and so does the default.
+	// HideTenants answers 401, not 404, where a community has no endpoint, so that strangers
+	// cannot find out which communities have one. The default answers 404 there, as Key does.
 	HideTenants bool
 
 	// Logger gets the failures that are answered with 500. Defaults to slog.Default().
 	Logger *slog.Logger
 }
 
-// NewVerify returns a handler for the call by which Key lets customers check their credentials and their server at once, before the
-// first event. It is mounted by itself, outside of the application's authentication: the credentials in the body are what it checks.
+// NewVerify returns a handler for Key's verify call. With it, customers check their credentials
+// and their server at once, before the first event. Mount it by itself, outside of the
+// application's authentication, because it checks the credentials in the body.
 //
 //	mux.Handle("/v1/webhooks/verify", verify)
 //
-// A request is a POST of {"communityId": tenant, "clientId": endpoint id, "clientSecret": signing secret} in JSON, with the client id again
-// in X-Client-Id. If all belong together, it sends a test event as Scope.Test does, and waits up to 8 seconds for any HTTP answer.
+// A request is a POST of this JSON, with the client id again in X-Client-Id:
 //
-//	200 {"message": …}                                     the credentials are right, and the server has answered
-//	400 {"error": "invalid_payload", "message": …}         the body cannot be used
-//	401 {"error": "invalid_credentials"}                   id and secret are not those of an endpoint of the community
-//	404 {"error": "webhook_not_found"}                     the community has no endpoint, or is unknown (401 with HideTenants)
-//	503 {"error": "endpoint_unreachable"}                  no answer came
-//	429 {"error": "rate_limited"}, with Retry-After        too many calls, or as many tests are running as may
+//	{"communityId": tenant, "clientId": endpoint id, "clientSecret": signing secret}
 //
-// The first five are Key's own; a failure of the store is a 500 {"error": "internal_error"}. What is looked up does not depend on what is
-// right, and secrets are compared in constant time. A server that is too slow is not in the delivery log; whatever else came is. Whoever
-// knows a client id can use up its calls; a limit for each address belongs in front of the handler.
+// If all belong together, the handler sends a test event as Scope.Test does. It waits up to 8
+// seconds for any HTTP answer.
+//
+//	200 {"message": …}                               the credentials are right; the server answered
+//	400 {"error": "invalid_payload", "message": …}   the body cannot be used
+//	401 {"error": "invalid_credentials"}             the community has no endpoint with this id and secret
+//	404 {"error": "webhook_not_found"}               the community has no endpoint, or is unknown;
+//	                                                 401 with HideTenants
+//	503 {"error": "endpoint_unreachable"}            no answer came
+//	429 {"error": "rate_limited"}, with Retry-After  too many calls, or too many tests at once
+//
+// Key defines the first five. A failure of the store is a 500 {"error": "internal_error"}.
+//
+// The handler makes the same look-ups for right and wrong credentials, and compares secrets in
+// constant time. A test that takes over 8 seconds is not in the delivery log. Every other test
+// is. Somebody who knows a client id can use up its calls, so put a limit for each address in
+// front of the handler.
 //
 // Source: https://www.key.ai/help/webhooks/webhooks-getting-started
 func NewVerify(d *webhook.Dispatcher, config VerifyConfig) (http.Handler, error) {
@@ -109,7 +118,7 @@ func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := v.verify(w, r); err != nil {
 		e, ok := errors.AsType[*verifyError](err)
 		if !ok && r.Context().Err() != nil {
-			return // there is nobody to answer
+			return // the client has gone
 		}
 		if !ok {
 			v.logger.ErrorContext(r.Context(), "webhookhttp: verify", "error", err.Error())
@@ -131,7 +140,7 @@ func (v *verifier) verify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !isID(given.client) {
-		return errCredentials // nothing has such an id
+		return errCredentials // no endpoint has such an id
 	}
 	limited := func(wait time.Duration) error {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
@@ -175,12 +184,12 @@ func (v *verifier) verify(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// check does the same work whatever it finds, so that its time says nothing but what its answer
-// says. It reports whether the community has the endpoint, and returns what is wrong.
+// check does the same work for every outcome, so that its time reveals no more than its answer.
+// It reports whether the community has the endpoint, and returns the refusal, if any.
 func (v *verifier) check(ctx context.Context, scope webhook.Scope, given credentials) (exists bool, err error) {
 	endpoints, err := scope.Endpoints(ctx, webhook.Query{Limit: 1})
 	if errors.Is(err, webhook.ErrInvalid) {
-		return false, errNoWebhook // no tenant can have that name
+		return false, errNoWebhook // no tenant can have this name
 	}
 	if err != nil {
 		return false, err
@@ -202,7 +211,7 @@ func (v *verifier) check(ctx context.Context, scope webhook.Scope, given credent
 	return exists, nil
 }
 
-// readCredentials reads the body. Members that it does not know are none of its business.
+// readCredentials reads the body. It ignores members that it does not know.
 func readCredentials(w http.ResponseWriter, r *http.Request) (c credentials, err error) {
 	const maxCredentials = 16 << 10
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCredentials))
@@ -232,7 +241,7 @@ func readCredentials(w http.ResponseWriter, r *http.Request) (c credentials, err
 	return c, nil
 }
 
-// detailOf says what a refusal is about.
+// detailOf returns the detail of a refusal.
 func detailOf(err error) string {
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused.Detail
