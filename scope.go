@@ -10,15 +10,16 @@ import (
 	"time"
 )
 
-// A Scope is what may be seen and done for one tenant, or, from [Dispatcher.AllTenants], for all. Nothing of another tenant
-// can be reached through it: another tenant's id is [ErrNotFound]. Copies are equal; it is safe for concurrent use.
+// A Scope reads and changes the data of one tenant or, from [Dispatcher.AllTenants], of all
+// tenants. It reaches nothing of another tenant: another tenant's id is [ErrNotFound]. Copies
+// are equal. A Scope is safe for concurrent use.
 type Scope struct {
 	d      *Dispatcher
 	tenant string
 	all    bool
 }
 
-// check refuses the scope of nobody.
+// check refuses the scope of an empty or invalid tenant.
 func (s Scope) check() error {
 	if s.all {
 		return nil
@@ -26,7 +27,7 @@ func (s Scope) check() error {
 	return checkTenant("tenant", s.tenant)
 }
 
-// one refuses the scope of all tenants too, where an id must say whose it is.
+// one also refuses the scope of all tenants, because an id alone does not name its tenant.
 func (s Scope) one() error {
 	if s.all {
 		return &FieldError{"tenant", "is all of them", "use Dispatcher.Tenant: ids are the tenant's own"}
@@ -114,7 +115,8 @@ func (s Scope) Events(ctx context.Context, q Query) (Page[Event], error) {
 	return page, nil
 }
 
-// withoutValues keeps the names of headers: an event's may hold a signature made with a key that is stored nowhere.
+// withoutValues keeps only the names of headers. The value of an event's header may be a
+// signature that was made with a key that is stored nowhere.
 func withoutValues[V ~string](header map[string]V) map[string]V {
 	if header == nil {
 		return nil
@@ -126,8 +128,8 @@ func withoutValues[V ~string](header map[string]V) map[string]V {
 	return names
 }
 
-// Deliveries returns deliveries by their event, the newest first. It honours EventID, EndpointID, Type, State, From and To (of
-// the emission), Limit and Cursor.
+// Deliveries returns deliveries by their event, the newest first. It honours EventID,
+// EndpointID, Type, State, From and To (of the emission), Limit and Cursor.
 func (s Scope) Deliveries(ctx context.Context, q Query) (Page[Delivery], error) {
 	q, err := s.query(q, "EventID", "EndpointID", "Type", "State", "From", "To")
 	if err != nil {
@@ -140,9 +142,10 @@ func (s Scope) Deliveries(ctx context.Context, q Query) (Page[Delivery], error) 
 	return page, nil
 }
 
-// Attempts returns the delivery log of an event or of an endpoint, or of one delivery: the latest attempt first. EventID or
-// EndpointID is required, and a single tenant. It honours Class, Status, From and To (of StartedAt), NoBodies,
-// MaxBytes, Skip, Limit and Cursor.
+// Attempts returns the delivery log of an event, of an endpoint or of one delivery, the latest
+// attempt first. EventID or EndpointID is required, and a single tenant. It honours EventID,
+// EndpointID, Class, Status, From and To (of StartedAt), NoBodies, MaxBytes, Skip, Limit and
+// Cursor.
 func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
 	q, err := s.query(q, "EventID", "EndpointID", "Class", "Status", "From", "To", "NoBodies", "MaxBytes", "Skip")
 	if err != nil {
@@ -161,15 +164,20 @@ func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
 	return page, nil
 }
 
-// Retry sends deliveries again: with EventID and EndpointID that one, whatever its state, or else all that q matches, failed
-// and canceled ones if q.State is empty. They are due at once, their retries and age count from now, and the attempts go on
-// counting. A single one is [ErrInFlight] while it is being sent, and [ErrConflict] if its endpoint is disabled; among many,
-// such are passed over, and those in flight counted. It honours EventID, EndpointID, Type, State, From and To (of the emission),
-// changes everything that matches, and may be repeated after an error.
+// Retry sends deliveries again. With EventID and EndpointID it sends that delivery, in any
+// state. Otherwise it sends all deliveries that q matches: failed and canceled ones if q.State
+// is empty. It honours EventID, EndpointID, Type, State, From and To (of the emission).
 //
-// A tenant's Scope takes 200 calls at once and then one each second; one for many deliveries counts as 20, however many they
-// are. Single deliveries of one endpoint are taken 60 at once and then one every 5 seconds. Beyond that it is a [RateError].
-// Each process counts by itself.
+// The deliveries are due at once. Their retries and age count from now, and their attempts go
+// on counting. Retry changes everything that matches, and may be repeated after an error.
+//
+// A single delivery is [ErrInFlight] while it is being sent, and [ErrConflict] if its endpoint
+// is disabled. A call for many passes over such deliveries, and counts the ones in flight.
+//
+// A tenant's Scope takes 200 calls at once and then one each second. A call for many deliveries
+// counts as 20, however many they are. Single deliveries of one endpoint are taken 60 at once
+// and then one every 5 seconds. A call beyond these rates is a [RateError]. Each process counts
+// by itself.
 func (s Scope) Retry(ctx context.Context, q Query) (Recovered, error) {
 	if err := s.d.payForRetry(s, &q); err != nil {
 		return Recovered{}, fmt.Errorf("webhook: retry: %w", err)
@@ -182,7 +190,9 @@ func (s Scope) Retry(ctx context.Context, q Query) (Recovered, error) {
 	return r, nil
 }
 
-// Cancel gives pending deliveries up. It selects, answers and refuses as Retry does; one that has finished is [ErrConflict].
+// Cancel cancels pending deliveries. It selects and answers as Retry does, but only among
+// pending deliveries, and has no rate limit. A single delivery that has finished is
+// [ErrConflict].
 func (s Scope) Cancel(ctx context.Context, q Query) (Recovered, error) {
 	r, err := s.recover(ctx, q, s.d.store.Cancel)
 	if err != nil {
@@ -217,7 +227,8 @@ func (s Scope) recover(ctx context.Context, q Query, part func(context.Context, 
 	}
 }
 
-// Erase removes all that is stored of the tenant: endpoints, events, deliveries, attempts. Requests in flight end unrecorded.
+// Erase removes everything that is stored of the tenant: endpoints, events, deliveries and
+// attempts. Requests in flight end without a record.
 func (s Scope) Erase(ctx context.Context) error {
 	if err := s.one(); err != nil {
 		return err
@@ -229,9 +240,10 @@ func (s Scope) Erase(ctx context.Context) error {
 	return nil
 }
 
-// VerifySecret reports whether secret is one of the endpoint's live signing secrets. It takes the same time however much of the
-// secret is right. An endpoint that does not exist is false, after the work of one that has a single secret; the Store's own
-// time may still tell the two apart.
+// VerifySecret reports whether secret is one of the endpoint's live signing secrets. Its time
+// does not depend on how much of the secret is right. It returns false for an endpoint that
+// does not exist, after the work of an endpoint with a single secret. The Store's own time may
+// still tell these two cases apart.
 func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secret) (bool, error) {
 	if err := s.one(); err != nil {
 		return false, err
@@ -241,14 +253,14 @@ func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secre
 		return false, fmt.Errorf("webhook: verify secret: %w", err)
 	}
 	var live []Secret
-	var closed error // one that might have been it
+	var closed error // a secret that did not open might have matched
 	if len(found) == 1 {
 		e, err := s.d.sealer.openSecrets(ctx, found[0], s.d.now())
 		closed, live = err, liveSecrets(&e, s.d.now())
 	} else {
 		s.d.sealer.openDecoy(ctx)
 	}
-	// Always as many comparisons, of digests of one length.
+	// The number of comparisons is always the same, and so is the length of the digests.
 	given := sha256.Sum256([]byte(secret))
 	match := 0
 	for i := range maxSecrets {

@@ -7,19 +7,20 @@ import (
 	"fmt"
 )
 
-// deleteTries is how often an endpoint that others change meanwhile is looked at again.
+// deleteTries is how often DeleteEndpoint tries while others change the endpoint.
 const deleteTries = 5
 
-// DeleteEndpoint removes an endpoint for good, at once. Pending deliveries are canceled; what was delivered stays in the log
-// for as long as Config.Retention says. An endpoint that the operator has suspended is not deleted: its tenant could make another
-// one of it.
+// DeleteEndpoint removes an endpoint for good, at once. Pending deliveries are canceled.
+// Finished ones stay in the log for as long as Config.Retention says. It refuses an endpoint
+// that the operator has suspended, because its tenant could otherwise create the same endpoint
+// again.
 func (s Scope) DeleteEndpoint(ctx context.Context, id string) error {
 	return s.DeleteEndpointVersion(ctx, id, 0)
 }
 
 // DeleteEndpointVersion is DeleteEndpoint for an endpoint that was read before. It is
-// [ErrConflict] if the endpoint was changed since: its Version is not version. Version 0 stands
-// for any.
+// [ErrConflict] if the endpoint has changed since, so that its Version is not version. Version
+// 0 stands for any.
 func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int64) error {
 	if err := s.one(); err != nil {
 		return err
@@ -37,8 +38,9 @@ func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int
 	return nil
 }
 
-// deleteUnlessSuspended deletes the version of an endpoint that it has seen not to be suspended, so that no suspension is lost
-// between the two. Any version will do if version is 0, so what others change meanwhile is looked at again.
+// deleteUnlessSuspended deletes exactly the version that it has read as not suspended, so that
+// a suspension in between is not lost. If version is 0 any version may be deleted, so it reads
+// an endpoint that has changed meanwhile again.
 func (s Scope) deleteUnlessSuspended(ctx context.Context, key EndpointKey, version int64) error {
 	for tries := 1; ; tries++ {
 		row, err := s.stored(ctx, key.ID)

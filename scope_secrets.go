@@ -10,12 +10,16 @@ import (
 // Limits of rotation.
 const (
 	maxOverlap     = 30 * 24 * time.Hour
-	updateAttempts = 5 // of a change that does not depend on what else changed
+	updateAttempts = 5 // of a change that does not depend on the other fields
 )
 
-// RotateSecret gives an endpoint a new signing secret and returns it. Requests carry signatures with the new one and
-// the one before for overlap, 0 to 30 days; then the one before expires. Older ones keep the expiry of their own rotation,
-// except that an overlap of 0 ends all of them now. An endpoint has at most 10 live secrets: an ErrInvalid otherwise.
+// RotateSecret gives an endpoint a new signing secret and returns it. For overlap, 0 to 30
+// days, requests carry signatures with the new secret and the previous one. Then the previous
+// one expires. Older secrets keep the expiry of their own rotation. An overlap of 0 ends all
+// old secrets now.
+//
+// An endpoint has at most 10 live secrets. RotateSecret returns an ErrInvalid if there would be
+// more.
 func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duration) (Endpoint, error) {
 	if err := checkRange("overlap", overlap, 0, maxOverlap); err != nil {
 		return Endpoint{}, err
@@ -45,7 +49,8 @@ func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duratio
 	})
 }
 
-// RetireSecrets ends the overlap of a rotation: only the newest secret stays. The answer carries no secret.
+// RetireSecrets ends the overlap of a rotation: only the newest secret stays. The returned
+// endpoint shows no secret, unless Config.RevealSecrets is set.
 func (s Scope) RetireSecrets(ctx context.Context, id string) (Endpoint, error) {
 	return s.changeSecrets(ctx, id, false, func(e *Endpoint, _ time.Time) error {
 		e.Secrets = e.Secrets[:1:1]
@@ -53,8 +58,8 @@ func (s Scope) RetireSecrets(ctx context.Context, id string) (Endpoint, error) {
 	})
 }
 
-// liveUntil returns the secrets that are live after now: the newest expires at end, and the older
-// ones keep their expiry. If end is now there are none.
+// liveUntil returns the secrets that are live after now. The newest expires at end, and the
+// older ones keep their expiry. If end is now there are none.
 func liveUntil(secrets []EndpointSecret, now, end time.Time) []EndpointSecret {
 	if !end.After(now) {
 		return nil
@@ -71,8 +76,9 @@ func liveUntil(secrets []EndpointSecret, now, end time.Time) []EndpointSecret {
 	return live
 }
 
-// changeSecrets applies a change that does not depend on what else changes meanwhile. Secrets that cannot be opened do not stand in its
-// way: rotating is how an endpoint recovers from a lost key.
+// changeSecrets applies a change that does not depend on other changes of the endpoint, so it
+// repeats the change after a conflict. Secrets that cannot be opened do not stop it: a rotation
+// is how an endpoint recovers from a lost key.
 func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change func(*Endpoint, time.Time) error) (Endpoint, error) {
 	if err := s.d.time.keepUp(ctx); err != nil {
 		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)

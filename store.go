@@ -7,191 +7,261 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Publisher stores events. A [Store] is one, and so is what a SQL store makes of the caller's transaction for
-// [Dispatcher.EmitTx].
+// A Publisher stores events. A [Store] is one. A SQL store also makes one of the caller's
+// transaction, for [Dispatcher.EmitTx].
 type Publisher interface {
-	// Publish stores each event and its deliveries, or its outbox row when Deliveries is nil, in one transaction, and
-	// returns one result an event, in their order.
+	// Publish stores all events in one transaction, and returns one result for each event, in
+	// their order. It stores each event with its deliveries, or with an outbox row when
+	// Deliveries is nil.
 	//
-	// An event whose (Tenant, ID) is stored already is not stored again: if Type, Channel and Data are the same the
-	// result is Duplicate, otherwise its Err is ErrConflict. The same holds between two events of one request. NewID
-	// promises that there is none. A Store without room answers ErrFull for that event. Such a result is that event's
-	// own: the others are stored, unless the request is Atomic; then nothing is stored when any result has an Err.
+	// An event whose (Tenant, ID) is stored already is not stored again. If Type, Channel and
+	// Data are the same, the result is Duplicate. Otherwise its Err is ErrConflict. The same
+	// holds between two events of one request. With NewID the caller promises that no stored
+	// event has the id. A Store without room answers ErrFull for that event.
+	//
+	// Such a result concerns one event, and the others are stored. If the request is Atomic,
+	// nothing is stored when any result has an Err.
 	//
 	// An unfinished transaction elsewhere may hold an id. A Store does not wait for it: the
-	// event is not stored, its result is Held, and its Err says why. The other events are
-	// stored as if it were not there, unless the request is Atomic; then at least one such
-	// event is Held, and no id of the request is held by it. Where a database locks the
-	// place of an id that nobody holds, that event may be Held too, but one with NewID only
-	// if the transaction has the id of a UUIDv7 with a later time. The Publisher of a
-	// transaction waits as its database does.
+	// event is not stored, its result is Held, and its Err gives the reason. The other events
+	// are stored as if the held event were not there. If the request is Atomic, at least one
+	// such event is Held, and no id of the request is held by it.
 	//
-	// A delivery row with a final State is stored as finished, with its Attempt. Any other is pending: due at DueAt, or,
-	// if Leased, held by the caller under lease number 1 until LeaseUntil. Publish reads no endpoint and changes no row
-	// that another publisher shares; a row for an endpoint that no longer exists is canceled by Prune, and one for a version
-	// that is not kept any more is made under the present one.
+	// Some databases also lock the place of an id that nobody holds. An event with such an id
+	// may be Held too. With NewID that happens only if the other transaction holds the id of a
+	// UUIDv7 with a later time. The Publisher of a transaction waits as its database does.
 	//
-	// An error means that the outcome is unknown, and repeating the request with the same ids is safe. The records
-	// belong to the Store from the call on; the caller does not change them.
+	// A delivery row with a final State is stored as finished, with its Attempt. Any other row
+	// is pending. It is due at DueAt or, if Leased, held by the caller under lease number 1
+	// until LeaseUntil.
+	//
+	// Publish reads no endpoint and changes no row that another publisher shares. Prune cancels
+	// a row for an endpoint that no longer exists. A row for a version that is no longer kept
+	// is made under the present version.
+	//
+	// An error means that the outcome is unknown. Repeating the request with the same ids is
+	// safe. The records belong to the Store from the call on, and the caller does not change
+	// them.
 	Publish(ctx context.Context, req PublishRequest) ([]Published, error)
 }
 
-// A Store keeps endpoints, events, deliveries and attempts, and hands out due work. This comment and those of the
-// methods are the contract; package storetest has a test for each sentence.
+// A Store keeps endpoints, events, deliveries and attempts, and hands out due work. This
+// comment and the comments of the methods are the contract. Package storetest has a test for
+// each sentence.
 //
-// All methods are safe for concurrent use, by many processes if the store is shared by them. Each is atomic: it
-// happens wholly or not at all, and is durable, as far as the store is, when it returns nil. If ctx ends, a method
-// returns soon, with an error that wraps ctx.Err(); whether it happened is then unknown. Repeating any method is safe.
+// All methods are safe for concurrent use, by many processes if they share the store. Each
+// method is atomic: it happens wholly or not at all. When it returns nil, its changes are as
+// durable as the store is.
 //
-// Times are arguments, UTC in whole microseconds; a Store reads no clock. Key strings (tenants, ids, types, patterns,
-// channels) are compared byte by byte. What a method returns belongs to the caller, except that the Data and Header of an
-// EventRecord, and the maps and slices of an Endpoint, are shared and are changed by nobody. Endpoint.Secret is empty in a
-// Store: Secrets has them all. Endpoint.URL may be sealed in part; it has up to 8,192 bytes, all of which are kept.
+// If ctx ends, a method returns soon, with an error that wraps ctx.Err(). Its outcome is then
+// unknown. Repeating any method is safe.
 //
-// The empty tenant is ErrInvalid wherever a tenant is asked for; only Query.AllTenants reaches all of them.
+// Times are arguments, UTC in whole microseconds; a Store reads no clock. Key strings (tenants,
+// ids, types, patterns, channels) are compared byte by byte.
+//
+// Results belong to the caller, with two exceptions that are shared and that nobody changes:
+// the Data and Header of an EventRecord, and the maps and slices of an Endpoint.
+// Endpoint.Secret is empty in a Store, because Secrets has every secret. Endpoint.URL may be
+// sealed in part. It has up to 8,192 bytes, and all of them are kept.
+//
+// A method that takes a tenant returns ErrInvalid for the empty one. Only Query.AllTenants
+// reaches all tenants.
 type Store interface {
 	Publisher
 
-	// Match returns, for each request, the endpoints of the tenant that have at least one of the patterns and are not
-	// disabled or deleted, each once, in the order of their ids, and at most Limit of them. An endpoint with a channel
-	// is returned only if it is the request's; one without is always. Paused and blocked endpoints are returned.
+	// Match returns the endpoints of the tenant that match each request. An endpoint matches if
+	// it has at least one of the patterns and is not disabled or deleted. Paused and blocked
+	// endpoints are returned too. An endpoint with a channel matches only a request with the
+	// same channel. An endpoint without a channel matches every request.
+	//
+	// The answer to a request has each endpoint once, in the order of their ids, and at most
+	// Limit endpoints.
 	Match(ctx context.Context, reqs []MatchRequest) ([][]EndpointStatus, error)
 
-	// CreateEndpoint stores a new endpoint as it is given, Version included. The Dispatcher gives it the store time in
-	// microseconds, so that an endpoint which takes a deleted one's id has a higher Version than that one had. It returns ErrConflict if the tenant has
-	// one with the same id, or had one whose deliveries are still stored, and ErrFull if the tenant has limit endpoints
-	// already; limit 0 is none.
+	// CreateEndpoint stores a new endpoint as given, with its Version. The Dispatcher sets
+	// Version to the store time in microseconds. An endpoint that takes the id of a deleted one
+	// therefore has a higher Version.
+	//
+	// It returns ErrConflict if the tenant has an endpoint with the same id, or had one whose
+	// deliveries are still stored. It returns ErrFull if the tenant already has limit
+	// endpoints. A limit of 0 means no limit.
 	CreateEndpoint(ctx context.Context, e Endpoint, limit int) error
 
-	// UpdateEndpoint replaces an endpoint whose Version is still e.Version, and returns it with its next Version: one
-	// higher, or e.UpdatedAt in Unix microseconds if that is more. A number that a failover lost is not given again.
-	// Otherwise it returns ErrConflict; ErrNotFound if there is none. CreatedAt and Health are kept, except that the
-	// zero Health replaces it when e.URL is another URL, or when a disabled endpoint is disabled no longer: a new URL begins
-	// without failures and without a block. Sealed URLs, {origin}/sealed:{tag}:{text}, with the same origin and tag are the same
-	// URL. What the previous version said of URL, Profile and Metadata is
-	// kept while an unfinished delivery was made under it.
+	// UpdateEndpoint replaces an endpoint whose Version is still e.Version, and returns it with
+	// its next Version. Otherwise it returns ErrConflict, or ErrNotFound if there is no such
+	// endpoint. The next Version is one higher, or e.UpdatedAt in Unix microseconds if that is
+	// more. So a Version that a failover lost is not given again.
+	//
+	// CreatedAt and Health are kept. Health becomes the zero Health in two cases: e.URL is
+	// another URL, or a disabled endpoint is disabled no longer. A new URL thus begins without
+	// failures and without a block. Two sealed URLs, {origin}/sealed:{tag}:{text}, with the
+	// same origin and tag count as the same URL.
+	//
+	// While a delivery that was made under the previous version is unfinished, the URL, Profile
+	// and Metadata of that version are kept.
 	UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 
-	// DeleteEndpoint removes an endpoint from every read and match at once, in a time that does not depend on its
-	// deliveries; Prune cancels those that are pending, with ReasonDeleted. ErrNotFound if there is none.
+	// DeleteEndpoint removes an endpoint from every read and match at once. Its time does not
+	// depend on the number of deliveries. Prune cancels the pending ones, with ReasonDeleted.
+	// It returns ErrNotFound if there is no such endpoint.
+	//
 	// With a version other than 0 it removes the endpoint only while that is its Version, and
 	// returns ErrConflict otherwise.
 	DeleteEndpoint(ctx context.Context, key EndpointKey, version int64, now time.Time) error
 
-	// Endpoints returns endpoints, ordered by tenant and id. It honours Tenant, AllTenants, EndpointID, MaxBytes, Limit,
-	// Cursor.
+	// Endpoints returns endpoints, ordered by tenant and id. It honours Tenant, AllTenants,
+	// EndpointID, MaxBytes, Limit and Cursor.
 	Endpoints(ctx context.Context, q Query) (Page[Endpoint], error)
 
-	// Refresh returns the endpoints with these keys, in any order, each once; one that does not exist is left out.
+	// Refresh returns the endpoints with these keys, in any order, each once. It leaves out
+	// keys without an endpoint.
 	//
-	// An endpoint whose row the Store cannot read fails nothing but itself. Endpoints leaves it
-	// out and names it in Page.Unreadable; it is an error when it alone is asked for. Refresh returns the others
-	// together with an error that names it, so that it is not taken for one that does not exist.
-	// UpdateEndpoint replaces it and DeleteEndpoint removes it.
+	// If the Store cannot read the row of an endpoint, only that endpoint fails. Endpoints
+	// leaves it out and names it in Page.Unreadable; a query for it alone is an error. Refresh
+	// returns the others together with an error that names it, so that the caller does not take
+	// it for deleted. UpdateEndpoint replaces such a row and DeleteEndpoint removes it.
 	Refresh(ctx context.Context, keys []EndpointKey) ([]Endpoint, error)
 
-	// Claim leases due deliveries to the caller: those that are pending, due at req.Now, not leased, or whose lease ended
-	// at least 5 seconds ago. Each is leased until req.LeaseUntil under a lease number one higher than its last, so no
-	// two callers ever hold the same number of a delivery. Outbox rows that are due become deliveries first, to the
-	// endpoints that match then, as Match would say; an event for which there are none is deleted unless Keep. One with
-	// so many that it takes several calls delays no other event.
+	// Claim leases due deliveries to the caller. A delivery is due if it is pending, its time
+	// is not after req.Now, and it is not leased or its lease ended at least 5 seconds ago. Its
+	// new lease lasts until req.LeaseUntil and has a number one higher than the last. So no two
+	// callers ever hold the same lease number of a delivery.
 	//
-	// It leases at most req.Max deliveries and, after the first, data of at most req.MaxBytes; from one endpoint at most
-	// req.Room, or what req.Rooms says; an endpoint whose room is zero or less is passed over. It goes round the
-	// endpoints that have due deliveries, so that none waits behind another's backlog, and within an endpoint takes the
-	// longest due first. Its time does not depend on how many deliveries wait for the future, have finished, or belong to
-	// endpoints that it passes over.
+	// Due outbox rows become deliveries first, to the endpoints that match at that time, as in
+	// Match. An event without such endpoints is deleted, unless it has Keep. An event with so
+	// many endpoints that it takes several calls delays no other event.
 	//
-	// It passes over an endpoint that is paused, disabled or deleted, or whose BlockedUntil is after req.Now. When a
-	// Circuit's BlockedUntil has passed it leases one delivery of that endpoint, marked Probe, and moves BlockedUntil to
-	// req.LeaseUntil, so that no other is leased until the probe is settled.
+	// It leases at most req.Max deliveries. After the first delivery, their data has at most
+	// req.MaxBytes. One endpoint gets at most the deliveries that req.Rooms has for it, or else
+	// req.Room; with a room of zero or less it is passed over.
 	//
-	// One call may visit only some of the endpoints: Claimed.Next is then not empty, and the next call passes it as
-	// req.Cursor to go on with the same round.
+	// It goes round the endpoints that have due deliveries, so no endpoint waits behind
+	// another's backlog. Within an endpoint it takes the delivery that has been due longest
+	// first. Its time does not depend on deliveries that wait for the future, have finished, or
+	// belong to endpoints that it passes over.
+	//
+	// It passes over an endpoint that is paused, disabled or deleted, or whose BlockedUntil is
+	// after req.Now. When the BlockedUntil of a Circuit has passed, it leases one delivery of
+	// that endpoint, marked Probe. It then moves BlockedUntil to req.LeaseUntil, so that no
+	// other delivery is leased until the probe is settled.
+	//
+	// One call may visit only some of the endpoints. Claimed.Next is then not empty, and the
+	// next call passes it as req.Cursor to go on with the same round.
 	Claim(ctx context.Context, req ClaimRequest) (Claimed, error)
 
-	// Settle records what became of leased deliveries. Each item is judged by itself and takes effect only if its
-	// LeaseNo is still the delivery's and the lease has not been settled; whether LeaseUntil has passed does not matter.
-	// Otherwise its index is in Settled.Already when the same lease was settled before, else in Settled.Lost, and
-	// nothing but its Attempt is stored, as Late.
+	// Settle records the results of leased deliveries. Each item is judged by itself. It takes
+	// effect only if its LeaseNo is still the delivery's and that lease has not been settled.
+	// It does not matter whether LeaseUntil has passed. Otherwise its index is in
+	// Settled.Already if the same lease was settled before, else in Settled.Lost. Only its
+	// Attempt is then stored, as Late.
 	//
-	// An item in effect sets State, Reason and Failures. A final State finishes the delivery. DeliveryPending makes it due
-	// at DueAt, or at BlockUntil if that is later and counts, without a lease: a retry if there is an Attempt, else the lease
-	// is given back.
+	// An item in effect sets State, Reason and Failures. A final State finishes the delivery.
+	// DeliveryPending makes it due at DueAt, or at BlockUntil if that is later and counts,
+	// without a lease. With an Attempt it is a retry; without one the lease is given back.
 	//
-	// What an item says of its endpoint counts only if its Version is the endpoint's when Settle begins. That is its Attempt
-	// as part of Health, and BlockUntil, OpenCircuit and Disable. So an answer of an earlier URL, or from before an endpoint
-	// was disabled and enabled again, does nothing to the endpoint.
+	// An item may change its endpoint: its Attempt becomes part of Health, and BlockUntil,
+	// OpenCircuit and Disable apply. That counts only if the item's Version is the endpoint's
+	// when Settle begins. So an answer of an earlier URL, or from before an endpoint was
+	// disabled and enabled again, does nothing to the endpoint.
 	//
-	// Attempts are stored once for each lease number and numbered 1, 2, 3… in the order of lease numbers. Each that counts and
-	// is not a Test is merged into its endpoint's Health, those of one call in any order with the same result, and a success
-	// of an endpoint that is not failing writes nothing: a failure adds to Failures and moves FailingSince, LastFailureAt; a success
-	// clears Failures, FailingSince, and an open Circuit with its block. BlockUntil, of items in effect, moves
-	// Health.BlockedUntil if it is later, and OpenCircuit sets Circuit. Disable, unless empty, disables an endpoint that
-	// is not disabled with that reason, and gives it its next Version, as UpdateEndpoint at now.
+	// Attempts are stored once for each lease number. They are numbered 1, 2, 3… in the order
+	// of lease numbers. Each one that counts and is not a Test is merged into its endpoint's
+	// Health. The attempts of one call give the same Health in any order:
 	//
-	// It returns the status of every endpoint among the items that did not fail, as it is afterwards; deleted ones are left out.
+	//   - A failure adds to Failures and moves FailingSince and LastFailureAt.
+	//   - A success clears Failures, FailingSince, and an open Circuit with its block. A
+	//     success of an endpoint that is not failing writes nothing.
 	//
-	// An item that cannot be stored fails alone: its index is in Settled.Failed with the reason, nothing of it is stored, and
-	// the others take effect. So Settle does not wait for a row that another transaction holds. Such a row fails the items
-	// that need it: its delivery's, or those that say something of its endpoint. Items that succeeded on a healthy endpoint
-	// need no row of the endpoint. An error of Settle itself means that the outcome of all items is unknown.
+	// BlockUntil, of items in effect, moves Health.BlockedUntil if it is later, and OpenCircuit
+	// sets Circuit. A Disable that is not empty disables an endpoint that is not disabled, with
+	// that reason. It gives the endpoint its next Version, as UpdateEndpoint at now would.
+	//
+	// Settled.Endpoints has the status of every endpoint among the items that did not fail, as
+	// it is afterwards. Deleted endpoints are left out.
+	//
+	// An item that cannot be stored fails alone. Its index is in Settled.Failed with the
+	// reason, nothing of it is stored, and the others take effect. So Settle does not wait for
+	// a row that another transaction holds. Such a row fails only the items that need it. The
+	// row of a delivery fails its item. The row of an endpoint fails the items that change the
+	// endpoint. Items that succeeded on a healthy endpoint do not need its row.
+	//
+	// An error of Settle itself means that the outcome of all items is unknown.
 	Settle(ctx context.Context, now time.Time, items []Settlement) (Settled, error)
 
-	// Retry makes deliveries pending again: due at once, Failures 0, a lease number one higher, so that their attempts
-	// go on counting. With EventID and EndpointID it takes that delivery whatever its state, and honours neither State nor
-	// Cursor. It returns ErrNotFound if there is none, if Type, From or To leave it out, or if its endpoint is deleted;
-	// ErrInFlight if it is leased at now; ErrConflict if its endpoint is disabled. Otherwise it takes what q matches, failed and canceled ones if q.State is empty, passes over those of
-	// disabled and deleted endpoints, passes over leased ones and counts them in InFlight. One call may take only a part:
-	// Next is then the cursor for the next. It honours what Deliveries does.
+	// Retry makes deliveries pending again: due at once, with Failures 0. Their lease number
+	// goes up by one, so that their attempts go on counting. It honours the same fields as
+	// Deliveries.
+	//
+	// With EventID and EndpointID it takes that delivery in any state, and honours neither
+	// State nor Cursor. It then returns one of these errors:
+	//
+	//   - ErrNotFound if there is no such delivery, if Type, From or To leave it out, or if its
+	//     endpoint is deleted.
+	//   - ErrInFlight if it is leased at now.
+	//   - ErrConflict if its endpoint is disabled.
+	//
+	// Otherwise it takes the deliveries that q matches: failed and canceled ones if q.State is
+	// empty. It passes over deliveries of disabled and deleted endpoints. It also passes over
+	// leased ones, and counts them in InFlight. One call may take only a part; Next is then the
+	// cursor for the next call.
 	Retry(ctx context.Context, q Query, now time.Time) (Recovered, error)
 
-	// Cancel makes pending deliveries canceled with ReasonCanceled. It selects and answers as Retry does, only among
-	// pending ones; a single one that has finished is ErrConflict. A delivery that waits with an expired lease, or for a
-	// retry, is canceled; its lease number goes up by one.
+	// Cancel makes pending deliveries canceled, with ReasonCanceled. It selects and answers as
+	// Retry does, but only among pending deliveries. A single delivery that has finished is
+	// ErrConflict. A delivery that waits with an expired lease, or for a retry, is canceled,
+	// and its lease number goes up by one.
 	Cancel(ctx context.Context, q Query, now time.Time) (Recovered, error)
 
-	// Events returns events, the newest first. It honours Tenant, AllTenants, EventID, Type, From and To (of CreatedAt),
-	// NoBodies, MaxBytes, Limit and Cursor. Test is set as it was published.
+	// Events returns events, the newest first. It honours Tenant, AllTenants, EventID, Type,
+	// From and To (of CreatedAt), NoBodies, MaxBytes, Limit and Cursor. Test is set as it was
+	// published.
 	Events(ctx context.Context, q Query) (Page[EventRecord], error)
 
-	// Deliveries returns deliveries by their event, the newest first, then by endpoint id. It honours Tenant, AllTenants,
-	// EventID, EndpointID, Type, State, From and To (of the event's CreatedAt), Limit and Cursor. now decides InFlight. Test is the
-	// event's, whatever became of the delivery.
+	// Deliveries returns deliveries by their event, the newest first, then by endpoint id. It
+	// honours Tenant, AllTenants, EventID, EndpointID, Type, State, From and To (of the event's
+	// CreatedAt), Limit and Cursor. now decides InFlight. Test is the event's, in every state
+	// of the delivery.
 	Deliveries(ctx context.Context, q Query, now time.Time) (Page[Delivery], error)
 
-	// Attempts returns attempts of one event or one endpoint (EventID or EndpointID is required), the latest StartedAt
-	// first. It honours Tenant, EventID, EndpointID, Class, Status, From and To (of StartedAt), NoBodies, MaxBytes, Skip,
-	// Limit and Cursor.
+	// Attempts returns attempts of one event or one endpoint, the latest StartedAt first.
+	// EventID or EndpointID is required. It honours Tenant, EventID, EndpointID, Class, Status,
+	// From and To (of StartedAt), NoBodies, MaxBytes, Skip, Limit and Cursor.
 	Attempts(ctx context.Context, q Query) (Page[Attempt], error)
 
 	// Stats counts unfinished deliveries.
 	Stats(ctx context.Context, now time.Time) (Stats, error)
 
-	// Prune does a short piece of housekeeping and reports whether there is more: it cancels pending deliveries of
-	// disabled endpoints (with their reason) and of deleted ones, except leased ones; forgets deleted endpoints that have
-	// none left; removes secrets from endpoints when they have expired, without a new Version; and removes what is older than r says, response bodies, attempts, and events with their deliveries, never
-	// of an event with an unfinished delivery. Ages count from the event's CreatedAt; a negative age keeps for ever.
+	// Prune does a short piece of housekeeping and reports whether there is more:
 	//
-	// One call removes a bounded number of rows, however many deliveries an event has. An
-	// event is removed at once for every reader: from then on no method shows it, its
-	// deliveries or its attempts, and its id is free. The rest of a wide one is removed by
-	// later calls.
+	//   - It cancels pending deliveries of disabled endpoints, with their reason, and of
+	//     deleted ones, but no leased deliveries.
+	//   - It forgets deleted endpoints that have no deliveries left.
+	//   - It removes expired secrets from endpoints, without a new Version.
+	//   - It removes response bodies, attempts, and events with their deliveries when they are
+	//     older than r says. It never removes an event with an unfinished delivery.
 	//
-	// Processes that share a Store may leave the housekeeping to one of them: a call of another does nothing, except
-	// after it disabled or deleted an endpoint. When that one stops, another goes on within two minutes of calls.
+	// Ages count from the event's CreatedAt. With a negative age the rows are kept for ever.
 	//
-	// Prune may run while endpoints change. A delivery that is pending when UpdateEndpoint
-	// has made its endpoint active stays pending, and so does each that is published later.
-	// The same holds for an endpoint that CreateEndpoint has made anew.
+	// One call removes a bounded number of rows, however many deliveries an event has. An event
+	// is removed at once for every reader: from then on no method shows it, its deliveries or
+	// its attempts, and its id is free. Later calls remove the remaining rows of an event with
+	// many deliveries.
+	//
+	// Processes that share a Store may leave the housekeeping to one of them. A call of another
+	// process then does nothing, except after it disabled or deleted an endpoint. When the
+	// first process stops, another goes on within two minutes of calls.
+	//
+	// Prune may run while endpoints change. A delivery that is pending when UpdateEndpoint has
+	// made its endpoint active stays pending, and so does each that is published later. The
+	// same holds for an endpoint that CreateEndpoint has made anew.
 	Prune(ctx context.Context, now time.Time, r Retention) (more bool, err error)
 
-	// Erase removes all that is stored of a tenant. A lease of its deliveries is lost. It alone may do a part of its work when
-	// it fails; repeat it.
+	// Erase removes everything that is stored of a tenant. Leases of its deliveries are lost.
+	// Unlike the other methods, it may have done a part of its work when it fails; repeat it.
 	Erase(ctx context.Context, tenant string) error
 }
 
-// A PublishRequest is one transaction's worth of events.
+// A PublishRequest is the events of one transaction.
 type PublishRequest struct {
 	Now        time.Time
 	LeaseUntil time.Time // of the rows that are Leased
@@ -206,18 +276,19 @@ type NewDelivery struct {
 	DueAt      time.Time // of a pending row that is not leased
 	Leased     bool
 
-	// State and Attempt are for test sends, which are stored when they are over. State is otherwise empty.
+	// State, Reason and Attempt are for test sends, which are stored when they are over.
+	// Otherwise State is empty.
 	State   DeliveryState
 	Reason  Reason
 	Attempt *Attempt
 }
 
-// Published is what became of one event of a PublishRequest.
+// Published is the result of one event of a PublishRequest.
 type Published struct {
 	Deliveries int // inserted
 	Duplicate  bool
 	Held       bool  // not stored, because another transaction holds the id; Err is set
-	Err        error // ErrConflict, ErrFull, or what the Store reports of this event alone
+	Err        error // ErrConflict, ErrFull, or the Store's error for this event alone
 }
 
 // A MatchRequest asks for the endpoints of one event.
@@ -242,24 +313,29 @@ type ClaimRequest struct {
 // Claimed is work leased to the caller.
 type Claimed struct {
 	Deliveries []Leased
-	Events     []EventRecord // those of Deliveries, each once
-	Endpoints  []Endpoint    // those of Deliveries, each once, as they are now, with secrets
+	Events     []EventRecord // of Deliveries, each once
+	Endpoints  []Endpoint    // of Deliveries, each once, as they are now, with secrets
 
-	// Snapshots has, for each delivery made under another version than its endpoint's present one, that version: key,
-	// Version, URL, Profile and Metadata, each once.
+	// Snapshots has the versions under which Deliveries were made, where they differ from the
+	// endpoint's present one, each once. A snapshot has key, Version, URL, Profile and
+	// Metadata.
 	Snapshots []Endpoint
 
-	// Unreadable says which rows the Store could not read, such as an endpoint that a later
-	// version of the application has written. Their deliveries are left out until the row
-	// can be read. Those of an endpoint are not leased, and the Store looks at it again after
-	// a minute. Those of an event, or of an earlier version of an endpoint, come again each
-	// time that a lease would have ended.
+	// Unreadable has an error for each row that the Store could not read, for example an
+	// endpoint that a later version of the application has written. The deliveries of such a
+	// row are left out until it can be read.
+	//
+	// Deliveries of an unreadable endpoint are not leased, and the Store looks at the endpoint
+	// again after a minute. Deliveries of an event or of an earlier version of an endpoint come
+	// again each time that a lease would have ended.
 	Unreadable []error
 
-	// Next is the cursor of the rest of the round; empty when all endpoints have been visited.
+	// Next is the cursor of the rest of the round. It is empty when all endpoints have been
+	// visited.
 	Next string
 
-	// NextDue is when the next delivery becomes due, if the Store knows one; a hint.
+	// NextDue is the time when the next delivery becomes due, if the Store knows one. It is a
+	// hint.
 	NextDue time.Time
 }
 
@@ -273,10 +349,10 @@ type Leased struct {
 	Attempts   int       // logged before, Late ones not counted
 	Failures   int       // see Delivery.Failures
 	Since      time.Time // first due, or retried by hand: a delivery's age counts from here
-	Probe      bool      // the only delivery that is leased of an endpoint whose circuit is open
+	Probe      bool      // the only leased delivery of an endpoint with an open circuit
 }
 
-// A Settlement is what became of one leased delivery.
+// A Settlement is the result of one leased delivery.
 type Settlement struct {
 	UID      uuid.UUID
 	Endpoint EndpointKey
@@ -288,7 +364,7 @@ type Settlement struct {
 	Failures int
 	Attempt  *Attempt // nil: no request was made
 
-	// What it says of the endpoint.
+	// The item's consequences for the endpoint.
 	Version     int64     // of the endpoint that the request was made under
 	BlockUntil  time.Time // zero for nothing
 	OpenCircuit bool
@@ -303,15 +379,15 @@ type Settled struct {
 	Endpoints []EndpointStatus
 }
 
-// Recovered reports what Retry or Cancel did.
+// Recovered reports the result of Retry or Cancel.
 type Recovered struct {
 	Changed  int
 	InFlight int    // passed over, because they were being sent
 	Next     string // of a Store: the cursor for the rest; empty when all is done
 }
 
-// A Query selects endpoints, events, deliveries or attempts. Zero fields do not narrow; a method refuses a field that it
-// does not honour. [Scope] sets Tenant.
+// A Query selects endpoints, events, deliveries or attempts. Zero fields do not narrow the
+// selection. A method refuses a field that it does not honour. [Scope] sets Tenant.
 type Query struct {
 	Tenant     string
 	AllTenants bool // with Tenant empty: of every tenant
@@ -327,31 +403,33 @@ type Query struct {
 	To   time.Time // exclusive
 
 	// NoBodies leaves out the Data and Header of events and the ResponseBody of attempts. A
-	// Store does not read them then, so a list that shows none of them costs little.
+	// Store then does not read them, so a list that shows none of them costs little.
 	NoBodies bool
 
 	// MaxBytes bounds the size of a page. The page ends before the row that would exceed it,
-	// except that the first row always fits. It counts bodies, headers, settings and about
-	// 256 bytes for each row. Zero means 4 MiB, which is the most.
+	// except that the first row always fits. It counts bodies, headers, settings and about 256
+	// bytes for each row. Zero means 4 MiB, the maximum.
 	MaxBytes int
 
 	// Skip is the number of matching attempts to pass over before the first of the page, 0 to
-	// 1,000. A Store reads only their keys. A page that reads 1,000 rows before it has passed
-	// over so many is empty and has a Next, and its remaining Skip is lost.
+	// 1,000. A Store reads only their keys.
+	//
+	// A page reads at most 1,000 rows. If these end before it has passed over Skip attempts,
+	// the page is empty and has a Next. The rest of its Skip is then lost.
 	Skip int
 
 	Limit  int    // rows of a page, 1 to 1,000. Zero means 100.
 	Cursor string // Page.Next of the page before
 }
 
-// A Page is a part of a list. A page may be short, even empty, and still have a Next: a Store
-// reads at most 1,000 rows for one, and returns at most Query.MaxBytes.
+// A Page is a part of a list. A Store reads at most 1,000 rows for a page, and returns at most
+// Query.MaxBytes. So a page may be short, even empty, and still have a Next.
 type Page[T any] struct {
 	Items []T
 	Next  string // the cursor of the next page; empty at the end
 
-	// Unreadable says which rows a Store could not read and left out. A [Scope] passes that
-	// on to Observer.Error and the log, and leaves the field empty.
+	// Unreadable has an error for each row that a Store could not read and left out. A [Scope]
+	// passes these errors to Observer.Error and the log, and leaves the field empty.
 	Unreadable []error
 }
 
@@ -366,7 +444,8 @@ type Stats struct {
 	OldestAt time.Time // since when the oldest of Due is due; zero for none
 }
 
-// Retention says how long things are kept; ages count from the event. Zero means the default, negative for ever.
+// Retention says how long rows are kept. Ages count from the event. Zero means the default; a
+// negative value means for ever.
 type Retention struct {
 	ResponseBodies time.Duration // Defaults to 7 days.
 	Attempts       time.Duration // Defaults to 30 days.
