@@ -52,7 +52,7 @@ func TestALookBehindAnOldSnapshotEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oldSnapshot{}
 		db := sql.OpenDB(o)
-		defer db.Close()
+		defer func() { _ = db.Close() }()
 		s, err := New(db, Postgres, Options{})
 		require.NoError(t, err)
 		look := func(most time.Duration) {
@@ -65,7 +65,7 @@ func TestALookBehindAnOldSnapshotEndsInTime(t *testing.T) {
 		}
 		look(firstLookTimeout)
 		look(0)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) //nolint:forbidigo // in fake time
 		look(fullLookTimeout)
 		look(0)
 		require.Len(t, o.looks, 6)
