@@ -12,41 +12,49 @@ const (
 	// storeTimeout bounds every call to the Store that no caller's context bounds.
 	storeTimeout = 10 * time.Second
 
-	// slowBatch is how long a call to the Store takes until a further one is made beside it, though it may not be full.
+	// slowBatch is the age of a call to the Store at which another call is made beside it, even
+	// if that one is not full.
 	slowBatch = 50 * time.Millisecond
 
-	// gatherEvents and gatherResults are how long calls gather after a group of at least crowd, at most: a group alone costs
-	// PostgreSQL as much as 25 events or 60 results do, so where there are many it pays to wait for those that are about to come.
-	// Nobody waits for results.
+	// gatherEvents and gatherResults bound how long calls gather after a group of at least
+	// crowd calls. A group alone costs PostgreSQL as much as 25 events or 60 results. So when
+	// there are many calls, it pays to wait for the next ones. Nobody waits for results.
 	gatherEvents  = 3 * time.Millisecond
 	gatherResults = 5 * time.Millisecond
 	crowd         = 8
 
-	// maxFanout is how many endpoints an event may have for its deliveries to be made at once; beyond, the Store expands it.
+	// maxFanout bounds the endpoints of an event for which its deliveries are made at once. The
+	// Store expands an event with more.
 	maxFanout = 1000
 
-	// maxRows is how many deliveries one grouped transaction makes, and maxBatchRows one EmitBatch.
+	// maxRows bounds the deliveries of one grouped transaction, and maxBatchRows those of one
+	// EmitBatch.
 	maxRows      = 500
 	maxBatchRows = 5000
 
-	// maxEvents is how many events EmitBatch and EmitTx take.
+	// maxEvents bounds the events of one EmitBatch or EmitTx.
 	maxEvents = 1000
 )
 
-// Emit stores an event and one delivery for each endpoint that is subscribed to it, and returns when that is durable. It
-// works without Run. An event that no endpoint receives is not stored, unless Config.KeepUnmatched.
+// Emit stores an event and one delivery for each endpoint that is subscribed to it, and returns
+// when they are durable. It works without Run. An event that no endpoint receives is not
+// stored, unless Config.KeepUnmatched is set.
 //
-// Concurrent calls are grouped into one transaction; after a group of eight or more the next waits until as many have come, for
-// up to 3 milliseconds. If ctx ends while another caller commits the group, Emit returns
-// ctx.Err() and the outcome is unknown; emit again with Receipt.EventID as the id to be sure. A caller that commits for the
-// group returns when the Store has answered, whatever becomes of ctx. The Store gets 10 seconds for that.
+// Concurrent calls are grouped into one transaction. After a group of eight or more calls, the
+// next group waits until as many have come, for up to 3 milliseconds.
 //
-// Events without an Event.ID are not grouped with those that have one. A transaction elsewhere, such as an open one of
-// EmitTx, may hold an id. Emit then waits for it for about 2 seconds, or until ctx ends, and returns the Store's
-// error; the event is not stored. Emits of other ids do not wait.
+// If ctx ends while another caller commits the group, Emit returns ctx.Err() and the outcome is
+// unknown. To be sure, emit again with Receipt.EventID as the id. A caller that commits for the
+// group returns when the Store has answered, even if ctx has ended. The Store gets 10 seconds
+// for that.
 //
-// Errors: a [FieldError] for input that is refused, [ErrConflict] for an id that was used with other content, [ErrFull], or
-// what the Store reports, with an unknown outcome.
+// Events without an Event.ID are not grouped with events that have one. A transaction
+// elsewhere, for example an open one of EmitTx, may hold an id. Emit then tries again for about
+// 2 seconds, or until ctx ends. If the id is still held, Emit returns the Store's error, and
+// the event is not stored. Emits of other ids do not wait.
+//
+// Errors: a [FieldError] for input that is refused, [ErrConflict] for an id that was used with
+// other content, [ErrFull], or an error of the Store, with an unknown outcome.
 func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 	if err := d.time.keepUp(ctx); err != nil {
 		return Receipt{EventID: e.ID}, fmt.Errorf("webhook: emit: %w", err)
@@ -66,12 +74,13 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 	return done.receipt, nil
 }
 
-// EmitBatch emits up to 1,000 events in one transaction: all of them or, on any error, none. The receipts are in the order of
-// the events. If ctx ends meanwhile, the outcome is unknown, and the batch may be repeated with the ids of the receipts.
+// EmitBatch emits up to 1,000 events in one transaction: all of them or, on any error, none.
+// The receipts are in the order of the events. If ctx ends meanwhile, the outcome is unknown.
+// The batch may be repeated with the ids of the receipts.
 //
-// A transaction elsewhere may hold the Event.ID of one of them. EmitBatch then waits for it
-// as Emit does, and delays no other call meanwhile, not even one that emits another of the
-// batch's ids. The error names the event.
+// A transaction elsewhere may hold the Event.ID of one of them. EmitBatch then waits for it as
+// Emit does. Meanwhile it delays no other call, not even one that emits another of the batch's
+// ids. The error names the event.
 func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, error) {
 	if err := d.time.keepUp(ctx); err != nil {
 		return nil, fmt.Errorf("webhook: emit batch: %w", err)
@@ -100,21 +109,27 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 	return receipts, nil
 }
 
-// EmitTx stores up to 1,000 events through a transaction of the caller's: they exist if and only if it commits. tx is what the
-// store makes of the transaction, such as store.Tx(x); a Store itself also serves, as a transaction of its own. EmitTx only
-// inserts, so it neither reads nor locks what others use; who receives the events is decided after the commit, within
-// Config.PollInterval, or at once after [Dispatcher.Wake]. Receipt.Deliveries is therefore -1.
+// EmitTx stores up to 1,000 events through a transaction of the caller's. They exist if and
+// only if it commits. tx comes from the store, for example store.Tx(x). A Store itself also
+// serves, with a transaction of its own.
 //
-// If the Store is a [Clock], a call reads it when the last reading is old or when there is
-// none. It does so through tx, if tx is a Clock too; those of sqlstore nearly always are.
-// Otherwise the first call waits for a connection of the Store's own, which a pool of one
-// does not have: call Run or Emit before you begin the transaction.
+// EmitTx only inserts, so it neither reads nor locks rows that others use. The receivers of the
+// events are decided after the commit, within Config.PollInterval, or at once after
+// [Dispatcher.Wake]. Receipt.Deliveries is therefore -1.
 //
-// Input that is refused, such as an Event.ID with a ".", is an error before anything is written: the transaction goes on.
+// If the Store is a [Clock], a call reads it when there is no reading or the last one is old.
+// It does so through tx, if tx is a Clock too; a tx of sqlstore nearly always is. Otherwise the
+// first call waits for another connection of the Store's. A pool of one connection has none:
+// call Run or Emit before you begin the transaction.
 //
-// A duplicate id does not fail the transaction: its receipt says Duplicate, or the error is ErrConflict and none of the events
-// was written. The transaction then holds the event with that id until it ends. After any other error roll back: the
-// transaction may hold a part of the events.
+// Input that is refused, for example an Event.ID with a ".", is an error before anything is
+// written. The transaction can go on.
+//
+// A duplicate id does not fail the transaction. With the same content, its receipt says
+// Duplicate. With other content, the error is ErrConflict and none of the events was written.
+// The transaction then holds the event with that id until it ends.
+//
+// After any other error roll back: the transaction may hold a part of the events.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) ([]Receipt, error) {
 	if tx == nil {
 		return nil, &FieldError{"tx", "is nil", "pass what the store makes of your transaction, such as store.Tx(tx)"}
@@ -147,7 +162,7 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) 
 	return receipts, nil
 }
 
-// publishError returns the error of a Publish that is all or nothing.
+// publishError returns the error of an atomic Publish.
 func publishError(results []Published, records []*EventRecord, err error) error {
 	if err != nil {
 		return err
@@ -163,7 +178,7 @@ func publishError(results []Published, records []*EventRecord, err error) error 
 	return nil
 }
 
-// eventError says more of an event's own error.
+// eventError adds the event's id to its error.
 func eventError(r *EventRecord, held bool, err error) error {
 	switch {
 	case held:
@@ -192,7 +207,7 @@ func (d *Dispatcher) recordAll(events []Event) ([]*EventRecord, []Receipt, error
 	return records, receipts, nil
 }
 
-// record checks an event and makes what a Store keeps of it.
+// record checks an event and makes the record that a Store keeps of it.
 func (d *Dispatcher) record(e *Event) (*EventRecord, error) {
 	if err := checkTenant("Event.Tenant", e.Tenant); err != nil {
 		return nil, err
@@ -209,7 +224,7 @@ func (d *Dispatcher) record(e *Event) (*EventRecord, error) {
 	return d.recordUnlisted(e)
 }
 
-// recordUnlisted is record for an event whose type need not be in the catalogue.
+// recordUnlisted is record for an event with a type that need not be in the catalogue.
 func (d *Dispatcher) recordUnlisted(e *Event) (*EventRecord, error) {
 	if e.ID != "" {
 		if err := checkID("Event.ID", e.ID); err != nil {
@@ -247,7 +262,7 @@ func (d *Dispatcher) recordUnlisted(e *Event) (*EventRecord, error) {
 	return r, nil
 }
 
-// emitted is what became of one event.
+// emitted is the result of one event.
 type emitted struct {
 	receipt Receipt
 	held    bool // err says that another transaction holds the id
@@ -261,8 +276,8 @@ func (d *Dispatcher) publish(records []*EventRecord) ([]emitted, error) {
 	return d.publishMatched(ctx, records, false)
 }
 
-// publishMatched asks who receives the records, publishes them with their deliveries, and hands over to the lanes what there
-// is room for.
+// publishMatched finds the receivers of the records and publishes the records with their
+// deliveries. It hands deliveries over to their lanes as far as there is room.
 func (d *Dispatcher) publishMatched(ctx context.Context, records []*EventRecord, atomic bool) ([]emitted, error) {
 	asOf := d.settings.clock()
 	matched, err := d.match(ctx, records)
@@ -284,12 +299,12 @@ func (d *Dispatcher) publishMatched(ctx context.Context, records []*EventRecord,
 	}
 	p.publish(ctx, results)
 	if atomic && p.err != nil {
-		return nil, p.err // it is no single event's
+		return nil, p.err // an error of the whole batch
 	}
 	return results, nil
 }
 
-// match returns who receives each record, asking once for each kind of event.
+// match returns the receivers of each record. It asks once for each kind of event.
 func (d *Dispatcher) match(ctx context.Context, records []*EventRecord) ([][]EndpointStatus, error) {
 	type kind struct{ tenant, typ, channel string }
 	reqs := make([]MatchRequest, 0, len(records))

@@ -11,21 +11,28 @@ import (
 	"time"
 )
 
-// CreateEndpoint registers an endpoint. URL and Events are required; ID, Secret, State (active or paused), Profile and the rest
-// are optional. It returns the endpoint as stored, with its Secret: the one time that it is shown. To show it to the customer,
-// write string(endpoint.Secret); it is redacted in JSON.
+// CreateEndpoint registers an endpoint. URL and Events are required. ID, Secret, State (active
+// or paused), Profile and the other fields are optional.
 //
-// A URL with an address that may not be dialed is refused; one with a name is accepted, because names change, and fails with
-// [ClassBlocked] when it is sent to. [Scope.Test] tells at once.
+// It returns the endpoint as stored, with its Secret, which is shown only this once. To show it
+// to the customer, write string(endpoint.Secret); it is redacted in JSON.
 //
-// Errors: a [FieldError] for input that is refused; the same with [ErrFull] when the tenant has Config.MaxEndpoints;
-// [ErrConflict] if the id is taken, also by a deleted endpoint whose deliveries are still stored.
+// A URL with an address that may not be dialed is refused. A URL with a name is accepted,
+// because names change. Requests to it fail with [ClassBlocked] if the name has such an
+// address. [Scope.Test] tells at once.
 //
-// After another error of the Store the endpoint may exist or not, as when a connection
-// breaks during the commit. CreateEndpoint then returns the endpoint beside the error, with
+// Errors:
+//
+//   - A [FieldError] for input that is refused.
+//   - A [FieldError] with [ErrFull] when the tenant has Config.MaxEndpoints.
+//   - [ErrConflict] if the id is taken, also by a deleted endpoint whose deliveries are still
+//     stored.
+//
+// After another error of the Store, for example a connection that breaks during the commit, the
+// endpoint may exist or not. CreateEndpoint then returns the endpoint beside the error, with
 // its ID and its Secret. To create no second one, set ID and Secret of your own Endpoint to
-// these and call again. ErrConflict then says that the first call did create it. With any
-// other error the returned Endpoint has no ID.
+// these and call again. ErrConflict then says that the first call did create it. With any other
+// error the returned Endpoint has no ID.
 func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
 	if err := s.one(); err != nil {
 		return Endpoint{}, err
@@ -56,14 +63,14 @@ func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	return d.shown(e, true), nil
 }
 
-// newEndpoint checks what a new endpoint is given, and fills in the rest.
+// newEndpoint checks the given fields of a new endpoint, and fills in the others.
 func (d *Dispatcher) newEndpoint(tenant string, e Endpoint) (Endpoint, error) {
 	if e.Tenant != "" && e.Tenant != tenant {
 		return e, &FieldError{"Endpoint.Tenant", "is not the scope's", "leave it empty"}
 	}
 	now := d.now()
-	// No two endpoints of one id have the same version, and the later one has the higher: that is how other processes see that their
-	// copy of an endpoint is one that was deleted.
+	// Two endpoints of one id never have the same version, and the later one has the higher.
+	// Other processes thereby see that their copy is of an endpoint that was deleted.
 	e.Version = max(now.UnixMicro(), 1)
 	e.Tenant, e.CreatedAt, e.UpdatedAt, e.Reason, e.Health = tenant, now, now, "", Health{}
 	setDefault(&e.Profile, d.config.Profile)
@@ -91,7 +98,7 @@ func (d *Dispatcher) newEndpoint(tenant string, e Endpoint) (Endpoint, error) {
 	return e, nil
 }
 
-// check asks Check about an endpoint, of which it must not change anything.
+// check asks Check about an endpoint. Check must not change anything of it.
 func (p *Profile) check(e *Endpoint) (err error) {
 	if p.Check == nil {
 		return nil
@@ -128,7 +135,7 @@ func secretSince(s Secret, now time.Time) EndpointSecret {
 	return EndpointSecret{Value: s, CreatedAt: now, PublicKey: publicKeyOf(s)}
 }
 
-// checkSecrets signs a sample with secrets, so that those which cannot sign are refused now.
+// checkSecrets signs a sample with each of secrets, to refuse secrets that cannot sign.
 func (d *Dispatcher) checkSecrets(p *Profile, e *Endpoint, secrets []Secret) (err error) {
 	const field = "Endpoint.Secret"
 	for _, secret := range secrets {
@@ -173,10 +180,12 @@ func (d *Dispatcher) checkSecrets(p *Profile, e *Endpoint, secrets []Secret) (er
 	return nil
 }
 
-// checkEndpoint checks what customers may set. old is the stored endpoint, nil at creation.
+// checkEndpoint checks the fields that customers may set. old is the stored endpoint, or nil at
+// creation.
 func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 	e.Events, e.Metadata = slices.Clone(e.Events), maps.Clone(e.Metadata)
-	// Whatever rules have changed since, an endpoint may be paused and disabled.
+	// An endpoint may always be paused and disabled, even if it breaks rules that have changed
+	// since.
 	resting := old != nil && e.State != EndpointActive && e.URL == old.URL && e.Profile == old.Profile && maps.Equal(e.Metadata, old.Metadata)
 	judged := e.URL
 	if old == nil || e.URL != old.URL {
@@ -184,7 +193,7 @@ func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 			return err
 		}
 	} else if isSealedURL(e.URL) {
-		judged = e.URL[:hostEnd(e.URL)] // the rest was judged when it was given, and is judged again when it is sent to
+		judged = e.URL[:hostEnd(e.URL)] // the rest was judged when it was given, and is judged again at each request
 	}
 	if _, err := d.config.Network.checkURL("Endpoint.URL", judged); err != nil && !resting {
 		return err
@@ -223,9 +232,9 @@ func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 	return e.checkHeader(old)
 }
 
-// checkHeader checks the endpoint's own headers. An empty value stands for the stored one, which
-// goes only to the origin that it was given for: at another one, whoever changed the URL would
-// read it.
+// checkHeader checks the endpoint's own headers. An empty value stands for the stored one. A
+// stored value goes only to the origin that it was given for. At another origin, the person who
+// changed the URL could read it.
 func (e *Endpoint) checkHeader(old *Endpoint) error {
 	header, err := checkHeaders("Endpoint.Header", e.Header)
 	if err != nil {
@@ -282,7 +291,8 @@ func (s Scope) stored(ctx context.Context, id string) (Endpoint, error) {
 	return found[0], nil
 }
 
-// opened returns an endpoint that requests can be made for, or an error if what they need cannot be opened.
+// opened returns an endpoint with open secrets, header values and URL, ready for requests. It
+// returns an error if one of them cannot be opened.
 func (s Scope) opened(ctx context.Context, id string) (Endpoint, error) {
 	e, err := s.stored(ctx, id)
 	if err != nil {
@@ -314,17 +324,28 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 	return page, nil
 }
 
-// UpdateEndpoint replaces an endpoint that was read before: read it, change it, and pass it on. It is [ErrConflict] if it was
-// changed since (its Version is not e.Version), and [ErrNotFound] if it is gone. Secrets are not changed by it, and a header
-// with an empty value keeps its stored value. When the scheme, host or port of the URL changes, each header's value must be
-// given again: a [FieldError] names the first that is not. The state disabled gets ReasonCustomer. Health is kept, also when an endpoint is paused and
-// resumed; it is cleared, with its block, when the URL changes or a disabled endpoint is enabled.
-// The change acts at once in this process and within a second in others.
+// UpdateEndpoint replaces an endpoint that was read before: read it, change it, and pass it on.
+// It returns [ErrConflict] if the endpoint has changed since, so that its Version is not
+// e.Version. It returns [ErrNotFound] if the endpoint is gone. The change acts at once in this
+// process and within a second in others.
 //
-// The scope of all tenants may update what it has read; e.Tenant says whose it is. It alone suspends an endpoint, with the state
-// disabled and the reason [ReasonOperator], and lifts the suspension, with another state, or with ReasonCustomer for the tenant to
-// decide. Meanwhile a tenant's scope may change the rest of the endpoint, but not its state, nor test or delete it: a FieldError for
-// Endpoint.Reason. A suspension is of one endpoint. To keep a tenant from creating others, refuse that where it is authorized.
+// Secrets do not change, and a header with an empty value keeps its stored value. When the
+// scheme, host or port of the URL changes, each header's value must be given again. Otherwise a
+// [FieldError] names the first header without a value.
+//
+// The state disabled gets ReasonCustomer. Health is kept, also when an endpoint is paused and
+// resumed. It is cleared, with its block, when the URL changes or a disabled endpoint is
+// enabled.
+//
+// The scope of all tenants may update an endpoint that it has read; e.Tenant names the tenant.
+// Only this scope can suspend an endpoint, with the state disabled and the reason
+// [ReasonOperator]. It lifts the suspension with another state, or with ReasonCustomer to let
+// the tenant decide.
+//
+// During a suspension a tenant's scope may change the other fields of the endpoint. It may not
+// change the state, test the endpoint or delete it: it gets a FieldError for Endpoint.Reason. A
+// suspension is of one endpoint. To keep a tenant from creating others, refuse that where the
+// tenant is authorized.
 func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
 	operator := s.all
 	if s.all {
@@ -370,8 +391,9 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	return s.update(ctx, e, tag, false)
 }
 
-// update stores a change, lets it act in this process, and returns the endpoint as its owner may see it, with its newest secret if
-// that is new. Secrets that have expired are dropped. tag is the one of the URL; see newURLTag.
+// update stores a change, lets it act in this process, and returns the endpoint as its owner
+// may see it. The returned endpoint has its newest secret if newSecret is set. Secrets that
+// have expired are dropped. tag is the tag of the URL; see newURLTag.
 func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret bool) (Endpoint, error) {
 	d := s.d
 	if err := d.time.keepUp(ctx); err != nil {
@@ -397,7 +419,7 @@ func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret boo
 		d.pruneSoon()
 	}
 	shown := stored
-	shown.URL, shown.Secrets = e.URL, e.Secrets // the Cipher need not open what it has just sealed: this may be the one time that a secret is shown
+	shown.URL, shown.Secrets = e.URL, e.Secrets // not opened again: an error of the Cipher could lose the one time that a secret is shown
 	return d.shown(shown, newSecret), nil
 }
 
@@ -410,14 +432,14 @@ func (d *Dispatcher) opened(ctx context.Context, e Endpoint) Endpoint {
 	return d.shown(e, false)
 }
 
-// shown returns an endpoint that has been opened as its owner may see it: with the newest secret if that is new, and with all if
-// Config says so.
+// shown returns an open endpoint as its owner may see it. It has its newest secret if isNew is
+// set, and all secrets if Config.RevealSecrets is set.
 func (d *Dispatcher) shown(e Endpoint, isNew bool) Endpoint {
 	e.Header, e.URL = withoutValues(e.Header), shownURL(e.URL)
 	e.Secret, e.Secrets = "", slices.Clone(e.Secrets)
 	for i := range e.Secrets {
 		s := &e.Secrets[i]
-		if isSealed(s.Value) { // the row alone says which public key is its
+		if isSealed(s.Value) { // its public key is known only from the row
 			s.Value, s.PublicKey = "", ""
 		}
 		if isPrivateKey(s.Value) {

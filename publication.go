@@ -8,25 +8,26 @@ import (
 	"github.com/gowebhook/webhook/internal/lane"
 )
 
-// A publication is one transaction in the making, with the room in lanes that is reserved for it.
+// A publication is one transaction that is being prepared, with the room that is reserved for
+// it in lanes.
 type publication struct {
 	d       *Dispatcher
-	session *session // nil: nothing is handed over
+	session *session // nil if nothing is handed over
 	asOf    time.Duration
 	atomic  bool
 
 	req     PublishRequest
 	rows    int
-	index   []int // in results, of each event
+	index   []int // of each event in results
 	events  []handOff
-	spare   *payload      // that nobody shares
-	refused []EndpointKey // without room in their lanes
-	cold    bool          // a delivery that is due was not handed over, for want of current settings
-	stored  bool          // something was
+	spare   *payload      // not shared
+	refused []EndpointKey // their lanes had no room
+	cold    bool          // due deliveries must be claimed: the Store makes them, or settings or room were missing
+	stored  bool          // something was stored
 	err     error         // of the last call to the Store that failed
 }
 
-// A handOff is the deliveries of one event for which there is room in their lanes.
+// A handOff has the deliveries of one event for which their lanes have room.
 type handOff struct {
 	payload *payload
 	rows    []handOffRow
@@ -103,7 +104,8 @@ func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
 	p.req.Events, p.events = append(p.req.Events, *r), append(p.events, h)
 }
 
-// publish commits what was added, and fills in the results. An error is that of the events in this part.
+// publish commits the events that were added, and fills in their results. An error of the Store
+// becomes the error of each of these events.
 func (p *publication) publish(ctx context.Context, results []emitted) {
 	if len(p.req.Events) == 0 {
 		return
@@ -144,7 +146,7 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 	}
 	p.giveBack()
 	for _, key := range p.refused {
-		p.cold = p.session.lanes.Behind(key) || p.cold // the lane may have run dry meanwhile
+		p.cold = p.session.lanes.Behind(key) || p.cold // the lane may be empty by now
 	}
 	p.reset()
 }
@@ -159,13 +161,13 @@ func (p *publication) giveBack() {
 	p.events = nil
 }
 
-// end gives back what is still reserved, and hints that there is something to claim.
+// end gives back the remaining reservations, and hints that there is something to claim.
 func (p *publication) end() {
 	p.giveBack()
 	switch {
 	case p.session != nil && p.cold:
 		p.session.wake()
 	case p.session == nil && p.stored:
-		p.d.Wake() // others, and Run if it has begun meanwhile
+		p.d.Wake() // wakes other processes, and Run if it has begun meanwhile
 	}
 }
