@@ -79,7 +79,7 @@ func (c *conn) quiet() bool {
 // goes on to read.
 func (c *conn) write(h *head) {
 	c.socket.sent, c.written, c.writeError = 0, nil, nil
-	if len(h.rest) == 0 {
+	if len(h.bytes)+len(h.rest) <= maxDirectBytes {
 		c.writeError = c.writeAll(h, c.trace)
 		return
 	}

@@ -172,6 +172,44 @@ func TestAnAnswerIsTakenThoughTheRequestIsNot(t *testing.T) {
 	}
 }
 
+func TestAnAnswerToALargeHeaderIsTakenThoughTheHeaderIsNot(t *testing.T) {
+	answered := make(chan bool)
+	server := listen(t, nil, func(p *peer) {
+		_ = p.tcp.SetReadBuffer(32 << 10)
+		p.say("HTTP/1.1 431 \r\nContent-Length: 0\r\n\r\n")
+		<-answered
+	})
+	client := newClient(t)
+	r := request(t, server.url, one, "")
+	r.Header = http.Header{"Large": {strings.Repeat("x", 6<<20)}}
+	got, err := send(t, client, r)
+	answered <- true
+	require.NoError(t, err)
+	assert.Equal(t, 431, got.status)
+}
+
+// A lateContext ends just after it was asked for the first time.
+type lateContext struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+func (l lateContext) Err() error {
+	defer l.cancel()
+	return l.Context.Err()
+}
+
+func TestARequestWhoseContextHasEndedTakesNoConnection(t *testing.T) {
+	server := listen(t, nil, always(okDone))
+	client := newClient(t)
+	_, err := send(t, client, request(t, server.url, one, "{}"))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = client.Do(lateContext{ctx, cancel}, request(t, server.url, one, "{}")) //nolint:bodyclose // there is none
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 1, client.Idle())
+}
+
 func TestARequestEndsWithItsContextWhereverItIs(t *testing.T) {
 	receiver, sender := testTLS(t)
 	large := strings.Repeat("x", 6<<20)

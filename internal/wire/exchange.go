@@ -16,6 +16,9 @@ type exchange struct {
 	conn *conn
 	left int64 // of the body, -1 if that is not known
 
+	// Read holds reads, because the buffer of a body that has ended is another's.
+	reads sync.Mutex
+
 	mu      sync.Mutex
 	body    io.Reader // nil after the end
 	ended   error     // of Read from then on
@@ -78,6 +81,8 @@ func (x *exchange) fail(err error) error {
 
 // Read implements [io.Reader].
 func (x *exchange) Read(p []byte) (int, error) {
+	x.reads.Lock()
+	defer x.reads.Unlock()
 	x.mu.Lock()
 	if x.closed || x.body == nil {
 		err := x.ended

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -139,6 +140,31 @@ func TestReadAfterTheEndSaysSoAgain(t *testing.T) {
 		require.ErrorIs(t, err, want)
 		_, err = resp.Body.Read(make([]byte, 1))
 		require.ErrorIs(t, err, want)
+		require.NoError(t, resp.Body.Close())
+	}
+}
+
+func TestTwoGoroutinesMayReadABody(t *testing.T) {
+	for range 50 {
+		var began, ended sync.WaitGroup
+		began.Add(2)
+		server := listen(t, nil, func(p *peer) {
+			p.request()
+			p.say("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
+			began.Wait()
+			p.say("done")
+		})
+		client := newClient(t)
+		resp, err := client.Do(t.Context(), request(t, server.url, one, "{}"))
+		require.NoError(t, err)
+		for range 2 {
+			ended.Go(func() {
+				began.Done()
+				_, err := io.Copy(io.Discard, resp.Body)
+				assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			})
+		}
+		ended.Wait()
 		require.NoError(t, resp.Body.Close())
 	}
 }

@@ -109,6 +109,10 @@ func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) {
 	to, hooks := place{scheme: r.URL.Scheme, host: r.URL.Host}, trace{r.Trace}
 	hooks.getConn(to)
 	for {
+		if err := ctx.Err(); err != nil { // or each kept connection would end with it
+			c.pool.leave(home)
+			return nil, err
+		}
 		conn := c.pool.take(home, to)
 		if conn != nil {
 			conn.begin(ctx)
