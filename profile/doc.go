@@ -1,22 +1,26 @@
-// Package profile has ready profiles: how well-known systems sign, shape and retry their webhooks, so that an application can
-// send what its customers' receivers already verify. Each is a function that returns a [webhook.Profile], to be registered under a
-// name of the application's choice:
+// Package profile has ready profiles of well-known systems: how each signs, shapes and retries
+// its webhooks. With one of them an application sends requests that its customers' receivers
+// already verify. Each function returns a [webhook.Profile], and the application registers it
+// under a name of its choice:
 //
 //	webhook.Config{
 //		Profiles: map[string]webhook.Profile{"key": profile.Key(profile.KeyOptions{})},
 //		Profile:  "key", // for endpoints that are created without one
 //	}
 //
-// There is nothing in them that an application could not write itself: see the example "Own", a provider in 30 lines. What they return
-// is a plain value, and any field of it may be replaced, for another schedule, say, or to sign in two ways while receivers migrate.
+// An application could write any of them itself: see the example "Own", a provider in 30 lines.
+// The functions return plain values, and any field may be replaced. For example, an application
+// may use another schedule, or sign in two ways while receivers migrate.
 //
-// # What a profile does not decide
+// # Settings outside a profile
 //
-// Which events there are, how many endpoints a tenant may have, whether secrets can be read again, and how long a request may take are
-// settings of [webhook.Config]; each function says which ones belong to its system.
+// Four settings are in [webhook.Config]: the event types, the number of endpoints of a tenant,
+// whether secrets can be read again, and the timeout of a request. The comment of each function
+// gives its system's values.
 //
-// # Where a system's documentation is silent
+// # Gaps in a system's documentation
 //
-// What a provider has not documented is chosen so that its documented receivers work; each function says what that is. The
-// other half of each scheme, verifying, is in package receive.
+// Where a provider's documentation is silent, the profile does something that works with the
+// documented receivers. The comment of each function says so. Package receive has the other
+// half of each scheme, verification.
 package profile

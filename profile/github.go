@@ -8,28 +8,35 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// GitHub speaks as GitHub's webhooks do. The body is the event's data as it is, or, for an endpoint whose Metadata has "content_type":
-// "form", as GitHub's setting of that name, a form whose field "payload" is the data.
+// GitHub speaks as GitHub's webhooks do. The body is the event's data, unchanged. If an
+// endpoint's Metadata has "content_type": "form", as in GitHub's setting of that name, the body
+// is a form whose field "payload" is the data.
 //
-// X-Hub-Signature-256 is "sha256=" and the hex HMAC-SHA256 of the body with the whole secret, X-Hub-Signature the same with SHA-1 for old
-// receivers. There is room for one signature in each, so a rotation has no overlap on the wire: the new secret signs from the next
-// request on. The scheme signs no time: whoever has seen a request can send it again.
+// X-Hub-Signature-256 is "sha256=" and the hex HMAC-SHA256 of the body with the whole secret.
+// X-Hub-Signature is the same with SHA-1, for old receivers. Each has room for one signature,
+// so a rotation has no overlap on the wire: the new secret signs from the next request on. The
+// scheme signs no time, so anybody who has seen a request can send it again.
 //
-// X-GitHub-Event is Event.Type: use GitHub's kind of name, "issues", with the action in the data, rather than "issues.opened".
-// X-GitHub-Delivery is a GUID, the same for all endpoints and in every repeat of an event: Event.ID if that is a UUID, and one that is made
-// of tenant and id otherwise. X-GitHub-Hook-ID is Endpoint.ID, which is a number at GitHub. X-GitHub-Hook-Installation-Target-ID and
-// -Type are "installation_target_id" and "installation_target_type" of Endpoint.Metadata, if they are there. The user agent begins with
+// X-GitHub-Event is Event.Type. Use GitHub's form of name: "issues" with the action in the
+// data, not "issues.opened". X-GitHub-Delivery is a GUID, the same for all endpoints and in
+// every repeat of an event. It is Event.ID if that is a UUID, and otherwise a GUID made of
+// tenant and id. X-GitHub-Hook-ID is Endpoint.ID, which is a number at GitHub.
+// X-GitHub-Hook-Installation-Target-ID and -Type are "installation_target_id" and
+// "installation_target_type" of Endpoint.Metadata, if present. The user agent begins with
 // "GitHub-Hookshot/", which GitHub promises to receivers.
 //
-// GitHub does not repeat a request by itself, and neither does the profile: 2xx is a success, and anything else is failed for good, and
-// disables nothing. Scope.Retry sends such deliveries again, as GitHub does by hand for up to three days.
+// GitHub does not repeat a request by itself, and neither does the profile. 2xx is a success.
+// Every other outcome fails for good, and disables nothing. Scope.Retry sends such deliveries
+// again, as GitHub does by hand for up to three days.
 //
-// The test event is "ping", with the data {"zen":…,"hook":{"active":…,"events":[…]}}, and hook_id if Endpoint.ID is a number.
+// The test event is "ping", with the data {"zen":…,"hook":{"active":…,"events":[…]}}. If
+// Endpoint.ID is a number, the data has hook_id too.
 //
-// GitHub waits 10 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. Its bodies have up to 25 MB;
-// Config.MaxEventBytes allows up to 16 MiB.
+// GitHub waits 10 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. Its
+// bodies have up to 25 MB; Config.MaxEventBytes allows up to 16 MiB.
 //
-// Source: https://docs.github.com/en/webhooks/webhook-events-and-payloads and the pages beside it.
+// Source: https://docs.github.com/en/webhooks/webhook-events-and-payloads and the pages beside
+// it.
 func GitHub() webhook.Profile {
 	return webhook.Profile{
 		Encode: encodeGitHub,
@@ -68,7 +75,8 @@ func headGitHub(r *webhook.Request) error {
 	return withoutID(r)
 }
 
-// setFromMetadata sets a header to what the endpoint's metadata has under key, if anything.
+// setFromMetadata sets a header to the value of key in the endpoint's metadata, if there is
+// one.
 func setFromMetadata(r *webhook.Request, name, key string) {
 	if value := r.Endpoint.Metadata[key]; value != "" {
 		r.Header.Set(name, value)
@@ -82,7 +90,7 @@ func judgeGitHub(o webhook.Outcome) webhook.Verdict {
 	return webhook.VerdictFail
 }
 
-// isOK reports whether a response came and is 2xx.
+// isOK reports whether r is a 2xx response.
 func isOK(r *webhook.Response) bool { return r != nil && r.StatusCode >= 200 && r.StatusCode <= 299 }
 
 type (
@@ -98,7 +106,8 @@ type (
 	}
 )
 
-// testGitHub leaves out an id that is no number, because GitHub's clients would refuse to read it.
+// testGitHub leaves out an id that is not a number, because GitHub's clients would refuse to
+// read it.
 func testGitHub(e *webhook.Endpoint) webhook.Event {
 	id, err := strconv.ParseInt(e.ID, 10, 64)
 	if err != nil {

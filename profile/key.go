@@ -11,7 +11,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// KeyOptions are what an application may change of [Key]. The zero value is Key's own.
+// KeyOptions are the choices of an application in [Key]. The zero value is Key's own choice.
 type KeyOptions struct {
 	// UserAgent is sent with every request. Defaults to "Key-Community-Webhooks/1.0".
 	UserAgent string
@@ -21,24 +21,30 @@ type KeyOptions struct {
 	TestData func(*webhook.Endpoint) any
 }
 
-// Key speaks as Key (key.ai) does. The data of an event is a JSON object of the application's own, such as
-// {"community":…,"status":…,"member":…,"questions":…}; the body is the same object with eventType, eventId and occurredAt
-// before its members, so it must not have these three. An event whose data is anything else fails when it is encoded.
+// Key speaks as Key (key.ai) does. The data of an event is a JSON object of the application,
+// for example {"community":…,"status":…,"member":…,"questions":…}. The body is the same object
+// with eventType, eventId and occurredAt before its members. The data must not have these three
+// members. Data that is not such an object fails when it is encoded.
 //
-// An endpoint's id is the client id, "wh_" and 16 letters and digits, and its secret the client secret, "sk_" and 25 of them; both are
-// made when the endpoint is created, and the secret is shown this once. X-Webhook-Signature is "sha256=" and the hex HMAC-SHA256 of the
-// body with the whole secret. A rotation has no overlap on the wire, because the scheme has room for one signature: the new
-// secret signs from the next request on.
+// An endpoint's id is the client id, "wh_" and 16 letters and digits. Its secret is the client
+// secret, "sk_" and 25 letters and digits. Both are made when the endpoint is created, and only
+// then is the secret shown. X-Webhook-Signature is "sha256=" and the hex HMAC-SHA256 of the
+// body with the whole secret. The scheme has room for one signature, so a rotation has no
+// overlap on the wire: the new secret signs from the next request on.
 //
-// X-Event-Id is Event.ID. Key's are "evt_" and 24 hex digits in its examples and a UUID in its text; the application gives one of
-// the first kind, or leaves it to the library for the second, as a test send always does. X-Event-Timestamp and occurredAt are the
-// time of the event, not of the attempt, and only the latter is signed.
+// X-Event-Id is Event.ID. Key's own ids are "evt_" and 24 hex digits in its examples, and a
+// UUID in its text. For the first form, set Event.ID. For the second, leave it to the library,
+// as a test send always does. X-Event-Timestamp and occurredAt are the time of the event, not
+// of the attempt. Only occurredAt is signed.
 //
-// There are three retries, after 15 minutes, 2 hours and 16 hours, each up to 20 % later at random, so that all attempts are made
-// within 24 hours unless the receiver asks for more by Retry-After. Key documents their number and the 24 hours, but not the
-// waits. What is a success is not documented either: it is 2xx, and 410 Gone disables the endpoint.
+// There are three retries, after 15 minutes, 2 hours and 16 hours, each up to 20 % later at
+// random. So all attempts are made within 24 hours, unless the receiver asks for more by
+// Retry-After. Key documents the number of retries and the 24 hours, but not the waits. Key
+// does not document which answers are successes: here 2xx is one, and 410 Gone disables the
+// endpoint.
 //
-// Key has one endpoint for each community, of https: set Config.MaxEndpoints to 1 and subscribe it to "*".
+// Key has one endpoint for each community, and its URL is https. Set Config.MaxEndpoints to 1
+// and subscribe the endpoint to "*".
 //
 // Source: https://www.key.ai/help/webhooks/webhooks-getting-started and the pages beside it.
 func Key(options KeyOptions) webhook.Profile {
@@ -80,7 +86,8 @@ func issueKey(e *webhook.Endpoint) error {
 	return nil
 }
 
-// encodeKey puts what the event is before the members of its data, which stay as they are.
+// encodeKey puts the event's type, id and time before the members of its data, which stay
+// unchanged.
 func encodeKey(m *webhook.Message) ([]byte, error) {
 	data, err := rawData(m)
 	if err != nil {

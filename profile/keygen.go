@@ -13,49 +13,65 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// KeygenOptions are what [Keygen] needs to know of the application.
+// KeygenOptions are the facts about the application that [Keygen] needs.
 type KeygenOptions struct {
-	// Keys returns the private keys of an endpoint's tenant, in any order; of those that fit the endpoint's algorithm the first one
-	// signs. A key is the hex of the 32 bytes of an Ed25519 seed, or a PEM text: PKCS #8, PKCS #1 for RSA, SEC 1 for ECDSA.
-	// RSA keys have at least 2,048 bits, ECDSA keys are on P-256. When it fails, the delivery is tried again in 10 seconds and no
-	// attempt is counted. Required.
+	// Keys returns the private keys of an endpoint's tenant, in any order. The first key that
+	// fits the endpoint's algorithm signs. A key is the hex of the 32 bytes of an Ed25519 seed,
+	// or a PEM text: PKCS #8, PKCS #1 for RSA, SEC 1 for ECDSA. RSA keys have at least 2,048
+	// bits. ECDSA keys are on P-256. If Keys fails, the delivery is tried again in 10 seconds
+	// and no attempt is counted. Required.
 	Keys func(context.Context, *webhook.Endpoint) ([]webhook.Secret, error)
 
-	// Account returns the account id of a tenant, for the body and the signature's keyid: visible ASCII without quotes and
-	// backslashes. It must be a pure function. Defaults to the tenant itself.
+	// Account returns the account id of a tenant, for the body and the signature's keyid. The
+	// id is visible ASCII without quotes and backslashes. Account must be a pure function.
+	// Defaults to the tenant itself.
 	Account func(tenant string) string
 
-	// Version is the version of the API that payloads are of. Defaults to "1.8". For several versions, register a profile for each,
-	// with an Encode that converts the data and then calls the one of Keygen.
+	// Version is the API version of the payloads. Defaults to "1.8". For several versions,
+	// register a profile for each, with an Encode that converts the data and then calls
+	// Keygen's Encode.
 	Version string
 
-	// UserAgent is sent with every request. Defaults to "Keygen/1.8 (+https://keygen.sh/docs/api/webhooks/)", with Version.
+	// UserAgent is sent with every request. Defaults to "Keygen/1.8
+	// (+https://keygen.sh/docs/api/webhooks/)", with Version in place of 1.8.
 	UserAgent string
 }
 
-// Keygen speaks as Keygen does. The body is a JSON:API resource, the event as its own API would show it when the delivery was created:
-// the data of the event is attributes.payload, a string of JSON, and meta.idempotencyToken is the token that receivers remember.
-// The token and the resource's id are made of the tenant and the delivery's id, so that every attempt has the same ones, also after a
-// retry by hand. (Keygen makes a new resource for that, with the same token; here it is the same delivery.)
+// Keygen speaks as Keygen does. The body is a JSON:API resource: the event as Keygen's own API
+// would show it when the delivery was created. attributes.payload is the data of the event, a
+// string of JSON. meta.idempotencyToken is the token that receivers remember. The token and the
+// resource's id are made from the tenant and the delivery's id, so every attempt has the same
+// ones, also after a retry by hand. (Keygen makes a new resource with the same token for a
+// retry by hand; here it is the same delivery.)
 //
-// Keygen-Signature covers the method, the path and query, the host without its port, Date and Digest, in the manner of
-// draft-cavage-http-signatures. Date and Digest are sent twice, the second time with "Keygen-" before their names, for receivers whose
-// proxy sets Date anew. The algorithm is an endpoint's Metadata["signatureAlgorithm"]: "ed25519", the default, "rsa-pss-sha256",
-// "rsa-sha256" or "ecdsa-p256"; another one is refused. An endpoint's own secret signs nothing and need not be shown to anybody.
+// Keygen-Signature covers the method, the path and query, the host without its port, Date and
+// Digest, in the manner of draft-cavage-http-signatures. Date and Digest are sent twice, the
+// second time as Keygen-Date and Keygen-Digest, for receivers whose proxy sets Date anew. The
+// algorithm is an endpoint's Metadata["signatureAlgorithm"]: "ed25519" (the default),
+// "rsa-pss-sha256", "rsa-sha256" or "ecdsa-p256". Any other is refused. An endpoint's own
+// secret signs nothing, so nobody needs to see it.
 //
-// 2xx is a success. 410 Gone, Cloudflare's 530 and ngrok's page about a tunnel that does not exist disable the endpoint. A 504 from a
-// tunnel of ngrok or localtunnel, a name that is not resolved, a connection that is refused, reset or ended, and a network or host that
-// is not reached fail the delivery for good; so each request has a connection of its own. Timeouts, TLS and everything else are
-// retried, up to 15 times in 38 to 61 hours. To retry all of them, set Judge to nil. [KeygenState] names the state of a delivery as
-// Keygen does.
+// 2xx is a success. Three answers disable the endpoint: 410 Gone, Cloudflare's 530, and ngrok's
+// page about a tunnel that does not exist.
 //
-// It departs from Keygen in this: redirects are not followed and a password in a URL is refused, see SECURITY.md; Retry-After is
-// honoured; and an endpoint that has unsubscribed from a type still gets what was owed to it.
+// Other failures fail the delivery for good: a 504 from a tunnel of ngrok or localtunnel, a
+// name that is not resolved, a connection that is refused, reset or ended, and a network or
+// host that is not reached. Because a reset is for good, each request has a connection of its
+// own. To retry these too, set Judge to nil.
 //
-// Keygen asks of endpoints that they are of https, waits 15 seconds (Config.RequestTimeout), keeps 2,048 bytes of a response
-// (Network.MaxResponseBytes) and events for 30 days (Config.Retention), and has no test send; here one has the type "test.ping".
+// Timeouts, TLS failures and all other outcomes are retried, up to 15 times in 38 to 61 hours.
+// [KeygenState] names the state of a delivery as Keygen does.
 //
-// Source: https://keygen.sh/docs/api/webhooks/ and https://keygen.sh/docs/api/signatures/, and where they are silent, its source.
+// The profile differs from Keygen in four ways. Redirects are not followed, and a password in a
+// URL is refused: see SECURITY.md. Retry-After is honoured. An endpoint that has unsubscribed
+// from a type still gets the deliveries that were pending.
+//
+// Keygen requires https of endpoints. It waits 15 seconds (Config.RequestTimeout), keeps 2,048
+// bytes of a response (Network.MaxResponseBytes) and keeps events for 30 days
+// (Config.Retention). It has no test send; here a test send has the type "test.ping".
+//
+// Source: https://keygen.sh/docs/api/webhooks/ and https://keygen.sh/docs/api/signatures/, and
+// where they are silent, Keygen's source code.
 func Keygen(options KeygenOptions) webhook.Profile {
 	version := cmp.Or(options.Version, "1.8")
 	userAgent := cmp.Or(options.UserAgent, "Keygen/"+version+" (+https://keygen.sh/docs/api/webhooks/)")
@@ -75,7 +91,8 @@ func Keygen(options KeygenOptions) webhook.Profile {
 		Header: func(r *webhook.Request) error {
 			r.Header.Set("User-Agent", userAgent)
 			r.Header.Set("Keygen-Version", version)
-			// A connection that is kept may be reset because nothing was sent for a while, and a reset is for good.
+			// A kept connection may be reset only because it was idle, and a reset fails the
+			// delivery for good.
 			r.OwnConn = true
 			return withoutID(r)
 		},
@@ -133,7 +150,8 @@ type (
 	}
 )
 
-// encodeKeygen writes the resource as it was when the delivery was created, whatever has become of it since.
+// encodeKeygen writes the resource as it was when the delivery was created, so that later
+// changes do not show.
 func encodeKeygen(m *webhook.Message, account, version string) ([]byte, error) {
 	data, err := rawData(m)
 	if err != nil {
@@ -157,11 +175,11 @@ func encodeKeygen(m *webhook.Message, account, version string) ([]byte, error) {
 	}})
 }
 
-// keygenSpace is the namespace of resource ids, RFC 9562 §5.5.
+// keygenSpace is the name space of resource ids (RFC 9562 §5.5).
 var keygenSpace = uuid.MustParse("7c3d3f7e-6a0e-4a55-9b0d-3b1f6a1c2e94")
 
-// keygenIDs returns the id of a delivery's resource and its token, 64 characters that end in "v3". A delivery's id is unique within
-// its tenant.
+// keygenIDs returns the id of a delivery's resource and its token, 64 characters that end in
+// "v3". A delivery's id is unique only within its tenant, so both are made from the two.
 func keygenIDs(m *webhook.Message) (id, token string) {
 	name := m.Event.Tenant + "\x00" + m.DeliveryID
 	sum := sha256.Sum256([]byte("idempotency token\x00" + name))

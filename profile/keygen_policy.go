@@ -14,9 +14,11 @@ import (
 // keygenDelivering is the state of a delivery that has not been judged yet.
 const keygenDelivering = "DELIVERING"
 
-// KeygenState returns Keygen's name for the state of a delivery: "DELIVERING" until the first attempt has failed, "FAILING" while there
-// are retries left, then "DELIVERED" or "FAILED". One that was canceled, by hand or because its endpoint was disabled or deleted, is
-// "FAILED"; Keygen drops those without a change of state, so that they seem to be under way for ever.
+// KeygenState returns Keygen's name for the state of a delivery: "DELIVERING" until the first
+// attempt has failed, "FAILING" while retries are left, then "DELIVERED" or "FAILED". A
+// delivery that was canceled is "FAILED", whether by hand or because its endpoint was disabled
+// or deleted. Keygen drops such a delivery without a change of state, so there it seems to be
+// under way for ever.
 func KeygenState(d webhook.Delivery) string {
 	switch {
 	case d.State == webhook.DeliverySucceeded:
@@ -32,8 +34,10 @@ func KeygenState(d webhook.Delivery) string {
 
 const keygenRetries = 15
 
-// retryKeygen waits (failures-1)⁴ seconds, ten to a hundred minutes by tens, and 0 to 9 seconds for each failure. The two dice, of
-// ten sides each, are the first two decimals of u.
+// retryKeygen returns the sum of three waits: (failures-1)⁴ seconds, 10 to 100 minutes in steps
+// of ten, and 0 to 9 seconds for each failure. The first two decimals of u are two dice of ten
+// sides for the second and third wait. For example, with 3 failures and u = 0.37, it returns 2⁴
+// s + 40 min + 3 × 7 s.
 func retryKeygen(failures int, u float64) (time.Duration, bool) {
 	if failures < 1 || failures > keygenRetries {
 		return 0, false
@@ -44,13 +48,13 @@ func retryKeygen(failures int, u float64) (time.Duration, bool) {
 	return time.Duration(seconds) * time.Second, true
 }
 
-// statusFrozen is what Cloudflare answers for a site that it has suspended.
+// statusFrozen is Cloudflare's status for a site that it has suspended.
 const statusFrozen = 530
 
-// noTunnel is what ngrok's page says, with status 404, about a tunnel that does not exist.
+// noTunnel matches ngrok's page, sent with status 404, about a tunnel that does not exist.
 var noTunnel = regexp.MustCompile(`(?i)\btunnel \S{1,255} not found`)
 
-// isTunnel reports whether a URL is that of a tunnel of one of the domains.
+// isTunnel reports whether raw is the URL of a tunnel of one of the domains.
 func isTunnel(raw string, domains ...string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && slices.ContainsFunc(domains, func(domain string) bool {

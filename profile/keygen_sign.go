@@ -26,7 +26,7 @@ import (
 // keygenAlgorithmKey is the key of an endpoint's algorithm in its Metadata.
 const keygenAlgorithmKey = "signatureAlgorithm"
 
-// A keygenScheme is one of the algorithms: which keys it takes, and how it signs.
+// A keygenScheme is one of the algorithms: the test of its keys, and the options of signing.
 type keygenScheme struct {
 	fits func(crypto.Signer) bool
 	opts crypto.SignerOpts
@@ -81,7 +81,8 @@ func signKeygen(r *webhook.Request, account string, secrets []webhook.Secret) er
 		return errors.New("the URL cannot be read") // the error would quote it
 	}
 	date, digest := r.Time.UTC().Format(http.TimeFormat), signature.BodyDigest(r.Body)
-	// The target is the one that is sent, whereas Keygen leaves a "?" without a query out of it: receivers read what arrives.
+	// The signature covers the target as it is sent, because receivers read it as it arrives.
+	// Keygen leaves out a "?" without a query.
 	message := signature.AppendKeygen(nil, "post", u.RequestURI(), strings.TrimSuffix(u.Host, ":"+u.Port()), date, digest)
 	if hash := scheme.opts.HashFunc(); hash != 0 {
 		sum := sha256.Sum256(message)
@@ -100,7 +101,8 @@ func signKeygen(r *webhook.Request, account string, secrets []webhook.Secret) er
 	return nil
 }
 
-// keygenKey returns the first of the keys that fits. It reads them anew each time: that costs a seventh of an RSA signature.
+// keygenKey returns the first key that fits. It parses the keys for every signature; that costs
+// a seventh of an RSA signature.
 func keygenKey(secrets []webhook.Secret, scheme keygenScheme) (crypto.Signer, error) {
 	for i, secret := range secrets {
 		key, problem := parseKeygenKey(strings.TrimSpace(string(secret)))
@@ -114,7 +116,8 @@ func keygenKey(secrets []webhook.Secret, scheme keygenScheme) (crypto.Signer, er
 	return nil, errors.New("the tenant has no key")
 }
 
-// parseKeygenKey reads a private key, or says what is wrong with it, without quoting it.
+// parseKeygenKey reads a private key. If it cannot, it returns the problem, without quoting the
+// key.
 func parseKeygenKey(text string) (key crypto.Signer, problem string) {
 	if !strings.HasPrefix(text, "-----BEGIN ") {
 		seed, err := hex.DecodeString(text)

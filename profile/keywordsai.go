@@ -11,37 +11,42 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// KeywordsAIOptions are what an application may choose in [KeywordsAI].
+// KeywordsAIOptions are the choices of an application in [KeywordsAI].
 type KeywordsAIOptions struct {
-	// Headers are the names under which the signature is sent: "X-Keywordsai-Signature", "X-Respan-Signature", or one of one's
-	// own. Defaults to these two, because receivers that were written before the renaming to Respan look for the first, and
-	// those written since for the second.
+	// Headers are the names of the signature's headers: "X-Keywordsai-Signature",
+	// "X-Respan-Signature", or a name of your own. Defaults to these two. Receivers from before
+	// the renaming to Respan look for the first, and later ones for the second.
 	Headers []string
 
-	// OwnSecret signs every event with the endpoint's own secret, also one that [KeywordsAIEvent] has signed, whose signature is then
-	// not sent. It is for customers who chose the webhook's secret over their API key: register the profile twice, once with it,
-	// and let each endpoint have the one or the other. Defaults to false.
+	// OwnSecret signs every event with the endpoint's own secret. If [KeywordsAIEvent] has
+	// signed the event too, that signature is not sent. It is for customers who chose the
+	// webhook's secret over their API key. Register the profile twice, with and without
+	// OwnSecret, and let each endpoint use one of them. Defaults to false.
 	OwnSecret bool
 }
 
-// The names of the header of the signature, before and after Keywords AI became Respan.
+// Names of the signature's header, before and after Keywords AI became Respan.
 var keywordsAIHeaders = []string{"X-Keywordsai-Signature", "X-Respan-Signature"}
 
-// KeywordsAI speaks as Keywords AI, now Respan, does. The body is the data of the event, written as Python's json.dumps writes what its
-// json.loads reads: receivers that read the JSON and write it again before they verify, as the documented one does, come to the
-// same bytes as those that verify what arrived. Data with a key twice, or a number beyond float64, fails when it is encoded;
+// KeywordsAI speaks as Keywords AI, now Respan, does. The body is the data of the event in the
+// form of Python's json.dumps(json.loads(data)). The documented receiver reads the JSON and
+// writes it again before it verifies. It gets the same bytes as receivers that verify the body
+// as it arrived. Data with a key twice, or a number beyond float64, fails when it is encoded;
 // [KeywordsAIEvent] refuses it at once.
 //
-// The signature is the bare hex HMAC-SHA256 of the body. An event from [KeywordsAIEvent] carries one that was made with an API key,
-// and no other is put beside it or in its place. Any other event is signed with the endpoint's own secret, as a test send is, so
-// that a customer who verifies with an API key sees test sends fail.
+// The signature is the bare hex HMAC-SHA256 of the body. An event from [KeywordsAIEvent]
+// carries a signature that was made with an API key, and gets no other. Any other event, for
+// example a test send, is signed with the endpoint's own secret. So a customer who verifies
+// with an API key sees test sends fail.
 //
-// An endpoint belongs to one API key by its Channel: a name of the key that is no secret, such as its database id, which is
-// Event.Channel too. An endpoint without a channel would get the events of every key of its tenant, signed with keys that its
+// The Channel of an endpoint assigns it to one API key. Its value is a name of the key that is
+// no secret, for example its database id, and Event.Channel has the same value. An endpoint
+// without a channel would get the events of every key of its tenant, signed with keys that its
 // receiver does not know.
 //
-// Keywords AI has one type, "request_log", lets customers read a webhook's secret again (Config.RevealSecrets), and documents neither
-// retries nor what a success is: the library's defaults hold.
+// Keywords AI has one event type, "request_log". It lets customers read a webhook's secret
+// again (Config.RevealSecrets). It documents neither retries nor which answers are successes,
+// so the library's defaults hold.
 //
 // Source: https://docs.keywordsai.co/features/webhooks
 func KeywordsAI(options KeywordsAIOptions) webhook.Profile {
@@ -66,7 +71,7 @@ func KeywordsAI(options KeywordsAIOptions) webhook.Profile {
 					return err
 				}
 			}
-			for _, name := range keywordsAIHeaders { // what came with the event, and is not wanted
+			for _, name := range keywordsAIHeaders { // signatures that came with the event and are not wanted
 				r.Header.Del(name)
 			}
 			for _, name := range names {
@@ -77,11 +82,13 @@ func KeywordsAI(options KeywordsAIOptions) webhook.Profile {
 	}
 }
 
-// KeywordsAIEvent returns the event as it is to be emitted, signed with the API key of the request that triggered it. The key
-// is used here and nowhere kept: Data becomes the exact bytes of the body, and Header gets their signature, both of which are stored
-// with the event. The endpoints that get it need the profile [KeywordsAI].
+// KeywordsAIEvent returns a copy of the event for Emit, signed with the API key of the request
+// that triggered it. The key is used only here and is not kept. Data becomes the exact bytes of
+// the body, and Header gets their signature. Both are stored with the event. The endpoints that
+// get it need the profile [KeywordsAI].
 //
-// Event.Channel is required, and is what names the key. Errors are of type [webhook.FieldError] and do not quote the key.
+// Event.Channel is required, because it names the key. Errors are of type [webhook.FieldError]
+// and do not quote the key.
 func KeywordsAIEvent(event webhook.Event, apiKey webhook.Secret) (webhook.Event, error) {
 	if event.Channel == "" {
 		return webhook.Event{}, &webhook.FieldError{
@@ -138,7 +145,8 @@ func keywordsAIData(v any) (json.RawMessage, error) {
 	return pythonJSON(text)
 }
 
-// pythonJSON writes JSON as Python does. A number that is no float64 Python writes as Infinity, which only Python reads.
+// pythonJSON writes JSON as Python does. It refuses a number beyond float64, because Python
+// writes it as Infinity, which only Python reads.
 func pythonJSON(text []byte) ([]byte, error) {
 	body, err := signature.AppendPythonJSON(nil, text)
 	if err == nil && !json.Valid(body) {

@@ -2,7 +2,8 @@ package profile
 
 import "encoding/json"
 
-// member returns the value of a member of a JSON object, or nil if it has none of that name, or is no object.
+// member returns the value of a member of a JSON object. It returns nil if data is no object or
+// has no such member.
 func member(data []byte, name string) json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(data, &members) != nil {

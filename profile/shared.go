@@ -30,7 +30,7 @@ func withoutID(r *webhook.Request) error {
 	return nil
 }
 
-// marshal returns the compact JSON of v, in which <, > and & stand for themselves.
+// marshal returns the compact JSON of v, with <, > and & unescaped.
 func marshal(v any) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -43,7 +43,8 @@ func marshal(v any) ([]byte, error) {
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-// alphanumeric returns n random letters and digits, each as likely as any other: bytes that would favour some are skipped.
+// alphanumeric returns n random letters and digits. All are equally likely, because it skips
+// bytes that would favour some.
 func alphanumeric(n int) string {
 	const fair = 256 - 256%len(letters)
 	text, chunk := make([]byte, 0, n), make([]byte, n)

@@ -7,29 +7,41 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// shopifyRetries is how often Shopify repeats a request, and how many failures in a row make it delete the subscription.
+// shopifyRetries is the number of Shopify's retries. It is also the number of failures in a row
+// after which Shopify deletes the subscription.
 const shopifyRetries = 8
 
-// Shopify speaks as Shopify's webhooks do. The body is the event's data as it is: the resource.
+// Shopify speaks as Shopify's webhooks do. The body is the event's data, unchanged: the
+// resource.
 //
-// X-Shopify-Hmac-Sha256 is the base64 HMAC-SHA256 of the body with the whole secret, which at Shopify is the app's client secret, the same
-// for all its shops. There is room for one signature, so a rotation has no overlap on the wire: the new secret signs from the next
-// request on, where Shopify takes up to an hour. The scheme signs no time: whoever has seen a request can send it again.
+// X-Shopify-Hmac-Sha256 is the base64 HMAC-SHA256 of the body with the whole secret. At Shopify
+// the secret is the app's client secret, the same for all its shops. There is room for one
+// signature, so a rotation has no overlap on the wire: the new secret signs from the next
+// request on, where Shopify takes up to an hour. The scheme signs no time, so anybody who has
+// seen a request can send it again.
 //
-// X-Shopify-Topic is Event.Type with a slash for its first dot, because types have none: "orders/create" of "orders.create". Shopify has
-// a few topics with a dot, such as "customer.tags_added": name these in Event.Header, which wins. X-Shopify-Webhook-Id is a GUID of the
-// delivery, the same in every repeat, by which receivers drop duplicates. X-Shopify-Event-Id is a GUID of the event, the same for all
-// endpoints: Event.ID if that is a UUID. X-Shopify-Triggered-At is Event.Time. X-Shopify-Shop-Domain and X-Shopify-API-Version are
-// "shop_domain" and "api_version" of Endpoint.Metadata, if they are there.
+// X-Shopify-Topic is Event.Type with a slash in place of its first dot, because event types
+// cannot have a slash: "orders.create" becomes "orders/create". A few topics of Shopify have a
+// dot, for example "customer.tags_added". Name these in Event.Header, which wins.
 //
-// There are 8 retries within 4 hours: after 45 seconds and then twice as long each time, each wait up to 20 % longer at random. Shopify
-// documents their number and the 4 hours, but not the waits. It deletes a subscription, one that was made by its API, after 8
-// consecutive failures: here the endpoint is disabled, with ReasonGone, when the last retry of a delivery has failed and no other
-// delivery succeeded meanwhile. That is the cautious reading: 8 events that fail in the same second disable nothing. Success is 2xx,
-// and redirects are failures. Of 410 Gone Shopify says nothing: it disables the endpoint.
+// X-Shopify-Webhook-Id is a GUID of the delivery, the same in every repeat; receivers drop
+// duplicates by it. X-Shopify-Event-Id is a GUID of the event, the same for all endpoints:
+// Event.ID if that is a UUID. X-Shopify-Triggered-At is Event.Time. X-Shopify-Shop-Domain and
+// X-Shopify-API-Version are "shop_domain" and "api_version" of Endpoint.Metadata, if present.
 //
-// Shopify waits 5 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. Its limit of 1 second to connect is not
-// applied. A test send has the type "test.ping", and so the topic "test/ping". The user agent is the library's own.
+// There are 8 retries within 4 hours: the first after 45 seconds, then after twice as long each
+// time, each wait up to 20 % longer at random. Shopify documents the number and the 4 hours,
+// but not the waits.
+//
+// Shopify deletes a subscription that was made by its API after 8 consecutive failures. Here
+// the endpoint is disabled, with ReasonGone, when the last retry of a delivery has failed and
+// no other delivery succeeded meanwhile. This is the cautious reading: 8 events that fail in
+// the same second disable nothing. Success is 2xx, and redirects are failures. Shopify does not
+// mention 410 Gone: here it disables the endpoint.
+//
+// Shopify waits 5 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. Its
+// limit of 1 second to connect is not applied. A test send has the type "test.ping", and so the
+// topic "test/ping". The user agent is the library's own.
 //
 // Source: https://shopify.dev/docs/apps/build/webhooks and the pages below it.
 func Shopify() webhook.Profile {

@@ -11,30 +11,39 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// slackHandshake is the type of the event that asks a receiver to show that the URL is its own.
+// slackHandshake is the type of the event that asks a receiver to prove that the URL is its
+// own.
 const slackHandshake = "url_verification"
 
-// Slack speaks as Slack's Events API does. The body is {"type":"event_callback","event":…,"event_id":…,"event_time":…}: the event's
-// data is what is under "event", an object whose "type" says what happened; an event whose data has none fails when it is encoded.
-// Event.Type is for subscriptions, and is not sent. event_id is Event.ID, and event_time is Event.Time. team_id and api_app_id are those
-// of Endpoint.Metadata, if they are there. What else Slack puts there, such as authorizations and the deprecated token, is left out.
+// Slack speaks as Slack's Events API does. The body is
+// {"type":"event_callback","event":…,"event_id":…,"event_time":…}. "event" is the event's data,
+// an object whose "type" says what happened. Data without it fails when it is encoded.
+// Event.Type is for subscriptions, and is not sent. event_id is Event.ID, and event_time is
+// Event.Time. team_id and api_app_id are taken from Endpoint.Metadata, if present. Slack's
+// other fields are left out, for example authorizations and the deprecated token.
 //
-// X-Slack-Signature is "v0=" and the hex HMAC-SHA256 of "v0:{X-Slack-Request-Timestamp}:{body}" with the whole secret; the timestamp is
-// the attempt's. There is room for one signature, so a rotation has no overlap on the wire: the new secret signs from the next request
-// on.
+// X-Slack-Signature is "v0=" and the hex HMAC-SHA256 of "v0:{X-Slack-Request-Timestamp}:{body}"
+// with the whole secret. The timestamp is the attempt's. There is room for one signature, so a
+// rotation has no overlap on the wire: the new secret signs from the next request on.
 //
-// There are three retries, at once, after 1 minute and after 5 minutes, the latter two up to 20 % later at random. They carry
-// X-Slack-Retry-Num, which is 1 in the first and goes on after a retry by hand, and X-Slack-Retry-Reason, which is always
-// "unknown_error", one of Slack's reasons: a profile does not see what came of the attempt before. A failure answered with
-// X-Slack-No-Retry: 1 is not retried. Success is 2xx. Slack follows two redirects, which are failures here. Of 410 Gone it says nothing:
-// it disables the endpoint, unless the answer says X-Slack-No-Retry.
+// There are three retries: at once, after 1 minute and after 5 minutes, the latter two up to 20
+// % later at random. They carry X-Slack-Retry-Num, which is 1 in the first retry and goes on
+// after a retry by hand. They also carry X-Slack-Retry-Reason. It is always "unknown_error",
+// one of Slack's reasons, because a profile does not see the outcome of the attempt before.
 //
-// A test send, and any event of the type "url_verification", is Slack's handshake with a new URL: {"type":"url_verification",
-// "challenge":…}, where the challenge is the event's id. Ask [SlackVerified] whether the receiver repeated it.
+// A failure answered with X-Slack-No-Retry: 1 is not retried. Success is 2xx. Slack follows two
+// redirects; here redirects are failures. Slack does not mention 410 Gone: here it disables the
+// endpoint, unless the answer has X-Slack-No-Retry: 1.
 //
-// Slack waits 3 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. The user agent is the library's own.
+// A test send, and any event of the type "url_verification", is Slack's handshake with a new
+// URL: {"type":"url_verification","challenge":…}. The challenge is the event's id. Ask
+// [SlackVerified] whether the receiver repeated it.
 //
-// Source: https://docs.slack.dev/apis/events-api and https://docs.slack.dev/authentication/verifying-requests-from-slack
+// Slack waits 3 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. The user
+// agent is the library's own.
+//
+// Source: https://docs.slack.dev/apis/events-api and
+// https://docs.slack.dev/authentication/verifying-requests-from-slack
 func Slack() webhook.Profile {
 	return webhook.Profile{
 		Encode: encodeSlack,
@@ -54,8 +63,10 @@ func Slack() webhook.Profile {
 	}
 }
 
-// SlackVerified reports whether a test send of the profile [Slack] was answered with 2xx and its challenge: as text, as the field
-// "challenge" of a form, or as {"challenge":…}. It needs the body of the response, which Network.MaxResponseBytes of -1 does not keep.
+// SlackVerified reports whether a test send of the profile [Slack] was answered with 2xx and
+// its challenge. The challenge may be plain text, the field "challenge" of a form, or
+// {"challenge":…}. SlackVerified needs the body of the response, which Network.MaxResponseBytes
+// of -1 does not keep.
 func SlackVerified(a webhook.Attempt) bool {
 	if a.Status < 200 || a.Status > 299 || a.EventID == "" {
 		return false
@@ -69,7 +80,7 @@ func SlackVerified(a webhook.Attempt) bool {
 	return string(body) == a.EventID || err == nil && form.Get("challenge") == a.EventID
 }
 
-// slackEnvelope is what is around an event. Fields in Slack's order.
+// slackEnvelope surrounds an event. The fields are in Slack's order.
 type slackEnvelope struct {
 	TeamID    string          `json:"team_id,omitempty"`
 	APIAppID  string          `json:"api_app_id,omitempty"`

@@ -11,32 +11,44 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// StripeOptions are what an application may choose in [Stripe].
+// StripeOptions are the choices of an application in [Stripe].
 type StripeOptions struct {
-	// APIVersion is the "api_version" of events to endpoints whose Metadata has none, such as "2025-08-27.basil". Most of Stripe's
-	// libraries refuse events of other versions than their own, and of none. Defaults to none: null.
+	// APIVersion is the "api_version" of events to endpoints whose Metadata has none, for
+	// example "2025-08-27.basil". Most of Stripe's libraries refuse events of another version
+	// than their own, and events without a version. Defaults to none: null.
 	APIVersion string
 }
 
-// Stripe speaks as Stripe's webhooks do. The body is an event as Stripe's libraries read it: id, object, api_version, created, data,
-// livemode, pending_webhooks, request and type. The event's data is what is under "data", {"object":…}, with "previous_attributes"
-// beside it where something was updated; an event whose data has no "object" fails when it is encoded. Event.ID is the id: Stripe's are
-// "evt_" and letters and digits, which the application gives, or else they are UUIDs. api_version is "api_version" of
-// Endpoint.Metadata, or else that of the options. account, for connected
-// accounts, is "account" of Endpoint.Metadata, if it is there. livemode is true unless Endpoint.Metadata has "livemode": "false".
-// pending_webhooks is always 1, and request has no values: the profile does not know them.
+// Stripe speaks as Stripe's webhooks do. The body is an event as Stripe's libraries read it,
+// with these fields:
 //
-// Stripe-Signature is "t={attempt's time},v1={hex}", where v1 is the HMAC-SHA256 of "{t}.{body}", and there is one v1 for each live
-// secret while a rotation overlaps; Stripe lets it overlap for up to a day. The key is the whole secret as text, with its "whsec_", which
-// is not decoded as in Standard Webhooks.
+//   - id is Event.ID. Stripe's ids are "evt_" and letters and digits. The application gives
+//     such an id, or else it is a UUID.
+//   - object is "event", type is Event.Type, and created is Event.Time.
+//   - data is the event's data: {"object":…}, with "previous_attributes" beside it if
+//     something was updated. Data without "object" fails when it is encoded.
+//   - api_version is "api_version" of Endpoint.Metadata, or else the one of the options.
+//   - account, for connected accounts, is "account" of Endpoint.Metadata, if present.
+//   - livemode is true unless Endpoint.Metadata has "livemode": "false".
+//   - pending_webhooks is always 1, and request has no values, because the profile does not
+//     know them.
 //
-// There are 16 retries, after 10 seconds and then twice as long each time, but at most 12 hours, each wait up to 20 % longer at random:
-// from 58 to 71 hours in all. Stripe documents "up to three days with an exponential back off", and not the waits; in test mode it
-// retries less, which is not done here. What is a success beyond 2xx is not documented either: redirects are failures, and 410 Gone
-// disables the endpoint. Nor is how long Stripe waits for an answer: Config.RequestTimeout counts.
+// Stripe-Signature is "t={attempt's time},v1={hex}", where v1 is the HMAC-SHA256 of
+// "{t}.{body}". While a rotation overlaps, there is one v1 for each live secret. Stripe lets it
+// overlap for up to a day. The key is the whole secret as text, with its "whsec_"; it is not
+// decoded as in Standard Webhooks.
 //
-// A test send has the type "test.ping" and an empty object: Stripe itself has none, its command line triggers genuine events. The
-// user agent is the library's own.
+// There are 16 retries: the first after 10 seconds, then after twice as long each time, but at
+// most 12 hours. Each wait is up to 20 % longer at random, 58 to 71 hours in all. Stripe
+// documents "up to three days with an exponential back off", but not the waits. Stripe retries
+// less in test mode; the profile does not.
+//
+// Stripe documents no success but 2xx: here redirects are failures, and 410 Gone disables the
+// endpoint. Stripe does not document how long it waits for an answer: Config.RequestTimeout
+// applies.
+//
+// A test send has the type "test.ping" and an empty object. Stripe itself has no test send; its
+// command line triggers genuine events. The user agent is the library's own.
 //
 // Source: https://docs.stripe.com/webhooks and https://docs.stripe.com/api/events/object
 func Stripe(options StripeOptions) webhook.Profile {

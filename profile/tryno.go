@@ -6,26 +6,33 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// trynoFailures is how many attempts in a row fail before Tryno disables an endpoint.
+// trynoFailures is the number of failed attempts in a row after which Tryno disables an
+// endpoint.
 const trynoFailures = 4
 
-// Tryno speaks as Tryno does. The body is {"event":…,"timestamp":…,"data":…} with the time of the event in whole seconds, and nothing
-// that identifies it: receivers that must not act twice put an id into the data.
+// Tryno speaks as Tryno does. The body is {"event":…,"timestamp":…,"data":…} with the time of
+// the event in whole seconds. Nothing in it identifies the event: if receivers must not act
+// twice, put an id into the data.
 //
-// X-Tryno-Signature is the bare hex HMAC-SHA256 of the body with the whole secret. Tryno's documentation says "an HMAC-SHA256
-// signature" and no more; this is its plainest reading, and the one of package receive.
+// X-Tryno-Signature is the bare hex HMAC-SHA256 of the body with the whole secret. Tryno's
+// documentation says "an HMAC-SHA256 signature" and no more. This is its plainest reading,
+// which package receive shares.
 //
-// Answers below 400 are successes, also redirects, which are not followed; that no answer came is a failure, of which Tryno says
-// nothing. Retries come at once, after 1, 5 and 30 minutes, each wait up to 20 % longer at random.
+// Answers below 400 are successes. Redirects are too, and are not followed. A request without
+// an answer is a failure; Tryno's documentation does not mention the case. Retries come at
+// once, after 1, 5 and 30 minutes, each wait up to 20 % longer at random.
 //
-// The fourth failed attempt in a row disables the endpoint, with ReasonGone, until its owner enables it again: attempts count, of
-// any deliveries, as Endpoint.Health counts them. So the fourth retry of a delivery happens only if another one succeeded
-// meanwhile. Health is as of the last claim or settle: when many requests to an endpoint fail at once, a few more than four may
-// have been made. "test.ping" is the type of a test send, which does not count.
+// The fourth failed attempt in a row disables the endpoint, with ReasonGone, until its owner
+// enables it again. Attempts of all deliveries count, as in Endpoint.Health. So the fourth
+// retry of a delivery happens only if another delivery succeeded meanwhile. Health is as of the
+// last claim or settle. When many requests to an endpoint fail at once, a few more than four
+// may have been made. A test send has the type "test.ping" and does not count.
 //
-// Tryno's event types are a closed catalogue, Config.EventTypes, and its endpoints are managed as webhookhttp does it.
+// Tryno's event types are a closed catalogue: set Config.EventTypes. Package webhookhttp
+// manages endpoints as Tryno does.
 //
-// Source: https://docs.tryno.io/api-reference/webhooks and https://docs.tryno.io/integrations/webhooks
+// Source: https://docs.tryno.io/api-reference/webhooks and
+// https://docs.tryno.io/integrations/webhooks
 func Tryno() webhook.Profile {
 	return webhook.Profile{
 		Encode:  encodeTryno,
@@ -43,9 +50,9 @@ func judgeTryno(o webhook.Outcome) webhook.Verdict {
 	switch {
 	case o.Response != nil && o.Response.StatusCode < 400:
 		return webhook.VerdictSuccess
-	case o.Class == webhook.ClassLocal: // no request was made, for which the receiver is not to blame
+	case o.Class == webhook.ClassLocal: // no request was made, so the receiver is not to blame
 		return webhook.VerdictRetry
-	case o.Health.Failures >= trynoFailures-1: // this one is the fourth
+	case o.Health.Failures >= trynoFailures-1: // this attempt is the fourth
 		return webhook.VerdictDisable
 	default:
 		return webhook.VerdictRetry
