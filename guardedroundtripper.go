@@ -61,8 +61,8 @@ func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error)
 	return resp, nil
 }
 
-// requestBody reads a body to its end. When the context ends, it closes the body, which
-// ends the reading of a pipe.
+// requestBody reads a body to its end. When the context ends, it closes the body, which ends a
+// read from a pipe.
 func requestBody(r *http.Request) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
@@ -92,13 +92,13 @@ func (g *guardedRoundTripper) check(r *http.Request) error {
 	return nil // the dial is judged
 }
 
-// checkProxied judges the two hosts that a proxy gets to see: that of the URL, and Host, which
-// stands in the first line of a plain request. An opaque URL would be sent as it is, so it is
-// refused.
+// checkProxied judges the two hosts that a proxy sees: the host of the URL, and Host, which
+// stands in the first line of a plain request. It refuses an opaque URL, because it would be
+// sent unchanged.
 func (g *guardedRoundTripper) checkProxied(r *http.Request) error {
 	switch {
 	case r.URL == nil:
-		return nil // RoundTrip has an error for it
+		return nil // RoundTrip returns the error
 	case r.URL.Opaque != "":
 		return &netguard.HostError{Problem: "is in an opaque URL", Cure: "set URL.Host and URL.Path"}
 	case r.Host != "":

@@ -14,7 +14,8 @@ import (
 	"github.com/gowebhook/webhook/internal/wire"
 )
 
-// httpTransport is the Transport that comes with the library: package wire, with every dial judged by the Network's guard.
+// httpTransport is the Transport that comes with the library: package wire, with every dial
+// judged by the Network's guard.
 type httpTransport struct {
 	network Network
 	limit   int // of the body bytes kept
@@ -47,7 +48,8 @@ func newHTTPTransportResolver(n Network, maxInFlight int, resolver *net.Resolver
 	return t
 }
 
-// idleLimits returns how many connections are kept without a request, in total and for one endpoint.
+// idleLimits returns the number of idle connections that are kept, in total and for one
+// endpoint.
 func idleLimits(maxInFlight int) (total, perEndpoint int) {
 	total = min(max(maxInFlight, 32), 1024)
 	return total, max(total/2, 32)
@@ -59,7 +61,7 @@ func (t *httpTransport) closeIdle() { t.client.CloseIdle() }
 // Send implements [Transport]. Its errors are *sendError.
 func (t *httpTransport) Send(ctx context.Context, req *Request) (*Response, error) {
 	u, err := t.network.checkURL("URL", req.URL)
-	if err != nil { // what was accepted once may be blocked now
+	if err != nil { // an accepted address may be blocked since
 		return nil, &sendError{class: ClassBlocked, text: describe(err)}
 	}
 	var resp *http.Response
@@ -81,7 +83,8 @@ func (t *httpTransport) Send(ctx context.Context, req *Request) (*Response, erro
 	return &Response{StatusCode: resp.StatusCode, Header: resp.Header, Body: body, Truncated: truncated}, nil
 }
 
-// sendWrapped sends through the RoundTripper of Network.Wrap, whose responses may be anything.
+// sendWrapped sends through the RoundTripper of Network.Wrap, which may return invalid
+// responses.
 func (t *httpTransport) sendWrapped(ctx context.Context, u *url.URL, req *Request) (*http.Response, error) {
 	if !req.OwnConn {
 		ctx = context.WithValue(ctx, ownerKey{}, req.owner)
@@ -106,11 +109,11 @@ func (t *httpTransport) sendWrapped(ctx context.Context, u *url.URL, req *Reques
 	return nil, problem
 }
 
-// newHTTPRequest returns the request that Network.Wrap gets to see.
+// newHTTPRequest returns the request that Network.Wrap sees.
 func newHTTPRequest(ctx context.Context, u *url.URL, req *Request) *http.Request {
 	header := req.Header
 	if _, ok := header["User-Agent"]; !ok {
-		// An absent one would be net/http's own; an empty one is none.
+		// Without the header net/http would send its own; with an empty value it sends none.
 		header = maps.Clone(header)
 		if header == nil {
 			header = make(http.Header, 1)
@@ -129,8 +132,8 @@ func newHTTPRequest(ctx context.Context, u *url.URL, req *Request) *http.Request
 	return r.WithContext(ctx)
 }
 
-// Buffers that response bodies are read into, before what came is copied at its size. They grow with what comes, and large
-// ones are not kept.
+// Response bodies are read into pooled buffers and then copied at their own size. The buffers
+// grow with the body, and large ones are not kept.
 const (
 	firstBufferBytes = 2 << 10
 	maxPooledBytes   = 64 << 10
@@ -141,7 +144,8 @@ var bodyBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// readBody reads at most limit bytes and reports whether there is more. An error past them is no error.
+// readBody reads at most limit bytes and reports whether there is more. It ignores an error
+// that comes after them.
 func readBody(r io.Reader, limit int) (body []byte, truncated bool, err error) {
 	if r == http.NoBody {
 		return nil, false, nil

@@ -19,62 +19,77 @@ const (
 	maxResponseBytes     = 1 << 20
 )
 
-// Network says where requests may go and how they get there. Its zero value sends over https to public addresses only.
+// Network says where requests may go and how they get there. Its zero value sends over https to
+// public addresses only.
 //
-// Addresses are judged when an endpoint is created or updated, if its URL has one in place of a name, and on every dial,
-// after the name was resolved. Redirects are not followed, compression is not asked for, and the proxy variables of the
+// Addresses are judged on every dial, after the name was resolved. If the URL of an endpoint
+// has an address in place of a name, it is also judged when the endpoint is created or updated.
+// Redirects are not followed, compression is not asked for, and the proxy variables of the
 // environment are not read.
 type Network struct {
-	// AllowHTTP lets endpoints have http:// URLs: what is sent to them can be read and changed on its way. Defaults to
-	// false.
+	// AllowHTTP lets endpoints have http:// URLs. Others on the way can read and change
+	// requests to such URLs. Defaults to false.
 	AllowHTTP bool
 
-	// AllowPrivate lets requests go to the networks a team runs itself: RFC 1918, unique-local (fc00::/7) and
-	// 100.64.0.0/10, but not to loopback or the metadata services that cloud providers placed in them. Defaults to false.
+	// AllowPrivate lets requests go to private networks: RFC 1918, unique-local (fc00::/7) and
+	// 100.64.0.0/10. It does not include loopback, or the metadata services that cloud
+	// providers placed in these networks. Defaults to false.
 	AllowPrivate bool
 
-	// AllowLoopback lets requests go to the machine itself, 127.0.0.0/8 and ::1, where sidecars, agents and debug ports
-	// listen: for development and tests. Defaults to false.
+	// AllowLoopback lets requests go to the machine itself, 127.0.0.0/8 and ::1. Sidecars,
+	// agents and debug ports listen there, so use it for development and tests. Defaults to
+	// false.
 	AllowLoopback bool
 
-	// Allow lists prefixes that requests may go to whatever they are. It is the only way to link-local addresses, metadata
-	// services, 168.63.129.16, translation prefixes and the like. Defaults to none.
+	// Allow lists prefixes that requests may always go to. It is the only way to link-local
+	// addresses, metadata services, 168.63.129.16, translation prefixes and the like. Defaults
+	// to none.
 	Allow []netip.Prefix
 
-	// Deny lists prefixes that requests never go to, whatever Allow, AllowPrivate and AllowLoopback say: the addresses of your
-	// own deployment, for example, or a NAT64 prefix of your network. An IPv6 address that embeds a denied IPv4 address is
-	// denied too, if its form is a known one. Defaults to none.
+	// Deny lists prefixes that requests never go to. It overrides Allow, AllowPrivate and
+	// AllowLoopback. Use it for the addresses of your own deployment, for example, or a NAT64
+	// prefix of your network. An IPv6 address that embeds a denied IPv4 address in a known form
+	// is denied too. Defaults to none.
 	Deny []netip.Prefix
 
-	// Ports are the only ports that requests may go to, 1 to 65535. Defaults to nil: 443, 80 with AllowHTTP, and 1024 to 65535.
+	// Ports are the only ports that requests may go to, 1 to 65535. Defaults to nil: 443, 80
+	// with AllowHTTP, and 1024 to 65535.
 	Ports []uint16
 
-	// Proxy is an egress proxy for all requests: an http, https or socks5 URL, with user and password if it wants them.
-	// Its own address is dialed because it is named here. An endpoint's address is still judged where its URL has one;
-	// where it has a name, the proxy resolves it, and keeping it from private addresses is the proxy's duty. Defaults to
-	// nil, no proxy.
+	// Proxy is an egress proxy for all requests: an http, https or socks5 URL, with user and
+	// password if the proxy needs them. The address of the proxy itself is always allowed.
+	//
+	// An address in an endpoint's URL is still judged. A name is resolved by the proxy, and
+	// then the proxy has to keep requests from private addresses. Defaults to nil, no proxy.
 	Proxy *url.URL
 
-	// MaxResponseBytes is how much of a response body is kept, at most 1 MiB; the rest of a longer one is not read.
-	// Negative keeps nothing. Zero means the default. Defaults to 16 KiB.
+	// MaxResponseBytes bounds the bytes of a response body that are kept, at most 1 MiB. The
+	// rest of a longer body is not read. A negative value keeps nothing. Zero means the
+	// default. Defaults to 16 KiB.
 	MaxResponseBytes int
 
-	// Wrap puts something around the library's transport, for tracing say. New calls it once, with a RoundTripper that
-	// judges addresses and ports as above, and refuses http unless AllowHTTP is set: what it passes on can go nowhere
-	// else. A request should keep the context of the one it is made from; without it, it has a connection of its own. So
-	// has one whose Request.Close is set. The RoundTripper speaks HTTP/1.1 and reads a request's body to its end before it
-	// sends it. Defaults to nil, nothing.
+	// Wrap wraps the library's transport, for example for tracing. New calls it once, with a
+	// RoundTripper that judges addresses and ports as above, and refuses http unless AllowHTTP
+	// is set. So requests that pass through it can go nowhere else.
+	//
+	// A request should keep the context of the request that it is made from. Without that
+	// context, it has a connection of its own. So does a request with Close set. The
+	// RoundTripper speaks HTTP/1.1 and reads a request's body to its end before it sends it.
+	// Defaults to nil, no wrapper.
 	Wrap func(http.RoundTripper) http.RoundTripper
 
-	// TLS has certificate authorities of one's own, client certificates (any receiver that asks gets to see them) and the
-	// like. It is cloned. ServerName and EncryptedClientHelloConfigList must be empty and MinVersion at least TLS 1.2;
-	// InsecureSkipVerify is obeyed, and then anyone on the way can read and change what is sent. ClientSessionCache is not
-	// used: each endpoint has sessions of its own, unless SessionTicketsDisabled or VerifyPeerCertificate is set. Defaults
-	// to nil: the system's authorities, TLS 1.2 or later.
+	// TLS has certificate authorities of your own, client certificates and the like. Any
+	// receiver that asks gets to see the client certificates. TLS is cloned. Defaults to nil:
+	// the system's authorities, and TLS 1.2 or later.
+	//
+	// ServerName and EncryptedClientHelloConfigList must be empty, and MinVersion and
+	// MaxVersion, if set, at least TLS 1.2. InsecureSkipVerify is obeyed; anyone on the way can
+	// then read and change the requests. ClientSessionCache is not used: each endpoint has
+	// sessions of its own, unless SessionTicketsDisabled or VerifyPeerCertificate is set.
 	TLS *tls.Config
 }
 
-// validate returns a *FieldError for the first field that cannot be used.
+// validate returns a *FieldError for the first unusable field.
 func (n Network) validate() error {
 	for field, prefixes := range map[string][]netip.Prefix{"Allow": n.Allow, "Deny": n.Deny} {
 		for i, prefix := range prefixes {
@@ -116,7 +131,7 @@ func (n Network) validate() error {
 	return n.validateProxy()
 }
 
-// validateProxy quotes nothing of the URL, which may have a password in it.
+// validateProxy checks Proxy. It quotes nothing of the URL, which may contain a password.
 func (n Network) validateProxy() error {
 	const field = "Config.Network.Proxy"
 	if n.Proxy == nil {
@@ -127,7 +142,7 @@ func (n Network) validateProxy() error {
 	default:
 		return &FieldError{field, "has an unknown scheme", "use http, https or socks5"}
 	}
-	// Only the form of the host counts: any address will do.
+	// Only the form of the host counts: the proxy may have any address.
 	anywhere := netguard.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
 	if err := anywhere.CheckHost(n.Proxy.Hostname()); err != nil {
 		return &FieldError{field, "has no usable host", "write it as http://proxy.example:3128"}
@@ -145,7 +160,8 @@ func (n Network) guard() netguard.Guard {
 	}
 }
 
-// loosened names the options that open more than the defaults do, in the order of their danger.
+// loosened names the options that allow more than the defaults do, in the order of their
+// danger.
 func (n Network) loosened() (options []string) {
 	if n.TLS != nil && n.TLS.InsecureSkipVerify {
 		options = append(options, "Network.TLS.InsecureSkipVerify")
@@ -162,7 +178,7 @@ func (n Network) loosened() (options []string) {
 	return options
 }
 
-// warnOfOpenNetwork is for those who took the options of an example along.
+// warnOfOpenNetwork warns applications that may have copied the options of an example.
 func (d *Dispatcher) warnOfOpenNetwork() {
 	if options := d.config.Network.loosened(); len(options) > 0 {
 		d.config.Logger.Warn("webhook: Config.Network allows more than encrypted requests to public addresses",
@@ -170,7 +186,7 @@ func (d *Dispatcher) warnOfOpenNetwork() {
 	}
 }
 
-// responseLimit is MaxResponseBytes as a number of bytes.
+// responseLimit returns MaxResponseBytes as a number of bytes.
 func (n Network) responseLimit() int {
 	if n.MaxResponseBytes == 0 {
 		return defaultResponseBytes
@@ -178,8 +194,8 @@ func (n Network) responseLimit() int {
 	return max(n.MaxResponseBytes, 0)
 }
 
-// checkURL parses an endpoint's URL. An error is a *FieldError for field; it quotes nothing of the URL but an address that
-// is blocked, because a mangled URL may have a password anywhere.
+// checkURL parses an endpoint's URL. An error is a *FieldError for field. It quotes nothing of
+// the URL but a blocked address, because a mangled URL may have a password anywhere.
 func (n Network) checkURL(field, raw string) (*url.URL, error) {
 	switch {
 	case raw == "":
@@ -209,7 +225,7 @@ func (n Network) checkURL(field, raw string) (*url.URL, error) {
 		return nil, &FieldError{field, "is not an https URL", "write it as https://host/path"}
 	case u.User != nil:
 		return nil, &FieldError{field, "has a user or password in it", "remove what is before the @; use a header of the endpoint instead"}
-	case strings.Contains(raw, "#"): // also an empty one, which url.Parse forgets
+	case strings.Contains(raw, "#"): // also an empty fragment, which url.Parse forgets
 		return nil, &FieldError{field, "has a fragment, which is never sent", "remove the # and what is after it"}
 	case u.Hostname() == "":
 		return nil, &FieldError{field, "has no host", "write it as https://host/path"}
@@ -241,7 +257,7 @@ func (n Network) portCure() string {
 	}
 }
 
-// portOf returns the port of a URL with a valid one, or its scheme's.
+// portOf returns the port of a URL with a valid one, or the default port of its scheme.
 func portOf(u *url.URL) uint16 {
 	if port, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
 		return uint16(port)
@@ -252,7 +268,7 @@ func portOf(u *url.URL) uint16 {
 	return 443
 }
 
-// checkURLBytes refuses what other parsers may take for something else than url.Parse does.
+// checkURLBytes refuses bytes that other parsers may read in another way than url.Parse.
 func checkURLBytes(field, raw string) error {
 	for i := range len(raw) {
 		switch c := raw[i]; {
@@ -264,14 +280,14 @@ func checkURLBytes(field, raw string) error {
 				cure = "use the xn-- form of an internationalized name"
 			}
 			return &FieldError{field, "has a character in it that is not ASCII", cure}
-		case c == '\\' && i < hostEnd(raw): // the end of the host to some parsers, a part of it to others
+		case c == '\\' && i < hostEnd(raw): // some parsers end the host here, for others it is a part of the host
 			return &FieldError{field, "has a backslash in its host", "write it as https://host/path"}
 		}
 	}
 	return nil
 }
 
-// hostEnd returns where in raw the host and port end, 0 if there is no host.
+// hostEnd returns the index in raw where the host and port end, or 0 if there is no host.
 func hostEnd(raw string) int {
 	_, rest, ok := strings.Cut(raw, "://")
 	if !ok {
@@ -284,7 +300,7 @@ func hostEnd(raw string) int {
 	return len(raw) - len(rest) + host
 }
 
-// hostFieldError says for field what netguard said of its host.
+// hostFieldError returns the error of netguard about a host as a *FieldError for field.
 func hostFieldError(field string, err error) error {
 	if blocked, ok := errors.AsType[*netguard.BlockedError](err); ok {
 		cure := "use a public address"

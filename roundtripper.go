@@ -14,18 +14,19 @@ const (
 	maxCallBytes = 1 << 20
 )
 
-// RoundTripper returns a transport for the application's other requests to addresses that
-// its customers choose: to verify that somebody owns a URL, to get an OAuth token, to fetch
-// a picture. Like a webhook, such a request reaches only what the Network allows, and every
-// dial is judged. So is every redirect that an [http.Client] follows.
+// RoundTripper returns a transport for the application's other requests to addresses that its
+// customers choose: to verify that somebody owns a URL, to get an OAuth token, to fetch a
+// picture. Like a webhook, such a request reaches only addresses that the Network allows, and
+// every dial is judged. So is every redirect that an [http.Client] follows.
 //
-// Each request has a connection of its own, and its body is read to the end before it is
-// sent. It takes at most 30 seconds, to the end of the
-// response body, and at most 1 MiB of the body can be read; more is an error. Errors wrap a
-// [Class] and quote nothing that the receiver sent. Wrap and MaxResponseBytes do not apply.
-// An internationalized name must be in its xn-- form.
-// The RoundTripper is safe for concurrent use, starts no goroutine that outlives a request,
-// and need not be closed, but response bodies must be. RoundTripper refuses an inconsistent
+// Each request has a connection of its own, and its body is read to the end before it is sent.
+// A request takes at most 30 seconds, to the end of the response body. At most 1 MiB of the
+// response body can be read; a longer body is an error. Errors wrap a [Class] and quote nothing
+// that the receiver sent. Wrap and MaxResponseBytes do not apply. An internationalized name
+// must be in its xn-- form.
+//
+// The RoundTripper is safe for concurrent use and starts no goroutine that outlives a request.
+// It need not be closed, but response bodies must be. RoundTripper refuses an inconsistent
 // Network with a [FieldError].
 //
 //	transport, err := network.RoundTripper()
@@ -39,7 +40,7 @@ func (n Network) RoundTripper() (http.RoundTripper, error) {
 	return callTransport{newGuardedRoundTripper(t.network, t.client)}, nil
 }
 
-// A callTransport is what Network.RoundTripper returns.
+// A callTransport is the RoundTripper that Network.RoundTripper returns.
 type callTransport struct{ guarded *guardedRoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -70,7 +71,7 @@ type callBody struct {
 
 func (b *callBody) Read(p []byte) (int, error) {
 	if len(p) > b.left+1 {
-		p = p[:b.left+1] // one more tells whether there is more
+		p = p[:b.left+1] // one more byte shows that the body is too long
 	}
 	n, err := b.ReadCloser.Read(p)
 	if n > b.left {

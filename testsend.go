@@ -12,18 +12,19 @@ import (
 // maxTenantTests bounds the test sends of a tenant that run at once, one for each endpoint.
 const maxTenantTests = 4
 
-// testLimits returns how many test sends may run at once in all. Each tenant has a place for one of first; whatever a
-// tenant runs beside its first takes one of more. So tenants whose receivers hang leave a place to every other.
+// testLimits returns two bounds on test sends that run at once. The first test of each tenant
+// counts towards first; each further test of a tenant counts towards more. So tenants with
+// receivers that hang leave a place for every other tenant.
 func testLimits(maxInFlight int) (first, more int) {
 	return max(maxInFlight, 16), max(maxInFlight/32, 12)
 }
 
-// testStep is the time that a test of an unreachable receiver takes. A blocked address is
-// known at once, an unknown name after the resolver has tried all its servers: the caller's
-// clock must not tell which it was.
+// testStep is the time that a test of an unreachable receiver takes, or a multiple of it. A
+// blocked address is known at once, an unknown name only after the resolver has tried all its
+// servers. The caller must not be able to tell them apart by the time.
 const testStep = 2 * time.Second
 
-// tests are the endpoints that a test is being sent to.
+// tests are the endpoints whose tests are running.
 type tests struct {
 	first, more int // limits
 
@@ -60,22 +61,33 @@ func (t *tests) end(key EndpointKey) {
 	}
 }
 
-// Test sends the profile's test event to an endpoint, whatever it is subscribed to and whether or not it is active, unless the
-// operator has suspended it. It runs in the caller's goroutine, on a connection of its own. It goes through the same encoding, signing and address checks as any
-// delivery, is logged as an event, a delivery and an attempt, which say that they are tests, is never retried, and has no effect on the endpoint's health. It
-// needs no Run. If the receiver cannot be reached (ClassDNS, ClassRefused, ClassBlocked), Test takes two seconds, or a multiple
-// of it, so that its time does not tell why. An endpoint that does not answer well is not an error: Attempt says what came.
+// Test sends the profile's test event to an endpoint, whatever its subscriptions and even if it
+// is not active. It refuses an endpoint that the operator has suspended. It runs in the
+// caller's goroutine, on a connection of its own, and needs no Run.
 //
-// One test of an endpoint runs at a time, and four of a tenant: [ErrInFlight] otherwise. A tenant's first is refused only if
-// Config.MaxInFlight tenants have one; its others if a thirty-second of MaxInFlight such run, but at least 12. An endpoint may
-// be tested ten times at once and then every 5 seconds, a tenant's endpoints 30 times and then every 2 seconds: [RateError]
-// otherwise. If ctx ends, nothing is logged.
+// A test goes through the same encoding, signing and address checks as any delivery. It is
+// logged as an event, a delivery and an attempt, which say that they are tests. It is never
+// retried, and has no effect on the endpoint's health. If ctx ends, nothing is logged.
+//
+// A failed attempt is not an error: the returned Attempt says how it failed. If the receiver
+// cannot be reached (ClassDNS, ClassRefused, ClassBlocked), Test takes two seconds, or a
+// multiple of two seconds. So its time does not tell the reason.
+//
+// One test of an endpoint runs at a time, and four tests of a tenant. Otherwise Test returns
+// [ErrInFlight]. A tenant's first test is refused only if Config.MaxInFlight tenants, but at
+// least 16, have one. Its further tests are refused if a thirty-second of MaxInFlight, but at
+// least 12, such tests run.
+//
+// An endpoint may be tested ten times at once and then every 5 seconds. A tenant's endpoints
+// may be tested 30 times at once and then every 2 seconds. Otherwise Test returns a
+// [RateError].
 func (s Scope) Test(ctx context.Context, endpointID string) (Attempt, error) {
 	return s.TestType(ctx, endpointID, "")
 }
 
-// TestType is Test with an event of a type of Config.EventTypes, or of any valid type if there is
-// no catalogue. Its data is {}. The empty type stands for the profile's test event.
+// TestType is Test with an event of the given type and the data {}. The type must be in
+// Config.EventTypes, or may be any valid type if there is no catalogue. The empty type stands
+// for the profile's test event.
 func (s Scope) TestType(ctx context.Context, endpointID, eventType string) (Attempt, error) {
 	a, err := s.test(ctx, endpointID, eventType)
 	if err != nil {
@@ -143,7 +155,7 @@ func waitForStep(ctx context.Context, began time.Time) error {
 	}
 }
 
-// testRecord makes the event of a test, of the profile's type if none is given.
+// testRecord makes the event of a test. It has the profile's type if eventType is empty.
 func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint, eventType string) (*EventRecord, error) {
 	event := Event{Type: eventType, Data: struct{}{}}
 	if eventType == "" {
@@ -171,7 +183,7 @@ func (p *Profile) testEvent(endpoint *Endpoint) (event Event, err error) {
 }
 
 // TestEventType returns the type of the test event of Config.Profile. Other profiles may have
-// another.
+// another type.
 func (d *Dispatcher) TestEventType() string {
 	event, err := d.profiles[d.config.Profile].testEvent(&Endpoint{Profile: d.config.Profile})
 	if err != nil {
@@ -199,7 +211,7 @@ func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint
 	return result, nil
 }
 
-// logTest stores a test that is over.
+// logTest stores a finished test.
 func (d *Dispatcher) logTest(ctx context.Context, record *EventRecord, result attempted, endpoint *Endpoint) (Attempt, error) {
 	a := result.settlement.Attempt
 	a.NextAt = time.Time{}

@@ -8,19 +8,23 @@ import (
 	"github.com/gowebhook/webhook/internal/wire"
 )
 
-// A Transport sends one request. Config.Network configures the one that comes with the library; one of your own serves for
-// tests, queues, or other protocols. It must be safe for concurrent use.
+// A Transport sends one request. Config.Network configures the one that comes with the library.
+// A Transport of your own serves for tests, queues or other protocols. It must be safe for
+// concurrent use.
 type Transport interface {
-	// Send posts req.Body to req.URL with req.Header and returns what came back, with a Body of bounded size; ctx has
-	// the deadline. An error means that no complete response came. It should wrap a [Class] and must not contain header
-	// values, the body or userinfo; without one, its class is found from the errors of net, crypto/tls and syscall that
-	// it wraps, else it is ClassProtocol. Send must not keep or change req, and must not repeat the request by itself.
+	// Send posts req.Body to req.URL with req.Header and returns the response, with a Body of
+	// bounded size. ctx has the deadline. Send must not keep or change req, and must not repeat
+	// the request by itself.
+	//
+	// An error means that there was no complete response. It should wrap a [Class], and must
+	// not contain header values, the body or userinfo. An error without a Class gets one from
+	// the errors of net, crypto/tls and syscall that it wraps, or else ClassProtocol.
 	Send(ctx context.Context, req *Request) (*Response, error)
 }
 
 // A Request is one attempt, on its way from the profile to the transport.
 type Request struct {
-	*Message // what the body was made from
+	*Message // the input of the body
 
 	URL     string      // the endpoint's present URL
 	Header  http.Header // canonical names
@@ -28,13 +32,13 @@ type Request struct {
 	Time    time.Time   // of this attempt
 	Attempt int         // its number, from 1
 
-	// OwnConn asks for a connection of its own, closed afterwards. Test sends have it.
+	// OwnConn asks for a connection of its own, which is closed afterwards. Test sends set it.
 	OwnConn bool
 
-	owner wire.Owner // whose connections it may use
+	owner wire.Owner // the owner of the connections that it may use
 }
 
-// A Response is what a receiver answered.
+// A Response is the answer of a receiver.
 type Response struct {
 	StatusCode int
 	Header     http.Header
