@@ -14,11 +14,12 @@ import (
 // A conn is a connection and the exchange that is on it. One goroutine uses it
 // at a time.
 type conn struct {
-	socket *socket
-	stream net.Conn             // the socket, or TLS on it
-	tls    *tls.ConnectionState // nil for plain HTTP
-	to     place
-	home   *home // nil if it is closed after its request
+	socket  *socket
+	stream  net.Conn             // the socket, or TLS on it
+	records *records             // of the stream; nil for plain HTTP
+	tls     *tls.ConnectionState // nil for plain HTTP
+	to      place
+	home    *home // nil if it is closed after its request
 
 	keep time.Duration // without a request, as far as the receiver told
 	kept bool          // it has had a request before
@@ -72,6 +73,9 @@ func (c *conn) quiet() bool {
 	c.socket.instant, c.socket.came = true, false
 	n, err := c.stream.Read(c.one[:])
 	c.socket.instant = false
+	if c.records != nil && c.records.partial() {
+		return false
+	}
 	return n == 0 && err == errNothing && !c.socket.came //nolint:errorlint // it is never wrapped
 }
 

@@ -89,7 +89,8 @@ func (c *Client) connect(ctx context.Context, h *home, to place, hooks trace) (*
 
 // handshake puts TLS on the stream of the connection.
 func (c *conn) handshake(config *tls.Config) error {
-	client := tls.Client(c.stream, config)
+	c.records = &records{Conn: c.stream}
+	client := tls.Client(c.records, config)
 	c.trace.handshakeStart()
 	err := c.within(handshakeTimeout, client.Handshake)
 	state := client.ConnectionState()

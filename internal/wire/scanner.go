@@ -100,6 +100,9 @@ func (s *scanner) endField(length int) {
 		s.lengths++
 	case hasName(start, "Transfer-Encoding:"):
 		s.codings++
+	case hasName(start, "Content-Length "), hasName(start, "Transfer-Encoding "),
+		hasName(start, "Content-Length\t"), hasName(start, "Transfer-Encoding\t"):
+		s.odd = true // the names of other headers to net/http, but not to all parsers
 	}
 }
 

@@ -89,20 +89,22 @@ func scanAll(text string, n int) *scanner {
 
 func TestUnusualFramingIsNoticedHoweverItComes(t *testing.T) {
 	for head, odd := range map[string]bool{
-		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y\r\n\r\n":                    false,
-		"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n":                   false,
-		"HTTP/1.1 200 OK\r\nX-Content-Length: 0\r\nContent-Length: 0\r\n\r\n":     false,
-		"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n":                              true,
-		"HTTP/1.1 200 OK\r\nContent-Length: 0\n\r\n":                              true,
-		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\n":                              true,
-		"HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n":                                   true,
-		"HTTP/1.1 200 OK\r\nX: y\r\n\tz\r\n\r\n":                                  true,
-		"HTTP/1.1 200 OK\r\nX: y\r\n \r\n\r\n":                                    true,
-		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n":       true,
-		"HTTP/1.1 200 OK\r\nCONTENT-LENGTH: 0\r\nTransfer-Encoding: x\r\n\r\n":    true,
-		"HTTP/1.1 200 OK\r\ntransfer-ENCODING:x\r\nTransfer-Encoding: y\r\n\r\n":  true,
-		"HTTP/1.1 200 OK\r\nTransfer-Encodings: x\r\nContent-Length: 0\r\n\r\n":   false,
-		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length-X: 0\r\n\r\nX\nY": false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: y\r\n\r\n":                        false,
+		"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n":                       false,
+		"HTTP/1.1 200 OK\r\nX-Content-Length: 0\r\nContent-Length: 0\r\n\r\n":         false,
+		"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n":                                  true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\n\r\n":                                  true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\n":                                  true,
+		"HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n":                                       true,
+		"HTTP/1.1 200 OK\r\nX: y\r\n\tz\r\n\r\n":                                      true,
+		"HTTP/1.1 200 OK\r\nX: y\r\n \r\n\r\n":                                        true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n":           true,
+		"HTTP/1.1 200 OK\r\nCONTENT-LENGTH: 0\r\nTransfer-Encoding: x\r\n\r\n":        true,
+		"HTTP/1.1 200 OK\r\ntransfer-ENCODING:x\r\nTransfer-Encoding: y\r\n\r\n":      true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding : chunked\r\n\r\n": true,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\ncontent-length\t: 5\r\n\r\n":         true,
+		"HTTP/1.1 200 OK\r\nTransfer-Encodings: x\r\nContent-Length: 0\r\n\r\n":       false,
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length-X: 0\r\n\r\nX\nY":     false,
 	} {
 		for _, n := range []int{1, 2, 3, 7, 16, 17, 18, 19, len(head)} {
 			s := scanAll(head, n)
