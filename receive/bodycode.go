@@ -11,7 +11,7 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// hexHMAC returns HMAC-SHA256 under key of the parts, one after the other, in hex.
+// hexHMAC returns the HMAC-SHA256 of the parts, one after the other, under key, in hex.
 func hexHMAC(key []byte, parts ...[]byte) []byte {
 	s := signature.GetScratch()
 	defer signature.PutScratch(s)
@@ -23,7 +23,7 @@ func hexHMAC(key []byte, parts ...[]byte) []byte {
 	return hex.AppendEncode(nil, s.Code)
 }
 
-// matches reports whether code is that of parts under one of the keys.
+// matches reports whether code is the hexHMAC of parts under one of the keys.
 func matches(code string, keys [][]byte, parts ...[]byte) bool {
 	for _, key := range keys {
 		if hmac.Equal([]byte(code), hexHMAC(key, parts...)) {
@@ -33,7 +33,8 @@ func matches(code string, keys [][]byte, parts ...[]byte) bool {
 	return false
 }
 
-// hexBody verifies a header that is prefix and the hex HMAC-SHA256 of the body. identify finds the event's id.
+// hexBody returns a verifier of a header that is prefix and the hex HMAC-SHA256 of the body.
+// The event's id is the header idName, or else the result of identify.
 func hexBody(name, prefix string, secrets []string, idName string, identify func([]byte) string) (Verifier, error) {
 	keys, err := plainKeys(secrets)
 	if err != nil {

@@ -11,20 +11,24 @@ import (
 
 const githubDelivery = "X-GitHub-Delivery"
 
-// GitHub returns a verifier of GitHub's X-Hub-Signature-256 header, "sha256=" and the hex HMAC-SHA256 of the body, also where the
-// webhook's content type is a form. A secret is the text that was typed into the webhook's settings.
+// GitHub returns a verifier of GitHub's X-Hub-Signature-256 header: "sha256=" and the hex
+// HMAC-SHA256 of the body. The webhook's content type may be JSON or a form. A secret is the
+// text that was typed into the webhook's settings.
 //
-// Event.ID is X-GitHub-Delivery, which redeliveries repeat; a request with two of them is refused. It is not signed, and neither is X-GitHub-Event, nor any timestamp.
-// GitHub sends bodies of up to 25 MB, so Config.MaxBody may have to be larger than its default.
+// Event.ID is X-GitHub-Delivery, which redeliveries repeat. A request with two of them is
+// refused. X-GitHub-Delivery and X-GitHub-Event are not signed, and there is no signed
+// timestamp. GitHub sends bodies of up to 25 MB, so Config.MaxBody may have to be larger than
+// its default.
 //
 // Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 func GitHub(secrets ...string) (Verifier, error) {
 	return hexBody("X-Hub-Signature-256", "sha256=", secrets, githubDelivery, withoutID)
 }
 
-// GitHubLegacySHA1 returns a verifier of the X-Hub-Signature header, "sha1=" and the hex HMAC-SHA1 of the body, which old versions of
-// GitHub Enterprise Server and its imitators send alone. Where there is an X-Hub-Signature-256 too, use [GitHub]. In all else they
-// are alike.
+// GitHubLegacySHA1 returns a verifier of the X-Hub-Signature header: "sha1=" and the hex
+// HMAC-SHA1 of the body. Old versions of GitHub Enterprise Server, and systems that imitate it,
+// send only this header. If a request has X-Hub-Signature-256 too, use [GitHub]. Otherwise the
+// two verifiers are alike.
 func GitHubLegacySHA1(secrets ...string) (Verifier, error) {
 	keys, err := plainKeys(secrets)
 	if err != nil {

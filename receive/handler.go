@@ -13,55 +13,60 @@ import (
 const (
 	defaultMaxBody = 1 << 20
 
-	retryAfter = "5" // seconds; what a sender waits that must come again
+	retryAfter = "5" // seconds that a sender waits before it repeats a request
 
-	// endTimeout is how long a claim may take to end, whatever has become of the request.
+	// endTimeout bounds the end of a claim, even after the request has ended.
 	endTimeout = 10 * time.Second
 )
 
-// Config says how a [Handler] works.
+// Config configures a [Handler].
 type Config struct {
-	// Verify checks each request. What a constructor of this package returned also refuses requests by their header alone, with
-	// 401, before the body is read. Required.
+	// Verify checks each request. A verifier from a constructor of this package also refuses
+	// requests by their header alone, with 401, before the body is read. Required.
 	Verify Verifier
 
-	// Handle is called with each event that has been verified, concurrently. nil means that the event is safe: the sender gets
-	// 204 and will not send it again. After an error the sender gets 500 and repeats the request, unless the error wraps ErrDrop or
-	// ErrGone. ctx is the request's: it ends when the sender hangs up, which many do after 10 s or so. Required.
+	// Handle is called with each verified event, concurrently. Return nil when the event is
+	// safe: the sender gets 204 and will not send it again. After an error, the sender gets 500
+	// and repeats the request, unless the error wraps ErrDrop or ErrGone. ctx is the request's.
+	// It ends when the sender hangs up, which many senders do after about 10 s. Required.
 	Handle func(ctx context.Context, event Event) error
 
-	// MaxBody is how many bytes a body may have. Negative is refused. Defaults to 1 MiB.
+	// MaxBody bounds the bytes of a body. A negative value is refused. Defaults to 1 MiB.
 	MaxBody int64
 
-	// Dedupe keeps repeats of an event from Handle. Nil means that Handle gets them too, also while it works on the first one.
+	// Dedupe keeps repeats of an event from Handle. Nil means that Handle gets repeats too,
+	// even while it works on the first request.
 	Dedupe Dedupe
 
-	// Identify returns what Dedupe tells events apart by. An event for which it returns "" is handled whatever came before. Nil means
-	// Event.ID.
+	// Identify returns the key of an event for Dedupe. An event with the key "" is always
+	// handled. Nil means Event.ID.
 	Identify func(event Event) string
 
-	// Observe is called once for each request, when it has been answered, concurrently. Nil logs what failed with
-	// slog.Default: refused and dropped events as warnings, answers of 500 and above as errors, repeats for debugging.
+	// Observe is called once for each request, after the answer, concurrently. Nil means
+	// slog.Default: refused and dropped events are logged as warnings, answers of 500 and above
+	// as errors, and repeats as debug messages.
 	Observe func(ctx context.Context, result Result)
 }
 
-// A Result is what became of a request.
+// A Result is the outcome of a request.
 type Result struct {
-	// Status is what the sender got; 0 if Handle panicked.
+	// Status is the status of the answer, or 0 if Handle panicked.
 	Status int
 
-	// EventID is Event.ID, or what Config.Identify returned; "" if the request was not verified.
+	// EventID is the result of Config.Identify, by default Event.ID; "" if the request was not
+	// verified.
 	EventID string
 
-	// Err is nil if the event was handled. Else it is the Verifier's error, Handle's, or Dedupe's ([ErrDuplicate] with 204 or
-	// [ErrInProgress] with 503, among others). With 204 it is also the error of a claim that could not be committed.
+	// Err is nil if the event was handled. Otherwise it is the error of the Verifier, Handle or
+	// Dedupe. Two errors of Dedupe are [ErrDuplicate] with 204 and [ErrInProgress] with 503.
+	// With 204 it may also be the error of a claim that could not be committed.
 	Err error
 }
 
-// A Handler receives webhooks over HTTP. It reads the body, verifies the request, claims the event and lets the application handle
-// it. It is safe for concurrent use. It answers:
+// A Handler receives webhooks over HTTP. It reads the body, verifies the request, claims the
+// event and lets the application handle it. It is safe for concurrent use. It answers:
 //
-//	204  the event has been handled, now or before, or is dropped
+//	204  the event has been handled, in this request or before, or is dropped
 //	400  the body did not arrive
 //	401  the request is not verified; only Config.Observe learns why
 //	405  the method is not POST
@@ -70,13 +75,14 @@ type Result struct {
 //	500  Handle returned another error
 //	503  the event is being handled, or could not be claimed; with Retry-After
 //
-// If Handle panics, the claim is released and the panic goes on, to net/http, which logs it and closes the connection.
+// If Handle panics, the claim is released and the panic goes on to net/http, which logs it and
+// closes the connection.
 type Handler struct {
 	config    Config
 	isBuiltIn bool // Config.Verify can check the header alone
 }
 
-// NewHandler returns a Handler. The error says which field of c is wrong.
+// NewHandler returns a Handler. The error names the wrong field of c.
 func NewHandler(c Config) (*Handler, error) {
 	switch {
 	case c.Verify == nil:
@@ -115,7 +121,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var errPanic = errors.New("receive: Config.Handle panicked")
 
-// receive returns the verified event, or the status to refuse the request with.
+// receive returns the verified event, or the status for the refusal.
 func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (Event, int, error) {
 	if r.Method != http.MethodPost {
 		return Event{}, http.StatusMethodNotAllowed, errors.New("receive: the method is not POST")
@@ -143,7 +149,8 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (Event, int, e
 	return event, 0, nil
 }
 
-// once handles an event unless it has been handled, and returns the status to answer with.
+// once handles an event unless it has been handled before, and returns the status of the
+// answer.
 func (h *Handler) once(ctx context.Context, key string, event Event) (status int, err error) {
 	if h.config.Dedupe == nil || key == "" {
 		return h.handle(ctx, event)
@@ -167,7 +174,7 @@ func (h *Handler) once(ctx context.Context, key string, event Event) (status int
 	return status, err
 }
 
-// endClaim ends a claim also when the sender has hung up.
+// endClaim ends a claim, even if the sender has hung up.
 func endClaim(ctx context.Context, end func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
@@ -177,7 +184,7 @@ func endClaim(ctx context.Context, end func(context.Context) error) error {
 	return nil
 }
 
-// handle lets the application handle an event, and returns the status to answer with.
+// handle lets the application handle an event, and returns the status of the answer.
 func (h *Handler) handle(ctx context.Context, event Event) (int, error) {
 	err := h.config.Handle(ctx, event)
 	switch {
@@ -190,7 +197,7 @@ func (h *Handler) handle(ctx context.Context, event Event) (int, error) {
 	}
 }
 
-// answer says no more than the status does: what failed is not for the sender.
+// answer writes the status alone, because the cause of a failure is not for the sender.
 func answer(w http.ResponseWriter, status int) {
 	switch status {
 	case http.StatusNoContent:
@@ -204,7 +211,7 @@ func answer(w http.ResponseWriter, status int) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// logResult is what a Handler observes with if nobody else does.
+// logResult is the default of Config.Observe.
 func logResult(ctx context.Context, result Result) {
 	level := slog.LevelWarn
 	switch {

@@ -6,30 +6,33 @@ import (
 	"net/http"
 )
 
-// maxHeader bounds a header that is read, in bytes. The longest that is genuine, 16 Ed25519 signatures, has 1,487.
+// maxHeader bounds a header that is read, in bytes. The longest genuine one, with 16 Ed25519
+// signatures, has 1,487.
 const maxHeader = 8 << 10
 
-// Bounds of the work that one header causes. Senders have a signature for each live secret, the
-// newest first. An Ed25519 signature costs a hash of the body for each key; the others cost a
-// comparison. Of the former, those after the eighth are not tried.
+// Bounds of the work that one header causes. Senders send one signature for each live secret,
+// the newest first. An Ed25519 signature costs a hash of the body for each key. Other
+// signatures cost a comparison. Ed25519 signatures after the eighth are not tried.
 const (
 	maxSignatures       = 16
 	maxPublicSignatures = 8
 )
 
-// optionalHeader is header for one that may be missing, or "" for no name.
+// optionalHeader returns the value of a header that may be missing. It returns "" for a missing
+// header and for an empty name.
 func optionalHeader(h http.Header, name string) (string, error) {
 	if name == "" || len(h.Values(name)) == 0 {
 		return "", nil
 	}
 	value, err := header(h, name)
-	if errors.Is(err, ErrMissingHeader) { // it is there and empty
+	if errors.Is(err, ErrMissingHeader) { // present but empty
 		return "", nil
 	}
 	return value, err
 }
 
-// header returns the one value of a header. With two, this package and another reader could believe different ones.
+// header returns the only value of a header. It refuses two values, because this package and
+// another reader could believe different ones.
 func header(h http.Header, name string) (string, error) {
 	values := h.Values(name)
 	switch {
@@ -43,7 +46,7 @@ func header(h http.Header, name string) (string, error) {
 	return values[0], nil
 }
 
-// isHex reports whether s is n bytes in lowercase hex, which is what all providers send.
+// isHex reports whether s is n bytes in lowercase hex, the form that all providers send.
 func isHex(s string, n int) bool {
 	if len(s) != 2*n {
 		return false

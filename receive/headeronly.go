@@ -6,16 +6,17 @@ import (
 	"reflect"
 )
 
-// headerOnly is the key of a context whose request is checked before its body is read.
+// headerOnly is the context key of a check before the body is read.
 type headerOnly struct{}
 
-// isHeaderOnly reports whether a verifier of this package should check the header of r alone: that
-// the signature is there and well formed, and the timestamp within the window.
+// isHeaderOnly reports whether a verifier of this package should check the header of r alone.
+// Then it checks that the signature is there and well formed, and that the timestamp is within
+// the window.
 func isHeaderOnly(r *http.Request) bool { return r.Context().Value(headerOnly{}) != nil }
 
-// builtIn returns a Verifier that takes heed of isHeaderOnly. Its code is that of one function, by
-// which Handler knows such verifiers: one of the application's own expects the body, also where it
-// calls one of this package.
+// builtIn returns a Verifier that obeys isHeaderOnly. All such verifiers share the code of one
+// function, and Handler recognizes them by it. A verifier of the application expects the body,
+// even if it calls a verifier of this package.
 //
 //go:noinline
 func builtIn(verify Verifier) Verifier {

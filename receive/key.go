@@ -5,12 +5,16 @@ import (
 	"strings"
 )
 
-// Key returns a verifier of Key's X-Webhook-Signature header, "sha256=" and the hex HMAC-SHA256 of the body. A secret is the client
-// secret that Key showed when the webhook was created ("sk_…").
+// Key returns a verifier of Key's X-Webhook-Signature header: "sha256=" and the hex HMAC-SHA256
+// of the body. A secret is the client secret ("sk_…") that Key showed when the webhook was
+// created.
 //
-// Event.ID is eventId of the body, which is signed, while X-Event-Id, which mirrors it, is not. Key's advice to refuse requests whose
-// X-Event-Timestamp is older than five minutes is not followed: that is the time of the event, it is not signed, and retries come
-// up to a day later.
+// Event.ID is eventId of the body, which is signed. X-Event-Id has the same value, but is not
+// signed.
+//
+// Key advises to refuse requests whose X-Event-Timestamp is older than five minutes. The
+// verifier does not: this timestamp is the time of the event, it is not signed, and retries
+// come up to a day later.
 //
 // Source: https://www.key.ai/help/webhooks/webhooks-signature-verification
 func Key(secrets ...string) (Verifier, error) {

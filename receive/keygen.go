@@ -20,23 +20,28 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// Keygen returns a verifier of Keygen's Keygen-Signature header, which covers the method, the URL, the host without its port, and the
-// headers Date and Digest, which in turn covers the body. A public key is the hex of 32 bytes for ed25519, or a PEM text: RSA of at
-// least 2,048 bits for rsa-pss-sha256 and rsa-sha256, P-256 for ecdsa-p256. The key decides which algorithms are accepted.
+// Keygen returns a verifier of Keygen's Keygen-Signature header. The signature covers the
+// method, the URL, the host without its port, and the headers Date and Digest. Digest covers
+// the body. A public key is the hex of 32 bytes for ed25519, or a PEM text. RSA keys of at
+// least 2,048 bits are for rsa-pss-sha256 and rsa-sha256, P-256 keys for ecdsa-p256. The key
+// decides which algorithms are accepted.
 //
-// Event.ID is the idempotency token of the body, which is signed, and the same in every retry, also those by hand; else the id of
-// the webhook event. Event.Time is the date, which is signed and must be in the window; Keygen's own library judges only the past.
+// Event.ID is the idempotency token of the body. It is signed, and the same in every retry,
+// also in retries by hand. If the body has no token, Event.ID is the id of the webhook event.
+// Event.Time is the date, which is signed and must be in the window. Keygen's own library
+// judges only dates in the past.
 //
-// The host and the URL must be those that Keygen was given. Behind a proxy that changes them, set Host and RequestURI of a copy of
-// the request in a Verifier of your own that calls this one.
+// The host and the URL must be the ones that Keygen was given. If a proxy changes them, write a
+// Verifier that sets Host and RequestURI of a copy of the request and calls this one.
 //
 // Source: https://keygen.sh/docs/api/signatures/
 func Keygen(window Window, publicKeys ...string) (Verifier, error) {
 	return newKeygen(window, "", publicKeys)
 }
 
-// KeygenBehindProxy is [Keygen] with the headers Keygen-Date and Keygen-Digest, which repeat Date and Digest for receivers behind a
-// proxy that sets its own Date, as those of Cloudflare and AWS do.
+// KeygenBehindProxy is [Keygen] with the headers Keygen-Date and Keygen-Digest, which repeat
+// Date and Digest. They are for receivers behind a proxy that sets its own Date, as
+// Cloudflare's and AWS's do.
 func KeygenBehindProxy(window Window, publicKeys ...string) (Verifier, error) {
 	return newKeygen(window, "Keygen-", publicKeys)
 }
@@ -103,7 +108,7 @@ const (
 	keygenECDSA   = "ecdsa-p256"
 )
 
-// parseKeygenKey reads a public key, or says what is wrong with it.
+// parseKeygenKey reads a public key, or returns the problem with it.
 func parseKeygenKey(text string) (key crypto.PublicKey, problem string) {
 	text = strings.TrimSpace(text)
 	if !strings.HasPrefix(text, "-----BEGIN ") {
@@ -169,7 +174,7 @@ func parseKeygen(value string) (algorithm string, code []byte, err error) {
 		}
 		rest = strings.TrimLeft(rest, " ")
 	}
-	// With fewer headers, a request that has been changed would still be signed.
+	// A signature over fewer headers would stay valid if the rest of the request was changed.
 	if parameters["headers"] != signature.KeygenHeaders {
 		return malformed(`does not cover "` + signature.KeygenHeaders + `"`)
 	}
@@ -183,7 +188,8 @@ func parseKeygen(value string) (algorithm string, code []byte, err error) {
 	return algorithm, code, nil
 }
 
-// verifyKeygen reports whether code is a signature of text by the algorithm, if that is one for key.
+// verifyKeygen reports whether code is a signature of text by the algorithm, and the algorithm
+// fits key.
 func verifyKeygen(key crypto.PublicKey, algorithm string, text, code []byte) bool {
 	sum := sha256.Sum256(text)
 	switch key := key.(type) {
@@ -202,7 +208,8 @@ func verifyKeygen(key crypto.PublicKey, algorithm string, text, code []byte) boo
 	return false
 }
 
-// target returns the path and query as the sender wrote them, which a router may have cut in r.URL.
+// target returns the path and query as the sender wrote them. A router may have shortened
+// r.URL.
 func target(r *http.Request) string {
 	if strings.HasPrefix(r.RequestURI, "/") {
 		return r.RequestURI

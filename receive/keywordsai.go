@@ -8,12 +8,14 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// KeywordsAI returns a verifier of the webhooks of Keywords AI, now Respan: X-Keywordsai-Signature or X-Respan-Signature is the
-// bare hex HMAC-SHA256 of the body as Python's json.dumps prints it. With both headers, one that matches is enough. A secret is the
-// webhook's own, or the API key whose request triggered the event.
+// KeywordsAI returns a verifier of the webhooks of Keywords AI, now Respan.
+// X-Keywordsai-Signature or X-Respan-Signature is the bare hex HMAC-SHA256 of the body as
+// Python's json.dumps prints it. If both headers are present, one match is enough. A secret is
+// the webhook's own, or the API key whose request triggered the event.
 //
-// The body may be that text, or any other JSON text of the same value, which is written again as Python writes it, and is then what
-// Event.Body holds, because it is what was signed. Event.ID is "", because requests have no id; no timestamp is signed either.
+// The body may be that text, or any other JSON text of the same value. Another text is written
+// again as Python writes it. Event.Body then holds the rewritten text, because it is the signed
+// one. Event.ID is "", because requests have no id. No timestamp is signed.
 //
 // Source: https://docs.keywordsai.co/features/webhooks
 func KeywordsAI(secrets ...string) (Verifier, error) {
@@ -47,7 +49,8 @@ func KeywordsAI(secrets ...string) (Verifier, error) {
 	}), nil
 }
 
-// keywordsAICodes returns the signatures under the old and the new name of the header, of which there must be one.
+// keywordsAICodes returns the signatures under the old and the new name of the header. At least
+// one must be present.
 func keywordsAICodes(h http.Header) ([]string, error) {
 	var codes []string
 	for _, name := range []string{"X-Keywordsai-Signature", "X-Respan-Signature"} {

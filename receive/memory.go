@@ -12,18 +12,19 @@ const (
 	defaultMaxAge     = 72 * time.Hour
 )
 
-// A Memory is a [Dedupe] within one process. What it remembers ends with the process, so a repeat that comes after a restart, or
-// to another process, is handled again. It starts no goroutine. Its zero value is ready; change no field after its first use.
+// A Memory is a [Dedupe] within one process. Its content ends with the process. A repeat after
+// a restart, or to another process, is handled again. It starts no goroutine. Its zero value is
+// ready; change no field after its first use.
 //
-// Give each Handler its own, unless ids of several providers cannot meet.
+// Give each Handler its own Memory, unless the ids of the providers cannot collide.
 type Memory struct {
-	// MaxEntries bounds how many keys it holds, at 180 bytes or so each, whatever their length. When it is full it
-	// forgets the one that was handled first; when all are being handled, Claim returns ErrFull. Defaults to
-	// 100,000, also if negative.
+	// MaxEntries bounds the keys in memory. Each takes about 180 bytes, at any length of the
+	// key. A full Memory forgets the key that was handled first. If all keys are being handled,
+	// Claim returns ErrFull. Defaults to 100,000, also if negative.
 	MaxEntries int
 
-	// MaxAge is how long it remembers an event that was handled. It should be as long as the provider retries. Defaults to
-	// 72 hours, also if negative.
+	// MaxAge is how long a handled event is remembered. It should be as long as the provider
+	// retries. Defaults to 72 hours, also if negative.
 	MaxAge time.Duration
 
 	// Now is the clock. Defaults to time.Now.
@@ -31,10 +32,10 @@ type Memory struct {
 
 	mu      sync.Mutex
 	entries map[memoryKey]entryState
-	handled []memoryRecord // those of entries that are handled, the first handled first
+	handled []memoryRecord // entries that are handled, the first handled first
 }
 
-// A memoryKey is the SHA-256 of a key, so that long ids take no more room than short ones.
+// A memoryKey is the SHA-256 of a key. Long ids take no more room than short ones.
 type memoryKey [sha256.Size]byte
 
 type entryState bool

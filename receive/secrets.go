@@ -5,30 +5,31 @@ import (
 	"strings"
 )
 
-// badSecret says what is wrong with the secret at index i, without quoting it.
+// badSecret returns an error about the secret at index i, without quoting it.
 func badSecret(i int, problem string) error {
 	return fmt.Errorf("%w: number %d %s", ErrSecret, i+1, problem)
 }
 
-// noSecrets is the error of a verifier that would refuse everything.
+// noSecrets returns the error for a verifier that would refuse everything.
 func noSecrets() error { return fmt.Errorf("%w: there is none; pass at least one", ErrSecret) }
 
-// minPlainKey is how many bytes a plain secret has. With fewer, who has seen one request may find
-// the secret by trying.
+// minPlainKey is the least number of bytes of a plain secret. With fewer, somebody who has seen
+// one request may find the secret by trying.
 const minPlainKey = 16
 
-// shortMark begins a secret that AllowShort was called with. No environment variable can have it.
+// shortMark begins a secret that AllowShort has marked. No environment variable can contain it.
 const shortMark = "\x00short\x00"
 
-// AllowShort marks a secret as one that may have fewer than 16 bytes, for a provider that gives no
-// other:
+// AllowShort marks a secret that may have fewer than 16 bytes. Use it if the provider gives no
+// longer one:
 //
 //	receive.GitHub(receive.AllowShort(os.Getenv("GITHUB_SECRET")))
 //
-// It is for schemes whose secret is used as text. It may still not be empty.
+// It is for schemes whose secret is used as text. An empty secret is still refused.
 func AllowShort(secret string) string { return shortMark + secret }
 
-// plainKeys returns secrets whose bytes are the key. An empty one would be a key that everybody knows.
+// plainKeys returns keys that are the bytes of the secrets. It refuses an empty secret, because
+// everybody would know the key.
 func plainKeys(secrets []string) ([][]byte, error) {
 	if len(secrets) == 0 {
 		return nil, noSecrets()

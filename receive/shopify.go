@@ -11,11 +11,12 @@ import (
 
 const shopifyID = "X-Shopify-Webhook-Id"
 
-// Shopify returns a verifier of Shopify's X-Shopify-Hmac-Sha256 header, the base64 HMAC-SHA256 of the body. A secret is the app's
-// client secret as text; after it was rotated, Shopify goes on to sign with the old one for up to an hour.
+// Shopify returns a verifier of Shopify's X-Shopify-Hmac-Sha256 header: the base64 HMAC-SHA256
+// of the body. A secret is the app's client secret as text. After a rotation, Shopify signs
+// with the old secret for up to an hour.
 //
-// Event.ID is X-Shopify-Webhook-Id, which repeats of a webhook have in common. It is not signed, and neither are the topic, the shop
-// or the time.
+// Event.ID is X-Shopify-Webhook-Id, which is the same in all repeats of a webhook. It is not
+// signed. The topic, the shop and the time are not signed either.
 //
 // Source: https://shopify.dev/docs/apps/build/webhooks/subscribe/https
 func Shopify(secrets ...string) (Verifier, error) {
@@ -45,7 +46,7 @@ func Shopify(secrets ...string) (Verifier, error) {
 	}), nil
 }
 
-// base64HMAC returns HMAC-SHA256 under key of body, in base64.
+// base64HMAC returns the HMAC-SHA256 of body under key, in base64.
 func base64HMAC(key, body []byte) []byte {
 	s := signature.GetScratch()
 	defer signature.PutScratch(s)

@@ -7,12 +7,15 @@ import (
 	"strings"
 )
 
-// Slack returns a verifier of Slack's X-Slack-Signature header, "v0=" and the hex HMAC-SHA256 of "v0:{timestamp}:{body}". A secret is
-// the app's signing secret as text.
+// Slack returns a verifier of Slack's X-Slack-Signature header: "v0=" and the hex HMAC-SHA256
+// of "v0:{timestamp}:{body}". A secret is the app's signing secret as text.
 //
-// Event.ID is event_id of the body, which is signed and the same in retries; "" in slash commands and other forms. Event.Time is
-// X-Slack-Request-Timestamp, which is signed. Slack waits three seconds for the answer. A new URL it asks to repeat a challenge, which
-// a [Handler] does not: see the example of [Verifier].
+// Event.ID is event_id of the body, which is signed and the same in retries. It is "" for slash
+// commands and other forms. Event.Time is X-Slack-Request-Timestamp, which is signed. Slack
+// waits three seconds for the answer.
+//
+// Slack asks a new URL to repeat a challenge. A [Handler] does not repeat it: see the example
+// of [Verifier].
 //
 // Source: https://docs.slack.dev/authentication/verifying-requests-from-slack
 func Slack(window Window, secrets ...string) (Verifier, error) {

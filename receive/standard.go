@@ -10,16 +10,23 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// Standard returns a verifier of Standard Webhooks 1.0.0. A secret is either symmetric, "whsec_" and the base64 of at least 16 bytes, for
-// v1 signatures (HMAC-SHA256), or a public key, "whpk_" and the base64 of 32 bytes, for v1a signatures (Ed25519). Without a
-// prefix it is symmetric. The headers are webhook-id, webhook-timestamp and webhook-signature; one signature that matches one
-// secret is enough, and those of other versions are skipped.
+// Standard returns a verifier of Standard Webhooks 1.0.0. A secret is one of two kinds. A
+// symmetric secret is "whsec_" and the base64 of at least 16 bytes, for v1 signatures
+// (HMAC-SHA256). A public key is "whpk_" and the base64 of 32 bytes, for v1a signatures
+// (Ed25519). A secret without a prefix is symmetric.
 //
-// Event.ID is webhook-id, which is signed and the same in every repeat of an event. Event.Time is webhook-timestamp, which is signed
-// and new in every attempt. An id with a dot, which the specification forbids, is refused: the dot would let the parts of what is
-// signed be cut elsewhere.
+// The headers are webhook-id, webhook-timestamp and webhook-signature. One signature that
+// matches one secret is enough. Signatures of other versions are skipped.
 //
-// Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+// Event.ID is webhook-id, which is signed and the same in every repeat of an event. Event.Time
+// is webhook-timestamp, which is signed and new in every attempt.
+//
+// An id with a dot is refused, as the specification forbids it. Otherwise one signed text could
+// be read in two ways: "a.1.2.x" is the id "a", time 1 and body "2.x", or the id "a.1", time 2
+// and body "x".
+//
+// Source:
+// https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 func Standard(window Window, secrets ...string) (Verifier, error) {
 	keys, err := standardKeysOf(secrets)
 	if err != nil {
@@ -30,8 +37,9 @@ func Standard(window Window, secrets ...string) (Verifier, error) {
 	}), nil
 }
 
-// Svix returns a verifier of requests that Svix sends for a provider: [Standard] with the headers svix-id, svix-timestamp and
-// svix-signature, or, if there is no svix-signature, with those of the standard.
+// Svix returns a verifier of requests that Svix sends for a provider. It is [Standard] with the
+// headers svix-id, svix-timestamp and svix-signature. If a request has no svix-signature, the
+// headers of the standard are used.
 //
 // Source: https://docs.svix.com/receiving/verifying-payloads/how-manual
 func Svix(window Window, secrets ...string) (Verifier, error) {
@@ -54,8 +62,9 @@ type standardKeys struct {
 }
 
 const (
-	// minStandardKey is less than what the specification asks of senders, because not all of them keep to it, Svix among them, and
-	// the receiver cannot choose. Less than 128 bits is a mistake.
+	// minStandardKey is less than the specification asks of senders. Some senders, among them
+	// Svix, do not obey it, and the receiver cannot choose. A key of less than 128 bits is a
+	// mistake.
 	minStandardKey = 16
 )
 
@@ -81,7 +90,7 @@ func standardKeysOf(secrets []string) (standardKeys, error) {
 			encoded := strings.TrimPrefix(secret, signature.SecretPrefix)
 			key, err := base64.StdEncoding.DecodeString(encoded)
 			switch {
-			case err != nil || strings.ContainsAny(encoded, "\r\n"): // which encoding/base64 skips
+			case err != nil || strings.ContainsAny(encoded, "\r\n"): // encoding/base64 skips these
 				return keys, badSecret(i, `is not "whsec_" and standard base64; copy it again`)
 			case len(key) < minStandardKey:
 				return keys, badSecret(i, fmt.Sprintf("has a key of %d bytes, and needs %d; copy all of it", len(key), minStandardKey))
@@ -164,11 +173,12 @@ func (k standardKeys) matchPublic(signatures []string, id, timestamp string, bod
 	return false
 }
 
-// verifyEd25519 hashes the message once. It is a variable for tests, which count the bytes.
+// verifyEd25519 hashes the message once. It is a variable so that tests can count the bytes.
 var verifyEd25519 = ed25519.Verify
 
-// isReduced reports whether s, the little-endian second half of an Ed25519 signature, is less than
-// the order of the group, as RFC 8032 §5.1.7 demands. ed25519.Verify looks at it after the hash.
+// isReduced reports whether s is less than the order of the group, as RFC 8032 §5.1.7 demands.
+// s is the little-endian second half of an Ed25519 signature. ed25519.Verify tests it only
+// after the hash.
 func isReduced(s []byte) bool {
 	order := [...]byte{ // 2^252 + 27742317777372353535851937790883648493, little-endian
 		0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,

@@ -9,12 +9,13 @@ import (
 
 const stripeName = "Stripe-Signature"
 
-// Stripe returns a verifier of Stripe's Stripe-Signature header, "t={timestamp},v1={hex}", where each v1 is the hex HMAC-SHA256 of
-// "{timestamp}.{body}". A secret is the endpoint's signing secret as text: its "whsec_" is part of the key, unlike that of
-// [Standard]. Other elements than t and v1 are skipped; one that is not name=value makes the header malformed.
+// Stripe returns a verifier of Stripe's Stripe-Signature header: "t={timestamp},v1={hex}",
+// where each v1 is the hex HMAC-SHA256 of "{timestamp}.{body}". A secret is the endpoint's
+// signing secret as text. Its "whsec_" is part of the key, unlike in [Standard]. Elements other
+// than t and v1 are skipped. An element that is not name=value makes the header malformed.
 //
-// Event.ID is id of the body, which is signed. Event.Time is t, which is signed, and is new in each retry. A time ahead of the
-// clock is judged too, which Stripe's own libraries do not.
+// Event.ID is id of the body, which is signed. Event.Time is t, which is signed, and is new in
+// each retry. A time ahead of the clock is judged too; Stripe's own libraries do not judge it.
 //
 // Source: https://docs.stripe.com/webhooks/signature
 func Stripe(window Window, secrets ...string) (Verifier, error) {

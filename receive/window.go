@@ -6,16 +6,18 @@ import (
 	"time"
 )
 
-// defaultTolerance is what the libraries of Standard Webhooks, Stripe and Keygen say, and Slack's instructions.
+// defaultTolerance is the tolerance of the libraries of Standard Webhooks, Stripe and Keygen,
+// and of Slack's instructions.
 const defaultTolerance = 5 * time.Minute
 
-// latest is the last second of the year 9999; timestamps after it are no dates.
+// latest is the last second of the year 9999. Later timestamps are no dates.
 const latest = 253402300799
 
-// A Window says which timestamps a verifier accepts. Its zero value is ready.
+// A Window is the range of timestamps that a verifier accepts. Its zero value is ready.
 type Window struct {
-	// Tolerance is how far a timestamp may be from the clock, either way. Negative means that timestamps are not judged:
-	// a request that somebody has recorded is then valid for ever. Defaults to 5 minutes.
+	// Tolerance is how far a timestamp may be from the clock, either way. A negative value
+	// means that timestamps are not judged: a recorded request is then valid for ever. Defaults
+	// to 5 minutes.
 	Tolerance time.Duration
 
 	// Now is the clock. It may be called concurrently. Defaults to time.Now.
@@ -44,8 +46,8 @@ func (w Window) judge(at time.Time) error {
 	return nil
 }
 
-// judgeUnix reads a timestamp in whole seconds since 1970 and judges it. There is one spelling for each second, so what is signed
-// as text and what is read as a number cannot differ.
+// judgeUnix reads a timestamp in whole seconds since 1970 and judges it. Each second has only
+// one accepted spelling, so the signed text and the number that is read cannot differ.
 func (w Window) judgeUnix(name, text string) (time.Time, error) {
 	for _, c := range []byte(text) {
 		if c < '0' || c > '9' {

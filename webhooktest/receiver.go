@@ -16,7 +16,7 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// maxBody bounds what a Receiver reads of a request.
+// maxBody bounds the bytes that a Receiver reads of a request.
 const maxBody = 32 << 20
 
 // A Receiver is a customer's server on a loopback address. It is safe for concurrent use.
@@ -41,20 +41,21 @@ type Received struct {
 	Header  http.Header
 	Body    []byte
 	Arrived time.Time
-	Err     error // why its Standard Webhooks signature is not valid; nil if it is
+	Err     error // the reason why its Standard Webhooks signature is invalid; nil if it is valid
 }
 
-// An Answer is what a Receiver answers.
+// An Answer is a Receiver's response to a request.
 type Answer struct {
 	Status int // 0 means 204
 	Header http.Header
 	Body   string
 
-	// Wait is how long to wait before answering. Negative means for ever: until the sender hangs up, or Close.
+	// Wait is the time before the answer. Negative means no answer: the request waits until the
+	// sender hangs up, or Close.
 	Wait time.Duration
 }
 
-// NewReceiver starts a Receiver with a new secret, which answers 204 to everything. Close it.
+// NewReceiver starts a Receiver with a new secret. It answers 204 to every request. Close it.
 func NewReceiver() *Receiver {
 	r := &Receiver{Secret: webhook.Secret(signature.NewSecret()), closed: make(chan struct{}), arrived: make(chan struct{})}
 	r.server = httptest.NewServer(http.HandlerFunc(r.serve))
@@ -62,37 +63,38 @@ func NewReceiver() *Receiver {
 	return r
 }
 
-// Close stops the server, and ends the requests that it lets wait.
+// Close stops the server, and ends the requests that wait.
 func (r *Receiver) Close() {
 	close(r.closed)
 	r.server.CloseClientConnections()
 	r.server.Close()
 }
 
-// Answer sets the answers to the next requests, one each, in place of those set before. After them it is what AnswerFunc says,
-// or 204.
+// Answer sets the answers to the next requests, one each, in place of earlier ones. When they
+// are used up, the answers come from AnswerFunc, or are 204.
 func (r *Receiver) Answer(next ...Answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answers = slices.Clone(next)
 }
 
-// AnswerFunc sets the function that answers requests, when those of Answer are used up. It may be called concurrently.
+// AnswerFunc sets the function that answers requests when the answers of Answer are used up. It
+// may be called concurrently.
 func (r *Receiver) AnswerFunc(answer func(Received) Answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = answer
 }
 
-// Received returns what has arrived so far, in the order of arrival.
+// Received returns the requests so far, in the order of arrival.
 func (r *Receiver) Received() []Received {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.received)
 }
 
-// Wait waits until at least n requests have arrived and returns them all. If ctx ends first, it returns what has arrived and
-// an error.
+// Wait waits until at least n requests have arrived and returns all requests so far. If ctx
+// ends first, it returns the requests so far and an error.
 func (r *Receiver) Wait(ctx context.Context, n int) ([]Received, error) {
 	for {
 		r.mu.Lock()
@@ -132,7 +134,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	_, _ = io.WriteString(w, answer.Body) // the sender may be gone
 }
 
-// record keeps a request and decides how to answer it.
+// record keeps a request and returns its answer.
 func (r *Receiver) record(got Received) Answer {
 	r.mu.Lock()
 	r.received = append(r.received, got)
@@ -155,7 +157,7 @@ func (r *Receiver) record(got Received) Answer {
 	}
 }
 
-// wait reports whether the request is still to be answered.
+// wait waits for d and returns true, or returns false if the request must not be answered.
 func (r *Receiver) wait(ctx context.Context, d time.Duration) bool {
 	var over <-chan time.Time
 	if d > 0 {

@@ -1,6 +1,7 @@
-// Package webhooktest is for the tests of applications that send webhooks. [Receiver] is a customer's server: it records what
-// arrives, verifies its signature, and answers as it is told. [Transport] takes the network's place altogether. [Config]
-// allows the loopback addresses that both need, and [Drain] works off what is due.
+// Package webhooktest is for the tests of applications that send webhooks. [Receiver] is a
+// customer's server: it records requests, verifies their signatures, and answers as it is told.
+// [Transport] takes the network's place altogether. [Config] allows the loopback addresses that
+// both use, and [Drain] sends the due deliveries.
 //
 //	d, _ := webhook.New(memstore.New(memstore.Options{}), webhooktest.Config())
 //	receiver := webhooktest.NewReceiver()
@@ -10,7 +11,7 @@
 //	yourApplication.DoSomething(d)
 //
 //	webhooktest.Drain(ctx, d)
-//	receiver.Received() // what a customer got
+//	receiver.Received() // the requests that the customer got
 package webhooktest
 
 import (
@@ -21,9 +22,10 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Config returns a Config for tests: http and loopback addresses are allowed, the Store is polled every 10 ms, and a failed
-// delivery is retried after 20 ms, 40 ms and so on, 10 times: that is the profile "webhooktest", which is the default. Add to its
-// Profiles rather than replace them.
+// Config returns a Config for tests. It allows http and loopback addresses, and polls the Store
+// every 10 ms. A failed delivery is retried after 20 ms, 40 ms and so on, 10 times, at most a
+// second apart. These retries are the profile "webhooktest", which is the default. Add your own
+// profiles to Profiles; do not replace the map.
 func Config() webhook.Config {
 	const first, longest, retries = 20 * time.Millisecond, time.Second, 10
 	return webhook.Config{
@@ -35,18 +37,19 @@ func Config() webhook.Config {
 	}
 }
 
-// pollEvery is how often Drain looks.
+// pollEvery is the time between Drain's looks at the Dispatcher.
 const pollEvery = 2 * time.Millisecond
 
-// Drain works off all deliveries that are due and returns when none is due or being sent; those that wait for a retry, or for
-// a paused endpoint, stay. It runs d until then, or only waits if d is running already. It returns ctx's error if that ends
-// first. To see retries, run d and use [Receiver.Wait].
+// Drain sends all due deliveries, and returns when none is due or in flight. Deliveries that
+// wait for a retry, or for a paused endpoint, stay. Drain runs d until then. If d is running
+// already, it only waits. If ctx ends first, it returns ctx's error. To see retries, run d and
+// use [Receiver.Wait].
 func Drain(ctx context.Context, d *webhook.Dispatcher) error {
 	running, stop := context.WithCancel(ctx)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		_ = d.Run(running) // an error at once means that it runs already
+		_ = d.Run(running) // an immediate error means that d is running already
 	}()
 	defer func() {
 		stop()
