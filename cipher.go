@@ -10,31 +10,38 @@ import (
 	"strings"
 )
 
-// A Cipher seals signing secrets and header values before they are stored: see Config.Cipher. [NewCipher] makes one with keys that the
-// application holds; one of your own may leave the keys to a key management service. It must be safe for concurrent use, and its
-// errors must not quote what was to be sealed.
+// A Cipher seals secrets before they are stored; see Config.Cipher. [NewCipher] makes one with
+// keys that the application holds. A Cipher of your own may leave the keys to a key management
+// service. It must be safe for concurrent use, and its errors must not quote the plain text.
 type Cipher interface {
-	// Seal returns plain encrypted and authenticated, as visible ASCII of at most 2 × len(plain) + 512 bytes. Open must refuse it
-	// under any other bound, which names the tenant, the endpoint, the field and, of a header's value or a URL, the scheme, host
-	// and port: so rows cannot be swapped, and values open for no other place.
+	// Seal returns plain encrypted and authenticated, as visible ASCII of at most 2 ×
+	// len(plain) + 512 bytes.
+	//
+	// Open must refuse the result under any other bound. bound names the tenant, the endpoint
+	// and the field. For a header's value or a URL it also names the scheme, host and port. So
+	// rows cannot be swapped, and a value does not open for another place.
 	Seal(ctx context.Context, plain []byte, bound string) (sealed string, err error)
 
-	// Open returns what was sealed under the same bound, now or in the past. It is called about once for each version of an endpoint
-	// that this process sends to, and when a Scope tests, updates, rotates, reveals or verifies. Lists and reads call it for URLs and
-	// Ed25519 keys, and remember some thousands of them. If it fails, deliveries wait, and are tried again every 10 seconds.
+	// Open returns the plain text that was sealed under the same bound, now or in the past. If
+	// it fails, deliveries wait, and are tried again every 10 seconds.
+	//
+	// It is called about once for each version of an endpoint that this process sends to, and
+	// when a Scope tests, updates, rotates, reveals or verifies. Lists and reads call it for
+	// URLs and Ed25519 keys, and remember some thousands of the results.
 	Open(ctx context.Context, sealed, bound string) (plain []byte, err error)
 }
 
 // A CipherKey is a key of NewCipher.
 type CipherKey struct {
-	ID  string // 1 to 64 of a–z, A–Z, 0–9, "_" and "-"; it is stored in clear with what the key sealed
+	ID  string // 1 to 64 of a–z, A–Z, 0–9, "_" and "-"; stored in clear with each sealed value
 	Key []byte // 32 bytes, from crypto/rand or a secret manager
 }
 
-// Format implements [fmt.Formatter]: the key does not appear.
+// Format implements [fmt.Formatter]. The key does not appear.
 func (k CipherKey) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "{%q %s}", k.ID, redacted) }
 
-// MarshalText implements [encoding.TextMarshaler], which encoding/json and slog use: the key does not appear.
+// MarshalText implements [encoding.TextMarshaler], which encoding/json and slog use. The key
+// does not appear.
 func (k CipherKey) MarshalText() ([]byte, error) { return []byte(k.ID + " " + redacted), nil }
 
 const (
@@ -42,15 +49,23 @@ const (
 	maxCipherKeyID = 64
 )
 
-// NewCipher returns a Cipher of AES-256-GCM (NIST SP 800-38D), with random nonces, which makes a key good for four billion secrets. The
-// first key seals, and all open.
+// NewCipher returns a Cipher of AES-256-GCM (NIST SP 800-38D) with random nonces, which makes a
+// key good for four billion secrets. The first key seals, and all keys open. The keys are
+// copied. It returns a *FieldError for unusable keys.
 //
-// To change keys, give every process the new one, too; then let all have it first; then update every endpoint as it is, which the example
-// does; and when that has succeeded, remove the old one. (An update stores what it cannot open as it was: make sure that no key is missing
-// when you do it.) If a key is lost, so are the secrets, header values and URLs that it sealed: give URL and headers again, and
-// [Scope.RotateSecret] makes new secrets all the same. Message.Endpoint then has the new URL for deliveries of before.
+// To change keys:
 //
-// It returns a *FieldError for keys that cannot be used. The keys are copied.
+//   - Give every process the new key too, after the current one.
+//   - Then put the new key first in every process.
+//   - Then update every endpoint unchanged, as the example does.
+//   - When that has succeeded, remove the old key.
+//
+// An update stores a value that it cannot open unchanged. Make sure that no key is missing when
+// you update the endpoints.
+//
+// If a key is lost, so are the secrets, header values and URLs that it sealed. Give the URL and
+// headers again. [Scope.RotateSecret] makes new secrets all the same. For older deliveries,
+// Message.Endpoint then has the new URL.
 func NewCipher(keys ...CipherKey) (Cipher, error) {
 	if len(keys) == 0 {
 		return nil, &FieldError{"keys", "are none", "pass at least one CipherKey"}

@@ -9,20 +9,25 @@ import (
 	"time"
 )
 
-// A Clock is implemented by a [Store] that knows what time it is for all its processes, such as the server of a SQL
-// database. Processes whose own clocks are apart then agree on leases and due times.
+// A Clock is implemented by a [Store] that knows the time for all its processes, for example
+// from the server of a SQL database. Processes with differing clocks then agree on leases and due
+// times.
 //
-// The Dispatcher claims, emits and changes nothing before its first reading has succeeded: Emit waits for it within its
-// context, or fails. It reads again every 30 seconds, at once when a process resumes after its machine was suspended or when
-// leases were lost, and up to once a second after the clock has moved against the process's own.
+// The Dispatcher claims, emits and changes nothing before its first reading has succeeded. Emit
+// waits for the reading within its context, or fails. The Dispatcher reads the clock again:
 //
-// The [Publisher] of a transaction may be a Clock too. [Dispatcher.EmitTx] then reads the
-// time through the transaction where it would otherwise ask the Store, which may have no
-// other connection.
+//   - every 30 seconds
+//   - at once when a process resumes after its machine was suspended, or when leases were lost
+//   - up to once a second after the clock has moved against the process's own
 //
-// The clock itself must not step. After a step of minutes, such as a failover to a server whose clock is off, deliveries are
-// sent twice: until they have read the clock again, processes take each other's leases. After a step back, whatever is leased
-// or due waits for as long as the step.
+// The [Publisher] of a transaction may be a Clock too. [Dispatcher.EmitTx] then reads the time
+// through the transaction where it would otherwise ask the Store, which may have no other
+// connection.
+//
+// The clock itself must not step. After a step of minutes, for example a failover to a server
+// with a wrong clock, deliveries are sent twice: processes take each other's leases until they
+// have read the clock again. After a step back, leased and due deliveries wait for as long as
+// the step.
 type Clock interface {
 	// Now returns the store's time. A reading that takes more than 2 seconds is refused.
 	Now(ctx context.Context) (time.Time, error)
@@ -35,23 +40,24 @@ const (
 	clockRetry   = time.Second      // between readings, at least, while the last good one still serves
 )
 
-// A storeTime is what time it is for the Store: the last reading of its clock, and what has passed since by this process's.
+// A storeTime is the time of the Store: the last reading of its clock, plus the time that has
+// passed since by this process's clock.
 type storeTime struct {
-	clock   Clock               // nil: the time is this process's
+	clock   Clock               // nil if the time is this process's
 	local   func() time.Time    // Config.Now
-	wall    func() time.Time    // the clock of this machine, which goes on while the machine is suspended
-	report  func(error)         // of a reading that failed while the one before serves
-	resumed func(time.Duration) // is told how long the machine was suspended
+	wall    func() time.Time    // this machine's clock, which goes on while it is suspended
+	report  func(error)         // reports a failed reading while the previous one serves
+	resumed func(time.Duration) // gets the time that the machine was suspended
 
 	reading atomic.Pointer[reading]
-	age     atomic.Int64 // how old it may become, in nanoseconds
+	age     atomic.Int64 // how old the reading may become, in nanoseconds
 
-	mu    sync.Mutex // also of writing reading and age
-	under *clockCall // the reading under way; nil for none
+	mu    sync.Mutex // also guards writes of reading and age
+	under *clockCall // the reading under way, or nil
 	tried time.Time  // when the last one began
 }
 
-// A reading is one moment, by three clocks.
+// A reading is one moment by three clocks.
 type reading struct{ local, wall, store time.Time }
 
 // A clockCall is a reading that is under way.
@@ -71,7 +77,7 @@ func (d *Dispatcher) newStoreTime() *storeTime {
 	return s
 }
 
-// now is store time. Before the first reading it is the process's own.
+// now returns the store time. Before the first reading it is the process's own time.
 func (s *storeTime) now() time.Time {
 	now := s.local()
 	if r := s.reading.Load(); r != nil {
@@ -80,8 +86,9 @@ func (s *storeTime) now() time.Time {
 	return now
 }
 
-// isKnown reports whether now can be relied on: there is a reading, and the process was not suspended since. A monotonic clock
-// stands still while a machine is suspended, its wall clock does not.
+// isKnown reports whether now is reliable: there is a reading, and the machine was not
+// suspended since. On a suspended machine the monotonic clock stands still, but its wall clock
+// does not.
 func (s *storeTime) isKnown() bool {
 	if s.clock == nil {
 		return true
@@ -90,14 +97,15 @@ func (s *storeTime) isKnown() bool {
 	return r != nil && s.skipped(r).Abs() < clockStep
 }
 
-// skipped is the time since a reading that the local clock has left out.
+// skipped returns the time since a reading that the local clock has left out.
 func (s *storeTime) skipped(r *reading) time.Duration {
 	return s.wall().Sub(r.wall) - s.local().Sub(r.local)
 }
 
-// keepUp makes sure that the time is known, and reads the store's clock if the last reading is old. While the time is not
-// known, all callers wait for a reading; otherwise only the one that began it. It returns an error if the time is not known
-// when the reading or ctx ends. The reading does not end with ctx.
+// keepUp makes sure that the time is known, and reads the store's clock if the last reading is
+// old. While the time is not known, all callers wait for a reading. Otherwise only the caller
+// that began it waits. keepUp returns an error if the time is not known when the reading or ctx
+// ends. The reading does not end with ctx.
 func (s *storeTime) keepUp(ctx context.Context) error {
 	if s.clock == nil {
 		return nil
@@ -124,7 +132,8 @@ func (s *storeTime) keepUp(ctx context.Context) error {
 	return nil
 }
 
-// keepUpIn is keepUp for a caller that has a transaction, and reads the clock through it if it can.
+// keepUpIn is keepUp for a caller with a transaction. It reads the clock through the
+// transaction if it can.
 func (s *storeTime) keepUpIn(ctx context.Context, tx Publisher) error {
 	clock, ok := tx.(Clock)
 	if _, isStore := tx.(Store); s.clock == nil || !ok || isStore {
@@ -134,8 +143,8 @@ func (s *storeTime) keepUpIn(ctx context.Context, tx Publisher) error {
 	if known && (!s.isOld() || !s.takeTurn()) {
 		return nil
 	}
-	// No limit of its own bounds the statement: if it ended one, the driver would break the
-	// transaction.
+	// The statement gets no time limit of its own. If a limit ended it, the driver would break
+	// the transaction.
 	err := s.take(known, func() (*reading, error) { return s.readOnce(ctx, clock) })
 	if known {
 		return nil
@@ -166,7 +175,8 @@ func (s *storeTime) refresh() {
 	}
 }
 
-// read begins a reading. If one is under way, it returns that if the time is not known, else nil.
+// read begins a reading. If one is under way, it returns that one if the time is not known,
+// else nil.
 func (s *storeTime) read(known bool) *clockCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +192,7 @@ func (s *storeTime) read(known bool) *clockCall {
 	return call
 }
 
-// run makes a reading for all who wait for it.
+// run makes a reading for all callers that wait for it.
 func (s *storeTime) run(call *clockCall, known bool) {
 	limit := storeTimeout
 	if known {
@@ -199,8 +209,8 @@ func (s *storeTime) run(call *clockCall, known bool) {
 	close(call.done)
 }
 
-// take makes a reading and keeps it. The first use of a pool may take long because it
-// connects; then a second reading is quick.
+// take makes a reading and keeps it. The first use of a pool may take long because it connects.
+// A second reading is then quick.
 func (s *storeTime) take(known bool, read func() (*reading, error)) error {
 	r, err := read()
 	if !known && errors.Is(err, errSlowClock) {
@@ -219,8 +229,8 @@ func (s *storeTime) take(known bool, read func() (*reading, error)) error {
 	return nil
 }
 
-// keep replaces the reading and returns the time that the local clock has left out since the last one. When the clocks have
-// parted, the next reading follows soon.
+// keep replaces the reading. It returns the time that the local clock has left out since the
+// last one. If the clocks have parted, the next reading follows soon.
 func (s *storeTime) keep(r *reading) (skipped time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,7 +249,7 @@ func (s *storeTime) keep(r *reading) (skipped time.Duration) {
 var errSlowClock = fmt.Errorf("the answer took longer than %v, or a clock of this machine stepped meanwhile", clockTimeout)
 
 // readOnce asks a clock once. It refuses an answer that took so long, by any clock of the
-// process, that the moment it stands for is uncertain.
+// process, that its moment is uncertain.
 func (s *storeTime) readOnce(ctx context.Context, clock Clock) (*reading, error) {
 	local, wall := s.local(), s.wall()
 	now, err := clock.Now(ctx)
@@ -265,7 +275,8 @@ func (s *storeTime) wait() {
 	}
 }
 
-// clockLoop keeps store time up to date. Whoever needs it before the first reading reports why there is none.
+// clockLoop keeps store time up to date. It reports no error of the first reading: the callers
+// that need the time report it.
 func (s *session) clockLoop(ctx context.Context) {
 	if s.d.time.clock == nil {
 		return

@@ -1,6 +1,7 @@
-// Package webhook sends webhooks: it takes events from an application, fans them out to the endpoints that its customers
-// registered, signs every request, retries what fails, and keeps a log of every attempt. It is a library: it runs inside the
-// application, on a [Store] that the application chooses: its own database through package sqlstore, or memory.
+// Package webhook sends webhooks. It takes events from an application, fans them out to the
+// endpoints that its customers registered, signs every request, retries failures, and keeps a
+// log of every attempt. It is a library and runs inside the application, on a [Store] that the
+// application chooses: its own database through package sqlstore, or memory.
 //
 // # Sending
 //
@@ -14,8 +15,9 @@
 //		Data:   map[string]string{"member_id": "mem_1"},
 //	})
 //
-// When [Dispatcher.Emit] returns nil, the event and its deliveries are stored, and each is attempted until it has succeeded,
-// was given up by policy, or was canceled. [Dispatcher.EmitTx] stores the event in a transaction of the application's own.
+// When [Dispatcher.Emit] returns nil, the event and its deliveries are stored. Each delivery is
+// attempted until it succeeds, is given up by policy, or is canceled. [Dispatcher.EmitTx]
+// stores the event in a transaction of the application's own.
 //
 // # Endpoints
 //
@@ -29,48 +31,65 @@
 //
 // # What receivers see
 //
-// Unless a [Profile] says otherwise, requests follow Standard Webhooks 1.0.0 (https://www.standardwebhooks.com): a POST of
-// {"type":…,"timestamp":…,"data":…} with the headers webhook-id, webhook-timestamp and webhook-signature. Delivery is at least
-// once and in no particular order; webhook-id and the body are the same in every attempt of a delivery, so that receivers can
-// tell repeats.
+// Unless a [Profile] says otherwise, requests follow Standard Webhooks 1.0.0
+// (https://www.standardwebhooks.com): a POST of {"type":…,"timestamp":…,"data":…} with the
+// headers webhook-id, webhook-timestamp and webhook-signature. Delivery is at least once and in
+// no particular order. The header webhook-id and the body are the same in every attempt of a
+// delivery, so that receivers can recognize repeats.
 //
 // # Changing what is sent
 //
-// A [Profile] is registered under a name in Config.Profiles, and endpoints are created with it. Its functions change the body
-// (Encode), headers (Header), signatures (a [Signer], several at once for migrations), keys, the [RetryPolicy] ([Exponential],
-// [Schedule], or a function of your own), what counts as a success (Judge), and the test event. [HMAC] is a Signer for most schemes;
-// package profile has ready ones: GitHub's, Stripe's and others. Config.EventTypes is a catalogue of event types. Config.Transport
-// replaces the library's client, and Network.Wrap adds to it.
+// A [Profile] is registered under a name in Config.Profiles, and endpoints are created with it.
+// Its functions change:
+//
+//   - the body (Encode)
+//   - the headers (Header)
+//   - the signatures (a [Signer], several at once for migrations) and keys (Keys)
+//   - the [RetryPolicy] ([Exponential], [Schedule], or a function of your own)
+//   - the responses that are successes (Judge)
+//   - the test event (Test)
+//
+// [HMAC] is a Signer for most schemes. Package profile has ready profiles: GitHub's, Stripe's
+// and others. Config.EventTypes is a catalogue of event types. Config.Transport replaces the
+// library's client, and Network.Wrap adds to it.
 //
 // # Failures
 //
-// A 2xx answer is a success. Two 410 in a row disable the endpoint. Everything else is retried as the profile's [RetryPolicy] says, by
-// default 15 times over about three days, and never before a Retry-After (of up to a day). A receiver that hangs, answers slowly or has a long
-// backlog delays no other: see Config.MaxInFlight and Config.PerEndpoint. Each [Attempt] has a [Class] that says what kind of
-// failure it was.
+// A 2xx answer is a success. Two 410 in a row disable the endpoint. Every other outcome is
+// retried as the profile's [RetryPolicy] says, by default 15 times over about three days. No
+// retry comes before a Retry-After of the receiver, up to a day. A receiver that hangs, answers
+// slowly or has a long backlog delays no other; see Config.MaxInFlight and Config.PerEndpoint.
+// Each [Attempt] has a [Class], the kind of its failure.
 //
-// If the process dies, what it had in hand is taken over by another process on the same Store, or by the next one, when its
-// lease ends; see Config.Lease. A request may then be repeated, with the same id and body.
+// If the process dies, another process on the same Store, or the next one, takes over its
+// deliveries when their leases end; see Config.Lease. A request may then be repeated, with the
+// same id and body.
 //
 // # Safety
 //
-// Requests go to https URLs at public addresses only, judged whenever a connection is made, over HTTP/1.1, and follow no redirects;
-// [Network] opens what an application needs beyond that. Secrets, header values and bodies appear in no log and no error. A [Cipher]
-// seals secrets and header values before they are stored. [IssueEd25519] gives endpoints key pairs in place of shared secrets.
+// Requests go over HTTP/1.1 to https URLs at public addresses only, and follow no redirects.
+// Addresses are judged whenever a connection is made. [Network] opens more if an application
+// needs it. Secrets, header values and bodies appear in no log and no error. A [Cipher] seals
+// secrets, header values and URLs before they are stored. [IssueEd25519] gives endpoints key
+// pairs in place of shared secrets.
 //
 // # Limits
 //
-// Tenants, ids, types, patterns and channels have at most 255 bytes. An event has at most Config.MaxEventBytes of data and 32
-// headers; an endpoint at most 100 patterns, 32 headers of up to 4,096 bytes, 50 metadata pairs, 10 live secrets, and a URL of
-// up to 2,048 bytes; a batch at most 1,000 events. More is refused with a [FieldError], and nothing is stored.
+// Tenants, ids, types, patterns and channels have at most 255 bytes. An event has at most
+// Config.MaxEventBytes of data and 32 headers. An endpoint has at most 100 patterns, 32 headers
+// of up to 4,096 bytes, 50 metadata pairs, 10 live secrets, and a URL of up to 2,048 bytes. A
+// batch has at most 1,000 events. Input beyond a limit is refused with a [FieldError], and
+// nothing is stored.
 //
 // # Reading the rest of this page
 //
-// An application needs [New], [Config], [Network], [Dispatcher], [Scope], [Event], [Receipt], [Endpoint], [Query] with [Page], what
-// they return ([Delivery], [Attempt], [Health], [Stats]), and [Profile] with its functions. The other types, from [ClaimRequest] to
-// [Settlement], are for implementations of [Store].
+// An application needs [New], [Config], [Network], [Dispatcher], [Scope], [Event], [Receipt],
+// [Endpoint], [Query] with [Page], their results ([Delivery], [Attempt], [Health], [Stats]),
+// and [Profile] with its functions. The other types, from [ClaimRequest] to [Settlement], are
+// for implementations of [Store].
 //
 // # Testing
 //
-// Package webhooktest has a receiver, a fake transport and a configuration for an application's tests.
+// Package webhooktest has a receiver, a fake transport and a configuration for an application's
+// tests.
 package webhook

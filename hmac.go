@@ -15,38 +15,42 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// HMAC is the family of signature schemes that most providers' are of: a code over the body, or over it and something more, in a
-// header of one's own. Its method Sign is a [Signer]:
+// HMAC signs with a keyed hash of the body, or of Content, and puts it in a header. Most
+// providers' schemes have this form. Its method Sign is a [Signer]:
 //
 //	Signers: []webhook.Signer{webhook.HMAC{Header: "X-Acme-Signature", Prefix: "sha256="}.Sign}
 //
-// The request has the event's id in the header webhook-id, with which receivers drop repeats; see the example. Unless Content
-// covers that id, an attacker who repeats a request can give it another one.
+// The request has the event's id in the header webhook-id, so that receivers can drop repeats;
+// see the example. If Content does not cover that id, an attacker who repeats a request can
+// give it another id.
 //
-// An HMAC over the body alone does not say when it was made, so that whoever gets hold of a request can send it again. Let Content
-// begin with the time, and tell receivers to look at it, where the scheme is yours to choose; or use [SignStandard].
+// An HMAC over the body alone does not say when it was made. An attacker who gets hold of a
+// request can send it again later. If you may choose the scheme, let Content begin with the
+// time and tell receivers to check it, or use [SignStandard].
 type HMAC struct {
 	// Header is the name of the header that Sign sets. Required.
 	Header string
 
-	// Prefix goes before the code, such as "sha256=". Defaults to none.
+	// Prefix goes before the code, for example "sha256=". Defaults to none.
 	Prefix string
 
-	// Hash is crypto.SHA256, crypto.SHA512, or, for the sake of old receivers, crypto.SHA1. Defaults to crypto.SHA256.
+	// Hash is crypto.SHA256, crypto.SHA512 or, for old receivers, crypto.SHA1. Defaults to
+	// crypto.SHA256.
 	Hash crypto.Hash
 
 	// Base64 writes the code in base64, with padding. Defaults to false, lower-case hex.
 	Base64 bool
 
-	// Content returns what is signed. Defaults to the body.
+	// Content returns the bytes to sign. Defaults to the body.
 	Content func(*Request) []byte
 
-	// Key returns the key that a secret stands for. Its errors must not quote the secret. Defaults to the bytes of the secret as
-	// they are, with any prefix.
+	// Key returns the key for a secret. Its errors must not quote the secret. Defaults to the
+	// bytes of the secret, with its prefix if it has one.
 	Key func(Secret) ([]byte, error)
 
-	// Value makes the header's value of the codes, each with Prefix, one for each live secret, the newest first. Defaults to the
-	// first: receivers then have to know a new secret when it begins to be used, whatever the overlap of the rotation.
+	// Value makes the header's value from the codes. There is one code for each live secret,
+	// the newest first, each with Prefix. Defaults to the first code. Receivers then have to
+	// know a new secret as soon as it is used, even if the rotation has an overlap.
 	Value func(req *Request, codes []string) string
 }
 

@@ -37,13 +37,13 @@ type Network struct {
 	AllowPrivate bool
 
 	// AllowLoopback lets requests go to the machine itself, 127.0.0.0/8 and ::1. Sidecars,
-	// agents and debug ports listen there, so use it for development and tests. Defaults to
-	// false.
+	// agents and debug ports listen there, so use it only for development and tests. Defaults
+	// to false.
 	AllowLoopback bool
 
-	// Allow lists prefixes that requests may always go to. It is the only way to link-local
-	// addresses, metadata services, 168.63.129.16, translation prefixes and the like. Defaults
-	// to none.
+	// Allow lists prefixes of any kind that requests may go to, unless Deny has them. It is the
+	// only way to link-local addresses, metadata services, 168.63.129.16, translation prefixes
+	// and the like. Defaults to none.
 	Allow []netip.Prefix
 
 	// Deny lists prefixes that requests never go to. It overrides Allow, AllowPrivate and

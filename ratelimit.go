@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// A RateError is returned by [Scope.Test] and [Scope.Retry] when a tenant asks for more
-// than people need. Nothing was done. The rates are those of one process.
+// A RateError is returned by [Scope.Test] and [Scope.Retry] when a tenant makes more calls than
+// people need. Nothing was done. The rates are those of one process.
 type RateError struct {
-	Wait time.Duration // after which the call will be accepted
+	Wait time.Duration // the time after which the call will be accepted
 }
 
 // Error says how long to wait.
@@ -17,7 +17,7 @@ func (e *RateError) Error() string {
 	return fmt.Sprintf("too many calls; wait %v and call again", e.Wait.Round(time.Millisecond))
 }
 
-// A rate allows burst at once, and then one for each interval.
+// A rate allows burst calls at once, and then one for each interval.
 type rate struct {
 	burst    int
 	interval time.Duration
@@ -32,14 +32,14 @@ var (
 	retriesOfTenant   = rate{200, time.Second}    // single ones count 1, calls for many retryManyCost
 )
 
-// retryManyCost is what a call of Retry for many deliveries counts, however many they are:
-// how fast these are sent is bounded by the endpoint's lane.
+// retryManyCost is the cost of a call of Retry for many deliveries. It does not depend on their
+// number, because the endpoint's lane bounds how fast they are sent.
 const retryManyCost = 20
 
 const maxRates = 16 << 10
 
-// A rateKey says whose calls of which kind are counted. The endpoint is empty for all of a
-// tenant's.
+// A rateKey says whose calls are counted, and of which kind. The endpoint is empty for all
+// calls of a tenant.
 type rateKey struct {
 	kind     string
 	endpoint EndpointKey
@@ -48,7 +48,7 @@ type rateKey struct {
 // rates counts calls in bounded memory. The zero value is ready to use.
 type rates struct {
 	mu    sync.Mutex
-	empty map[rateKey]time.Time // when nothing of the burst will be used any more
+	empty map[rateKey]time.Time // when the whole burst will be free again
 }
 
 // A toll is one count of a call.
@@ -79,7 +79,7 @@ func (r *rates) pay(now time.Time, tolls ...toll) error {
 	return nil
 }
 
-// after is when t's bucket will be empty once t is paid; mu is held.
+// after returns the time when t's bucket will be empty once t is paid; mu is held.
 func (r *rates) after(now time.Time, t toll) time.Time {
 	from := now
 	if empty, ok := r.empty[t.key]; ok && empty.After(now) {
@@ -88,8 +88,8 @@ func (r *rates) after(now time.Time, t toll) time.Time {
 	return from.Add(time.Duration(t.cost) * t.rate.interval)
 }
 
-// forget makes room for key; mu is held. A few buckets that hold nothing are removed at
-// each call, so the map stays small without a call that takes long.
+// forget makes room for key; mu is held. Each call removes a few buckets that hold nothing, so
+// the map stays small and no call takes long.
 func (r *rates) forget(now time.Time, key rateKey) {
 	if r.empty == nil {
 		r.empty = make(map[rateKey]time.Time)
@@ -107,7 +107,7 @@ func (r *rates) forget(now time.Time, key rateKey) {
 	if _, known := r.empty[key]; known || len(r.empty) < maxRates {
 		return
 	}
-	for other := range r.empty { // any will do: its calls are counted anew
+	for other := range r.empty { // any one: its calls are counted anew
 		delete(r.empty, other)
 		break
 	}

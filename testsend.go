@@ -61,8 +61,8 @@ func (t *tests) end(key EndpointKey) {
 	}
 }
 
-// Test sends the profile's test event to an endpoint, whatever its subscriptions and even if it
-// is not active. It refuses an endpoint that the operator has suspended. It runs in the
+// Test sends the profile's test event to an endpoint, also to one that is not active or not
+// subscribed to it. It refuses an endpoint that the operator has suspended. It runs in the
 // caller's goroutine, on a connection of its own, and needs no Run.
 //
 // A test goes through the same encoding, signing and address checks as any delivery. It is

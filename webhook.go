@@ -13,8 +13,8 @@ import (
 	"github.com/gowebhook/webhook/internal/batch"
 )
 
-// A Dispatcher accepts events and delivers them. It is safe for concurrent use. New makes one; it does nothing by itself until
-// Run.
+// A Dispatcher accepts events and delivers them. It is safe for concurrent use. New makes one.
+// It does nothing by itself until Run.
 type Dispatcher struct {
 	config    Config // complete
 	store     Store
@@ -41,8 +41,8 @@ type Dispatcher struct {
 	others  notifier
 }
 
-// New returns a Dispatcher on store. It refuses a nil store and an inconsistent Config, with a [FieldError].
-// It starts nothing and asks the store for nothing.
+// New returns a Dispatcher on store. It refuses a nil store and an inconsistent Config with a
+// [FieldError]. It starts nothing and does not call the store.
 func New(store Store, config Config) (*Dispatcher, error) {
 	if store == nil {
 		return nil, &FieldError{"store", "is nil", "pass one from sqlstore or memstore, or of your own"}
@@ -77,18 +77,24 @@ func New(store Store, config Config) (*Dispatcher, error) {
 	return d, nil
 }
 
-// Run delivers until ctx ends, and then drains: it claims nothing more, gives back what has not been begun, and waits up to
-// Config.DrainTimeout for the requests in flight and their bookkeeping. It returns nil when all of that ended by itself,
-// otherwise an error that says how many requests were cut; those are no attempts, and are repeated later or by another process.
-// With a durable Store nothing is lost either way. Errors of the Store do not end Run: it reports them and tries again, at
-// growing intervals of up to 5 seconds. If the Store hangs while Run drains, that takes up to 15 seconds more.
+// Run delivers until ctx ends, and then drains: it claims nothing more, gives back deliveries
+// that have not begun, and waits up to Config.DrainTimeout for the requests in flight and their
+// bookkeeping. It returns nil when all of them ended by themselves.
 //
-// Wait for Run to return before the process exits, and stop what emits first: Emit works after Run has ended, but nobody delivers
-// then.
+// Otherwise it returns an error with the number of requests that were cut. These are no
+// attempts. They are repeated later or by another process. With a durable Store nothing is lost
+// either way.
 //
-// Run owns every goroutine of the Dispatcher; when it returns, none is left. (Without Run, a reading of the Store's
-// [Clock] may outlive the caller that began it, by 10 seconds at most.) It returns an error at once if it is running
-// already. It may be called again after it has returned.
+// Errors of the Store do not end Run. It reports them and tries again, at growing intervals of
+// up to 5 seconds. If the Store hangs while Run drains, that takes up to 15 seconds more.
+//
+// Wait for Run to return before the process exits, and before that stop the code that emits.
+// Emit works after Run has ended, but nobody delivers then.
+//
+// Run owns every goroutine of the Dispatcher. When it returns, none is left. (Without Run, a
+// reading of the Store's [Clock] may outlive the caller that began it, by 10 seconds at most.)
+// Run returns an error at once if it is running already. It may be called again after it has
+// returned.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	if !d.running.TryLock() {
 		return errors.New("webhook: Run is running already")
@@ -103,8 +109,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return s.run(ctx)
 }
 
-// Wake hints that deliveries may have become due, after a transaction with EmitTx was committed: to this process and, if the
-// Store is a [Listener], to all others. They are found without it too, within Config.PollInterval.
+// Wake hints that deliveries may have become due, after a transaction with EmitTx has
+// committed. It tells this process and, if the Store is a [Listener], all others. Without it
+// the deliveries are found within Config.PollInterval.
 func (d *Dispatcher) Wake() {
 	if s := d.session.Load(); s != nil {
 		s.wake()
@@ -112,9 +119,12 @@ func (d *Dispatcher) Wake() {
 	d.notify()
 }
 
-// Ready returns nil if Run is running and the Store works. Otherwise its error says what is wrong. The limit is three
-// Config.PollIntervals and 10 seconds: the last claim succeeded within that time, and no result has waited longer to be
-// stored. It asks the Store for nothing, so that a probe may call it often.
+// Ready returns nil if Run is running and the Store works. Otherwise its error describes the
+// problem.
+//
+// Its limit is three times Config.PollInterval plus 10 seconds, 13 seconds by default. The
+// Store works if the last claim succeeded within that time, and no result has waited longer to
+// be stored. Ready does not call the Store, so a probe may call it often.
 func (d *Dispatcher) Ready() error {
 	s := d.session.Load()
 	if s == nil {
@@ -138,18 +148,18 @@ func (d *Dispatcher) EventTypes() map[string]string { return maps.Clone(d.config
 // Tenant returns the Scope of one tenant. Its methods refuse an empty or invalid id.
 func (d *Dispatcher) Tenant(id string) Scope { return Scope{d: d, tenant: id} }
 
-// AllTenants returns the Scope of all tenants: for lists, Retry, Cancel, and updates of endpoints that it has read. It
-// creates nothing.
+// AllTenants returns the Scope of all tenants, for lists, Retry, Cancel, and updates of
+// endpoints that it has read. It cannot create endpoints.
 func (d *Dispatcher) AllTenants() Scope { return Scope{d: d, all: true} }
 
-// now is store time.
+// now returns the store time.
 func (d *Dispatcher) now() time.Time { return micros(d.time.now()) }
 
-// jitter is a random number in [0,1).
+// jitter returns a random number in [0,1).
 func (d *Dispatcher) jitter() float64 { return rand.Float64() } //nolint:gosec // it spreads retries, nothing has to be unpredictable
 
-// report tells of an error that no caller gets to see. Each kind has a few lines in the log; Observer.Error gets
-// all.
+// report reports an error that no caller sees. Each kind has a few lines in the log.
+// Observer.Error gets all errors.
 func (d *Dispatcher) report(err error) {
 	if tell := d.config.Observer.Error; tell != nil {
 		d.observe(func() { tell(err) })
@@ -159,7 +169,7 @@ func (d *Dispatcher) report(err error) {
 	}
 }
 
-// observe calls the application's Observer, which must not take the Dispatcher down with it.
+// observe calls a function of the application's Observer. If it panics, the Dispatcher goes on.
 func (d *Dispatcher) observe(tell func()) {
 	var err error
 	defer func() {
