@@ -55,7 +55,7 @@ func (h *head) free() {
 // head returns the bytes to be written. A plain request to an HTTP proxy has
 // the whole URL in its first line, and the proxy's user and password.
 func (r *Request) head(proxy *url.URL, closes bool) (*head, error) {
-	if !isToken(r.Method) || r.URL.Hostname() == "" || r.URL.Scheme != "http" && r.URL.Scheme != "https" {
+	if !isToken(r.Method) || r.URL.Host == "" || r.URL.Scheme != "http" && r.URL.Scheme != "https" {
 		return nil, ErrRequest
 	}
 	host := r.Host

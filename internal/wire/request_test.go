@@ -103,11 +103,9 @@ func TestNothingThatIsNotARequestIsWritten(t *testing.T) {
 		_, err := (&Request{Method: "POST", URL: u, Host: host}).head(nil, false)
 		require.ErrorIs(t, err, ErrRequest, "%q", host)
 	}
-	for _, host := range []string{"", ":80"} { // of the URL, which is dialed: this machine
-		r := &Request{Method: "POST", URL: &url.URL{Scheme: "http", Host: host}, Host: "a.example"}
-		_, err := r.head(nil, false)
-		require.ErrorIs(t, err, ErrRequest, "%q", host)
-	}
+	r := &Request{Method: "POST", URL: &url.URL{Scheme: "http", Path: "/"}, Host: "a.example"}
+	_, err = r.head(nil, false)
+	require.ErrorIs(t, err, ErrRequest, "it does not say where to dial")
 	for _, scheme := range []string{"", "HTTP", "ftp", "h2c", "unix"} {
 		_, err := (&Request{Method: "POST", URL: &url.URL{Scheme: scheme, Host: "a"}}).head(nil, false)
 		require.ErrorIs(t, err, ErrRequest, scheme)
