@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -170,6 +171,11 @@ func TestAnUncertainCommitTellsDuplicatesApart(t *testing.T) {
 	})
 }
 
+// anyHeld reports whether another transaction holds the id of an event.
+func anyHeld(results []webhook.Published) bool {
+	return slices.ContainsFunc(results, func(p webhook.Published) bool { return p.Held })
+}
+
 func TestAConnectionLostInPublishLeavesNothingHalf(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	lost := []error{driver.ErrBadConn, io.ErrUnexpectedEOF, &pgconn.PgError{Code: "57P01"}}
@@ -186,15 +192,19 @@ func TestAConnectionLostInPublishLeavesNothingHalf(t *testing.T) {
 					sab.sabotage(failingNth(n, f))
 					results, err := store.Publish(t.Context(), req)
 					steps := sab.taken()
-					if err == nil {
+					held := anyHeld(results) // by the lost connection's transaction, until the server has noticed
+					if err == nil && !held {
 						assert.Equal(t, published, results)
 					} else {
 						require.NotErrorIs(t, err, context.Canceled)
 					}
-					if rows := s.rows(); err == nil || len(rows) > 0 {
+					if rows := s.rows(); !held && (err == nil || len(rows) > 0) {
 						require.Equal(t, ofVariety, rows, "%d %s", n, steps)
 					}
 					results, err = store.Publish(t.Context(), req)
+					for err == nil && anyHeld(results) {
+						results, err = store.Publish(t.Context(), req)
+					}
 					require.NoError(t, err)
 					require.Len(t, results, len(req.Events))
 					for i, r := range results {
