@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// attemptOverhead is what an attempt costs without its texts.
+	// attemptOverhead is the size of an attempt without its texts.
 	attemptOverhead = 256
 
-	// shortError is how much of an error is kept when bytes are short.
+	// shortError is the length that an error is cut to when bytes are short.
 	shortError = 256
 )
 
@@ -21,7 +21,8 @@ func attemptBytes(a *webhook.Attempt) int64 {
 	return int64(attemptOverhead + len(a.Error) + len(a.ResponseBody))
 }
 
-// log stores the attempt that was made under a lease, and reports whether that is news.
+// log stores the attempt that was made under a lease. It returns false if the log has, or had,
+// an attempt of this lease.
 func (s *Store) log(d *delivery, leaseNo int64, a *webhook.Attempt, late bool) bool {
 	if _, found := d.attempt(leaseNo); found || d.removed > 0 && leaseNo <= d.removedTo {
 		return false
@@ -57,13 +58,14 @@ func (s *Store) log(d *delivery, leaseNo int64, a *webhook.Attempt, late bool) b
 	return true
 }
 
-// attempt returns the place of the attempt that was made under a lease.
+// attempt returns the place of the attempt that was made under a lease, and whether it is
+// there.
 func (d *delivery) attempt(leaseNo int64) (int, bool) {
 	return slices.BinarySearchFunc(d.attempts, leaseNo, func(a *attempt, n int64) int { return cmp.Compare(a.leaseNo, n) })
 }
 
-// fitAttempt makes room for an attempt, or makes it smaller. It returns false if the attempt is the one to be left out,
-// because its delivery has later ones already.
+// fitAttempt makes room for an attempt, or makes it smaller. It returns false if the attempt
+// must be left out. That happens only if its delivery has later attempts.
 func (s *Store) fitAttempt(a *attempt) bool {
 	d := a.delivery
 	if s.free(attemptBytes(&a.Attempt), d.event) {
@@ -84,11 +86,13 @@ func (s *Store) fitAttempt(a *attempt) bool {
 	for ; i > 0 && !s.free(attemptBytes(&a.Attempt), d.event); i-- {
 		s.removeAttempts(d, 1)
 	}
-	// If there is still no room, it is the only one of its delivery: there are no more such than deliveries.
+	// If there is still no room, it is the only attempt of its delivery. The number of
+	// deliveries bounds the number of such attempts.
 	return true
 }
 
-// free drops closed events, but for one, until there is room for n bytes. If that cannot be, it drops none.
+// free drops closed events, except keep, until there is room for n bytes. If dropping them all
+// would not make enough room, it drops none.
 func (s *Store) free(n int64, keep *event) bool {
 	loose := s.closed.bytes
 	if keep.closed {

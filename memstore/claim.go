@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// claimWork bounds what one Claim does besides leasing: deliveries and endpoints that are woken, and deliveries that are
-	// made from the outbox. The next Claim goes on.
+	// claimWork bounds the work of one Claim besides leasing: the deliveries and endpoints that
+	// it wakes, and the deliveries that it makes from the outbox. The next Claim goes on.
 	claimWork = 1024
 
-	// claimVisits is how many endpoints one Claim visits.
+	// claimVisits bounds the endpoints that one Claim visits.
 	claimVisits = 1024
 )
 
@@ -42,14 +42,14 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 	switch {
 	case !done:
 		c.out.Next = at.String()
-	case at.again: // what woke up since the round began has not been visited
+	case at.again: // endpoints that woke up since the round began were not visited
 		c.out.Next = round{restart: true}.String()
 	}
 	c.out.NextDue = s.nextDue()
 	return c.out, nil
 }
 
-// A claim is one call of Claim at work.
+// A claim is a call of Claim in progress.
 type claim struct {
 	*Store
 	req        *webhook.ClaimRequest
@@ -59,10 +59,11 @@ type claim struct {
 	out        webhook.Claimed
 }
 
-// goRound visits the endpoints of the ring that have not been visited since start, and reports whether that were all.
+// goRound visits the endpoints of the ring that have not been visited since start. It returns
+// true when it has visited all of them.
 //
-// The ring is in the order of the last visits: what comes in joins its tail as if visited just now. So each round goes on
-// where the last one, of anybody, has ended.
+// The ring is in the order of the last visits. A new endpoint joins at the tail, as if visited
+// just now. So each round goes on where the last round, of any caller, ended.
 func (c *claim) goRound(start uint64) bool {
 	for visits := 0; ; visits++ {
 		e := c.ring.head
@@ -81,10 +82,10 @@ func (c *claim) goRound(start uint64) bool {
 	}
 }
 
-// visit leases what it can of one endpoint. It returns false if an event would be too much for this call: then the endpoint's
-// turn has not come.
+// visit leases deliveries of one endpoint, as many as the request allows. It returns false if
+// an event is too large for the rest of this call. Then the endpoint keeps its turn.
 func (c *claim) visit(e *endpoint) bool {
-	if e.blockedUntil > c.now { // at the time of a caller that is ahead of this one, it is not
+	if e.blockedUntil > c.now { // a caller with a later time put it into the ring
 		c.place(e, c.now)
 		return true
 	}
@@ -141,7 +142,8 @@ func (c *claim) take(ev *event) bool {
 	return true
 }
 
-// expected returns how many deliveries the call will lease, roughly, so that the reply is allocated once.
+// expected estimates the number of deliveries that the call will lease, so that the reply is
+// allocated once.
 func (c *claim) expected() int {
 	n := 0
 	for e := c.ring.head; e != nil && n < c.req.Max; e = e.next {
@@ -150,7 +152,8 @@ func (c *claim) expected() int {
 	return max(min(n, c.req.Max), 1)
 }
 
-// lease gives the first delivery of an endpoint's lane to the caller. visit places the endpoint.
+// lease leases the first delivery of an endpoint's lane to the caller. It does not place the
+// endpoint; visit does.
 func (c *claim) lease(d *delivery, probe bool) {
 	e := d.endpoint
 	c.leaveLane(d)
@@ -165,7 +168,8 @@ func (c *claim) lease(d *delivery, probe bool) {
 	})
 }
 
-// nextDue is when something that waits may be leased.
+// nextDue returns the time when the next waiting delivery may be leased, or the next outbox
+// event is due.
 func (s *Store) nextDue() time.Time {
 	var next int64
 	known := false
@@ -183,7 +187,7 @@ func (s *Store) nextDue() time.Time {
 	if s.blocked.len() > 0 {
 		sooner(s.blocked.items[0].at)
 	}
-	if s.outbox.len() > 0 && s.outbox.items[0].at > s.now { // what is due already waits for room
+	if s.outbox.len() > 0 && s.outbox.items[0].at > s.now { // events that are due wait for room, not for a time
 		sooner(s.outbox.items[0].at)
 	}
 	if !known {

@@ -12,26 +12,27 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// An endpoint has the deliveries of a webhook.Endpoint beside it, and is their lane. One that was deleted, or that never
-// was, stays while deliveries of it are stored; only ID and Tenant are set then.
+// An endpoint is a webhook.Endpoint with its deliveries, and is their lane. A deleted endpoint
+// stays while deliveries of it are stored, and so does one that never existed. Only ID and
+// Tenant are set then.
 type endpoint struct {
 	webhook.Endpoint
 	gone     bool
-	tenant   *tenant    // of a gone one: nil
-	versions []*version // in their order, the last one is present
+	tenant   *tenant    // nil if gone
+	versions []*version // in order; the last one is current
 	mark     uint64
 
 	deliveries     index[delivery] // by the UIDs of their events
 	attempts       index[attempt]  // by StartedAt
 	unfinished     int             // deliveries
-	oldest, newest *delivery       // those of them that nobody holds
+	oldest, newest *delivery       // unfinished deliveries that nobody holds
 	doomed         bool            // in Store.doomed
 
 	lane         lane
 	ready        heap[delivery]
 	blockedUntil int64          // Health.BlockedUntil
 	slot         node[endpoint] // in Store.blocked
-	visited      uint64         // the tick of the last visit, or of when it came into the ring
+	visited      uint64         // tick of the last visit, or of joining the ring
 	expiry       node[endpoint] // in Store.expiring
 	expiring     bool
 	prev, next   *endpoint // in Store.ring or, if it is dead, in Store.doomed
@@ -45,15 +46,15 @@ func (e *endpoint) status() webhook.EndpointStatus {
 	return webhook.EndpointStatus{Key: e.key(), Version: e.Version, State: e.State, Health: e.Health}
 }
 
-// heldBack reports whether it has to be changed before anything is sent to it.
+// heldBack reports whether nothing may be sent to the endpoint until somebody changes it.
 func (e *endpoint) heldBack() bool {
 	return e.gone || e.State == webhook.EndpointPaused || e.State == webhook.EndpointDisabled
 }
 
-// dead reports whether its unfinished deliveries are to be canceled.
+// dead reports whether the endpoint's unfinished deliveries must be canceled.
 func (e *endpoint) dead() bool { return e.gone || e.State == webhook.EndpointDisabled }
 
-// link adds a delivery that nobody holds any more, or yet.
+// link adds an unfinished delivery that nobody holds.
 func (e *endpoint) link(d *delivery) {
 	d.prev = e.newest
 	if e.newest == nil {
@@ -116,7 +117,7 @@ func (s *Store) newEndpoint(e webhook.Endpoint) *endpoint {
 	return own
 }
 
-// takeCopies makes the maps and slices the Store's own.
+// takeCopies replaces the maps and slices by copies, because the caller may change its own.
 func (e *endpoint) takeCopies() {
 	e.Events = slices.Clone(e.Events)
 	e.Metadata = maps.Clone(e.Metadata)
@@ -155,7 +156,8 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	return own.Endpoint, nil
 }
 
-// stateChanged follows what State and Health say.
+// stateChanged updates the lane, the block and the cancelling of e after State or Health
+// changed.
 func (s *Store) stateChanged(e *endpoint) {
 	e.blockedUntil = micros(e.Health.BlockedUntil)
 	s.spare(e)
@@ -186,7 +188,8 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, ver
 	return nil
 }
 
-// bury takes an endpoint out of all that is read. While deliveries of it are stored it remains as their lane.
+// bury hides an endpoint from all readers. While deliveries of it are stored, it remains as
+// their lane.
 func (s *Store) bury(e *endpoint) {
 	s.unsubscribe(e)
 	t := e.tenant
@@ -243,7 +246,8 @@ func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webh
 	return found, nil
 }
 
-// tenant returns a tenant, new if need be. The caller adds something to it, or calls release.
+// tenant returns a tenant, and makes it if needed. The caller adds something to it, or calls
+// release.
 func (s *Store) tenant(name string) *tenant {
 	t := s.tenants[name]
 	if t == nil {

@@ -1,10 +1,10 @@
 package memstore
 
-// expand makes the deliveries of the events in the outbox that are due. It does a part of the work, which takes from budget,
-// and reports whether that was all there is room for.
+// expand makes the deliveries of the due events in the outbox. It works as long as budget
+// lasts, and reports whether it has made all deliveries that there is room for.
 //
-// Events with more deliveries than that go on in calls to come, in a part of the work that is their own: so those that came
-// later do not wait until a large fan-out ends.
+// An event with more deliveries than that goes on in later calls. Such wide events have a
+// budget of their own, so that later events do not wait until a large fan-out ends.
 func (s *Store) expand(now int64, budget *int) (all bool) {
 	defer s.shed()
 	begun, full := s.wide.len(), false
@@ -20,7 +20,8 @@ func (s *Store) expand(now int64, budget *int) (all bool) {
 	return all && (full || s.wide.len() == 0) // the rest is made when deliveries have finished
 }
 
-// advance makes deliveries of one event and puts it where it belongs then. It reports whether there is no room for more.
+// advance makes deliveries of one event, and moves the event to the heap that fits its
+// progress. It reports whether there is no room for more deliveries.
 func (s *Store) advance(ev *event, now int64, budget *int) (full bool) {
 	complete, full := s.expandEvent(ev, now, budget)
 	switch {
@@ -31,7 +32,7 @@ func (s *Store) advance(ev *event, now int64, budget *int) (full bool) {
 		ev.isWide = true
 		s.seq++
 		s.wide.push(0, s.seq, &ev.queued)
-	case !full && ev.isWide: // the next call is another one's
+	case !full && ev.isWide: // the next call serves another wide event
 		s.wide.remove(&ev.queued)
 		s.seq++
 		s.wide.push(0, s.seq, &ev.queued)
@@ -39,7 +40,7 @@ func (s *Store) advance(ev *event, now int64, budget *int) (full bool) {
 	return full
 }
 
-// unmake takes an event out of the heap that it waits in.
+// unmake takes an event out of its heap.
 func (s *Store) unmake(ev *event) {
 	if ev.isWide {
 		s.wide.remove(&ev.queued)
@@ -48,8 +49,8 @@ func (s *Store) unmake(ev *event) {
 	}
 }
 
-// expandEvent makes deliveries of one event, and reports whether they are all that it gets, and if not, whether that is for
-// want of room.
+// expandEvent makes deliveries of one event. complete reports whether the event has all of
+// them. If not, full reports whether room was lacking.
 func (s *Store) expandEvent(ev *event, now int64, budget *int) (complete, full bool) {
 	*budget-- // also for an event that no endpoint receives
 	due := max(micros(ev.CreatedAt), micros(ev.NotBefore))
@@ -58,7 +59,7 @@ func (s *Store) expandEvent(ev *event, now int64, budget *int) (complete, full b
 			return false, false
 		}
 		if !ev.begun {
-			s.unfinished-- // its place is that of its first delivery
+			s.unfinished-- // the first delivery takes the event's place
 		} else if !s.fits(load{pending: 1}) {
 			return false, true
 		}

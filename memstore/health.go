@@ -7,7 +7,7 @@ import (
 	"github.com/gowebhook/webhook/internal/health"
 )
 
-// apply makes what a Settle says of endpoints take effect.
+// apply applies the edits of a Settle to the endpoints.
 func (s *Store) apply(edits []health.Edit, now time.Time) {
 	health.Sort(edits)
 	for _, edit := range edits {

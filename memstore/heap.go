@@ -1,19 +1,20 @@
 package memstore
 
-// A heap orders what waits for a time: the earliest first, and what came first among equals. Its elements embed a node, by
-// which they know where they are, so that each can leave from anywhere.
+// A heap orders elements by time: the earliest first, and equal times in the order of arrival.
+// Its elements embed a node that knows their position, so each can leave from anywhere.
 type heap[T any] struct {
 	items []heapItem[T]
 }
 
-// heapItem has its key beside the pointer: sifting does not touch the elements' other memory.
+// heapItem has its key beside the pointer, so that sifting does not touch the elements' other
+// memory.
 type heapItem[T any] struct {
 	at   int64
 	seq  uint64
 	node *node[T]
 }
 
-// A node is an element's place in a heap. It is in one heap at most.
+// A node is an element's position in a heap. A node is in at most one heap.
 type node[T any] struct {
 	of  *T
 	pos int
@@ -28,7 +29,7 @@ func (a *heapItem[T]) before(b *heapItem[T]) bool {
 
 func (h *heap[T]) len() int { return len(h.items) }
 
-// top returns the first element; the heap is not empty.
+// top returns the first element. The heap must not be empty.
 func (h *heap[T]) top() *T { return h.items[0].node.of }
 
 // due reports whether the first element's time has come.
@@ -56,7 +57,8 @@ func (h *heap[T]) remove(n *node[T]) {
 	if i != last && !h.down(i) {
 		h.up(i)
 	}
-	// A heap that was once large gives its memory back; otherwise every endpoint would keep that of its worst day.
+	// A heap that was once large gives memory back. Otherwise every endpoint would keep the
+	// memory of its worst day.
 	if c := cap(h.items); c > smallHeap && last < c/4 {
 		h.items = append(make([]heapItem[T], 0, c/2), h.items...)
 	}

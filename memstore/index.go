@@ -39,8 +39,9 @@ func (k key) compare(o key) int {
 
 func (k key) less(o key) bool { return k.hi < o.hi || k.hi == o.hi && k.lo < o.lo }
 
-// An index keeps elements in the order of their keys, in chunks, so that adding at the end, which is nearly always where they
-// come, and removing the oldest touch one chunk, and adding or removing elsewhere moves no more than one.
+// An index keeps elements in the order of their keys, in chunks. Nearly all elements are added
+// at the end, and the oldest are removed first. Both touch one chunk. Adding or removing
+// elsewhere moves the elements of one chunk at most.
 type index[T any] struct {
 	chunks [][]indexItem[T] // none is empty
 	n      int
@@ -97,7 +98,7 @@ func (x *index[T]) add(k key, v *T) {
 	x.chunks[i] = slices.Insert(c, j, item)
 }
 
-// remove takes the element with this key out, if there is one.
+// remove removes the element with this key, if there is one.
 func (x *index[T]) remove(k key) {
 	if x.n == 0 {
 		return
@@ -119,7 +120,7 @@ func (x *index[T]) remove(k key) {
 	case len(c) == 0:
 		x.drop(i)
 	case len(c) < chunkSize/4 && i > 0 && len(c)+len(x.chunks[i-1]) <= chunkSize/2:
-		// Chunks that were thinned out are joined; otherwise a few elements could hold on to the memory of many.
+		// Sparse chunks are joined. Otherwise a few elements could keep the memory of many.
 		x.chunks[i-1] = append(append(make([]indexItem[T], 0, chunkSize/2), x.chunks[i-1]...), c...)
 		x.drop(i)
 	}
@@ -132,8 +133,9 @@ func (x *index[T]) drop(i int) {
 	}
 }
 
-// find returns the place of the first key that is not less than k: in the last chunk that begins at or before it, perhaps
-// just behind that chunk's end. The index is not empty.
+// find returns the position of the first key that is not less than k. The position is in the
+// last chunk that begins at or before k, and may be just behind that chunk's end. The index
+// must not be empty.
 func (x *index[T]) find(k key) (chunk, pos int) {
 	if !x.chunks[0][0].less(k) {
 		return 0, 0
@@ -143,7 +145,8 @@ func (x *index[T]) find(k key) (chunk, pos int) {
 	return i, j
 }
 
-// down goes through the elements whose keys are less than k, from the highest. The index does not change meanwhile.
+// down returns the elements whose keys are less than k, from the highest. The index must not
+// change meanwhile.
 func (x *index[T]) down(k key) iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		if x.n == 0 {
@@ -163,7 +166,8 @@ func (x *index[T]) down(k key) iter.Seq[*T] {
 	}
 }
 
-// up goes through the elements whose keys are k or more, from the lowest. The index does not change meanwhile.
+// up returns the elements whose keys are k or more, from the lowest. The index must not change
+// meanwhile.
 func (x *index[T]) up(k key) iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		if x.n == 0 {
@@ -180,8 +184,8 @@ func (x *index[T]) up(k key) iter.Seq[*T] {
 	}
 }
 
-// where returns the key of the first element for which beyond is true; lastKey if there is none. beyond is false for all
-// before, and true for all after it.
+// where returns the key of the first element for which beyond is true, or lastKey if there is
+// none. beyond must be false for all elements before it, and true for all after it.
 func (x *index[T]) where(beyond func(*T) bool) key {
 	i := sort.Search(len(x.chunks), func(i int) bool {
 		c := x.chunks[i]

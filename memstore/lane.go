@@ -1,7 +1,7 @@
 package memstore
 
-// lane says where an endpoint with ready deliveries waits for Claim, so that Claim meets only those to which something may
-// be sent.
+// lane is the place where an endpoint with ready deliveries waits for Claim. Claim looks only
+// at the ring, whose endpoints may be sent to.
 type lane uint8
 
 const (
@@ -11,8 +11,8 @@ const (
 	laneHeld         // nowhere, until the endpoint is changed
 )
 
-// A ring has the endpoints that may be sent to. Claim takes them from the head and puts them at the tail, so that each
-// waits for one visit of every other at most.
+// A ring has the endpoints that may be sent to. Claim takes them from the head and puts them at
+// the tail. So each waits for at most one visit of every other.
 type ring struct {
 	head, tail *endpoint
 }
@@ -41,7 +41,7 @@ func (r *ring) remove(e *endpoint) {
 	e.prev, e.next = nil, nil
 }
 
-// park puts a delivery that is not leased where it waits.
+// park puts a delivery that is not leased into the heap where it waits.
 func (s *Store) park(d *delivery, now int64) {
 	d.endpoint.link(d)
 	if d.due > now {
@@ -52,7 +52,7 @@ func (s *Store) park(d *delivery, now int64) {
 	s.makeReady(d, now)
 }
 
-// lend leases a delivery, which is in no heap.
+// lend leases a delivery. The delivery must be in no heap.
 func (s *Store) lend(d *delivery, until int64) {
 	d.leaseNo++
 	d.leased = true
@@ -61,7 +61,8 @@ func (s *Store) lend(d *delivery, until int64) {
 	s.leased.push(until, d.seq, &d.slot)
 }
 
-// makeReady puts a delivery that may be leased, and is linked, into its endpoint's lane.
+// makeReady puts a delivery into its endpoint's lane. The delivery may be leased, and is
+// linked.
 func (s *Store) makeReady(d *delivery, now int64) {
 	e := d.endpoint
 	d.in = inReady
@@ -92,7 +93,8 @@ func (s *Store) unpark(d *delivery, now int64) {
 	d.in = nowhere
 }
 
-// leaveLane takes a ready delivery out of its endpoint's lane, which may be empty then: the caller places the endpoint.
+// leaveLane takes a ready delivery out of its endpoint's lane. The lane may be empty then, so
+// the caller must place the endpoint.
 func (s *Store) leaveLane(d *delivery) {
 	e := d.endpoint
 	e.ready.remove(&d.slot)
@@ -100,7 +102,7 @@ func (s *Store) leaveLane(d *delivery) {
 	s.count(e, -1)
 }
 
-// count notes that an endpoint has n more ready deliveries.
+// count adds n to the number of ready deliveries of the endpoint's kind of lane.
 func (s *Store) count(e *endpoint, n int) {
 	switch e.lane {
 	case laneRing:
@@ -111,7 +113,8 @@ func (s *Store) count(e *endpoint, n int) {
 	}
 }
 
-// place puts an endpoint where it belongs, after its lane was filled or emptied, or its state or block has changed.
+// place moves an endpoint to its lane. It is called after its ready heap was filled or emptied,
+// or its state or block changed.
 func (s *Store) place(e *endpoint, now int64) {
 	to := laneRing
 	switch {
@@ -146,8 +149,8 @@ func (s *Store) place(e *endpoint, now int64) {
 	s.count(e, e.ready.len())
 }
 
-// wake moves what has become due into the lanes, and endpoints whose block has ended into the ring. It does a part of the
-// work that budget allows, and reports whether that was all.
+// wake moves due deliveries into the lanes, and endpoints whose block has ended into the ring.
+// It works as long as budget lasts, and reports whether it has moved all.
 func (s *Store) wake(now int64, budget *int) bool {
 	for s.blocked.due(now) {
 		if *budget--; *budget < 0 {

@@ -4,7 +4,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// A load is what an event adds to what is counted against the limits.
+// A load is the amount that an event adds to the counts against the limits.
 type load struct {
 	pending  int
 	finished int
@@ -48,7 +48,7 @@ func eventBytes(r *webhook.EventRecord) int64 {
 	return int64(n)
 }
 
-// fits reports whether there is room, or would be if all closed events were dropped.
+// fits reports whether there is room for l, or would be if all closed events were dropped.
 func (s *Store) fits(l load) bool {
 	kept := s.unfinished + s.finished - s.closed.rows
 	return (l.pending == 0 || l.pending <= s.maxPending-s.unfinished) &&
@@ -56,21 +56,22 @@ func (s *Store) fits(l load) bool {
 		l.bytes <= s.maxBytes-(s.bytes-s.closed.bytes)
 }
 
-// makeRoom drops closed events until there is room for so much, or none is left.
+// makeRoom drops closed events until there is room for the rows and bytes, or no closed event
+// is left.
 func (s *Store) makeRoom(rows int, bytes int64) {
 	for s.closed.head != nil && (rows > s.maxRows-s.unfinished-s.finished || bytes > s.maxBytes-s.bytes) {
 		s.drop(s.closed.head)
 	}
 }
 
-// shed drops closed events while there are too many.
+// shed drops closed events while there are more finished deliveries than allowed.
 func (s *Store) shed() {
 	for s.finished > s.maxFinished && s.closed.head != nil {
 		s.drop(s.closed.head)
 	}
 }
 
-// drop removes an event with all that belongs to it.
+// drop removes an event with its deliveries and attempts.
 func (s *Store) drop(ev *event) {
 	if ev.closed {
 		s.closed.remove(ev)

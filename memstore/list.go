@@ -44,7 +44,8 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	return page, nil
 }
 
-// endpointsAfter returns the endpoints of a tenant, or of all, behind a key; of one tenant only the one that is asked for.
+// endpointsAfter returns the endpoints after a key, of one tenant or of all. For one tenant,
+// q.EndpointID selects a single endpoint.
 func (s *Store) endpointsAfter(q *webhook.Query, after webhook.EndpointKey) iter.Seq[*endpoint] {
 	owners := s.owners
 	if !q.AllTenants {
@@ -113,10 +114,10 @@ func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webho
 	return page, nil
 }
 
-// timeSlack is how much the order of UIDs may differ from that of CreatedAt.
+// timeSlack bounds the difference between the order of UIDs and the order of CreatedAt.
 const timeSlack = time.Second
 
-// eventsBelow returns events that q may be after, the newest first, whose keys are below one.
+// eventsBelow returns the events with keys below a key that q may select, the newest first.
 func (s *Store) eventsBelow(q *webhook.Query, below key) iter.Seq[*event] {
 	list := &s.timeline
 	switch {
@@ -138,7 +139,7 @@ func (s *Store) eventsBelow(q *webhook.Query, below key) iter.Seq[*event] {
 	return sinceFrom(list.down(below), q)
 }
 
-// sinceFrom ends a list of events, the newest first, at q.From.
+// sinceFrom ends a list of events at q.From. The list has the newest first.
 func sinceFrom(list iter.Seq[*event], q *webhook.Query) iter.Seq[*event] {
 	if q.From.IsZero() {
 		return list
@@ -153,7 +154,7 @@ func sinceFrom(list iter.Seq[*event], q *webhook.Query) iter.Seq[*event] {
 	}
 }
 
-// eventsNamed is eventsBelow for an id. Without a tenant it asks each.
+// eventsNamed is eventsBelow for an event id. Without a tenant, it asks each tenant.
 func (s *Store) eventsNamed(q *webhook.Query, below key) iter.Seq[*event] {
 	var found []*event
 	add := func(tenant string) {
@@ -213,7 +214,7 @@ type selection struct {
 	*webhook.Query
 	limit int
 	from  position
-	anyOf func(*delivery) bool // besides what the Query says
+	anyOf func(*delivery) bool // in addition to the Query
 }
 
 func newSelection(q *webhook.Query) (selection, error) {
@@ -225,7 +226,8 @@ func newSelection(q *webhook.Query) (selection, error) {
 	return selection{Query: q, limit: limit, from: from}, err
 }
 
-// each calls visit with the deliveries of a page, and returns the cursor of the next. visit may change their states.
+// each calls visit with the deliveries of a page, and returns the cursor of the next page.
+// visit may change their states.
 func (s *Store) each(sel selection, visit func(*delivery)) string {
 	read, taken := 0, 0
 	last := sel.from
@@ -248,7 +250,8 @@ func (s *Store) each(sel selection, visit func(*delivery)) string {
 	return ""
 }
 
-// rows returns the deliveries that a selection may be after, in their order, and events without any.
+// rows returns the deliveries that a selection may include, in order, and also events without
+// deliveries.
 func (s *Store) rows(sel selection) iter.Seq2[*event, *delivery] {
 	q := sel.Query
 	return func(yield func(*event, *delivery) bool) {
@@ -257,7 +260,7 @@ func (s *Store) rows(sel selection) iter.Seq2[*event, *delivery] {
 			return
 		}
 		below := sel.from.event
-		if q.Cursor != "" && below != lastKey { // the rest of the event at which the last page has ended
+		if q.Cursor != "" && below != lastKey { // the last page may have ended inside this event
 			below = below.next()
 		}
 		for ev := range s.eventsBelow(q, below) {
@@ -289,7 +292,7 @@ func (s *Store) rows(sel selection) iter.Seq2[*event, *delivery] {
 	}
 }
 
-// rowsOf is rows for an endpoint.
+// rowsOf is rows for one endpoint.
 func (s *Store) rowsOf(sel selection, yield func(*event, *delivery) bool) {
 	e := s.endpoints[webhook.EndpointKey{Tenant: sel.Tenant, ID: sel.EndpointID}]
 	if e == nil {
@@ -358,7 +361,8 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 	return page, nil
 }
 
-// attemptsBelow returns the attempts of a delivery, an event or an endpoint, the latest first, whose keys are below one.
+// attemptsBelow returns the attempts of a delivery, an event or an endpoint whose keys are
+// below a key, the latest first.
 func (s *Store) attemptsBelow(q *webhook.Query, below key) iter.Seq[*attempt] {
 	none := func(func(*attempt) bool) {}
 	if q.EventID == "" {
@@ -386,7 +390,7 @@ func (s *Store) attemptsBelow(q *webhook.Query, below key) iter.Seq[*attempt] {
 	return slices.Values(list)
 }
 
-// listed is what the attempt counts on a page of q, in bytes.
+// listed returns the size of the attempt on a page of q, in bytes.
 func (a *attempt) listed(q *webhook.Query) int {
 	if q.NoBodies {
 		return paging.RowBytes + len(a.Error)
@@ -394,7 +398,7 @@ func (a *attempt) listed(q *webhook.Query) int {
 	return paging.AttemptSize(&a.Attempt)
 }
 
-// view returns the attempt with its number, and with a body that is the caller's own unless q
+// view returns a copy of the attempt with its number. Its body is a copy too, or nil if q
 // leaves bodies out.
 func (a *attempt) view(q *webhook.Query) webhook.Attempt {
 	v := a.Attempt

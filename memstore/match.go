@@ -11,10 +11,10 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// A subscription is what endpoints are found by.
+// A subscription is the key by which endpoints are found.
 type subscription struct{ tenant, pattern, channel string }
 
-// subscribe lets an endpoint that is not disabled be matched.
+// subscribe makes an endpoint matchable, unless it is disabled.
 func (s *Store) subscribe(e *endpoint) {
 	if e.State == webhook.EndpointDisabled {
 		return
@@ -83,7 +83,8 @@ func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) ([][]web
 	return results, nil
 }
 
-// subscribed adds to lists those of the endpoints that receive an event, each by their ids and beginning behind one.
+// subscribed appends to lists the subscribers of an event. Each list is ordered by id and
+// begins after the id after.
 func (s *Store) subscribed(lists [][]*endpoint, tenant, channel string, patterns []string, after string) [][]*endpoint {
 	for _, pattern := range patterns {
 		sub := subscription{tenant, pattern, ""}
@@ -105,7 +106,7 @@ func appendAfter(lists [][]*endpoint, list []*endpoint, after string) [][]*endpo
 	return append(lists, list)
 }
 
-// merged returns the endpoints of several lists, each once, by their ids. It uses lists up.
+// merged returns the endpoints of several lists, each once, ordered by id. It consumes lists.
 func merged(lists [][]*endpoint) iter.Seq[*endpoint] {
 	return func(yield func(*endpoint) bool) {
 		for len(lists) > 0 {

@@ -9,7 +9,7 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// pruneWork bounds what one Prune looks at: deliveries, events and attempts.
+// pruneWork bounds the deliveries, events and attempts that one Prune looks at.
 const pruneWork = 1000
 
 // The sweeps of Prune through the events, from the oldest.
@@ -36,7 +36,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at, budget := micros(now), pruneWork
-	done := s.wake(at, &budget) && // so that no lease that has ended is taken for one
+	done := s.wake(at, &budget) && // so that ended leases do not count as leases
 		s.cancelDoomed(at, &budget) &&
 		s.dropSecrets(now, &budget) &&
 		s.sweep(sweepEvents, at, age(r.Events, defaultEventAge), &budget) &&
@@ -46,7 +46,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	return !done, nil
 }
 
-// age returns an age in microseconds.
+// age returns an age in microseconds. A negative age is unlimited, and zero is the default.
 func age(d, byDefault time.Duration) int64 {
 	switch {
 	case d < 0:
@@ -57,7 +57,8 @@ func age(d, byDefault time.Duration) int64 {
 	return d.Microseconds()
 }
 
-// doom lets Prune cancel the deliveries of an endpoint, which is dead and so not in the ring.
+// doom lets Prune cancel the deliveries of an endpoint. The endpoint is dead, and so not in
+// Store.ring.
 func (s *Store) doom(e *endpoint) {
 	if !e.doomed && e.unfinished > 0 {
 		e.doomed = true
@@ -72,7 +73,8 @@ func (s *Store) spare(e *endpoint) {
 	}
 }
 
-// cancelDoomed cancels deliveries of disabled and deleted endpoints, and reports whether none but leased ones are left.
+// cancelDoomed cancels deliveries of disabled and deleted endpoints. It returns true if only
+// leased deliveries of them are left.
 func (s *Store) cancelDoomed(now int64, budget *int) bool {
 	last := s.doomed.tail
 	for e := s.doomed.head; e != nil; e = s.doomed.head {
@@ -87,7 +89,7 @@ func (s *Store) cancelDoomed(now int64, budget *int) bool {
 			s.cancel(e.oldest, reason, now)
 		}
 		s.spare(e)
-		s.doom(e) // at the end, for the next time, if some are leased
+		s.doom(e) // move to the end for the next call, if some are leased
 		if e == last {
 			break
 		}
@@ -95,7 +97,8 @@ func (s *Store) cancelDoomed(now int64, budget *int) bool {
 	return true
 }
 
-// sweepFrom lets all sweeps begin at an event, or before: there may be something to remove of it.
+// sweepFrom makes all sweeps begin at an event or before it, because it may have something to
+// remove.
 func (s *Store) sweepFrom(k key) {
 	for i := range s.swept {
 		if !s.swept[i].key.less(k) {
@@ -104,18 +107,19 @@ func (s *Store) sweepFrom(k key) {
 	}
 }
 
-// A sweepMark is how far a sweep has come: to a delivery of an event.
+// A sweepMark is the progress of a sweep: a delivery of an event.
 type sweepMark struct {
 	key      key
 	delivery int
 }
 
-// sweep removes what is too old, and reports whether nothing such is left. Below swept there is nothing to remove, except
-// of events that are not closed, and close calls sweepFrom.
+// sweep removes data that is older than age, and reports whether none is left. Before swept,
+// only events that are not closed have something to remove. When one closes, close calls
+// sweepFrom.
 //
-// The budget counts deliveries and attempts. Attempts and bodies of a wide event are
-// removed over several calls. An event itself is dropped whole, because readers see all
-// of it or nothing; that takes as long as it took to store it.
+// The budget counts deliveries and attempts. Attempts and bodies of a wide event are removed
+// over several calls. An event itself is dropped whole, because readers must see all of it or
+// nothing. Dropping it takes as long as storing it did.
 func (s *Store) sweep(kind int, now, age int64, budget *int) bool {
 	var old []*event
 	done := true
@@ -146,8 +150,8 @@ func (s *Store) sweep(kind int, now, age int64, budget *int) bool {
 	return done
 }
 
-// sweepLogs removes the attempts or the bodies of an event, and reports whether it has
-// come through all its deliveries.
+// sweepLogs removes the attempts or the bodies of an event. It returns true when it has visited
+// all deliveries of the event.
 func (s *Store) sweepLogs(kind int, ev *event, budget *int) bool {
 	from := 0
 	if s.swept[kind].key == ev.key {
@@ -168,7 +172,7 @@ func (s *Store) sweepLogs(kind int, ev *event, budget *int) bool {
 	return true
 }
 
-// Erase implements [webhook.Store]. The time that it takes depends on how much is stored of the tenant.
+// Erase implements [webhook.Store]. Its time grows with the tenant's stored data.
 func (s *Store) Erase(ctx context.Context, tenant string) error {
 	if err := ctx.Err(); err != nil {
 		return err

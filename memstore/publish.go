@@ -40,7 +40,8 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	return results, nil
 }
 
-// rehearse fills in the results of a request that is all or nothing, and reports whether all can be stored.
+// rehearse fills in the results of an all-or-nothing request, and reports whether all events
+// can be stored.
 func (s *Store) rehearse(events []webhook.EventRecord, results []webhook.Published) bool {
 	var total load
 	fine := true
@@ -62,7 +63,8 @@ func (s *Store) rehearse(events []webhook.EventRecord, results []webhook.Publish
 	return fine
 }
 
-// admit says whether an event may be stored, together with others of which l has the weight too. The zero result is yes.
+// admit returns the zero result if an event may be stored. l is the load of the event, plus the
+// load of other events that must fit beside it.
 func (s *Store) admit(r *webhook.EventRecord, l load) webhook.Published {
 	if first := s.events[eventKey{r.Tenant, r.ID}]; first != nil {
 		return again(&first.EventRecord, r)
@@ -76,7 +78,7 @@ func (s *Store) admit(r *webhook.EventRecord, l load) webhook.Published {
 	return webhook.Published{}
 }
 
-// again says what an event is whose id is there already.
+// again returns the result for an event whose id exists already.
 func again(first, r *webhook.EventRecord) webhook.Published {
 	if first.Type == r.Type && first.Channel == r.Channel && bytes.Equal(first.Data, r.Data) {
 		return webhook.Published{Duplicate: true}
@@ -93,7 +95,7 @@ func final(state webhook.DeliveryState) bool {
 	return false
 }
 
-// insert stores an event for which there is room, and returns the number of its deliveries.
+// insert stores an event and returns the number of its deliveries. There must be room for them.
 func (s *Store) insert(r *webhook.EventRecord, req *webhook.PublishRequest) int {
 	rows := r.Deliveries
 	ev := &event{EventRecord: *r, key: uidKey(r.UID), tenant: s.tenant(r.Tenant), unmade: rows == nil}
@@ -137,7 +139,8 @@ func (s *Store) insert(r *webhook.EventRecord, req *webhook.PublishRequest) int 
 	return len(rows)
 }
 
-// inOrder returns rows by their endpoints' ids, each once. Nearly always they are.
+// inOrder returns rows ordered by endpoint id, each id once. Rows nearly always arrive in this
+// order.
 func inOrder(rows []webhook.NewDelivery) []webhook.NewDelivery {
 	for i := 1; i < len(rows); i++ {
 		if rows[i-1].EndpointID < rows[i].EndpointID {
@@ -150,7 +153,7 @@ func inOrder(rows []webhook.NewDelivery) []webhook.NewDelivery {
 	return rows
 }
 
-// outboxDue is when an event's deliveries are made.
+// outboxDue returns the time when an event's deliveries are made.
 func outboxDue(r *webhook.EventRecord) int64 {
 	if r.NotBefore.IsZero() {
 		return math.MinInt64
@@ -180,7 +183,8 @@ func (s *Store) insertDelivery(ev *event, d *delivery, row *webhook.NewDelivery,
 	s.park(d, now)
 }
 
-// attach makes a delivery one of its event and its endpoint. Those of an event come in the order of their endpoints' ids.
+// attach adds a delivery to its event and its endpoint. The deliveries of an event must come in
+// the order of their endpoints' ids.
 func (s *Store) attach(ev *event, d *delivery, endpointID string) {
 	e := s.endpoints[webhook.EndpointKey{Tenant: ev.Tenant, ID: endpointID}]
 	if e == nil { // deleted, or never created: Prune cancels the delivery
@@ -193,7 +197,7 @@ func (s *Store) attach(ev *event, d *delivery, endpointID string) {
 	e.deliveries.add(ev.key, d)
 }
 
-// open makes a delivery pending. The caller parks or lends it.
+// open makes a delivery pending. The caller must park or lend it.
 func (s *Store) open(d *delivery) {
 	e := d.endpoint
 	d.state, d.reason, d.finishedAt = webhook.DeliveryPending, "", 0
@@ -207,7 +211,7 @@ func (s *Store) open(d *delivery) {
 	}
 }
 
-// finish makes a pending delivery, which is in no heap, finished.
+// finish finishes a pending delivery. The delivery must be in no heap.
 func (s *Store) finish(d *delivery, state webhook.DeliveryState, reason webhook.Reason, now int64) {
 	d.state, d.reason, d.finishedAt = state, reason, now
 	d.leased = false
@@ -221,7 +225,8 @@ func (s *Store) finish(d *delivery, state webhook.DeliveryState, reason webhook.
 	}
 }
 
-// close notes that nothing of an event is unfinished, so that it may be dropped.
+// close marks an event as closed, so that it may be dropped. The event must have no unfinished
+// deliveries. Events of the outbox stay open.
 func (s *Store) close(ev *event) {
 	if ev.unmade || ev.closed {
 		return

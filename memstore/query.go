@@ -16,7 +16,7 @@ func parseKey(raw []byte) key {
 	return key{binary.BigEndian.Uint64(raw), binary.BigEndian.Uint64(raw[8:])}
 }
 
-// eventCursor returns the key that a page's events are below.
+// eventCursor returns the upper bound of the keys of a page's events.
 func eventCursor(cursor string) (key, error) {
 	uid, set, err := paging.ParseUID(cursor)
 	if err != nil || !set {
@@ -25,7 +25,7 @@ func eventCursor(cursor string) (key, error) {
 	return uidKey(uid), nil
 }
 
-// attemptCursor returns the key that a page's attempts are below.
+// attemptCursor returns the upper bound of the keys of a page's attempts.
 func attemptCursor(cursor string) (key, error) {
 	const size = 16
 	raw, err := paging.Parse(paging.QueryCursor, cursor, paging.Attempts, size, size)
@@ -35,7 +35,8 @@ func attemptCursor(cursor string) (key, error) {
 	return parseKey(raw), nil
 }
 
-// A position is a delivery's in a list: behind those of newer events, and of endpoints with lesser ids.
+// A position is the place of a delivery in a list. The list is ordered by event, the newest
+// first, and then by endpoint id.
 type position struct {
 	event    key
 	endpoint string
@@ -53,11 +54,12 @@ func parsePosition(cursor string) (position, error) {
 	return position{uidKey(uid), endpoint}, nil
 }
 
-// A round is Claim going once round the endpoints: those whose last visit was after its start have had their turn.
+// A round is one pass of Claim over the endpoints. An endpoint whose last visit was after start
+// has had its turn.
 type round struct {
 	start   uint64
-	again   bool // another round follows, because more work was woken than one call could
-	restart bool // it begins anew
+	again   bool // another round follows, because one call could not wake all
+	restart bool // the round begins anew
 }
 
 func (r round) String() string {

@@ -28,15 +28,15 @@ func (s *Store) Cancel(ctx context.Context, q webhook.Query, now time.Time) (web
 	})
 }
 
-// A change is what Retry or Cancel does.
+// A change is the operation of Retry or Cancel.
 type change struct {
 	now   int64
-	usual func(*delivery) bool // which of many, if no state is asked for; nil for all
-	only  func(*delivery) bool // which may be changed at all; nil for all
+	usual func(*delivery) bool // selects among many if no state is asked for; nil selects all
+	only  func(*delivery) bool // allows a delivery to be changed; nil allows all
 	to    func(d *delivery, now int64)
 }
 
-// change changes one delivery, or a part of many.
+// change changes one delivery, or one page of many.
 func (s *Store) change(ctx context.Context, q webhook.Query, c change) (webhook.Recovered, error) {
 	var done webhook.Recovered
 	if err := ctx.Err(); err != nil {
@@ -48,7 +48,7 @@ func (s *Store) change(ctx context.Context, q webhook.Query, c change) (webhook.
 	}
 	single := q.EventID != "" && q.EndpointID != ""
 	if single && q.AllTenants {
-		return done, paging.NoTenant("Query.Tenant") // ids are the tenant's own
+		return done, paging.NoTenant("Query.Tenant") // ids are unique only within a tenant
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +92,7 @@ func (s *Store) changeOne(q *webhook.Query, c change) error {
 	return nil
 }
 
-// retry makes a delivery due at once.
+// retry makes a delivery due now.
 func (s *Store) retry(d *delivery, now int64) {
 	s.unpark(d, now)
 	if d.state != webhook.DeliveryPending {
@@ -111,7 +111,8 @@ func (s *Store) cancel(d *delivery, reason webhook.Reason, now int64) {
 	s.finish(d, webhook.DeliveryCanceled, reason, now)
 }
 
-// revoke makes the lease number another one, so that whoever holds a lease that has ended, or thinks so, changes nothing.
+// revoke changes the lease number. A process whose lease has ended may believe that it still
+// holds it, and can then change nothing.
 func (s *Store) revoke(d *delivery) {
 	d.leaseNo++
 	d.leased, d.settled = false, false

@@ -10,7 +10,7 @@ import (
 // A tenant exists while it has an endpoint or an event.
 type tenant struct {
 	name      string
-	endpoints []*endpoint  // by id; deleted ones are gone
+	endpoints []*endpoint  // by id, without deleted ones
 	events    index[event] // by UID
 }
 
@@ -23,35 +23,35 @@ type event struct {
 	key        key
 	tenant     *tenant
 	deliveries []*delivery // by endpoint id
-	open       int         // how many of them are unfinished
+	open       int         // number of unfinished deliveries
 	size       int64       // bytes of the event itself
-	bytes      int64       // with the attempts of its deliveries
+	bytes      int64       // of the event and the attempts of its deliveries
 	mark       uint64
 
-	// attempts are those of all deliveries, by StartedAt, if there may be several deliveries. Otherwise the only one has
-	// them.
+	// attempts has the attempts of all deliveries by StartedAt, if there may be several
+	// deliveries. A single delivery has its attempts itself.
 	fanout   bool
 	attempts index[attempt]
 
-	// While it is in the outbox.
-	unmade bool   // there are deliveries to be made
-	begun  bool   // some have been
+	// State in the outbox.
+	unmade bool   // not all deliveries are made
+	begun  bool   // some deliveries are made
 	isWide bool   // it is in Store.wide
-	after  string // the id of the last of their endpoints
+	after  string // id of the last endpoint with a delivery
 	queued node[event]
 
-	// In the list of closed events.
+	// Links of the list of closed events.
 	closed     bool
 	prev, next *event
 
-	// What most events need is allocated with them.
+	// Most events have one delivery. It is allocated with the event.
 	one  delivery
 	only [1]*delivery
 }
 
 func (ev *event) eventKey() eventKey { return eventKey{ev.Tenant, ev.ID} }
 
-// delivery returns the one to an endpoint, or nil.
+// delivery returns the delivery to an endpoint, or nil.
 func (ev *event) delivery(endpoint string) *delivery {
 	if len(ev.deliveries) == 1 && ev.deliveries[0].endpoint.ID == endpoint {
 		return ev.deliveries[0]
@@ -68,52 +68,53 @@ func (ev *event) search(endpoint string) (int, bool) {
 	})
 }
 
-// place says which heap a delivery is in.
+// place is the heap that a delivery is in.
 type place uint8
 
 const (
-	nowhere place = iota // it has finished
+	nowhere place = iota // finished
 	inWaiting
 	inReady
 	inLeased
 )
 
-// A delivery is one event owed to one endpoint.
+// A delivery is one event for one endpoint.
 type delivery struct {
 	event    *event
 	endpoint *endpoint
 	seq      uint64
-	version  int64    // of the endpoint, when it was made
+	version  int64    // version of the endpoint when the delivery was made
 	made     *version // the same, while it is unfinished
 
 	state      webhook.DeliveryState
 	reason     webhook.Reason
-	due        int64 // while it is leased: when the lease ends
+	due        int64 // end of the lease while it is leased
 	since      int64
 	finishedAt int64
 	failures   int
 
 	leaseNo  int64
-	leased   bool    // under leaseNo, however long ago that ended
-	settled  bool    // if it is not leased: leaseNo was a lease, and was settled
-	returned []int64 // earlier leases that were settled without an attempt, the last few
+	leased   bool    // under leaseNo, also after the lease has ended
+	settled  bool    // leaseNo was a lease and was settled; only if not leased
+	returned []int64 // the last few leases that were settled without an attempt
 
 	attempts  []*attempt // by lease number
-	logged    int        // attempts, Late ones not counted, removed ones counted
-	removed   int        // attempts that are not kept any more
-	removedTo int64      // the highest of their lease numbers
+	logged    int        // attempts, without Late ones, with removed ones
+	removed   int        // number of removed attempts
+	removedTo int64      // the highest lease number of removed attempts
 
 	in         place
 	slot       node[delivery]
-	prev, next *delivery // the unfinished ones of the endpoint
+	prev, next *delivery // unfinished deliveries of the endpoint that nobody holds
 
-	one [1]*attempt // what most deliveries need is allocated with them
+	one [1]*attempt // most deliveries have one attempt; its slot is allocated with them
 }
 
-// inFlight reports whether somebody holds a lease that has not ended.
+// inFlight reports whether a process holds a lease that has not ended.
 func (d *delivery) inFlight(now int64) bool { return d.leased && d.due > now }
 
-// dueFrom is when the delivery may be leased. An owner whose lease has ended is given a little longer.
+// dueFrom returns the time from which the delivery may be leased. The owner of an ended lease
+// has leaseGrace to settle it.
 func (d *delivery) dueFrom() int64 {
 	if d.leased {
 		return d.due + leaseGrace
@@ -121,7 +122,8 @@ func (d *delivery) dueFrom() int64 {
 	return d.due
 }
 
-// leaseGrace is how long after its end a lease is not taken over, in microseconds.
+// leaseGrace is the time in microseconds after the end of a lease during which nobody takes the
+// delivery over.
 const leaseGrace = 5_000_000
 
 // An attempt is a row of the delivery log. Its Number follows from its place in delivery.attempts.
@@ -133,10 +135,11 @@ type attempt struct {
 	bytes    int64
 }
 
-// A closedList has the events of which nothing is unfinished, in the order in which they became so. Only these may be dropped.
+// A closedList has the events without unfinished deliveries, in the order in which they closed.
+// Only these events may be dropped.
 type closedList struct {
 	head, tail *event
-	rows       int // their finished deliveries; one for an event without
+	rows       int // their finished deliveries; an event without deliveries counts as one
 	bytes      int64
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/gowebhook/webhook/internal/secrets"
 )
 
-// watchSecrets notes when the first secret of an endpoint expires.
+// watchSecrets records when the first secret of an endpoint expires.
 func (s *Store) watchSecrets(e *endpoint) {
 	if e.expiring {
 		s.expiring.remove(&e.expiry)
@@ -17,8 +17,8 @@ func (s *Store) watchSecrets(e *endpoint) {
 	}
 }
 
-// dropSecrets removes expired secrets from endpoints, and reports whether none are left.
-// The Version stays: nothing is signed with them any more.
+// dropSecrets removes expired secrets from endpoints, and reports whether none are left. The
+// Version stays, because no request is signed with these secrets.
 func (s *Store) dropSecrets(now time.Time, budget *int) bool {
 	for s.expiring.due(micros(now)) {
 		if *budget--; *budget < 0 {

@@ -10,8 +10,9 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// rememberReturned is how many leases of a delivery that were given back are remembered, so that giving one back again is
-// known as that. A lease that was settled with an attempt is known by it.
+// rememberReturned is the number of returned leases that a delivery remembers, so that
+// returning one of them again is recognized. A lease that was settled with an attempt is
+// recognized by the attempt.
 const rememberReturned = 8
 
 // Settle implements [webhook.Store].
@@ -78,7 +79,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 	return out, nil
 }
 
-// delivery returns the delivery that an item is of, or nil.
+// delivery returns the delivery of an item, or nil.
 func (s *Store) delivery(item *webhook.Settlement) *delivery {
 	ev := s.uids[item.UID]
 	if ev == nil || ev.Tenant != item.Endpoint.Tenant {
@@ -98,7 +99,8 @@ func (d *delivery) wasSettled(leaseNo int64) bool {
 	return slices.Contains(d.returned, leaseNo)
 }
 
-// settle makes an item take effect. counts says whether what it says of its endpoint does.
+// settle applies an item to its delivery. counts says whether the item's effects on the
+// endpoint apply.
 func (s *Store) settle(d *delivery, item *webhook.Settlement, counts bool, now int64) {
 	s.unpark(d, now)
 	d.leased, d.settled = false, true
@@ -115,7 +117,7 @@ func (s *Store) settle(d *delivery, item *webhook.Settlement, counts bool, now i
 	s.park(d, now)
 }
 
-// remember notes a lease that was given back.
+// remember records a lease that was returned.
 func (d *delivery) remember(leaseNo int64) {
 	d.returned = append(d.returned, leaseNo)
 	if n := len(d.returned); n > rememberReturned {

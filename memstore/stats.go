@@ -8,8 +8,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Stats implements [webhook.Store]. The time that it takes depends on how many endpoints have due deliveries, and on what
-// has become due since the last Claim.
+// Stats implements [webhook.Store]. Its time grows with the number of endpoints that have due
+// deliveries, and with the number of deliveries and blocks that came due since the last Claim.
 func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error) {
 	if err := ctx.Err(); err != nil {
 		return webhook.Stats{}, err

@@ -1,5 +1,6 @@
-// Package memstore keeps webhooks in memory: for tests, for development, and for applications that may lose what is
-// undelivered when the process ends. It is complete, and its memory is bounded by [Options].
+// Package memstore keeps webhooks in memory. It is for tests, for development, and for
+// applications that may lose undelivered events when the process ends. It implements the whole
+// contract, and [Options] bound its memory.
 package memstore
 
 import (
@@ -14,21 +15,25 @@ import (
 
 var _ webhook.Store = (*Store)(nil)
 
-// Options bound the memory of a [Store]. The zero value is usable; zero and negative fields mean the default.
+// Options bound the memory of a [Store]. The zero value is usable. Zero and negative fields
+// mean the default.
 type Options struct {
-	// MaxPending bounds the unfinished deliveries. An event whose deliveries are not made yet counts as one. When they are
-	// too many, events are refused with [webhook.ErrFull], and those that were accepted without their deliveries wait until
-	// there is room for them. Only a retry by hand, of what is stored anyway, may go beyond. Defaults to 100,000.
+	// MaxPending bounds the unfinished deliveries. An event counts as one until its deliveries
+	// are made. At the bound, events are refused with [webhook.ErrFull]. Events that were
+	// accepted without their deliveries wait until there is room for them. Only a retry by hand
+	// may exceed the bound, because its deliveries are stored already. Defaults to 100,000.
 	MaxPending int
 
-	// MaxFinished bounds the finished deliveries that are kept. An event without deliveries counts as one. Those events go
-	// first that finished first, always whole, and never one with an unfinished delivery; if these alone are too many,
-	// events are refused as if MaxPending were reached. Defaults to 100,000.
+	// MaxFinished bounds the finished deliveries that are kept. An event without deliveries
+	// counts as one. Above the bound, the events that finished first are dropped first. Events
+	// are always dropped whole, and never with an unfinished delivery. If the remaining ones
+	// are still too many, events are refused as for MaxPending. Defaults to 100,000.
 	MaxFinished int
 
-	// MaxBytes bounds what events (data, headers and names) and attempts (errors and response bodies) take together,
-	// roughly. When it is reached, finished events go as for MaxFinished. If that is not enough, events are refused with
-	// [webhook.ErrFull], and attempts are logged without their response bodies, in place of older ones of the same
+	// MaxBytes bounds the approximate size of events (data, headers and names) and attempts
+	// (errors and response bodies) together. At the bound, finished events are dropped as for
+	// MaxFinished. If that is not enough, events are refused with [webhook.ErrFull]. Attempts
+	// are then logged without their response bodies, in place of older attempts of the same
 	// delivery. Defaults to 256 MiB.
 	MaxBytes int64
 }
@@ -40,8 +45,9 @@ const (
 	defaultBytes    = 256 << 20
 )
 
-// A Store keeps endpoints, events, deliveries and attempts in memory. All its methods are safe for concurrent use; they wait
-// for one mutex, and check ctx when they begin only, because none of them takes long. See [webhook.Store] for what they do.
+// A Store keeps endpoints, events, deliveries and attempts in memory. All its methods are safe
+// for concurrent use. They wait for one mutex. They check ctx only when they begin, because
+// none of them takes long. See [webhook.Store] for the contract.
 type Store struct {
 	maxPending  int
 	maxRows     int // of finished and unfinished deliveries together
@@ -49,40 +55,41 @@ type Store struct {
 	maxBytes    int64
 
 	mu  sync.Mutex
-	now int64  // the latest time that a Claim has seen
-	seq uint64 // numbers deliveries and attempts in the order in which they came
-	gen uint64 // one higher in each call that lists each endpoint or event once; see mark
+	now int64  // latest time that a Claim was given
+	seq uint64 // numbers deliveries and attempts in the order of arrival
+	gen uint64 // grows with each call that lists each endpoint or event once; see mark
 
 	tenants   map[string]*tenant
-	owners    []*tenant // those that have endpoints, by name
+	owners    []*tenant // tenants that have endpoints, by name
 	endpoints map[webhook.EndpointKey]*endpoint
 	subs      map[subscription][]*endpoint // by id
 	events    map[eventKey]*event
 	uids      map[uuid.UUID]*event
 	timeline  index[event] // by UID
-	outbox    heap[event]  // without deliveries yet, by when they are due
-	wide      heap[event]  // with some of their deliveries, in the order of their turns
+	outbox    heap[event]  // events without deliveries, by the time when they are due
+	wide      heap[event]  // events with some of their deliveries, in the order of their turns
 
-	// Every unfinished delivery is in one of three heaps: waiting for its time, leased, or ready, in that of its endpoint.
-	// The endpoints with ready ones are in the ring, unless they are blocked for a time, or held.
+	// Every unfinished delivery is in one of three heaps: waiting for its time, leased, or
+	// ready. The ready heap is its endpoint's. Endpoints with ready deliveries are in the ring,
+	// unless they are blocked for a time, or held.
 	waiting  heap[delivery]
 	leased   heap[delivery] // by the end of the lease
-	blocked  heap[endpoint] // by when the block ends
+	blocked  heap[endpoint] // by the end of the block
 	ring     ring
 	tick     uint64 // numbers the visits of Claim
-	readyNow int    // deliveries that are ready, of endpoints in the ring
-	readyOff int    // those of all others
+	readyNow int    // ready deliveries of endpoints in the ring
+	readyOff int    // ready deliveries of all other endpoints
 
-	expiring heap[endpoint] // by when the first of their secrets expires
+	expiring heap[endpoint] // by the expiry of their first secret
 
-	doomed ring              // disabled and deleted ones whose deliveries Prune cancels
-	swept  [sweeps]sweepMark // how far Prune has come
+	doomed ring              // disabled and deleted endpoints whose deliveries Prune cancels
+	swept  [sweeps]sweepMark // progress of Prune
 
 	pending    int // deliveries
-	unfinished int // pending, and events in the outbox
-	finished   int // deliveries, and events without
+	unfinished int // pending deliveries, and events in the outbox
+	finished   int // finished deliveries, and events without deliveries
 	bytes      int64
-	closed     closedList // events that have nothing unfinished
+	closed     closedList // events without unfinished deliveries
 }
 
 // New returns an empty Store.
@@ -110,10 +117,11 @@ func New(o Options) *Store {
 	}
 }
 
-// Volatile reports that nothing of what is stored outlives the process, secrets included.
+// Volatile returns true, because nothing in the Store outlives the process, secrets included.
 func (s *Store) Volatile() bool { return true }
 
-// micros is how times are kept; the zero time stays what it is.
+// micros returns a time in microseconds, the form in which the Store keeps it. fromMicros
+// restores it, also the zero time.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
 func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }

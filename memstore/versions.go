@@ -8,20 +8,20 @@ import (
 	"github.com/gowebhook/webhook/internal/versions"
 )
 
-// A version is what deliveries were made under: what an endpoint said of how a body is made. The fields are set when the
-// next version comes.
+// A version has the endpoint's settings that bodies are made from. Deliveries keep the version
+// under which they were made. The fields are set when the next version comes.
 type version struct {
 	number   int64
 	url      string
 	profile  string
 	metadata map[string]string
 
-	deliveries int // unfinished ones that were made under it
+	deliveries int // unfinished deliveries that were made under it
 	mark       uint64
 }
 
-// spareVersions is how many earlier versions are kept although no delivery needs them: between Match and Publish the
-// endpoint may change.
+// spareVersions is the number of earlier versions that are kept without a delivery that needs
+// them. They are kept because an endpoint may change between Match and Publish.
 const spareVersions = 4
 
 func (v *version) snapshot(e *endpoint) webhook.Endpoint {
@@ -41,7 +41,7 @@ func (e *endpoint) supersede(now int64) {
 	e.thin()
 }
 
-// thin forgets what is needed no more.
+// thin forgets versions that are not needed, except spareVersions of them.
 func (e *endpoint) thin() {
 	spare := 0
 	for i := len(e.versions) - 2; i >= 0; i-- {
@@ -54,8 +54,8 @@ func (e *endpoint) thin() {
 	}
 }
 
-// bind says that the delivery, which is unfinished, needs the version under which it was made. If that is not kept any
-// more, because the delivery had finished, it is as if made under the present one.
+// bind records that an unfinished delivery needs the version under which it was made. If that
+// version was forgotten while the delivery was finished, the delivery gets the present version.
 func (e *endpoint) bind(d *delivery) {
 	if e.gone {
 		return
@@ -71,7 +71,7 @@ func (e *endpoint) bind(d *delivery) {
 	d.made.deliveries++
 }
 
-// unbind says that the delivery needs its version no longer.
+// unbind records that the delivery does not need its version.
 func (e *endpoint) unbind(d *delivery) {
 	v := d.made
 	if v == nil {

@@ -1,10 +1,11 @@
 package lane
 
-// debt is how many results of one lane may wait to be stored; with so many it gives nothing more.
+// debt bounds the unstored results of one lane. A lane at the bound gives no items.
 const debt = 32
 
-// Owe says that the result of an item could not be stored. It counts against its lane until Repay. The item counts as out no
-// longer, in place of Free, unless out says that it still does.
+// Owe says that the result of an item could not be stored. The item counts against its lane
+// until Repay. If out is true, it also still counts as out. Otherwise Owe takes the place of
+// Free.
 func (s *Set[K, T]) Owe(t Ticket[K, T], out bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -14,7 +15,8 @@ func (s *Set[K, T]) Owe(t Ticket[K, T], out bool) {
 	}
 }
 
-// Repay ends what Owe began, and reports whether this is a time to claim: the lane may give again, and has run low.
+// Repay ends an Owe. It reports whether the caller should claim, because the lane may give
+// again and has run low.
 func (s *Set[K, T]) Repay(t Ticket[K, T], out bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,8 +1,9 @@
-// Package lane decides which delivery is sent next. It keeps a lane for each endpoint, a short queue with a limit on how
-// many of its items are out at once, and goes round the lanes, so that no endpoint delays another: not by its backlog, not
-// by hanging, not by answering slowly.
+// Package lane decides which delivery is sent next. It keeps a lane for each endpoint: a short
+// queue with a limit on the number of its items that are out at once. It goes round the lanes,
+// so that no endpoint delays another by a backlog, by hanging or by answering slowly.
 //
-// It starts no goroutines and keeps no clock. The caller pushes work in, takes it out with Next, and reports with Done.
+// It starts no goroutines and keeps no clock. The caller pushes work in, takes it out with
+// Next, and reports the outcome with Done.
 package lane
 
 import (
@@ -13,10 +14,10 @@ import (
 // Limits bound a Set. All must be positive.
 type Limits struct {
 	InFlight int           // items out at once
-	Cap      int           // items of one lane out at once: where a lane starts, and at most four times as many
-	Probe    int           // the same of a lane that has not been answered yet
-	Queue    int           // items waiting in all lanes
-	Bytes    int           // size of those; see Weight
+	Cap      int           // items of one lane out at once: a lane starts here, and grows to at most four times as many
+	Probe    int           // items out at once of a lane that has not been answered yet
+	Queue    int           // items that wait in all lanes
+	Bytes    int           // size of the items that wait; see Weight
 	Lanes    int           // lanes remembered
 	Wait     time.Duration // how long an item may have to wait in its lane
 }
@@ -27,53 +28,53 @@ const (
 	share  = 4           // one lane may hold a fourth of the queue; a fourth of the queue is kept for claims
 	tardy  = 8           // a lane known to be slow may hold an eighth
 	claims = 8           // one claim may bring an eighth of the queue, and of its bytes
-	tries  = 8           // lanes that are looked at for one that has little out; the others get another item when theirs are done
+	tries  = 8           // lanes that choose looks at for one with few items out; the others get another item when theirs are done
 )
 
-// An Outcome is what became of an item, as far as the pace of its lane is concerned.
+// An Outcome is the result of an item, as far as it concerns the pace of its lane.
 type Outcome int
 
 // Outcomes.
 const (
 	Unsent   Outcome = iota // no request was made
-	Failed                  // no response, but not for want of time
+	Failed                  // no response, for another reason than time
 	TimedOut                // the receiver did not answer in time
-	Answered                // a response came, whatever it said
+	Answered                // a response came, with any status
 )
 
-// A Set is the lanes of all endpoints. It is safe for concurrent use.
+// A Set has the lanes of all endpoints. It is safe for concurrent use.
 type Set[K comparable, T any] struct {
 	limits Limits
 
 	mu       sync.Mutex
 	lanes    map[K]*lane[K, T]
-	active   list[K, T]               // lanes with something to do
+	active   list[K, T]               // lanes with queued, reserved, out or owed items
 	idle     list[K, T]               // the others, the longest idle first
 	rings    [kinds]ring[K, T]        // lanes that may give an item
-	turns    [2]int                   // whether it is the quick lanes' turn, or the slow ones': of idle and of busy kinds
+	turns    [2]int                   // next turn, quick or slow: of lanes with nothing out, and of lanes with items out
 	behind   map[*lane[K, T]]struct{} // see lane.behind
-	claim    uint64                   // calls of Room
-	perLane  int                      // what the last of them said
-	full     bool                     // there was no room when some was wanted
+	claim    uint64                   // number of calls of Room
+	perLane  int                      // Room.PerLane of the last call
+	full     bool                     // room was lacking when it was wanted
 	backlog  bool                     // claims come back full
 	queued   int                      // items in queues and reservations
-	bytes    int                      // size of those, see Weight
+	bytes    int                      // size of queued; see Weight
 	inFlight int                      // items out
-	slowOut  int                      // of those, from lanes that were slow
+	slowOut  int                      // items out from lanes that were slow
 
-	looked     time.Duration            // when Relieve has looked at the lanes
-	slowQueued int                      // of queued, in lanes that are slow
-	slowBytes  int                      // of bytes, weights that a slow lane holds
-	tight      map[*lane[K, T]]struct{} // lanes known to be slow, which must not get the room of an unknown one
+	looked     time.Duration            // time of the last look of Relieve at the lanes
+	slowQueued int                      // part of queued in slow lanes
+	slowBytes  int                      // part of bytes: weights that a slow lane holds
+	tight      map[*lane[K, T]]struct{} // lanes known to be slow; they must not get the room of unknown lanes
 }
 
-// A lane is one endpoint's.
+// A lane belongs to one endpoint.
 type lane[K comparable, T any] struct {
 	key      K
 	queue    fifo[item[T]]
 	reserved int
-	bytes    int // of queue and reservations, each item's in full
-	size     int // of an item, a moving average
+	bytes    int // of queue and reservations; each item counts in full
+	size     int // moving average of an item's size
 	inFlight int
 	held     bool // see Hold
 	owed     int  // see Owe
@@ -84,14 +85,15 @@ type lane[K comparable, T any] struct {
 	quick           bool          // the last item took less than slow
 	stuck           bool          // items were out at the last look of Relieve, and none came back since
 
-	// behind says that deliveries of this endpoint wait in the store, so that newer ones must not overtake them.
+	// behind says that deliveries of this endpoint wait in the store. Newer ones must not
+	// overtake them.
 	behind bool
-	unsure bool   // this round of claims cannot show that none wait any more
+	unsure bool   // this round of claims cannot show that none wait
 	claim  uint64 // the claim that left belongs to
-	left   int    // of the room which that claim was offered
+	left   int    // rest of the room that this claim was offered
 
-	ringed     [kinds]bool // in which rings
-	idle       bool        // in the list of idle lanes, else in that of active ones
+	ringed     [kinds]bool // the rings that the lane is in
+	idle       bool        // in the list of idle lanes, otherwise in the list of active ones
 	prev, next *lane[K, T]
 }
 
@@ -100,15 +102,15 @@ type item[T any] struct {
 	weight *Weight
 }
 
-// A Weight is the memory that the items of one event share. The Set counts it once, for as long as any of them is reserved or
-// queued. Only the Set reads and writes it.
+// A Weight is the memory that the items of one event share. The Set counts it once, while any
+// of them is reserved or queued. Only the Set reads and writes it.
 type Weight struct {
 	size int
-	held int // by items that wait
-	slow int // of those, by items of slow lanes
+	held int // number of items that wait
+	slow int // number of items that wait in slow lanes
 }
 
-// NewWeight returns a Weight of size bytes. It must not be copied once a Set has seen it.
+// NewWeight returns a Weight of size bytes. It must not be copied after a Set has seen it.
 func NewWeight(size int) Weight { return Weight{size: size} }
 
 // A Reservation is room for one item. It ends with Push or Unreserve.
@@ -134,9 +136,10 @@ func New[K comparable, T any](limits Limits) *Set[K, T] {
 	return s
 }
 
-// Reserve asks for room for one new item of an endpoint whose own limit of items out at once is most (0 for none). If there
-// is none, or older ones wait in the store, the item has to be claimed later, and the lane is behind until claims have
-// caught up.
+// Reserve asks for room for one new item of an endpoint. most is the endpoint's own limit of
+// items out at once, or 0 for none. Reserve returns false if there is no room, or if older
+// items wait in the store. Then the item must be claimed later, and the lane is behind until
+// claims have caught up.
 func (s *Set[K, T]) Reserve(key K, most int, w *Weight) (Reservation[K, T], bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +170,7 @@ func (s *Set[K, T]) Unreserve(r Reservation[K, T]) {
 	s.rest(r.lane)
 }
 
-// Push adds the item for which room was reserved.
+// Push adds an item to its reserved room.
 func (s *Set[K, T]) Push(r Reservation[K, T], value T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,13 +183,14 @@ func (s *Set[K, T]) Push(r Reservation[K, T], value T) {
 	s.wake(l)
 }
 
-// Add adds a claimed item. A lane for which a claim brings as much as it was offered is behind: the store may have more.
+// Add adds a claimed item. If a claim fills all the room that it was offered for a lane, the
+// lane is behind, because the store may have more.
 func (s *Set[K, T]) Add(key K, most int, value T, w *Weight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lane(key, true)
 	l.setLimit(s.limits.Cap, most)
-	if l.claim != s.claim { // the claim was not told of this lane
+	if l.claim != s.claim { // the claim had no number for this lane
 		l.claim, l.left = s.claim, s.perLane
 	}
 	if l.left--; l.left <= 0 {
@@ -197,7 +201,8 @@ func (s *Set[K, T]) Add(key K, most int, value T, w *Weight) {
 	s.wake(l)
 }
 
-// Next takes the next item out, if one may go. Report what became of it with Done and then Free.
+// Next takes out the next item, if one may go. Report its outcome with Done, and then call
+// Free.
 func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,9 +226,10 @@ func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 	return none, Ticket[K, T]{}, false
 }
 
-// slowLimit is how many items of slow lanes, and of those not yet known to be quick, may be out: half of all, and up to three
-// quarters for lanes that have none out. However many receivers are slow, the others keep the rest, and none waits for
-// another's timeout before its own first item.
+// slowLimit bounds the items out of slow lanes and of lanes not yet known to be quick. They may
+// have half of all items out, and up to three quarters if the lane has none out. So the other
+// lanes keep the rest, no matter how many receivers are slow. And no lane waits for another's
+// timeout before its own first item.
 func (s *Set[K, T]) slowLimit(busy int) int {
 	limit := s.limits.InFlight / 2
 	if busy == 0 {
@@ -232,8 +238,9 @@ func (s *Set[K, T]) slowLimit(busy int) int {
 	return max(limit, 1)
 }
 
-// choose takes the next lane out of a ring. A lane that has items out gets more only while it has less out than half of what
-// is free: so if any number of quick lanes cease to answer at one moment, there is always room for the others.
+// choose takes the next lane out of a ring. A lane with items out gets another only while it
+// has fewer out than half of the free places. So there is always room for other lanes, even if
+// many quick lanes cease to answer at one moment.
 func (s *Set[K, T]) choose(kind int) *lane[K, T] {
 	for range tries {
 		l := s.rings[kind].pop(kind)
@@ -245,7 +252,7 @@ func (s *Set[K, T]) choose(kind int) *lane[K, T] {
 	return nil
 }
 
-// out takes the first item of a lane out.
+// out takes out the first item of a lane.
 func (s *Set[K, T]) out(l *lane[K, T], kind int) T {
 	it := l.queue.pop()
 	s.leave(l, it.weight, !l.quick)
@@ -258,9 +265,10 @@ func (s *Set[K, T]) out(l *lane[K, T], kind int) T {
 	return it.value
 }
 
-// Done reports what became of an item and how long its request took: its lane may give another one, though the item counts as
-// out until Free. It returns whether this is a time to claim: the lane is behind and has run low, or there is room again after
-// there was none.
+// Done reports the outcome of an item and the time of its request. Its lane may then give
+// another item, although this item counts as out until Free. Done returns true if the caller
+// should claim: the lane is behind and has run low, or there is room again after there was
+// none.
 func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -282,7 +290,8 @@ func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bo
 	return wants
 }
 
-// Flush empties an endpoint's queue and returns what was in it. The endpoint is behind then.
+// Flush empties an endpoint's queue and returns its items. If there were any, the endpoint is
+// then behind.
 func (s *Set[K, T]) Flush(key K) []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -298,7 +307,7 @@ func (s *Set[K, T]) Flush(key K) []T {
 	return values
 }
 
-// FlushAll empties all queues and returns what was in them.
+// FlushAll empties all queues and returns their items.
 func (s *Set[K, T]) FlushAll() []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -319,22 +328,23 @@ func (s *Set[K, T]) flush(l *lane[K, T], values []T) []T {
 	return values
 }
 
-// Free says that an item which is done is out no longer.
+// Free ends the time that a done item counts as out.
 func (s *Set[K, T]) Free() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight--
 }
 
-// InFlight returns how many items are out.
+// InFlight returns the number of items out.
 func (s *Set[K, T]) InFlight() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.inFlight
 }
 
-// lane returns the lane of key. When there are too many, a new one is made in place of those that have been idle the longest;
-// if none is idle, only when must.
+// lane returns the lane of key. If there are too many lanes, a new one replaces the lanes that
+// have been idle the longest. If none is idle, lane makes a new one only if must is true, and
+// otherwise returns nil.
 func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
 	l := s.lanes[key]
 	if l == nil {
@@ -366,7 +376,7 @@ func (s *Set[K, T]) forget(l *lane[K, T]) {
 	delete(s.lanes, l.key)
 }
 
-// rest makes a lane with nothing to do one of the idle ones.
+// rest moves a lane with nothing to do to the idle lanes.
 func (s *Set[K, T]) rest(l *lane[K, T]) {
 	if l.queue.len() == 0 && l.reserved == 0 && l.inFlight == 0 && l.owed == 0 && !l.idle {
 		l.idle = true
@@ -375,15 +385,15 @@ func (s *Set[K, T]) rest(l *lane[K, T]) {
 	}
 }
 
-// wake puts a lane that may give an item into the ring of its kind. It is called after whatever lets a lane give one, or
-// changes its kind, so that no lane waits in vain.
+// wake puts a lane that may give an item into the ring of its kind. It is called after every
+// change that lets a lane give one or changes its kind, so that no lane waits in vain.
 func (s *Set[K, T]) wake(l *lane[K, T]) {
 	if kind := l.kind(); l.mayGive() && !l.ringed[kind] {
 		s.rings[kind].push(l, kind)
 	}
 }
 
-// enter and leave count an item that waits, or room that is reserved for one.
+// enter and leave count an item that waits, or a reservation.
 func (s *Set[K, T]) enter(l *lane[K, T], w *Weight, slow bool) {
 	if l.size == 0 {
 		l.size = w.size
@@ -410,7 +420,7 @@ func (s *Set[K, T]) leave(l *lane[K, T], w *Weight, slow bool) {
 	l.bytes -= w.size
 }
 
-// countSlow counts an item that waits in a slow lane, or that no longer does.
+// countSlow counts an item into the slow lanes, or out of them.
 func (s *Set[K, T]) countSlow(w *Weight, slow bool) {
 	if slow {
 		s.slowQueued++
@@ -429,7 +439,7 @@ func (l *lane[K, T]) waiting() int { return l.queue.len() + l.reserved }
 
 func (l *lane[K, T]) mayGive() bool { return l.queue.len() > 0 && l.inFlight < l.cap && !l.inDebt() }
 
-// kind says which ring a lane belongs to.
+// kind returns the ring that a lane belongs to.
 func (l *lane[K, T]) kind() int {
 	kind := 0
 	if !l.quick {

@@ -2,13 +2,13 @@ package lane
 
 import "time"
 
-// learn adapts a lane to what became of an item.
+// learn adapts a lane to the outcome of an item.
 func (s *Set[K, T]) learn(l *lane[K, T], outcome Outcome, took time.Duration) {
 	l.pace(outcome, took)
 	s.setQuick(l, took < slow)
 }
 
-// setQuick notes whether a lane that has been tried is quick.
+// setQuick records whether a lane is quick, after one of its items was sent.
 func (s *Set[K, T]) setQuick(l *lane[K, T], quick bool) {
 	if l.quick != quick {
 		l.quick = quick
@@ -23,7 +23,7 @@ func (s *Set[K, T]) setQuick(l *lane[K, T], quick bool) {
 	}
 }
 
-// setLimit applies the endpoint's own limit; 0 is none.
+// setLimit applies the endpoint's own limit. 0 means no limit.
 func (l *lane[K, T]) setLimit(start, most int) {
 	l.start, l.top = start, start*growth
 	if most > 0 {
@@ -32,9 +32,10 @@ func (l *lane[K, T]) setLimit(start, most int) {
 	l.cap = min(l.cap, l.top)
 }
 
-// pace adapts a lane's cap: one more for each quick answer, one less for a slow one, but not below the start, and down to one
-// after two timeouts in a row. So the first answer, also the first after timeouts, or after the endpoint's own limit was
-// raised, brings it to the start.
+// pace adapts a lane's cap. A quick answer raises it by one, and at least to the start. A slow
+// answer lowers it by one, but not below the start. Two timeouts in a row lower it to one. So
+// one answer brings the cap to the start: the first answer of all, the first after timeouts,
+// and the first after the endpoint's own limit was raised.
 func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
 	took = max(took, time.Microsecond)
 	if l.took == 0 {

@@ -2,16 +2,17 @@ package lane
 
 import "iter"
 
-// Kinds of lanes; each has a ring. Those with nothing out go before those that have items out, and in each case the quick
-// and the slow ones take turns.
+// Kinds of lanes. Each kind has a ring. Lanes with nothing out go before lanes with items out.
+// In both groups, quick and slow lanes take turns.
 const (
 	slowKind = 1 // the last item was slow, or there was none
 	busyKind = 2 // items are out
 	kinds    = 4
 )
 
-// A ring holds lanes that may give an item, in the order of their turns. A lane that may give one is in the ring of its kind;
-// one that no longer may, or has changed its kind, is left in and passed over.
+// A ring holds lanes that may give an item, in the order of their turns. Every lane that may
+// give one is in the ring of its kind. A lane that may give no more, or has changed its kind,
+// stays in the ring and is passed over.
 type ring[K comparable, T any] struct{ lanes fifo[*lane[K, T]] }
 
 func (r *ring[K, T]) push(l *lane[K, T], kind int) {
@@ -31,7 +32,7 @@ func (r *ring[K, T]) pop(kind int) *lane[K, T] {
 	return nil
 }
 
-// A fifo is a queue in a circular buffer, which it gives up when empty after a burst.
+// A fifo is a queue in a circular buffer. After a burst, it frees the buffer when it is empty.
 type fifo[E any] struct {
 	buf   []E
 	first int
@@ -65,7 +66,7 @@ func (q *fifo[E]) pop() E {
 	return e
 }
 
-// all returns the elements in their order.
+// all returns the elements in order.
 func (q *fifo[E]) all() iter.Seq[E] {
 	return func(yield func(E) bool) {
 		for i := range q.n {
@@ -76,7 +77,7 @@ func (q *fifo[E]) all() iter.Seq[E] {
 	}
 }
 
-// A list is lanes linked through themselves; each is in one list.
+// A list is a linked list of lanes. Each lane is in one list, and holds its own links.
 type list[K comparable, T any] struct{ first, last *lane[K, T] }
 
 func (q *list[K, T]) push(l *lane[K, T]) {

@@ -2,7 +2,8 @@ package lane
 
 import "time"
 
-// Behind says that deliveries of an endpoint wait in the store, and reports whether this is a time to claim: its lane has run low.
+// Behind says that deliveries of an endpoint wait in the store. It reports whether the caller
+// should claim, because the lane has run low.
 func (s *Set[K, T]) Behind(key K) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -19,7 +20,7 @@ func (l *lane[K, T]) runsLow() bool {
 	return l.behind && !l.held && !l.inDebt() && l.queue.len() <= l.cap/2
 }
 
-// Hold keeps an endpoint from getting anything more until Unhold, and returns what was in its queue.
+// Hold keeps items from an endpoint until Unhold, and returns the items of its queue.
 func (s *Set[K, T]) Hold(key K) []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,14 +41,14 @@ func (s *Set[K, T]) Unhold(key K) {
 	}
 }
 
-// Room says how much a claim may bring.
+// A Room bounds the deliveries of a claim.
 type Room[K comparable] struct {
 	Items, Bytes int
-	PerLane      int       // of a lane that is not in Lanes
-	Lanes        map[K]int // zero or less for none
+	PerLane      int       // for lanes that are not in Lanes
+	Lanes        map[K]int // zero or less means none
 }
 
-// Room returns the room for the next claim; begin says that it begins a round.
+// Room returns the room for the next claim. begin says that the claim begins a round.
 func (s *Set[K, T]) Room(begin bool) Room[K] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +69,7 @@ func (s *Set[K, T]) Room(begin bool) Room[K] {
 	for l := range s.tight {
 		r.Lanes[l.key] = s.offer(l, begin)
 	}
-	if s.perLane < 1 { // that is for unknown lanes, not for quick ones that happen to be idle
+	if s.perLane < 1 { // it is meant for unknown lanes, not for idle quick ones
 		for l := s.idle.first; l != nil; l = l.next {
 			if l.quick {
 				r.Lanes[l.key] = s.offer(l, begin)
@@ -78,15 +79,16 @@ func (s *Set[K, T]) Room(begin bool) Room[K] {
 	return r
 }
 
-// offer returns the room of a lane for the claim that is about to be made.
+// offer returns the room of a lane for the next claim.
 func (s *Set[K, T]) offer(l *lane[K, T], begin bool) int {
 	l.claim, l.left = s.claim, s.room(l)
 	l.unsure = l.left < 1 || l.unsure && !begin
 	return l.left
 }
 
-// EndRound says that a round of claims has visited all endpoints, and whether any claim was cut short by Items or Bytes.
-// If none was, lanes that had room in all of them, and got less than that, have caught up.
+// EndRound says that a round of claims has visited all endpoints, and whether Items or Bytes
+// cut a claim short. If none was cut, some lanes have caught up: those with room in all claims
+// that got less than their room.
 func (s *Set[K, T]) EndRound(cut bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,8 +104,8 @@ func (s *Set[K, T]) EndRound(cut bool) {
 	}
 }
 
-// miss notes that an item has to be claimed. It says nothing new of a lane that is behind: if it did, items that keep coming
-// would keep the lane from ever catching up.
+// miss records that an item has to be claimed. It does not change a lane that is behind
+// already. Otherwise a stream of new items would keep the lane from ever catching up.
 func (s *Set[K, T]) miss(l *lane[K, T]) {
 	if !l.behind {
 		s.setBehind(l)
@@ -112,11 +114,11 @@ func (s *Set[K, T]) miss(l *lane[K, T]) {
 
 func (s *Set[K, T]) setBehind(l *lane[K, T]) {
 	l.behind = true
-	l.unsure = true // the round that is under way may have passed it already
+	l.unsure = true // the current round may have passed the lane already
 	s.behind[l] = struct{}{}
 }
 
-// share is the part of the queue and of its bytes that a lane may hold.
+// share returns n if a lane may hold an nth of the queue and of its bytes.
 func (l *lane[K, T]) share() int {
 	if l.took > 0 && !l.quick {
 		return tardy
@@ -124,8 +126,8 @@ func (l *lane[K, T]) share() int {
 	return share
 }
 
-// room is how many more items may wait in a lane: as many as it sends within Limits.Wait, in its share of the queue and of its
-// bytes.
+// room returns how many more items may wait in a lane. A lane may hold as many as it sends
+// within Limits.Wait, within its share of the queue and of its bytes.
 func (s *Set[K, T]) room(l *lane[K, T]) int {
 	if l.held || l.inDebt() {
 		return 0
@@ -144,9 +146,9 @@ func (s *Set[K, T]) room(l *lane[K, T]) int {
 	return room
 }
 
-// slowRoom is the room that slow and untested lanes leave to one of them, which has room for itself. Together they hold at
-// most half of the queue and half of its bytes, and up to three quarters with one item each. So the others always find
-// room, however many receivers hang.
+// slowRoom returns the part of room that one slow or untested lane may use. Together, such
+// lanes hold at most half of the queue and half of its bytes, and up to three quarters with one
+// item each. So the other lanes always find room, no matter how many receivers hang.
 func (s *Set[K, T]) slowRoom(room, waiting int) int {
 	switch {
 	case s.slowQueued < max(s.limits.Queue/2, 1) && s.slowBytes < max(s.limits.Bytes/2, 1):
@@ -158,8 +160,8 @@ func (s *Set[K, T]) slowRoom(room, waiting int) int {
 	}
 }
 
-// isFull reports whether the Set has no room for an item. While claims come back full, a fourth of what slow lanes leave is
-// kept for claims.
+// isFull reports whether the Set has no room for an item. While claims come back full, a fourth
+// of the room that slow lanes leave is kept for claims.
 func (s *Set[K, T]) isFull(w *Weight) bool {
 	queue, bytes := s.limits.Queue, s.limits.Bytes
 	if s.backlog {
@@ -169,14 +171,15 @@ func (s *Set[K, T]) isFull(w *Weight) bool {
 	return s.queued >= queue || s.bytes+w.added(w.held) > bytes
 }
 
-// hasEmptied reports whether half of what slow lanes leave is free. Their part may stay as it is for a long time.
+// hasEmptied reports whether half of the room that slow lanes leave is free. The part of the
+// slow lanes does not count, because it may stay for a long time.
 func (s *Set[K, T]) hasEmptied() bool {
 	slowQueued, slowBytes := min(s.slowQueued, s.limits.Queue*3/4), min(s.slowBytes, s.limits.Bytes*3/4)
 	return s.queued <= (s.limits.Queue+slowQueued)/2 && s.bytes <= (s.limits.Bytes+slowBytes)/2
 }
 
-// fits reports whether an item leaves room for those of others. One lane may hold its share of the bytes, or a single item.
-// The slow lanes share as slowRoom says.
+// fits reports whether an item leaves room for the items of other lanes. One lane may hold its
+// share of the bytes, or a single item. The slow lanes share as in slowRoom.
 func (s *Set[K, T]) fits(l *lane[K, T], w *Weight) bool {
 	if l.waiting() > 0 && l.bytes+w.size > s.limits.Bytes/l.share() {
 		return false
@@ -188,7 +191,8 @@ func (s *Set[K, T]) fits(l *lane[K, T], w *Weight) bool {
 	return l.quick || s.slowBytes+w.added(w.slow) <= max(limit, 1)
 }
 
-// added is by how many bytes a sum of weights grows with an item more, when so many hold it already.
+// added returns the growth of a sum of weights in bytes if one more item holds w. holders is
+// the number of items that hold it already.
 func (w *Weight) added(holders int) int {
 	if holders > 0 {
 		return 0
@@ -196,7 +200,7 @@ func (w *Weight) added(holders int) int {
 	return w.size
 }
 
-// firstRoom is the room of a lane of which nothing is known but the limit that it will have.
+// firstRoom returns the room of a lane with this limit that has not been tried.
 func (s *Set[K, T]) firstRoom(limit int) int {
 	return max(min(2*min(limit, s.limits.Probe), s.limits.Queue/share), 1)
 }

@@ -2,15 +2,17 @@ package lane
 
 import "time"
 
-// Relieve finds lanes that have ceased to answer, and makes room when slow lanes hold more than
-// half of the queue. Call it now and then, and always before Room. It returns items that the
-// caller gives back; their lanes are behind.
+// Relieve finds lanes that have ceased to answer. It makes room when slow lanes hold more than
+// half of the queue. Call it now and then, and always before Room. It returns items for the
+// caller to give back; their lanes are behind.
 //
 // A quick lane may hold a fourth of the queue. If four such receivers begin to hang at one
-// moment, nothing comes back from them until their first timeout, and until then nobody else
-// would get in. So a lane counts as slow as soon as nothing has come back from it between two
-// looks, which are at least as far apart as an answer of a quick lane may take; and a slow lane
-// that holds more than its share gives back its queue:
+// moment, no result comes from them until their first timeout. Until then, other lanes would
+// get no room.
+//
+// So Relieve looks at the lanes at intervals of at least a second, the longest time of a quick
+// lane's answer. A lane is slow if it had items out at the last look and none came back since.
+// A slow lane that holds more than its share gives back its queue:
 //
 //	0.0 s  a, b, c and d hang, with a fourth of the queue each; nothing fits in for e
 //	0.4 s  a look: each of them has items out
@@ -39,7 +41,7 @@ func (s *Set[K, T]) Relieve(now time.Duration) []T {
 	return values
 }
 
-// look makes a lane slow that had items out at the last look too and none came back since.
+// look makes a lane slow if it had items out at the last look and none came back since.
 func (s *Set[K, T]) look(l *lane[K, T]) {
 	if l.stuck && l.quick {
 		s.setQuick(l, false)
@@ -53,7 +55,8 @@ func (s *Set[K, T]) isCrowded() bool {
 	return s.slowQueued > max(s.limits.Queue/2, 1) || s.slowBytes > max(s.limits.Bytes/2, 1)
 }
 
-// holdsTooMuch reports whether a lane waits with more than its share, and not with a single item.
+// holdsTooMuch reports whether more than the lane's share waits in it. A single item is never
+// too much.
 func (l *lane[K, T]) holdsTooMuch(limits *Limits) bool {
 	return l.queue.len() > 1 && (l.queue.len() > limits.Queue/l.share() || l.bytes > limits.Bytes/l.share())
 }

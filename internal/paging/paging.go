@@ -1,5 +1,5 @@
-// Package paging is what the lists of all stores have in common: which fields of a Query a method honours, how long a page
-// is, and what cursors look like.
+// Package paging has the common part of the lists of all stores: the fields of a Query that a
+// method honours, the size of a page, and the form of cursors.
 package paging
 
 import (
@@ -12,16 +12,16 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Rows of a page.
+// Limits of a page.
 const (
 	DefaultRows = 100
 	MaxRows     = 1000
-	MaxRead     = 1000 // rows that are looked at for one page
+	MaxRead     = 1000 // rows that are read for one page
 	MaxBytes    = 4 << 20
 	RowBytes    = 256 // counted for each row besides its bodies
 )
 
-// The fields that a Query may have, beside Tenant, Limit and Cursor.
+// Fields of a Query, beside Tenant, Limit and Cursor.
 const (
 	AllTenants = 1 << iota
 	EventID
@@ -36,7 +36,8 @@ const (
 	Skip
 )
 
-// Check refuses a Query with a field that is not among the honoured ones, and returns the rows of its page.
+// Check refuses a Query with a field that is not among the honoured ones. It returns the number
+// of rows of a page.
 func Check(q *webhook.Query, honoured int) (int, error) {
 	for _, f := range []struct {
 		name string
@@ -109,17 +110,17 @@ func (b *Budget) Take(n int) bool {
 	return true
 }
 
-// NoTenant is the error for an empty tenant.
+// NoTenant returns the error for an empty tenant.
 func NoTenant(field string) error {
 	return &webhook.FieldError{Field: field, Problem: "is empty", Cure: "name a tenant"}
 }
 
-// NoAttemptsOf is the error for a Query for attempts that does not say whose.
+// NoAttemptsOf returns the error for a Query for attempts without EventID and EndpointID.
 func NoAttemptsOf() error {
 	return &webhook.FieldError{Field: "Query.EndpointID", Problem: "is empty", Cure: "say whose attempts: EventID, EndpointID or both"}
 }
 
-// The kinds of cursors, beside those of a single store.
+// Kinds of cursors. A store may have more of its own.
 const (
 	Events     = 'e' // UID
 	Deliveries = 'd' // UID, endpoint id
@@ -128,7 +129,7 @@ const (
 	Round      = 'r' // a store's own, of Claim
 )
 
-// The fields that cursors are in.
+// Names of the fields that hold cursors.
 const (
 	QueryCursor = "Query.Cursor"
 	ClaimCursor = "ClaimRequest.Cursor"
@@ -141,7 +142,8 @@ const (
 
 var encoding = base64.RawURLEncoding
 
-// Format returns a cursor: base64url of a byte that says which kind it is, and of the row after which a page begins.
+// Format returns a cursor: the base64url of a byte for its kind, and of the row after which a
+// page begins.
 func Format(kind byte, parts ...[]byte) string {
 	raw := []byte{kind}
 	for _, part := range parts {
@@ -150,7 +152,8 @@ func Format(kind byte, parts ...[]byte) string {
 	return encoding.EncodeToString(raw)
 }
 
-// Parse returns what follows the kind, of least to most bytes; nil for the empty cursor.
+// Parse returns the content of a cursor after its kind, least to most bytes. It returns nil for
+// the empty cursor.
 func Parse(field, cursor string, kind byte, least, most int) ([]byte, error) {
 	if cursor == "" {
 		return nil, nil
@@ -165,7 +168,7 @@ func Parse(field, cursor string, kind byte, least, most int) ([]byte, error) {
 	return raw[1:], nil
 }
 
-// Malformed is the error for a cursor that was not made by Format.
+// Malformed returns the error for a cursor that was not made by Format.
 func Malformed(field string) error {
 	return &webhook.FieldError{Field: field, Problem: "is malformed", Cure: "use the Next of the page before as it is, or leave it empty"}
 }
@@ -173,19 +176,20 @@ func Malformed(field string) error {
 // FormatUID returns a cursor for lists in the order of UIDs.
 func FormatUID(uid uuid.UUID) string { return Format(Events, uid[:]) }
 
-// ParseUID returns the UID that a page's rows are below; false for the empty cursor.
+// ParseUID returns the upper bound of the UIDs of a page. set is false for the empty cursor.
 func ParseUID(cursor string) (uid uuid.UUID, set bool, err error) {
 	raw, err := Parse(QueryCursor, cursor, Events, uidSize, uidSize)
 	copy(uid[:], raw)
 	return uid, raw != nil, err
 }
 
-// FormatDelivery returns a cursor for lists of deliveries: behind those of newer events, and of endpoints with lesser ids.
+// FormatDelivery returns a cursor for lists of deliveries. These are ordered by event, the
+// newest first, and then by endpoint id.
 func FormatDelivery(uid uuid.UUID, endpoint string) string {
 	return Format(Deliveries, uid[:], []byte(endpoint))
 }
 
-// ParseDelivery is the reverse of FormatDelivery; false for the empty cursor.
+// ParseDelivery is the reverse of FormatDelivery. set is false for the empty cursor.
 func ParseDelivery(cursor string) (uid uuid.UUID, endpoint string, set bool, err error) {
 	raw, err := Parse(QueryCursor, cursor, Deliveries, uidSize, uidSize+maxID)
 	if err != nil || raw == nil {
@@ -214,7 +218,7 @@ func ParseEndpoint(cursor string) (webhook.EndpointKey, error) {
 	return webhook.EndpointKey{Tenant: string(raw[:n]), ID: string(raw[n:])}, nil
 }
 
-// EventSize is what an event counts on a page, in bytes.
+// EventSize returns the size of an event on a page, in bytes.
 func EventSize(e *webhook.EventRecord) int {
 	n := RowBytes + len(e.Data)
 	for k, v := range e.Header {
@@ -223,10 +227,10 @@ func EventSize(e *webhook.EventRecord) int {
 	return n
 }
 
-// AttemptSize is what an attempt counts on a page, in bytes.
+// AttemptSize returns the size of an attempt on a page, in bytes.
 func AttemptSize(a *webhook.Attempt) int { return RowBytes + len(a.Error) + len(a.ResponseBody) }
 
-// EndpointSize is what an endpoint counts on a page, in bytes.
+// EndpointSize returns the size of an endpoint on a page, in bytes.
 func EndpointSize(e *webhook.Endpoint) int {
 	n := 512 + len(e.URL) + len(e.Description)
 	for _, pattern := range e.Events {
