@@ -19,44 +19,45 @@ import (
 const (
 	userAgent = "gowebhook/0.1 (+https://github.com/gowebhook/webhook)"
 
-	// laterDelay is when a delivery is due again that this process cannot send, though another one may.
+	// laterDelay is the wait for a delivery that this process cannot send, though another one
+	// may.
 	laterDelay = 10 * time.Second
 )
 
-// attempted is what became of a delivery in this process's hands.
+// attempted is the result of a delivery in this process.
 type attempted struct {
 	settlement Settlement
 	outcome    lane.Outcome
 	took       time.Duration // of the request
-	cut        bool          // the request was cut by us: it is no attempt
+	cut        bool          // this process cut the request, so it is no attempt
 	hold       bool          // this process cannot send to the endpoint for now
 }
 
-// A trial is a delivery with what its attempt is judged by.
+// A trial is a delivery with the facts that its attempt is judged by.
 type trial struct {
 	*work
 	profile *Profile
-	url     string        // where the request goes
+	url     string        // of the request
 	version int64         // of the endpoint's settings
 	fresh   bool          // the request has a connection of its own
-	health  func() Health // of the endpoint, by now
+	health  func() Health // of the endpoint at present
 }
 
-// release gives a delivery back, due at due.
+// release returns a settlement that gives the delivery back, due at due.
 func (w *work) release(due time.Time) Settlement {
 	return Settlement{
 		UID: w.uid, Endpoint: w.key, LeaseNo: w.leaseNo, State: DeliveryPending, DueAt: due, Failures: w.failures,
 	}
 }
 
-// cancel ends a delivery that must not be sent any more.
+// cancel returns a settlement that ends a delivery which must not be sent.
 func (w *work) cancel(reason Reason) Settlement {
 	s := w.release(time.Time{})
 	s.State, s.Reason = DeliveryCanceled, reason
 	return s
 }
 
-// attempt makes one request, if the endpoint may have it, and says what follows.
+// attempt makes one request, if the endpoint may have it, and returns the consequences.
 func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	unsent := func(s Settlement) attempted { return attempted{settlement: s, outcome: lane.Unsent} }
 	err := d.time.keepUp(ctx) // the machine may have been suspended
@@ -125,8 +126,8 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	return done
 }
 
-// send makes the request. The store's clock and the monotonic one begin together, so that a step of the clock cannot make a
-// request seem long.
+// send makes the request. Readings of the store's clock and of the monotonic one begin
+// together, so a step of the store's clock cannot make a request seem long.
 func (d *Dispatcher) send(ctx context.Context, t trial, req *Request, timeout time.Duration) attempted {
 	a := t.newAttempt(req.Time)
 	bounded, cancel := context.WithTimeout(ctx, timeout)
@@ -156,7 +157,8 @@ func (d *Dispatcher) send(ctx context.Context, t trial, req *Request, timeout ti
 	return d.conclude(t, a, resp, lane.Answered)
 }
 
-// transmit is Transport.Send, which may panic when it is the application's own.
+// transmit is Transport.Send. A Transport of the application's own may panic, which becomes an
+// error.
 func (d *Dispatcher) transmit(ctx context.Context, req *Request) (resp *Response, err error) {
 	defer func() {
 		if err != nil && resp != nil {
@@ -167,14 +169,15 @@ func (d *Dispatcher) transmit(ctx context.Context, req *Request) (resp *Response
 	return d.transport.Send(ctx, req)
 }
 
-// conclude judges an attempt and says what follows for the delivery and the endpoint.
+// conclude judges an attempt, and returns the consequences for the delivery and the endpoint.
 func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.Outcome) attempted {
 	now := d.now()
 	s := t.release(time.Time{})
 	s.Attempt, s.Version = a, t.version
 	class, asOf := a.Class, now
 	if class.unreachable() {
-		// Nothing that the tenant sees may tell these classes apart, not even when the next attempt is.
+		// The tenant must not be able to tell these classes apart, not even by the time of the
+		// next attempt.
 		class, asOf = ClassRefused, a.StartedAt
 	}
 	o := Outcome{Response: resp, Class: class, URL: t.url, Failures: t.failures, Health: t.health()}
@@ -222,9 +225,9 @@ func describeStatus(code int) string {
 	return text
 }
 
-// confirmed reports whether a verdict to disable may be carried out: it is the second in a
-// row, on a fresh connection, or it follows from the endpoint's history as well as from the
-// answer, as in a profile that disables after ten failures.
+// confirmed reports whether a verdict to disable may be carried out. It may in two cases: it is
+// the second in a row, on a fresh connection, or it does not follow from the answer alone. For
+// example, a profile that disables after ten failures also judges by the endpoint's history.
 func (d *Dispatcher) confirmed(t trial, o Outcome) bool {
 	if t.test { // disables nothing
 		return true
@@ -236,8 +239,8 @@ func (d *Dispatcher) confirmed(t trial, o Outcome) bool {
 	return d.suspects.confirm(t.key, t.version, t.fresh)
 }
 
-// retry makes a failed delivery due later, or gives it up. A doubtful answer is asked for
-// again soon, also if it is the delivery's first and the policy has no retries.
+// retry makes a failed delivery due later, or gives it up. After a doubtful verdict the
+// delivery is due again soon, even if the policy has no retries and this failure is its first.
 func (d *Dispatcher) retry(s *Settlement, t trial, doubtful bool, now time.Time) {
 	wait, again, err := t.profile.wait(s.Failures, d.jitter())
 	if err != nil {
@@ -267,7 +270,7 @@ func (w *work) newAttempt(now time.Time) *Attempt {
 	}
 }
 
-// timeout is how long one request to an endpoint may take.
+// timeout returns the time limit of one request to an endpoint.
 func (d *Dispatcher) timeout(e *Endpoint) time.Duration {
 	if e.Timeout > 0 {
 		return min(e.Timeout, d.config.MaxTimeout)
@@ -275,7 +278,8 @@ func (d *Dispatcher) timeout(e *Endpoint) time.Duration {
 	return d.config.RequestTimeout
 }
 
-// request encodes and signs. A profile that panics fails the attempt, not the process.
+// request encodes and signs a request. If the profile panics, the attempt fails and the process
+// goes on.
 func (w *work) request(p *Profile, endpoint *Endpoint, secrets []Secret, now time.Time) (req *Request, err error) {
 	defer recovered(&err)
 	m := &Message{Event: &w.event, DeliveryID: deliveryID(w.event.ID, w.key.ID), CreatedAt: w.createdAt, Endpoint: w.snapshot}
@@ -310,7 +314,7 @@ func (w *work) request(p *Profile, endpoint *Endpoint, secrets []Secret, now tim
 	return req, nil
 }
 
-// keys returns what to sign with, the newest first.
+// keys returns the signing keys, the newest first.
 func (p *Profile) keys(ctx context.Context, e *Endpoint, now time.Time, timeout time.Duration) (secrets []Secret, err error) {
 	if p.Keys == nil {
 		return liveSecrets(e, now), nil
@@ -321,7 +325,7 @@ func (p *Profile) keys(ctx context.Context, e *Endpoint, now time.Time, timeout 
 	return p.Keys(ctx, e)
 }
 
-// wait asks Retry. If it panics, the default policy counts.
+// wait asks Retry. If Retry panics, the default policy counts.
 func (p *Profile) wait(failures int, u float64) (wait time.Duration, again bool, err error) {
 	defer func() {
 		if err != nil {
@@ -333,7 +337,7 @@ func (p *Profile) wait(failures int, u float64) (wait time.Duration, again bool,
 	return wait, again, nil
 }
 
-// liveSecrets returns the secrets of an endpoint that have not expired, as far as they are open.
+// liveSecrets returns the secrets of an endpoint that have not expired and are open.
 func liveSecrets(e *Endpoint, now time.Time) []Secret {
 	secrets := make([]Secret, 0, len(e.Secrets))
 	for _, s := range e.Secrets {
@@ -344,7 +348,7 @@ func liveSecrets(e *Endpoint, now time.Time) []Secret {
 	return secrets
 }
 
-// verdict asks Judge. If it panics, or says what it must not, the delivery is retried.
+// verdict asks Judge. If Judge panics or returns an unknown verdict, the delivery is retried.
 func (p *Profile) verdict(o Outcome) (v Verdict, err error) {
 	defer func() {
 		if err != nil {
@@ -362,8 +366,8 @@ func (p *Profile) verdict(o Outcome) (v Verdict, err error) {
 	}
 }
 
-// recovered turns a panic of the application's code into an error, without its value, which might hold anything, but with the
-// place.
+// recovered turns a panic of the application's code into an error. The error has the place of
+// the panic but not its value, which may contain a secret.
 func recovered(err *error) {
 	p := recover()
 	if p == nil {

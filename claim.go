@@ -13,29 +13,30 @@ import (
 )
 
 const (
-	minPoll         = 10 * time.Millisecond // whatever a Store says of what is due next
-	fullPoll        = time.Second           // how soon full lanes are looked at again
+	minPoll         = 10 * time.Millisecond // also if a Store's NextDue is earlier
+	fullPoll        = time.Second           // how soon a round follows when the lanes are full
 	firstStoreRetry = 50 * time.Millisecond
 	lastStoreRetry  = 5 * time.Second
 
-	// resultsFirst is how long a claim waits, after one that failed, for the Store to take the
+	// resultsFirst is how long a claim waits, after a failed claim, for the Store to take the
 	// owed results. The last offer may then take as long again.
 	resultsFirst = time.Minute
 )
 
-// storeBackoff returns the growing intervals at which a Store that fails is tried again.
+// storeBackoff returns the growing intervals between tries of a failing Store.
 func storeBackoff() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(firstStoreRetry), backoff.WithMaxInterval(lastStoreRetry), backoff.WithMaxElapsedTime(0),
 	)
 }
 
-// claimLoop fills the lanes from the Store until ctx ends. It goes on at once while a round of claims brings anything, and
-// sleeps after an empty one until it is woken, something is due, or PollInterval is over.
+// claimLoop fills the lanes from the Store until ctx ends. While a round of claims brings
+// deliveries, the next round follows at once. After an empty round it sleeps until it is woken,
+// a delivery is due, or PollInterval is over.
 //
-// After a claim that failed, the results that are owed go first: a claim might otherwise lease
-// their deliveries again. The next claim waits until the Store answers for them. If the Store
-// takes no results though it is back, the claim waits for resultsFirst.
+// After a failed claim, the owed results go first: a claim might otherwise lease their
+// deliveries again. The next claim waits until the Store answers for the results. If the Store
+// is back but takes no results, the claim waits for resultsFirst.
 func (s *session) claimLoop(ctx context.Context) {
 	failing, failed := storeBackoff(), time.Time{}
 	for ctx.Err() == nil {
@@ -58,8 +59,8 @@ func (s *session) claimLoop(ctx context.Context) {
 	}
 }
 
-// storeResults offers the owed results to the Store, and reports whether claims may go on: the
-// Store has answered, even if it refused some results, or it is later than until.
+// storeResults offers the owed results to the Store, and reports whether claims may go on. They
+// may if the Store has answered, even if it refused some results, or if it is later than until.
 func (s *session) storeResults(ctx context.Context, until time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, resultsFirst)
 	defer cancel()
@@ -98,8 +99,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// claimRound visits every endpoint that has due deliveries once, as far as there is room, and returns how long to wait for
-// the next round.
+// claimRound visits every endpoint that has due deliveries once, as far as there is room. It
+// returns the wait until the next round.
 func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 	cursor, total, cut := "", 0, false
 	s.unhold()
@@ -116,7 +117,7 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 			s.markClaimed()
 			s.forgetSoon(s.d.now())
 			s.lanes.EndRound(true)
-			return min(s.d.config.PollInterval, fullPoll), nil // or until the lanes want more
+			return min(s.d.config.PollInterval, fullPoll), nil // or earlier, when the lanes want more
 		}
 		claimed, full, err := s.claim(room, cursor)
 		if err != nil {
@@ -143,7 +144,7 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// filled reports whether a claim may have been cut short for want of items or bytes.
+// filled reports whether req.Max or req.MaxBytes may have cut a claim short.
 func (s *session) filled(claimed *Claimed, req *ClaimRequest) bool {
 	left := req.MaxBytes
 	for i := range claimed.Events {
@@ -154,8 +155,9 @@ func (s *session) filled(claimed *Claimed, req *ClaimRequest) bool {
 
 func (s *session) markClaimed() { s.claimed.Store(int64(s.d.settings.clock())) }
 
-// claim asks the Store once, and puts what it gives into the lanes. It reports whether it may have been cut short. It does not
-// end with ctx: a claim that was cut might have leased deliveries that nobody knows of.
+// claim asks the Store once, and puts the deliveries into the lanes. It reports whether the
+// claim may have been cut short. It does not end with ctx: a claim that was cut might have
+// leased deliveries that no process knows of.
 func (s *session) claim(room lane.Room[EndpointKey], cursor string) (claimed Claimed, full bool, err error) {
 	ctx, cancel := context.WithTimeout(s.books, storeTimeout)
 	defer cancel()
@@ -186,7 +188,8 @@ func (s *session) claim(room lane.Room[EndpointKey], cursor string) (claimed Cla
 	return claimed, full, nil
 }
 
-// takeIn puts claimed deliveries into the lanes, or gives them back if the session has ended meanwhile.
+// takeIn puts claimed deliveries into the lanes. If the session has ended meanwhile, it gives
+// them back.
 func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 	events := make(map[uuid.UUID]*payload, len(claimed.Events))
 	for i := range claimed.Events {

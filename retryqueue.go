@@ -16,43 +16,45 @@ import (
 )
 
 const (
-	settleFor  = 10 * time.Minute // how long a result is offered to the Store; others have taken its delivery over by then
+	settleFor  = 10 * time.Minute // how long a result is offered; by then another process has its delivery
 	offerItems = 500              // results of one offer
 	offerBytes = 1 << 20
 
-	// complainAfter is how long a result waits before its error is reported. Another process may
-	// hold the row of an endpoint for a moment.
+	// complainAfter is how long a result waits before its error is reported. Another process
+	// may hold the row of an endpoint for a moment.
 	complainAfter = 2 * time.Second
 
-	// lastHeldWait is the longest time between offers until then.
+	// lastHeldWait is the longest time between two offers before complainAfter.
 	lastHeldWait = 150 * time.Millisecond
 )
 
-// A retryQueue keeps the results of attempts until the Store has them. A result passes through these states:
+// A retryQueue keeps the results of attempts until the Store has them. A result passes through
+// these states:
 //
 //	new ──stored──────────────────────────────▶ ended
 //	 └───refused──▶ owed ──stored, given up───▶ ended
 //
-// An endpoint that owes results is in debt: its next results queue up behind those, so that they cannot hold up the results
-// of others. One goroutine offers owed results to the Store, those of an endpoint in the order in which they came. It runs
-// while there are any.
+// An endpoint that owes results is in debt. Its next results queue up behind these, so that
+// they cannot hold up the results of others. One goroutine offers owed results to the Store. It
+// runs while there are any. The results of one endpoint are offered in the order in which they
+// came.
 //
-// When a claim brings a delivery whose result is in the queue, because its lease has ended, the result takes the new lease
-// over, and the delivery is not sent again.
+// A claim may bring a delivery whose result is still in the queue, because the lease has ended.
+// The result then takes over the new lease, and the delivery is not sent again.
 type retryQueue struct {
 	session *session
 	most    int // owed results that do not count against Config.MaxInFlight
 
 	mu      sync.Mutex
-	results map[resultKey]*result // that may take a lease over
+	results map[resultKey]*result // results that may take over a lease
 	debts   map[EndpointKey]*debt
 	owed    int // results of debts
-	bytes   int // size of those
+	bytes   int // size of the owed results
 	group   int // results of the next offer, at most
 	running bool
 	hurried chan struct{}
 
-	offering *offering // under way; nil for none
+	offering *offering // the offering under way, or nil
 }
 
 type resultKey struct {
@@ -60,24 +62,24 @@ type resultKey struct {
 	endpoint EndpointKey
 }
 
-// A result is what became of a delivery.
+// A result is the outcome of a delivery in this process.
 type result struct {
 	Settlement
 	ticket lane.Ticket[EndpointKey, *work]
 	since  time.Time // when the attempt was over
 
-	// These belong to the queue's mutex, as does LeaseNo.
+	// The queue's mutex guards these, and LeaseNo.
 	owed   bool
-	out    bool // it is owed, and counts against Config.MaxInFlight all the same
+	out    bool // it is owed, and still counts against Config.MaxInFlight
 	logged bool // its attempt is stored, under a lease that was lost
 	ended  bool
 }
 
-// A debt is what an endpoint owes.
+// A debt is the owed results of an endpoint.
 type debt struct {
 	results []*result
 	err     error     // of the last offer
-	next    time.Time // when they are offered
+	next    time.Time // when the results are offered
 	wait    *backoff.ExponentialBackOff
 }
 
@@ -106,7 +108,8 @@ func (q *retryQueue) inDebt(key EndpointKey) bool {
 	return q.debts[key] != nil
 }
 
-// takeOver gives the lease of a claimed delivery to its result, if there is one that the Store does not have.
+// takeOver gives the lease of a claimed delivery to its result, if the queue has one that the
+// Store lacks. It reports whether it did.
 func (q *retryQueue) takeOver(l *Leased) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -115,24 +118,24 @@ func (q *retryQueue) takeOver(l *Leased) bool {
 	case r == nil:
 		return false
 	case r.Attempt == nil, l.LeaseNo == r.LeaseNo+1 && l.Attempts >= r.Attempt.Number:
-		q.end(r) // nothing was sent; or the Store has the result, and only its answer was lost
+		q.end(r) // nothing was sent, or the Store has the result and only its answer was lost
 		return false
 	case l.Attempts >= r.Attempt.Number, l.Since.After(r.Attempt.StartedAt):
-		delete(q.results, keyOf(&r.Settlement)) // somebody else has sent it since, or it was retried by hand: the result comes late
+		delete(q.results, keyOf(&r.Settlement)) // another process has sent it since, or it was retried by hand: the result is late
 		return false
 	}
 	r.LeaseNo = l.LeaseNo
 	return true
 }
 
-// offered returns a result as it is to be stored under its present lease.
+// offered returns a result in the form to store under its present lease.
 func (q *retryQueue) offered(r *result) Settlement {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return r.item()
 }
 
-// item is offered; the queue's mutex is held.
+// item returns the settlement to store; the queue's mutex is held.
 func (r *result) item() Settlement {
 	item := r.Settlement
 	if r.logged {
@@ -141,8 +144,9 @@ func (r *result) item() Settlement {
 	return item
 }
 
-// heed ends a result that was offered under a lease, and reports whether it did. A result that has taken another lease over
-// meanwhile goes on. Its attempt is then stored, as one that came late.
+// heed ends a result that was offered under a lease, and reports whether it did. A result that
+// has taken over another lease meanwhile goes on. Its attempt is then already stored, as a late
+// one.
 func (q *retryQueue) heed(r *result, leaseNo int64, reply *settleReply) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -154,7 +158,7 @@ func (q *retryQueue) heed(r *result, leaseNo int64, reply *settleReply) bool {
 	return true
 }
 
-// end takes a result out of the queue; mu is held.
+// end removes a result from the queue; mu is held.
 func (q *retryQueue) end(r *result) {
 	if r.ended {
 		return
@@ -180,8 +184,9 @@ func (q *retryQueue) end(r *result) {
 	}
 }
 
-// owe queues a result that the Store has not taken. From then on it counts against its endpoint, and against
-// Config.MaxInFlight only if the queue is full. It returns false if the result has ended meanwhile.
+// owe queues a result that the Store has not taken. From then on the result counts against its
+// endpoint. It counts against Config.MaxInFlight only if the queue is full. owe returns false
+// if the result has ended meanwhile.
 func (q *retryQueue) owe(r *result, err error) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -209,7 +214,8 @@ func (q *retryQueue) owe(r *result, err error) bool {
 	return true
 }
 
-// oldest returns since when the oldest owed result waits, its endpoint, and why; the zero time if there is none.
+// oldest returns the time since which the oldest owed result waits, its endpoint, and the
+// error. The time is zero if no result is owed.
 func (q *retryQueue) oldest() (since time.Time, key EndpointKey, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -229,11 +235,11 @@ var errBusy = errors.New("it is being stored")
 type offering struct {
 	at   time.Time
 	done chan struct{}
-	err  error // of the call of the Store that failed as a whole; set before done
+	err  error // of a call of the Store that failed as a whole; set before done is closed
 }
 
-// offer offers everything that is owed at once. It returns nil when the Store has stored or
-// refused each result, and an error when a call of the Store fails or ctx ends.
+// offer offers all owed results at once. It returns nil when the Store has stored or refused
+// each result. It returns an error when a call of the Store fails or ctx ends.
 func (q *retryQueue) offer(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.running {
@@ -281,7 +287,7 @@ func (q *retryQueue) run() {
 	}
 }
 
-// rest waits for d, or until there may be something to offer.
+// rest waits for d, or until there may be a result to offer.
 func (q *retryQueue) rest(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -292,8 +298,9 @@ func (q *retryQueue) rest(d time.Duration) {
 	}
 }
 
-// due returns the results to offer now, those of the endpoint that has waited longest first, and otherwise how long to wait
-// for some. The wait is negative, and run ends, if none is owed.
+// due returns the results to offer now. The endpoint that has waited longest comes first. If
+// there are none, it returns how long to wait. The wait is negative, and run ends, if no result
+// is owed.
 func (q *retryQueue) due() (offered []*result, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -364,8 +371,9 @@ func (q *retryQueue) try(offered []*result) {
 	q.session.goOn()
 }
 
-// delay puts the next offer of endpoints off. After a call that failed as a whole, the next ones are smaller, and a result that
-// was alone goes behind the others of its endpoint.
+// delay puts off the next offer of endpoints. After a call that failed as a whole, the next
+// offers are smaller. A result that was alone in such a call goes behind the others of its
+// endpoint.
 func (q *retryQueue) delay(offered []*result, failed map[EndpointKey]error, whole error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -391,7 +399,7 @@ func (q *retryQueue) delay(offered []*result, failed map[EndpointKey]error, whol
 	}
 }
 
-// giveUp ends results that are not offered any more.
+// giveUp ends results that are no longer offered.
 func (q *retryQueue) giveUp(list []*result) {
 	if len(list) == 0 {
 		return

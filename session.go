@@ -14,27 +14,28 @@ import (
 )
 
 const (
-	queueFactor = 16       // deliveries waiting in memory, for each that may be in flight
+	queueFactor = 16       // deliveries that may wait in memory, for each request that may be in flight
 	probe       = 2        // requests in flight to an endpoint that has not answered yet
-	maxLanes    = 16 << 10 // endpoints whose pace is remembered
+	maxLanes    = 16 << 10 // endpoints with a remembered pace
 	maxClaim    = 1000     // deliveries of one claim
 	maxIdle     = 64       // workers that wait for work
 
-	// queueBytes bounds the events of the deliveries that wait in memory, or queueEvents events of Config.MaxEventBytes if
-	// that is more. An event counts once, with its headers, while any of its deliveries waits. The deliveries themselves
-	// (about 150 bytes each) and the requests in flight are bounded by their number.
+	// queueBytes bounds the events of the deliveries that wait in memory. The bound is
+	// queueEvents events of Config.MaxEventBytes if that is more. An event counts once, with
+	// its headers, while any of its deliveries waits. Deliveries (about 150 bytes each) and
+	// requests in flight are bounded by their number.
 	queueBytes  = 64 << 20
 	queueEvents = 16
 
-	// workChunk is how many deliveries of one event are allocated together: one that is in flight for long keeps no more
-	// of them in memory.
+	// workChunk is how many deliveries of one event are allocated together. A delivery that is
+	// in flight for long keeps no more than its chunk in memory.
 	workChunk = 8
 
 	pruneInterval = time.Minute
 	cutGrace      = 5 * time.Second // for the bookkeeping of requests that were cut
 )
 
-// A session is one Run: the lanes, the workers and the loops.
+// A session is one run of Run: its lanes, workers and loops.
 type session struct {
 	d     *Dispatcher
 	lanes *lane.Set[EndpointKey, *work]
@@ -60,16 +61,16 @@ type session struct {
 	held   map[EndpointKey]time.Time // lanes on hold, and until when
 
 	soonMu sync.Mutex
-	soon   time.Time     // when the first of the retries is due that this process settled and has not claimed since
-	sooner chan struct{} // soon is earlier than it was
+	soon   time.Time     // when the earliest retry is due that this process has settled and not yet claimed
+	sooner chan struct{} // soon has become earlier
 
-	// These are the claim loop's own.
+	// These belong to the claim loop.
 	away      bool // the last call of Claim failed
 	claimSize claimSize
 
 	results  *retryQueue
 	began    time.Duration
-	claimed  atomic.Int64 // when the last claim succeeded, or was not needed; in the time of settings
+	claimed  atomic.Int64 // when the last claim succeeded or was not needed, on the clock of settings
 	claimErr atomic.Pointer[error]
 }
 
@@ -127,7 +128,7 @@ func newSession(d *Dispatcher) *session {
 	return s
 }
 
-// run is Run.
+// run is Dispatcher.Run for one session.
 func (s *session) run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.claimLoop(ctx) })
@@ -145,7 +146,8 @@ func (s *session) run(ctx context.Context) error {
 	return s.drain(&loops)
 }
 
-// drain waits for loops and workers: first for requests to end, then, when those have been cut, for their bookkeeping.
+// drain waits for loops and workers. After DrainTimeout it cuts the requests, and waits for
+// their bookkeeping.
 func (s *session) drain(loops *sync.WaitGroup) error {
 	finished := make(chan struct{})
 	go func() {
@@ -169,7 +171,7 @@ func (s *session) drain(loops *sync.WaitGroup) error {
 	return nil
 }
 
-// waitFor waits until done is closed, at most d.
+// waitFor waits until done is closed, at most d. It reports whether done is closed.
 func waitFor(done <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(max(d, 0))
 	defer timer.Stop()
@@ -186,7 +188,7 @@ func waitFor(done <-chan struct{}, d time.Duration) bool {
 	}
 }
 
-// isClosed reports whether no more work is taken in.
+// isClosed reports whether the session takes in no more work.
 func (s *session) isClosed() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -196,7 +198,7 @@ func (s *session) isClosed() bool {
 // wake hints that there may be something to claim.
 func (s *session) wake() { hint(s.woken) }
 
-// wakeAt says that there will be something to claim at due, unless polling finds it as soon.
+// wakeAt lets the claim loop look for work at due, unless polling finds the work by then.
 func (s *session) wakeAt(due time.Time) {
 	if due.Sub(s.d.now()) >= s.d.config.PollInterval {
 		return
@@ -209,7 +211,7 @@ func (s *session) wakeAt(due time.Time) {
 	}
 }
 
-// untilSoon is how long it is until what wakeAt said; most at the most.
+// untilSoon returns the time left until the moment of wakeAt, or most if that is less.
 func (s *session) untilSoon(most time.Duration) time.Duration {
 	s.soonMu.Lock()
 	defer s.soonMu.Unlock()
@@ -219,7 +221,7 @@ func (s *session) untilSoon(most time.Duration) time.Duration {
 	return min(max(s.soon.Sub(s.d.now()), 0), most)
 }
 
-// forgetSoon is for a claim at now.
+// forgetSoon forgets a moment of wakeAt that a claim at now covers.
 func (s *session) forgetSoon(now time.Time) {
 	s.soonMu.Lock()
 	defer s.soonMu.Unlock()
@@ -238,7 +240,7 @@ func hint(c chan struct{}) {
 	}
 }
 
-// ready is Ready.
+// ready is Dispatcher.Ready for one session.
 func (s *session) ready() error {
 	limit := 3*s.d.config.PollInterval + storeTimeout
 	if age := s.d.settings.clock() - time.Duration(s.claimed.Load()); age > limit {
@@ -255,7 +257,8 @@ func (s *session) ready() error {
 	return nil
 }
 
-// handOver gives deliveries that were just published to the lanes where room was reserved for them.
+// handOver gives deliveries that were just published to the lanes that have reserved room for
+// them.
 func (s *session) handOver(h *handOff, leaseUntil time.Time) {
 	var works []work // the rest of a chunk
 	var back []*work
@@ -285,7 +288,8 @@ func (s *session) handOver(h *handOff, leaseUntil time.Time) {
 	s.d.handBack(context.Background(), back)
 }
 
-// pump hands what the lanes give to workers. The caller holds mu, and closed is false.
+// pump hands the next deliveries of the lanes to workers. The caller holds mu, and closed is
+// false.
 func (s *session) pump() {
 	for {
 		w, ticket, ok := s.lanes.Next()
@@ -301,7 +305,7 @@ func (s *session) pump() {
 	}
 }
 
-// goOn pumps, unless the session has ended.
+// goOn calls pump, unless the session has ended.
 func (s *session) goOn() {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -310,7 +314,7 @@ func (s *session) goOn() {
 	}
 }
 
-// worker does one job after another, while there are any.
+// worker does one job after another, while there are jobs.
 func (s *session) worker(j job) {
 	for {
 		s.do(j)
@@ -332,9 +336,11 @@ func (s *session) worker(j job) {
 	}
 }
 
-// do makes one attempt and settles it. The lane goes on as soon as the request is over, in another worker's hands. The result
-// counts against MaxInFlight until it is stored, so that a slow Store slows everything down and piles nothing up; one that the
-// Store refuses counts against its endpoint. A receiver that wants nothing more for now is heeded before its lane goes on.
+// do makes one attempt and settles it. The lane goes on in another worker as soon as the
+// request is over. If the receiver wants no more requests for now, the result is settled first.
+//
+// The result counts against MaxInFlight until it is stored, so a slow Store slows everything
+// down and no results pile up. A result that the Store refuses counts against its endpoint.
 func (s *session) do(j job) {
 	a := s.d.attempt(s.requests, j.work)
 	if a.cut {
@@ -361,8 +367,8 @@ func (s *session) do(j job) {
 	}
 }
 
-// hold keeps an endpoint's deliveries away from this process for a while, so that a backlog which it cannot send is not claimed
-// and given back again and again.
+// hold keeps an endpoint's deliveries away from this process for a while. Otherwise a backlog
+// that it cannot send would be claimed and given back again and again.
 func (s *session) hold(key EndpointKey) {
 	until := s.d.now().Add(laterDelay)
 	s.holdMu.Lock()
@@ -374,7 +380,7 @@ func (s *session) hold(key EndpointKey) {
 	s.d.handBack(s.books, s.lanes.Hold(key))
 }
 
-// unhold ends the holds that are over.
+// unhold ends the holds whose time is over.
 func (s *session) unhold() {
 	now := s.d.now()
 	s.holdMu.Lock()

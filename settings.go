@@ -14,35 +14,39 @@ const (
 	settingsAge = time.Second // how old settings may be when a request begins
 )
 
-// settings are this process's copies of endpoints. Whatever asks the Store about an endpoint confirms or replaces its copy, so
-// that busy endpoints are never looked up for themselves; the others are, together, when a request is about to begin.
+// settings are this process's copies of endpoints. Every call that asks the Store about an
+// endpoint confirms or replaces its copy, so busy endpoints need no lookups of their own. Other
+// endpoints are looked up together, when a request is about to begin.
 type settings struct {
 	start   time.Time
-	skipped atomic.Int64 // what the monotonic clock has left out since
+	skipped atomic.Int64 // time that the monotonic clock has left out since start
 	loads   *batch.Group[EndpointKey, loaded]
 
 	mu sync.RWMutex
 	of map[EndpointKey]*setting
 }
 
-// A setting is one endpoint as of one version, sealed as it is stored. Only the atomics and the streak change. One that is gone has no
-// endpoint: it outlives the deletion for a while, because an older answer may still be on its way.
+// A setting is one endpoint as of one version, sealed as it is stored. Only the atomics and the
+// streak change.
+//
+// The setting of a deleted endpoint has no endpoint. It outlives the deletion for a while,
+// because an older answer may still be on its way.
 type setting struct {
 	endpoint *Endpoint
 	snapshot *Endpoint                     // see Message.Endpoint
 	opened   atomic.Pointer[openedSetting] // nil until the secrets are needed
 	health   atomic.Pointer[Health]
-	seen     atomic.Int64 // when the Store was last asked, since settings.start
-	streak   *streak      // all settings of an endpoint share it
+	seen     atomic.Int64 // when the Store was last asked, on settings.clock
+	streak   *streak      // shared by the settings of an endpoint
 }
 
-// A streak is what this process has seen of an endpoint's successes and failures. The Store gets to know of them after the next request
-// has begun, and in any order.
+// A streak counts an endpoint's successes and failures in this process. The Store learns of
+// them only after the next request has begun, and in any order.
 type streak struct {
 	mu       sync.Mutex
-	failures int   // since the last success here
-	success  int64 // when the latest attempt began that succeeded here, in microseconds
-	ended    int   // failures before that, which the Store may still count
+	failures int   // since the last success in this process
+	success  int64 // start of the latest successful attempt here, in microseconds
+	ended    int   // failures before that success, which the Store may still count
 }
 
 func newSettings(refresh func(context.Context, []EndpointKey) ([]Endpoint, error)) *settings {
@@ -58,22 +62,22 @@ type loaded struct {
 	err     error    // the Store cannot read the endpoint
 }
 
-// clock is the time that setting.seen counts in.
+// clock returns the time on which setting.seen is measured.
 func (s *settings) clock() time.Duration {
 	return time.Since(s.start) + time.Duration(s.skipped.Load())
 }
 
-// skip says that the machine was suspended for d: all copies are that much older.
+// skip adds the time d for which the machine was suspended. All copies are that much older.
 func (s *settings) skip(d time.Duration) { s.skipped.Add(int64(d)) }
 
-// get returns the copy of an endpoint, of whatever age, or nil.
+// get returns the copy of an endpoint, of any age, or nil.
 func (s *settings) get(key EndpointKey) *setting {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.of[key]
 }
 
-// put stores what the Store said of an endpoint when it was asked at asOf.
+// put stores the Store's answer about an endpoint when it was asked at asOf.
 func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
 	n := &setting{endpoint: e, snapshot: snapshotOf(e), streak: new(streak)}
 	health := e.Health
@@ -83,7 +87,7 @@ func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
 	defer s.mu.Unlock()
 	if old := s.of[e.key()]; old != nil {
 		if old.isNewer(e.Version, asOf) {
-			return old // the answer was overtaken by a newer one
+			return old // a newer answer came first
 		}
 		if !old.isGone() {
 			if !old.isReset(n) {
@@ -98,7 +102,7 @@ func (s *settings) put(e *Endpoint, asOf time.Duration) *setting {
 	return n
 }
 
-// isNewer reports whether a setting is newer than what the Store said at asOf.
+// isNewer reports whether a setting is newer than the Store's answer at asOf.
 func (n *setting) isNewer(version int64, asOf time.Duration) bool {
 	seen := time.Duration(n.seen.Load())
 	switch {
@@ -117,15 +121,16 @@ func (n *setting) isReset(later *setting) bool {
 	return !sameURL || n.endpoint.State == EndpointDisabled && later.endpoint.State != EndpointDisabled
 }
 
-// isOutdated reports whether the Store was asked at asOf so long after a setting was last seen that no call which was under way
-// then can still bring it. Such an answer counts whatever its version: a failover may have lost the setting's.
+// isOutdated reports whether a setting was last seen at least storeTimeout before asOf. No call
+// that was under way then can still bring it. An answer of asOf then counts in any version,
+// because a failover may have lost the setting's.
 func (n *setting) isOutdated(asOf time.Duration) bool {
 	return asOf-time.Duration(n.seen.Load()) >= storeTimeout
 }
 
 func (n *setting) isGone() bool { return n.endpoint == nil }
 
-// note takes note of an attempt that was made with a setting.
+// note counts an attempt that was made with a setting.
 func (s *settings) note(n *setting, a *Attempt, succeeded bool) {
 	k := s.current(n)
 	at, known := a.StartedAt.UnixMicro(), k.health.Load()
@@ -139,8 +144,9 @@ func (s *settings) note(n *setting, a *Attempt, succeeded bool) {
 	}
 }
 
-// judged returns the health that an attempt is judged by: as the Store knew it last, but without the failures that a success here has
-// ended if the Store counts them, because it does not know of the success.
+// judged returns the health that an attempt is judged by. It is the last health that the Store
+// gave. If the Store does not know of a success here, it leaves out the failures that the
+// success has ended.
 func (s *settings) judged(n *setting) Health {
 	k := s.current(n)
 	h := *k.health.Load()
@@ -154,8 +160,9 @@ func (s *settings) judged(n *setting) Health {
 	return h
 }
 
-// current returns what is known of an endpoint by now. It returns n if nothing is known any more, or if the health has begun
-// anew since n: an attempt that was made with n says nothing of it.
+// current returns the latest copy of an endpoint. It returns n if there is none, or if the
+// health has begun anew since n. An attempt that was made with n then does not count for the
+// later copy.
 func (s *settings) current(n *setting) *setting {
 	if k := s.get(n.endpoint.key()); k != nil && !k.isGone() && !n.isReset(k) {
 		return k
@@ -166,7 +173,7 @@ func (s *settings) current(n *setting) *setting {
 // keep stores a setting; mu is held.
 func (s *settings) keep(key EndpointKey, n *setting) {
 	if len(s.of) >= maxSettings {
-		for key := range s.of { // any will do: those in use are soon back
+		for key := range s.of { // any one: a copy in use is soon back
 			delete(s.of, key)
 			break
 		}
@@ -174,7 +181,7 @@ func (s *settings) keep(key EndpointKey, n *setting) {
 	s.of[key] = n
 }
 
-// drop says that an endpoint is gone, as of now.
+// drop notes that an endpoint is gone, as of now.
 func (s *settings) drop(key EndpointKey) {
 	n := new(setting)
 	n.seen.Store(int64(s.clock()))
@@ -183,15 +190,15 @@ func (s *settings) drop(key EndpointKey) {
 	s.keep(key, n)
 }
 
-// forget makes sure that the Store is asked about an endpoint before its next request.
+// forget lets the Store be asked about an endpoint before its next request.
 func (s *settings) forget(key EndpointKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.of, key)
 }
 
-// confirm compares the copy of an endpoint with what the Store said when it was asked at asOf, and returns it if it is
-// current; nil otherwise.
+// confirm compares the copy of an endpoint with the Store's answer at asOf. It returns the copy
+// if it is current, or nil.
 func (s *settings) confirm(status *EndpointStatus, asOf time.Duration) *setting {
 	n := s.get(status.Key)
 	if n == nil || n.isGone() {
@@ -204,7 +211,7 @@ func (s *settings) confirm(status *EndpointStatus, asOf time.Duration) *setting 
 		return nil
 	}
 	if time.Duration(n.seen.Load()) > asOf {
-		return n // what was said since is newer
+		return n // a later answer is known
 	}
 	if *n.health.Load() != status.Health {
 		health := status.Health
@@ -216,8 +223,8 @@ func (s *settings) confirm(status *EndpointStatus, asOf time.Duration) *setting 
 	return n
 }
 
-// fresh returns an endpoint as it was at most settingsAge ago; nil if it does not exist. An endpoint that the Store cannot read
-// is an error of its own, and does not count as one that does not exist.
+// fresh returns an endpoint as it was at most settingsAge ago, or nil if it does not exist. An
+// endpoint that the Store cannot read is an error of its own, and does not count as deleted.
 func (s *settings) fresh(ctx context.Context, key EndpointKey) (*setting, error) {
 	n, err := s.get(key), error(nil)
 	if n == nil || s.clock()-time.Duration(n.seen.Load()) >= settingsAge {
@@ -267,7 +274,7 @@ func unique(keys []EndpointKey) []EndpointKey {
 	return once
 }
 
-// snapshotOf returns the part of an endpoint that bodies are made from.
+// snapshotOf returns the part of an endpoint that is input for bodies.
 func snapshotOf(e *Endpoint) *Endpoint {
 	return &Endpoint{
 		ID: e.ID, Tenant: e.Tenant, URL: e.URL, Profile: e.Profile, Metadata: e.Metadata, Version: e.Version,

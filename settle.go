@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// settlementSize is what a settlement costs in a batch, roughly, in bytes.
+// settlementSize returns the approximate size of a settlement in a batch, in bytes.
 func settlementSize(s Settlement) int {
 	if s.Attempt == nil {
 		return 128
@@ -14,14 +14,15 @@ func settlementSize(s Settlement) int {
 	return 512 + len(s.Attempt.ResponseBody) + len(s.Attempt.Error)
 }
 
-// A settleReply is what the Store said of one result.
+// A settleReply is the Store's answer for one result.
 type settleReply struct {
-	err   error         // it is not stored
+	err   error         // why the result is not stored
 	lost  bool          // its lease was lost
-	state EndpointState // of its endpoint afterwards; empty if that is deleted
+	state EndpointState // of its endpoint afterwards; empty if the endpoint is deleted
 }
 
-// replyTo returns the reply to the i-th item of a call of the Store, which may have failed as a whole.
+// replyTo returns the reply to the i-th item of a call of the Store. err is the error of the
+// whole call, or nil.
 func replyTo(replies []settleReply, i int, err error) *settleReply {
 	if err != nil {
 		return &settleReply{err: err}
@@ -29,8 +30,8 @@ func replyTo(replies []settleReply, i int, err error) *settleReply {
 	return &replies[i]
 }
 
-// settle offers a result to the Store, and leaves it to the retry queue if the Store does not take it. It reports whether the
-// result has ended.
+// settle offers a result to the Store. If the Store does not take it, it leaves the result to
+// the retry queue. It reports whether the result has ended.
 func (s *session) settle(r *result) bool {
 	var err error
 	if !s.results.inDebt(r.Endpoint) {
@@ -39,7 +40,7 @@ func (s *session) settle(r *result) bool {
 		if reply, err = s.d.settles.Do(s.books, item); err != nil {
 			s.d.report(fmt.Errorf("settle: %w", err))
 		} else {
-			err = reply.err // reported if it lasts
+			err = reply.err // the retry queue reports it if it lasts
 		}
 		switch {
 		case err != nil:
@@ -51,7 +52,7 @@ func (s *session) settle(r *result) bool {
 	return !s.results.owe(r, err)
 }
 
-// settled follows up on a result that the Store has.
+// settled follows up on a stored result.
 func (s *session) settled(item *Settlement, reply *settleReply) {
 	if item.State == DeliveryPending {
 		s.wakeAt(item.DueAt)
@@ -71,7 +72,7 @@ func (d *Dispatcher) settleBatch(items []Settlement) ([]settleReply, error) {
 	return d.settleNow(ctx, items)
 }
 
-// settleNow stores results and heeds what the Store says of their endpoints.
+// settleNow stores results, and takes note of the status of their endpoints.
 func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settleReply, error) {
 	asOf := d.settings.clock()
 	settled, err := d.store.Settle(ctx, d.now(), items)
@@ -98,7 +99,8 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 	return replies, nil
 }
 
-// heed takes note of how an endpoint stands, and empties its lane if it must not be sent to now.
+// heed takes note of an endpoint's status. It empties the endpoint's lane if no request may go
+// to it now.
 func (d *Dispatcher) heed(status *EndpointStatus, asOf time.Duration) {
 	d.settings.confirm(status, asOf)
 	if status.State == EndpointActive && !status.Circuit && !status.BlockedUntil.After(d.now()) {
@@ -107,14 +109,15 @@ func (d *Dispatcher) heed(status *EndpointStatus, asOf time.Duration) {
 	d.emptyLane(status.Key)
 }
 
-// emptyLane gives back what waits in memory for an endpoint.
+// emptyLane gives back the deliveries that wait in memory for an endpoint.
 func (d *Dispatcher) emptyLane(key EndpointKey) {
 	if s := d.session.Load(); s != nil {
 		d.handBack(s.books, s.lanes.Flush(key))
 	}
 }
 
-// handBack returns leases of deliveries that were not begun. If that fails, the leases end by themselves.
+// handBack returns leases of deliveries that have not begun. If that fails, the leases end by
+// themselves.
 func (d *Dispatcher) handBack(ctx context.Context, works []*work) {
 	const most = 500
 	for len(works) > 0 {
