@@ -134,8 +134,11 @@ func TestAPublishWhoseCommitIsUncertainIsResolved(t *testing.T) {
 					}
 					results, err := store.Publish(t.Context(), req)
 					require.NoError(t, err)
-					assert.Equal(t, published, results)
 					sab.sabotage(nil)
+					if !anyHeld(results) {
+						assert.Equal(t, published, results)
+					}
+					s.publishHeld(req, results)
 					assert.Equal(t, ofVariety, s.rows())
 					results, err = store.Publish(t.Context(), req)
 					require.NoError(t, err)
@@ -171,9 +174,21 @@ func TestAnUncertainCommitTellsDuplicatesApart(t *testing.T) {
 	})
 }
 
-// anyHeld reports whether another transaction holds the id of an event.
+// anyHeld reports whether another transaction holds the id of an event. It may be that of a lost connection, until the server
+// has noticed.
 func anyHeld(results []webhook.Published) bool {
 	return slices.ContainsFunc(results, func(p webhook.Published) bool { return p.Held })
+}
+
+// publishHeld repeats a request until no transaction holds an id, and returns the last results.
+func (s *scene) publishHeld(req webhook.PublishRequest, results []webhook.Published) []webhook.Published {
+	s.Helper()
+	for anyHeld(results) {
+		var err error
+		results, err = s.store.Publish(s.Context(), req)
+		require.NoError(s, err)
+	}
+	return results
 }
 
 func TestAConnectionLostInPublishLeavesNothingHalf(t *testing.T) {
@@ -192,7 +207,7 @@ func TestAConnectionLostInPublishLeavesNothingHalf(t *testing.T) {
 					sab.sabotage(failingNth(n, f))
 					results, err := store.Publish(t.Context(), req)
 					steps := sab.taken()
-					held := anyHeld(results) // by the lost connection's transaction, until the server has noticed
+					held := anyHeld(results)
 					if err == nil && !held {
 						assert.Equal(t, published, results)
 					} else {
@@ -202,10 +217,8 @@ func TestAConnectionLostInPublishLeavesNothingHalf(t *testing.T) {
 						require.Equal(t, ofVariety, rows, "%d %s", n, steps)
 					}
 					results, err = store.Publish(t.Context(), req)
-					for err == nil && anyHeld(results) {
-						results, err = store.Publish(t.Context(), req)
-					}
 					require.NoError(t, err)
+					results = s.publishHeld(req, results)
 					require.Len(t, results, len(req.Events))
 					for i, r := range results {
 						assert.NoError(t, r.Err, i)
