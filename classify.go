@@ -20,8 +20,8 @@ import (
 	"github.com/gowebhook/webhook/internal/wire"
 )
 
-// A sendError is what httpTransport.Send returns. What led to it is not kept: an error of net/http's parser may quote what the
-// receiver sent, and some loggers print whole chains.
+// A sendError is the error of httpTransport.Send. It does not keep the error that led to it: an
+// error of net/http's parser may quote the receiver, and some loggers print whole chains.
 type sendError struct {
 	class Class
 	text  string // for people
@@ -37,8 +37,9 @@ func (e *sendError) Unwrap() []error {
 	return []error{e.class, e.cause}
 }
 
-// newSendError makes one of err. Once ctx's deadline has passed everything but a blocked address is a timeout, also what
-// failed a moment earlier; late says in which part of the request that was.
+// newSendError makes a sendError of err. Once ctx's deadline has passed, every error is a
+// timeout, except a blocked address. That includes errors from a moment earlier. late is the
+// text of a timeout in that part of the request.
 func newSendError(ctx context.Context, err error, late string) error {
 	e := &sendError{class: classify(err), text: oneLine(describeKnown(err, true)), cause: ctx.Err()}
 	if deadline, ok := ctx.Deadline(); ok && e.cause == nil && !time.Now().Before(deadline) {
@@ -50,10 +51,13 @@ func newSendError(ctx context.Context, err error, late string) error {
 	return e
 }
 
-// classify returns the class of a Transport's error, ClassProtocol when it says nothing of itself. A name that was not
-// resolved in the resolver's time is ClassDNS. A canceled request is ClassReset: it was closed before a complete response.
-// A proxy that cannot be reached, or does not connect, is ClassRefused; what goes on between it and the receiver is
-// not known.
+// classify returns the class of a Transport's error, or ClassProtocol if the error has no sign
+// of another:
+//
+//   - ClassDNS for a name that was not resolved in the resolver's time.
+//   - ClassReset for a canceled request: it was closed before a complete response.
+//   - ClassRefused for a proxy that cannot be reached or does not connect. The errors between
+//     the proxy and the receiver are not known.
 func classify(err error) Class {
 	if err == nil {
 		return ""
@@ -119,7 +123,7 @@ func isReset(err error) bool {
 	}
 	return isHTTP2Reset(err) || begins(err,
 		"http: server closed idle connection",
-		"http: unexpected EOF reading trailer", // also when it was reset
+		"http: unexpected EOF reading trailer", // also after a reset
 		"http2: server sent GOAWAY",
 		"http2: Transport received GOAWAY",
 		"http2: Transport received Server's graceful shutdown GOAWAY",
@@ -128,7 +132,8 @@ func isReset(err error) bool {
 	)
 }
 
-// isHTTP2Reset recognizes a stream that the receiver reset, as opposed to one that net/http gave up.
+// isHTTP2Reset recognizes a stream that the receiver reset, in contrast to one that net/http
+// gave up.
 func isHTTP2Reset(err error) bool {
 	return anyOf(err, func(err error) bool {
 		text := err.Error()
@@ -140,9 +145,10 @@ const maxErrorBytes = 256
 
 const notHTTP = "what came is not a valid HTTP response"
 
-// describe says in one line for people what went wrong: at most 256 bytes of UTF-8 without control characters. There is
-// nothing of a URL in it but its host, and nothing that the receiver sent. What a Transport of the application's own says is
-// taken as it is, except for URLs, unless it comes from net/http.
+// describe returns a text for people about an error, in one line: at most 256 bytes of UTF-8
+// without control characters. Of a URL it has only the host, and it has nothing that the
+// receiver sent. The text of the application's own Transport is taken unchanged, except for
+// URLs, unless it comes from net/http.
 func describe(err error) string {
 	if err == nil {
 		return ""
@@ -150,7 +156,8 @@ func describe(err error) string {
 	return oneLine(describeKnown(err, isA[*url.Error](err)))
 }
 
-// describeKnown is describe; strict takes no text that is not known to be harmless, apart from that of a Class.
+// describeKnown is describe before oneLine. With strict it uses only texts that are known to be
+// harmless, and the text of a Class.
 func describeKnown(err error, strict bool) string {
 	if e, ok := errors.AsType[*sendError](err); ok {
 		return e.text
@@ -206,7 +213,7 @@ func describeDNS(err error) string {
 	}
 }
 
-// describeTLS leaves out the names in the certificate, which are the receiver's words.
+// describeTLS leaves out the names in the certificate, because the receiver chose them.
 func describeTLS(err error) string {
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
 		return "the certificate is not valid for " + e.Host
@@ -258,7 +265,8 @@ func describeProtocol(err error, strict bool) string {
 	}
 }
 
-// describeOp names the address of a failed dial, and what the system said; or else says otherwise.
+// describeOp names the address of a failed dial, and the system's error. Without an address it
+// uses otherwise.
 func describeOp(err error, otherwise string) string {
 	op, ok := errors.AsType[*net.OpError](err)
 	if !ok {
@@ -341,8 +349,9 @@ func isAny(err error, targets ...error) bool {
 	return false
 }
 
-// begins reports whether the text of err, or of an error it wraps, begins with one of prefixes. Most errors of net/http
-// and crypto/tls can be told in no other way; what a receiver sent never comes first in them.
+// begins reports whether the text of err, or of an error that it wraps, begins with one of
+// prefixes. Most errors of net/http and crypto/tls can be recognized in no other way. Text from
+// a receiver never comes first in them.
 func begins(err error, prefixes ...string) bool {
 	return anyOf(err, func(err error) bool {
 		text := err.Error()

@@ -12,7 +12,8 @@ import (
 // bodyTime is RFC 3339 with exactly three decimals, for times in UTC.
 const bodyTime = "2006-01-02T15:04:05.000Z"
 
-// encodeStandard makes the default body. Its members are in a fixed order and Data is embedded byte for byte.
+// encodeStandard makes the default body. Its members are in a fixed order, and Data is embedded
+// byte for byte.
 func encodeStandard(m *Message) ([]byte, error) {
 	data, ok := m.Event.Data.(json.RawMessage)
 	if !ok {
@@ -29,7 +30,8 @@ func encodeStandard(m *Message) ([]byte, error) {
 	return append(body, '}'), nil
 }
 
-// encodeData returns v as the bytes of one JSON value, at most limit of them. The bytes are the caller's own no longer.
+// encodeData returns v as the bytes of one JSON value, at most limit bytes. They share no
+// memory with v.
 func encodeData(v any, limit int) ([]byte, error) {
 	var data []byte
 	switch v := v.(type) {
@@ -62,7 +64,7 @@ func encodeData(v any, limit int) ([]byte, error) {
 	return data, nil
 }
 
-// ownBytes copies data, which the caller may reuse; nil is null, as in encoding/json.
+// ownBytes copies data, which the caller may reuse. nil becomes null, as in encoding/json.
 func ownBytes(data []byte) []byte {
 	if data == nil {
 		return []byte("null")
@@ -70,7 +72,7 @@ func ownBytes(data []byte) []byte {
 	return bytes.Clone(data)
 }
 
-// micros is t as a Store keeps it.
+// micros returns t as a Store keeps it: UTC, in whole microseconds.
 func micros(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

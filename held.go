@@ -8,33 +8,35 @@ import (
 )
 
 const (
-	// heldPatience is how long a call waits for a transaction that holds an event's id, and
-	// newPatience how long if the library made the id.
+	// heldPatience is how long a call waits for a transaction that holds an event's id.
+	// newPatience is the same for an id that the library made.
 	heldPatience = 2 * time.Second
 	newPatience  = 5 * time.Second
 
-	// firstHeldPause and lastHeldPause are the times between two tries to store such an event.
+	// firstHeldPause and lastHeldPause are the shortest and the longest time between two tries
+	// to store such an event.
 	firstHeldPause = 10 * time.Millisecond
 	lastHeldPause  = 200 * time.Millisecond
 
-	// heldItems is how many such events one transaction tries to store. It is small, because the Store may have to look
-	// at each of them alone.
+	// heldItems is how many such events one transaction tries to store. It is small, because
+	// the Store may have to look at each event alone.
 	heldItems = 16
 
-	// heldMemory is how long an id that was held is tried apart from other ids, and heldMost is how many are remembered.
+	// heldMemory is how long an id that was held is tried apart from other ids. heldMost is how
+	// many such ids are remembered.
 	heldMemory = 10 * time.Second
 	heldMost   = 1000
 )
 
-// publishGrouped stores an event together with those of concurrent calls. Events that a transaction elsewhere may delay
-// are in no group with others.
+// publishGrouped stores an event together with the events of concurrent calls. An event that a
+// transaction elsewhere may delay is in no group with others.
 func (d *Dispatcher) publishGrouped(ctx context.Context, r *EventRecord) (emitted, error) {
 	if r.NewID {
 		done, err := d.newIDs.Do(ctx, r)
 		if err != nil || !done.held {
 			return done, err
 		}
-		return d.publishHeld(ctx, r, newPatience) // its place in an index is locked
+		return d.publishHeld(ctx, r, newPatience) // the place of its id in an index is locked
 	}
 	key := eventKey{r.Tenant, r.ID}
 	if !d.held.has(key) {
@@ -67,9 +69,9 @@ func (d *Dispatcher) publishHeld(ctx context.Context, r *EventRecord, patience t
 	return done, nil
 }
 
-// whileHeld calls publish again as long as a transaction elsewhere holds an id, until
-// patience or ctx ends. Between two calls nothing is locked and no connection is in use, so
-// that nobody else waits.
+// whileHeld calls publish again while a transaction elsewhere holds an id, until patience or
+// ctx ends. Between two calls nothing is locked and no connection is in use, so that no other
+// call waits.
 func whileHeld(ctx context.Context, patience time.Duration, publish func() (held bool, err error)) error {
 	began := time.Now()
 	pause := firstHeldPause
@@ -94,7 +96,7 @@ func anyHeld(results []Published) bool {
 	return slices.ContainsFunc(results, func(p Published) bool { return p.Held })
 }
 
-// eventKey is what an event's id is unique by.
+// An eventKey is the unique key of an event.
 type eventKey struct{ tenant, id string }
 
 // heldIDs remembers the ids that other transactions held a moment ago. It is safe for concurrent use.

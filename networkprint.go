@@ -5,7 +5,8 @@ import (
 	"net/url"
 )
 
-// Format implements [fmt.Formatter]: user and password of Proxy do not appear, also where a Config is printed.
+// Format implements [fmt.Formatter]. User and password of Proxy do not appear, also where a
+// Config is printed.
 func (n Network) Format(f fmt.State, verb rune) {
 	type plain Network // without this method
 	printed := plain(n)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// An openedSetting is a setting that requests can be made for.
+// An openedSetting is a setting with open secrets, header values and URL, ready for requests.
 type openedSetting struct {
 	endpoint Endpoint
 	snapshot Endpoint // see Message.Endpoint
@@ -34,9 +34,12 @@ func (d *Dispatcher) openWork(ctx context.Context, n *setting, w *work, now time
 	return &o.endpoint, nil
 }
 
-// openEarlier returns the URL of an earlier version. One whose key is lost is as one that is not
-// kept any more: the present URL stands for it. That is so if the Cipher opens the present URL,
-// asked again, and not the earlier one; else it may only be away.
+// openEarlier returns the URL of an earlier version. If the key of that URL is lost, the
+// present URL stands for it, as for a version that is no longer kept.
+//
+// The key counts as lost if the Cipher, asked again, opens the present URL but not the earlier
+// one. If it opens neither, the Cipher may only be unavailable, and openEarlier returns an
+// error.
 func (d *Dispatcher) openEarlier(
 	ctx context.Context, n *setting, o *openedSetting, snapshot *Endpoint, timeout time.Duration,
 ) (string, error) {
@@ -76,8 +79,9 @@ func (d *Dispatcher) openSetting(ctx context.Context, n *setting, now time.Time,
 	return o, nil
 }
 
-// openToSign is open for those who sign. An older secret that cannot be opened is missing and no error: rotating is how an endpoint
-// recovers from a lost key, also while the rotation overlaps.
+// openToSign is open for signing. An older secret that cannot be opened is missing, which is no
+// error. A rotation is how an endpoint recovers from a lost key, also while the rotation
+// overlaps.
 func (s *sealer) openToSign(ctx context.Context, e Endpoint, now time.Time) (opened Endpoint, missing, err error) {
 	opened, err = s.open(ctx, e, now)
 	if err == nil {
@@ -93,9 +97,9 @@ func (s *sealer) openToSign(ctx context.Context, e Endpoint, now time.Time) (ope
 	return opened, err, nil
 }
 
-// openToShow opens what may be shown of a stored endpoint: its URL, the public keys of its key
-// pairs, and with reveal its secrets. Expired secrets are left out. It returns the first error
-// with all the rest.
+// openToShow opens the parts of a stored endpoint that may be shown: its URL, the public keys
+// of its key pairs, and with reveal its secrets. It leaves out expired secrets. It returns the
+// first error together with the other parts.
 func (s *sealer) openToShow(ctx context.Context, e Endpoint, now time.Time, reveal bool) (Endpoint, error) {
 	u, first := s.openURL(ctx, &e)
 	e.URL = u

@@ -8,16 +8,16 @@ import (
 // maxOpenings bounds the values that are remembered: about 8 MiB of the longest URLs.
 const maxOpenings = 4 << 10
 
-// openings remember values that are shown again and again, by what they were opened from. A
-// sealed text is authenticated, so it never stands for another value. The zero value is ready; it
-// is safe for concurrent use.
+// openings remember values that are shown again and again, by the text and bound that they were
+// opened from. A sealed text is authenticated, so it never stands for another value. The zero
+// value is ready; it is safe for concurrent use.
 type openings struct {
 	mu sync.Mutex
 	of map[[sha256.Size]byte]string
 }
 
-// get returns what open returned for the same text and bound before, or asks it. Errors are not
-// remembered.
+// get returns the remembered value for text and bound, or calls open. It does not remember
+// errors.
 func (o *openings) get(text, bound string, open func() (string, error)) (string, error) {
 	key := sha256.Sum256([]byte(bound + "\x00" + text))
 	o.mu.Lock()
@@ -36,7 +36,7 @@ func (o *openings) get(text, bound string, open func() (string, error)) (string,
 		o.of = make(map[[sha256.Size]byte]string)
 	}
 	if len(o.of) >= maxOpenings {
-		for other := range o.of { // any will do
+		for other := range o.of { // any one
 			delete(o.of, other)
 			break
 		}

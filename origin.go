@@ -2,9 +2,10 @@ package webhook
 
 import "strings"
 
-// originOf returns the scheme, host and port of a URL, as "https://a.example:443": in lower
-// case, with the default port, without userinfo. Two URLs with the same origin reach the same
-// server. It takes URLs that checkURL accepts; of others, no two that differ are the same.
+// originOf returns the scheme, host and port of a URL, for example "https://a.example:443". The
+// origin is in lower case, with the default port, without userinfo. Two URLs with the same
+// origin reach the same server. It takes URLs that checkURL accepts. Other URLs that differ
+// have different origins.
 func originOf(raw string) string {
 	end := hostEnd(raw)
 	scheme, host, ok := strings.Cut(raw[:end], "://")

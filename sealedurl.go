@@ -12,13 +12,14 @@ import (
 //
 //	https://a.example:8443/sealed:{tag}:{text}
 //
-// Scheme, host and port stay readable. The text is the whole URL, sealed, and bound to the tag and
-// the origin: so it opens nowhere else. The tag is a new one whenever the URL changes, and stays
-// when the same URL is sealed again. Two rows of an endpoint with the same tag have the same URL.
+// Scheme, host and port stay readable. The text is the whole URL, sealed and bound to the tag
+// and the origin, so it opens nowhere else. The tag is new whenever the URL changes, and stays
+// when the same URL is sealed again. Two rows of an endpoint with the same tag have the same
+// URL.
 const sealedPath = "/" + sealedPrefix
 
-// redactedPath is shown in place of a path that cannot be opened. An update with such a URL keeps
-// the stored one.
+// redactedPath is shown in place of a path that cannot be opened. An update with such a URL
+// keeps the stored one.
 const redactedPath = "/" + redacted
 
 const tagBytes = 12
@@ -60,7 +61,7 @@ func shownURL(raw string) string {
 	return raw
 }
 
-// checkNotSealedURL refuses a given URL that would be taken for a sealed one.
+// checkNotSealedURL refuses a given URL that would look like a sealed one.
 func checkNotSealedURL(field, raw string) error {
 	if isSealedURL(raw) {
 		return &FieldError{field, `has a path that begins with "/sealed:", which marks paths that are stored encrypted`, "use another path"}
@@ -73,7 +74,7 @@ func urlBound(e *Endpoint, tag string) string {
 }
 
 // sealURL replaces the URL of an endpoint with the one to store. A URL that could not be opened
-// stays as it was.
+// stays unchanged.
 func (s *sealer) sealURL(ctx context.Context, e *Endpoint, tag string) error {
 	base, rest := e.URL[:hostEnd(e.URL)], e.URL[hostEnd(e.URL):]
 	if isSealedURL(e.URL) {
@@ -90,8 +91,8 @@ func (s *sealer) sealURL(ctx context.Context, e *Endpoint, tag string) error {
 	return nil
 }
 
-// openURL returns the URL of a stored endpoint, or, with an error, the URL closed. It remembers
-// URLs, so that lists do not ask a Cipher again.
+// openURL returns the URL of a stored endpoint. With an error, it returns the URL closed. It
+// remembers URLs, so that lists do not ask a Cipher again.
 func (s *sealer) openURL(ctx context.Context, e *Endpoint) (string, error) {
 	switch {
 	case e.URL == "":

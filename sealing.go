@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// sealedPrefix begins what a Cipher sealed, in the store. Nothing that is given may begin with it.
+// sealedPrefix begins a value that a Cipher sealed, in the store. No given value may begin with
+// it.
 const sealedPrefix = "sealed:"
 
 // clearMark begins, in memory, a value that is stored in clear although Config.RequireSealed is
@@ -32,8 +33,8 @@ func checkNotSealed(field string, s Secret) error {
 	return nil
 }
 
-// A sealer seals endpoints between the Scope and the Store, on their way in, and opens them for
-// those who sign and show, on their way out. It is safe for concurrent use.
+// A sealer seals endpoints on their way from the Scope to the Store. It opens them on their way
+// back, for signing and for showing. It is safe for concurrent use.
 type sealer struct {
 	cipher Cipher
 	strict bool // Config.RequireSealed
@@ -45,8 +46,8 @@ type sealer struct {
 
 func newSealer(c *Config) *sealer { return &sealer{cipher: c.Cipher, strict: c.RequireSealed} }
 
-// seal returns an endpoint as it is to be stored. A value that could not be opened stays as it
-// was. tag is the one of the stored URL; see newURLTag.
+// seal returns an endpoint in the form to store. A value that could not be opened stays
+// unchanged. tag is the tag of the stored URL; see newURLTag.
 func (s *sealer) seal(ctx context.Context, e Endpoint, tag string) (sealed Endpoint, err error) {
 	if s.cipher == nil {
 		return e, nil
@@ -65,8 +66,8 @@ func (s *sealer) seal(ctx context.Context, e Endpoint, tag string) (sealed Endpo
 	return e, err
 }
 
-// unmarked returns a closed value as it is stored. Without RequireSealed there are no marks, and a
-// row that has one stays as it is.
+// unmarked returns a closed value in its stored form. Without RequireSealed there are no marks,
+// and a row that has one stays unchanged.
 func (s *sealer) unmarked(value Secret) Secret {
 	if s.strict {
 		return Secret(strings.TrimPrefix(string(value), clearMark))
@@ -93,11 +94,12 @@ func checkSealed(text string, plain int) error {
 	return nil
 }
 
-// open returns a stored endpoint with all that could be opened, but for expired secrets, and the
-// first error. The public keys of open secrets are theirs, whatever the row says.
+// open returns a stored endpoint with every value that it could open, and the first error.
+// Expired secrets stay closed. An open secret gets its own public key, in place of the one in
+// the row.
 func (s *sealer) open(ctx context.Context, e Endpoint, now time.Time) (Endpoint, error) {
 	var first error
-	_ = eachSecret(&e, now, func(value Secret, field, bound string) (Secret, error) { // which fails as the function does
+	_ = eachSecret(&e, now, func(value Secret, field, bound string) (Secret, error) { // fails only if the function does
 		return s.tryOpen(ctx, value, field, bound, &first), nil
 	})
 	u, err := s.openURL(ctx, &e)
@@ -112,13 +114,14 @@ func (s *sealer) open(ctx context.Context, e Endpoint, now time.Time) (Endpoint,
 	return e, first
 }
 
-// openSecrets is open for the signing secrets alone.
+// openSecrets is open for the signing secrets only.
 func (s *sealer) openSecrets(ctx context.Context, e Endpoint, now time.Time) (Endpoint, error) {
 	e.URL, e.Header = "", nil
 	return s.open(ctx, e, now)
 }
 
-// tryOpen returns the value opened, or closed as it is after an error, the first of which it keeps.
+// tryOpen returns the value opened. After an error it returns the value closed, and keeps the
+// error if it is the first.
 func (s *sealer) tryOpen(ctx context.Context, value Secret, field, bound string, first *error) Secret {
 	var err error
 	switch {
@@ -147,7 +150,7 @@ func (s *sealer) openOne(ctx context.Context, sealed, bound string) (plain []byt
 	return s.cipher.Open(ctx, sealed, bound)
 }
 
-// openDecoy takes as long as to open one secret, where there is none to open.
+// openDecoy takes as long as opening one secret. It is for endpoints that do not exist.
 func (s *sealer) openDecoy(ctx context.Context) {
 	const bound = "decoy"
 	if s.cipher == nil {
@@ -162,7 +165,7 @@ func (s *sealer) sealDecoy(ctx context.Context, bound string) (text string, err 
 	return s.cipher.Seal(ctx, []byte(newSecret()), bound)
 }
 
-// warnOfSecretsInClear is for those who do not know that there is a choice.
+// warnOfSecretsInClear warns applications that may not know of Config.Cipher.
 func (d *Dispatcher) warnOfSecretsInClear() {
 	inMemory, ok := d.store.(interface{ Volatile() bool })
 	if d.sealer.cipher == nil && !(ok && inMemory.Volatile()) {
@@ -170,12 +173,16 @@ func (d *Dispatcher) warnOfSecretsInClear() {
 	}
 }
 
-// boundOf begins the text that a value of an endpoint is bound to. Neither part has control characters.
+// boundOf returns the beginning of the text that a value of an endpoint is bound to. Neither
+// part has control characters.
 func boundOf(e *Endpoint) string { return e.Tenant + "\x00" + e.ID + "\x00" }
 
-// eachSecret replaces every secret and header value of an endpoint, but for secrets that expired by now, with what f returns. Only the
-// endpoint itself is changed, not the slices and maps that it came with. A header's value is bound to the origin of the URL, because
-// it is sent there; a secret is sent nowhere.
+// eachSecret replaces every secret and header value of an endpoint with the result of f. It
+// skips secrets that have expired by now. Only the endpoint itself changes, not the slices and
+// maps that it came with.
+//
+// A header's value is bound to the origin of the URL, because it is sent there. A secret is
+// sent nowhere.
 func eachSecret(e *Endpoint, now time.Time, f func(value Secret, field, bound string) (Secret, error)) error {
 	e.Secrets, e.Header = slices.Clone(e.Secrets), maps.Clone(e.Header)
 	bound := boundOf(e)

@@ -28,7 +28,7 @@ type suspects struct {
 	count atomic.Int64 // len(of), so that a success of a healthy endpoint takes no lock
 
 	mu sync.Mutex
-	of map[EndpointKey]int64 // the version that answered
+	of map[EndpointKey]int64 // the version of the suspicious answer
 }
 
 // has reports whether the next request to an endpoint needs a fresh connection.
@@ -43,8 +43,8 @@ func (s *suspects) has(key EndpointKey, version int64) bool {
 }
 
 // confirm notes an answer that would disable an endpoint. It reports whether the answer
-// confirms an earlier one: then the endpoint is to be disabled, and is forgotten here.
-// An answer on a kept connection confirms nothing.
+// confirms an earlier one. The endpoint is then to be disabled, and is forgotten here. An
+// answer on a kept connection confirms nothing.
 func (s *suspects) confirm(key EndpointKey, version int64, fresh bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +61,7 @@ func (s *suspects) confirm(key EndpointKey, version int64, fresh bool) bool {
 		s.of = make(map[EndpointKey]int64)
 	}
 	if !ok && len(s.of) >= maxSuspects {
-		for other := range s.of { // any will do: its next such answer counts as the first
+		for other := range s.of { // any one: its next such answer counts as the first
 			delete(s.of, other)
 			break
 		}

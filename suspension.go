@@ -13,8 +13,9 @@ func checkNotSuspended(e *Endpoint) error {
 	return nil
 }
 
-// nextReason returns the reason of an endpoint that is updated. e.Reason is what the caller
-// passed, and only counts where the operator suspends an endpoint or leaves it to its tenant.
+// nextReason returns the reason of an updated endpoint. e.Reason comes from the caller. It
+// counts only when the operator suspends an endpoint. When the operator updates a suspended
+// endpoint with any other reason, the tenant gets it back, with ReasonCustomer.
 func nextReason(e, old *Endpoint, operator bool) Reason {
 	switch {
 	case e.State != EndpointDisabled:

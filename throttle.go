@@ -14,9 +14,9 @@ const (
 	maxLogKinds = 512
 )
 
-// A throttle bounds the lines that each kind of error writes to the log. An endpoint's
-// errors are a kind of their own, so that one tenant's constant error hides no other's.
-// The zero value is ready to use.
+// A throttle bounds the lines that each kind of error writes to the log. The errors of one
+// endpoint are a kind of their own, so one tenant's constant error hides no other tenant's. The
+// zero value is ready to use.
 type throttle struct {
 	mu sync.Mutex
 	of map[string]*logKind
@@ -28,8 +28,8 @@ type logKind struct {
 	skipped int
 }
 
-// allow reports whether an error of a kind is logged now, and how many were not since the
-// last that was.
+// allow reports whether an error of a kind is logged now. It returns how many errors of that
+// kind were skipped since the last logged one.
 func (t *throttle) allow(kind string, now time.Time) (skipped int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,7 +42,7 @@ func (t *throttle) allow(kind string, now time.Time) (skipped int, ok bool) {
 	case now.Sub(k.last) < k.pause:
 		k.skipped++
 		return 0, false
-	case now.Sub(k.last) >= 2*maxLogPause: // it was over
+	case now.Sub(k.last) >= 2*maxLogPause: // the errors had stopped
 		k.pause = firstLogPause
 	default:
 		k.pause = min(2*k.pause, maxLogPause)
@@ -51,7 +51,7 @@ func (t *throttle) allow(kind string, now time.Time) (skipped int, ok bool) {
 	return skipped, true
 }
 
-// makeRoom forgets kinds that may be logged again anyway, or any; mu is held.
+// makeRoom forgets kinds whose pause is over, or else any kinds; mu is held.
 func (t *throttle) makeRoom(now time.Time) {
 	if t.of == nil {
 		t.of = make(map[string]*logKind)
@@ -72,8 +72,8 @@ func (t *throttle) makeRoom(now time.Time) {
 	}
 }
 
-// kindOf returns what an error was about: the text before the first colon, without the
-// event, of which there are many.
+// kindOf returns the subject of an error: the text before the first colon. It leaves out the
+// event, because there are many events.
 func kindOf(err error) string {
 	kind, _, _ := strings.Cut(err.Error(), ": ")
 	if rest, ok := strings.CutPrefix(kind, "event "); ok {

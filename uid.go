@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// uids makes UUIDv7s from a given time, strictly increasing: RFC 9562 §5.7, with the 12 bits after the milliseconds as
-// further digits of the clock (§6.2, method 3).
+// uids makes UUIDv7s from a given time, strictly increasing (RFC 9562 §5.7). The 12 bits after
+// the milliseconds are further digits of the clock (§6.2, method 3).
 type uids struct {
 	mu   sync.Mutex
 	last int64

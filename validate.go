@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of what may be stored, in bytes unless said otherwise.
+// Limits of stored values, in bytes unless said otherwise.
 const (
 	maxName          = 255 // tenants, ids, types, patterns, channels
 	maxURL           = 2048
@@ -28,8 +28,8 @@ const (
 	minSecret        = 16
 )
 
-// reservedHeaders are set by the library or by HTTP itself, or would change how the request is sent: Idempotency-Key makes
-// net/http repeat requests by itself.
+// reservedHeaders are set by the library or by HTTP itself, or would change how the request is
+// sent. Idempotency-Key, for example, makes net/http repeat requests by itself.
 var reservedHeaders = map[string]bool{
 	"Host": true, "User-Agent": true, "Connection": true, "Keep-Alive": true, "Proxy-Connection": true,
 	"Proxy-Authenticate": true, "Proxy-Authorization": true, "Te": true, "Trailer": true, "Transfer-Encoding": true,
@@ -38,9 +38,9 @@ var reservedHeaders = map[string]bool{
 
 var reservedHeaderPrefixes = []string{"Content-", "Webhook-", "Proxy-"}
 
-// refusedHeaders are of no use to a receiver of webhooks. In requests that come from the
-// application's network they change which resource is asked for, who seems to ask, or open
-// metadata services: so endpoints cannot have them. Events, which are the application's, can.
+// refusedHeaders are of no use to a receiver of webhooks. In requests from the application's
+// network they can change the requested resource or the apparent sender, or open metadata
+// services. So endpoints cannot have them. Events can, because they are the application's.
 var refusedHeaders = map[string]bool{
 	"Accept-Encoding": true, "Cookie": true, "Cookie2": true, "Forwarded": true, "Range": true, "If-Range": true, "Via": true,
 	"X-Method-Override": true, "X-Host": true, "X-Real-Ip": true, "X-Client-Ip": true, "X-Remote-Ip": true, "X-Remote-Addr": true,
@@ -50,13 +50,13 @@ var refusedHeaders = map[string]bool{
 
 var refusedHeaderPrefixes = []string{"X-Http-Method", "X-Original-", "X-Rewrite-", "X-Forwarded", "X-Aws-Ec2-Metadata-"}
 
-// asServersRead returns a header's canonical name with dashes for underscores. Servers that pass
-// headers on as CGI variables take the two for one.
+// asServersRead returns a header's canonical name with dashes in place of underscores. Servers
+// that pass headers on as CGI variables cannot tell the two apart.
 func asServersRead(name string) string {
 	return http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 }
 
-// checkNotRefused refuses an endpoint's own header that serves abuse alone.
+// checkNotRefused refuses an endpoint's own header if it is only of use for abuse.
 func checkNotRefused(field, name string) error {
 	read := asServersRead(name)
 	if refusedHeaders[read] || hasAnyPrefix(read, refusedHeaderPrefixes) {
@@ -95,8 +95,8 @@ func checkText(field, s string, limit int) error {
 
 func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
 
-// checkID accepts visible ASCII without ".", which separates the two halves of a delivery's id and the parts that Standard
-// Webhooks signs.
+// checkID accepts visible ASCII without ".". A "." separates the two halves of a delivery's id,
+// and the parts that Standard Webhooks signs.
 func checkID(field, id string) error {
 	if id == "" {
 		return &FieldError{field, "is empty", "leave it to the library, or give one"}
@@ -134,7 +134,8 @@ func isTypeByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-'
 }
 
-// checkPattern accepts a type, a type with ".*" behind it, and "*"; with a catalogue only what can match one of its types.
+// checkPattern accepts a type, a type followed by ".*", and "*". With a catalogue, the pattern
+// must match one of its types.
 func checkPattern(field, pattern string, catalogue map[string]string) error {
 	if pattern == "*" {
 		return nil
@@ -163,7 +164,7 @@ func checkPattern(field, pattern string, catalogue map[string]string) error {
 	return &FieldError{field, fmt.Sprintf("matches no event type: %q", pattern), "use " + listTypes(catalogue)}
 }
 
-// listTypes names the catalogue, or its beginning.
+// listTypes lists the types of the catalogue, at most ten of them.
 func listTypes(catalogue map[string]string) string {
 	const most = 10
 	types := slices.Sorted(maps.Keys(catalogue))
@@ -173,7 +174,7 @@ func listTypes(catalogue map[string]string) string {
 	return strings.Join(types, ", ")
 }
 
-// checkHeader accepts what RFC 9110 §5 allows in a header that the application may set.
+// checkHeader accepts a header that RFC 9110 §5 allows and that the application may set.
 func checkHeader(field, name, value string) error {
 	field += "[" + strconv.Quote(clip(name, maxHeaderName)) + "]"
 	switch {

@@ -9,22 +9,26 @@ import (
 	"time"
 )
 
-// A Listener is implemented by a [Store] through which processes can tell each other that there is work. It makes deliveries that
-// one process cannot begin itself, after EmitTx or without Run, begin at once in another; polling finds them without it.
+// A Listener is implemented by a [Store] through which processes can tell each other that there
+// is work. A process cannot begin every delivery itself, for example after EmitTx or without
+// Run. With a Listener such a delivery begins at once in another process. Without it, polling
+// finds the delivery.
 type Listener interface {
-	// Listen calls notified whenever a process has called Notify, and once when it has begun. It returns when ctx ends, or
-	// with an error, and is then called again; after [errors.ErrUnsupported] it is not.
+	// Listen calls notified once when it has begun, and whenever a process has called Notify.
+	// It returns when ctx ends, or with an error. After an error it is called again, except
+	// after [errors.ErrUnsupported].
 	Listen(ctx context.Context, notified func()) error
 
-	// Notify tells all processes that listen.
+	// Notify tells all listening processes.
 	Notify(ctx context.Context) error
 }
 
 const notifyTimeout = 2 * time.Second
 
-// notifier tells other processes of work, one call at a time: what comes meanwhile is told of by one more.
+// A notifier tells other processes of work, one call at a time. One more call covers all work
+// that comes during a call.
 type notifier struct {
-	listener Listener // nil: nobody is told
+	listener Listener // nil if nobody is told
 	wanted   atomic.Bool
 	running  sync.Mutex
 	off      atomic.Bool // the store does not support it
@@ -60,7 +64,7 @@ func (n *notifier) once() error {
 	return nil
 }
 
-// notify tells other processes that there is work which this one does not do.
+// notify tells other processes of work that this process does not do.
 func (d *Dispatcher) notify() {
 	if err := d.others.notify(); err != nil {
 		d.report(err)
