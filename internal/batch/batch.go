@@ -1,6 +1,8 @@
-// Package batch groups concurrent calls into one. It has no goroutines of its own: a batch is whatever gathered while the one before it was
-// running, and one of its callers runs it. A lone caller is not delayed, unless it comes right behind many; these may gather a little
-// longer. Nobody waits for a batch that is slow.
+// Package batch groups concurrent calls into one. Calls gather while a batch runs, and form the
+// next batch. One of its callers runs it, so the package has no goroutines of its own.
+//
+// A lone caller is not delayed, unless it comes right after a large batch. Calls may gather a
+// little longer then. No call waits for a slow batch.
 package batch
 
 import (
@@ -13,21 +15,24 @@ import (
 
 // Limits bound a batch. All but Slow, Gather and Crowd must be positive.
 type Limits struct {
-	Running int // batches at once
-	Items   int // of one batch
+	Running int // items of one batch
+	Items   int // bytes of one batch, as size counts them; a single item may be larger
 	Bytes   int // of one batch, as Size says; a single item may be larger
 
-	// Slow is how long a batch runs until others begin beside it. Until then calls gather, because two small batches cost nearly
-	// twice as much as a large one; but a batch begins as soon as Items calls wait.
+	// Slow is the time after which other batches begin beside a running one. Until then calls
+	// gather, because two small batches cost nearly twice as much as a large one. But a batch
+	// begins as soon as Items calls wait.
 	Slow time.Duration
 
-	// Gather is how long calls gather, at most, after a batch of at least Crowd calls has ended: until as many wait as were in it or
-	// waited beside it, because those that have got their results are about to call again. A batch of fewer calls is followed at once.
+	// Gather is the longest time that calls gather after the end of a batch of at least Crowd
+	// calls. The callers of that batch have their results and are about to call again. So the
+	// next batch waits for as many calls as were in the last one or waited beside it. A batch
+	// of fewer than Crowd calls is followed at once.
 	Gather time.Duration
 	Crowd  int
 }
 
-// errPanicked is what the other members of a batch get when running it panicked.
+// errPanicked is the error for the other members of a batch whose run panicked.
 var errPanicked = errors.New("the batch panicked")
 
 // A Group runs items of type T in batches, with a result of type R for each. It is safe for concurrent use.
@@ -37,21 +42,21 @@ type Group[T, R any] struct {
 	run    func([]T) ([]R, error)
 
 	mu      sync.Mutex
-	queue   []*call[T, R] // waits only while it may not begin
+	queue   []*call[T, R] // waits only while no batch may begin
 	running []*turn[T, R]
-	crowd   int         // how many calls the next batch waits for; 0 for none
-	gathers *time.Timer // fires when it waits no more
+	crowd   int         // calls that the next batch waits for; 0 for none
+	gathers *time.Timer // ends that wait
 }
 
 // A turn is a batch that runs, or that one of its callers is about to run.
 type turn[T, R any] struct {
 	calls []*call[T, R] // the first leads; none if a caller runs its item alone
 	began time.Time
-	timer *time.Timer // fires when it is slow
+	timer *time.Timer // fires when the batch is slow
 }
 
-// New returns a group. run gets the items in the order of the calls and returns a result for each, or an error for all of
-// them; it must not keep the slice.
+// New returns a group. run gets the items in the order of the calls. It returns a result for
+// each, or an error for all of them. It must not keep the slice.
 func New[T, R any](limits Limits, size func(T) int, run func([]T) ([]R, error)) *Group[T, R] {
 	return &Group[T, R]{limits: limits, size: size, run: run}
 }
@@ -60,26 +65,26 @@ type state int
 
 const (
 	waiting   state = iota
-	leading         // its caller runs a batch, or is about to be sent it
+	leading         // its caller runs a batch, or is about to be told to
 	following       // part of a batch that another caller runs
 	abandoned       // its caller has left the queue
 )
 
-// call is one caller. Its fields belong to the group's mutex until it is taken, and to the batch's leader afterwards, until
-// news is sent.
+// call is one caller. The group's mutex guards its fields until it is taken. Afterwards they
+// belong to the batch's leader, until news is sent.
 type call[T, R any] struct {
 	item   T
 	state  state
-	news   chan *turn[T, R] // a batch to lead, or nil when the result is there
+	news   chan *turn[T, R] // a batch to lead, or nil when the result is ready
 	result R
 	err    error
 }
 
-// Do runs item with whatever else is waiting and returns its result.
+// Do runs item together with the other waiting items and returns its result.
 //
-// When ctx ends while item waits for its batch, it is not run; when its batch is being run by another caller, Do returns at
-// once and the outcome is unknown. In both cases the error is ctx.Err(). A caller that runs the batch itself returns when
-// that ends, whatever becomes of ctx.
+// If ctx ends while item waits for its batch, it is not run. If another caller is running its
+// batch, Do returns at once and the outcome is unknown. In both cases the error is ctx.Err(). A
+// caller that runs the batch itself returns when the batch ends, even if ctx has ended.
 func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	if err := ctx.Err(); err != nil {
 		var none R
@@ -104,7 +109,7 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	}
 }
 
-// mayBegin reports whether a batch may begin for which so many calls are there.
+// mayBegin reports whether a batch may begin when this number of calls waits.
 func (g *Group[T, R]) mayBegin(calls int) bool {
 	switch {
 	case len(g.running) == g.limits.Running:
@@ -133,7 +138,7 @@ func (g *Group[T, R]) begin(calls []*call[T, R]) *turn[T, R] {
 	return t
 }
 
-// passBy begins a batch of those that wait for one that is slow.
+// passBy begins a batch of the calls that wait beside a slow batch.
 func (g *Group[T, R]) passBy() {
 	g.mu.Lock()
 	next := g.beginNext()
@@ -141,7 +146,7 @@ func (g *Group[T, R]) passBy() {
 	next.tell()
 }
 
-// gathered begins a batch of those that have gathered.
+// gathered begins a batch of the calls that have gathered.
 func (g *Group[T, R]) gathered() {
 	g.mu.Lock()
 	g.crowd = 0
@@ -150,7 +155,7 @@ func (g *Group[T, R]) gathered() {
 	next.tell()
 }
 
-// beginNext begins a batch of what waits, if that may be; else it returns nil.
+// beginNext begins a batch of waiting calls. It returns nil if none may begin.
 func (g *Group[T, R]) beginNext() *turn[T, R] {
 	if len(g.queue) == 0 || !g.mayBegin(len(g.queue)) {
 		return nil
@@ -162,14 +167,14 @@ func (g *Group[T, R]) beginNext() *turn[T, R] {
 	return g.begin(calls)
 }
 
-// tell makes the first of the batch's callers its leader.
+// tell makes the batch's first caller its leader.
 func (t *turn[T, R]) tell() {
 	if t != nil {
 		t.calls[0].news <- t
 	}
 }
 
-// heed leads the batch that c was sent, if it was, and returns c's result.
+// heed leads the batch, unless it is nil, and returns c's result.
 func (g *Group[T, R]) heed(c *call[T, R], batch *turn[T, R]) (R, error) {
 	if batch != nil {
 		g.lead(batch)
@@ -177,11 +182,12 @@ func (g *Group[T, R]) heed(c *call[T, R], batch *turn[T, R]) (R, error) {
 	return c.result, c.err
 }
 
-// leave takes c out of the queue, if it is still there. A caller that was made leader in the meantime still leads.
+// leave takes c out of the queue, if it is still there. A caller that has become leader
+// meanwhile still leads.
 func (g *Group[T, R]) leave(c *call[T, R], err error) (R, error) {
 	var none R
 	switch g.abandon(c) {
-	case leading: // nobody else will run the batch
+	case leading: // no other caller would run the batch
 		return g.heed(c, <-c.news)
 	case following:
 		select {
@@ -193,7 +199,8 @@ func (g *Group[T, R]) leave(c *call[T, R], err error) (R, error) {
 	return none, err
 }
 
-// abandon sees to it that c is not taken, unless it has been, and returns what it was before.
+// abandon keeps c from being taken, unless it has been taken already. It returns the state of c
+// before the call.
 func (g *Group[T, R]) abandon(c *call[T, R]) state {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -246,7 +253,8 @@ func (g *Group[T, R]) runAll(items []T) ([]R, error) {
 	return results, err
 }
 
-// next ends a turn, and makes the first waiting caller the leader of the next batch, unless the batches that run beside will do so.
+// next ends a turn. It makes the first waiting caller the leader of the next batch, if a batch
+// may begin beside the running ones.
 func (g *Group[T, R]) next(t *turn[T, R]) {
 	if t.timer != nil {
 		t.timer.Stop()
@@ -262,7 +270,7 @@ func (g *Group[T, R]) next(t *turn[T, R]) {
 	next.tell()
 }
 
-// take removes the next batch from the queue; nil if nobody waits.
+// take removes the next batch from the queue. It returns nil if no call waits.
 func (g *Group[T, R]) take() []*call[T, R] {
 	var batch []*call[T, R]
 	bytes, n := 0, 0

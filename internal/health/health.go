@@ -1,4 +1,5 @@
-// Package health is what all stores do with an endpoint's Health when deliveries are settled.
+// Package health has the rules that all stores follow for an endpoint's Health when deliveries
+// are settled.
 package health
 
 import (
@@ -10,22 +11,24 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// An Edit is what one item of a Settle says of its endpoint.
+// An Edit is the effect of one item of a Settle on its endpoint.
 type Edit struct {
 	Item  *webhook.Settlement
-	Merge bool // its attempt into Health
-	Act   bool // take BlockUntil, OpenCircuit and Disable
+	Merge bool // merge its attempt into Health
+	Act   bool // apply BlockUntil, OpenCircuit and Disable
 }
 
-// Acts reports whether an item says anything of its endpoint besides its attempt.
+// Acts reports whether an item has an effect on its endpoint besides its attempt.
 func Acts(item *webhook.Settlement) bool {
 	return item.OpenCircuit || item.Disable != "" || !item.BlockUntil.IsZero()
 }
 
-// Counts reports whether what an item says of its endpoint counts. version is the endpoint's.
+// Counts reports whether an item's effects on its endpoint apply. They apply only to the
+// endpoint version of the request. version is the endpoint's present one.
 func Counts(item *webhook.Settlement, version int64) bool { return item.Version == version }
 
-// Due returns when a pending item is due. counts says whether what it says of its endpoint does.
+// Due returns when a pending item is due. counts says whether the item's effects on its
+// endpoint apply.
 func Due(item *webhook.Settlement, counts bool) time.Time {
 	if counts && item.BlockUntil.After(item.DueAt) {
 		return item.BlockUntil
@@ -33,12 +36,13 @@ func Due(item *webhook.Settlement, counts bool) time.Time {
 	return item.DueAt
 }
 
-// IsReset reports whether an update from old to e ends what is known of the endpoint's health.
+// IsReset reports whether an update from old to e resets the endpoint's health.
 func IsReset(old, e *webhook.Endpoint) bool {
 	return urlOf(e) != urlOf(old) || old.State == webhook.EndpointDisabled && e.State != webhook.EndpointDisabled
 }
 
-// urlOf returns what tells an endpoint's URL from another: all of it, or, if it is sealed, the part before the sealed text.
+// urlOf returns the part of an endpoint's URL that identifies it. It is the whole URL, or, if
+// the URL is sealed, the part before the sealed text.
 func urlOf(e *webhook.Endpoint) string {
 	const sealed = "/sealed:"
 	if _, rest, found := strings.Cut(e.URL, "://"); found {
@@ -51,11 +55,12 @@ func urlOf(e *webhook.Endpoint) string {
 	return e.URL
 }
 
-// Failing reports whether a success would change anything.
+// Failing reports whether a success would change h.
 func Failing(h *webhook.Health) bool { return h.Failures > 0 || h.Circuit }
 
-// FailingOf returns the endpoints of which an attempt failed, nil if there is none. Of the others, a success says nothing
-// unless the endpoint is failing already.
+// FailingOf returns the endpoints with a failed attempt among the items, or nil if there is
+// none. For every other endpoint, a success changes nothing unless the endpoint is failing
+// already.
 func FailingOf(items []webhook.Settlement) map[webhook.EndpointKey]bool {
 	var failing map[webhook.EndpointKey]bool
 	for i := range items {
@@ -69,7 +74,8 @@ func FailingOf(items []webhook.Settlement) map[webhook.EndpointKey]bool {
 	return failing
 }
 
-// Sort puts the edits of one call in the order of their attempts, so that the order of the items does not matter.
+// Sort orders the edits of one call by their attempts, so that the order of the items does not
+// matter.
 func Sort(edits []Edit) {
 	slices.SortStableFunc(edits, func(a, b Edit) int {
 		ra, rb := rank(a.Item), rank(b.Item)
@@ -80,10 +86,10 @@ func Sort(edits []Edit) {
 	})
 }
 
-// last is the rank of what has no attempt.
+// last is the rank of an item without an attempt.
 const last = 2
 
-// rank is the order at the same time: failures come before successes.
+// rank is the order of items with the same time: failures come before successes.
 func rank(item *webhook.Settlement) int {
 	switch {
 	case item.Attempt == nil:
@@ -94,7 +100,7 @@ func rank(item *webhook.Settlement) int {
 	return 0
 }
 
-// Apply makes an edit take effect on h, and returns the reason for which the endpoint is to be disabled, if any.
+// Apply applies an edit to h. It returns the reason to disable the endpoint, if there is one.
 func (e Edit) Apply(h *webhook.Health) webhook.Reason {
 	if e.Merge {
 		merge(h, e.Item.Attempt)
@@ -111,7 +117,8 @@ func (e Edit) Apply(h *webhook.Health) webhook.Reason {
 	return e.Item.Disable
 }
 
-// merge adds what an attempt says to h. What was older than what h has of the other kind comes too late: the result is then
+// merge adds an attempt to h. Attempts may arrive out of order. A failure before the last
+// recovery does not count, and neither does a success before the first failure. The result is
 // the one of the right order, as far as h can tell.
 func merge(h *webhook.Health, a *webhook.Attempt) {
 	at := a.StartedAt
@@ -132,7 +139,7 @@ func merge(h *webhook.Health, a *webhook.Attempt) {
 	case !Failing(h), h.Failures > 0 && at.Before(h.FailingSince):
 		return
 	case h.Failures > 0 && at.Before(h.LastFailureAt):
-		h.Failures, h.FailingSince = 1, h.LastFailureAt // of those since, only the last is known
+		h.Failures, h.FailingSince = 1, h.LastFailureAt // of the failures since then, only the last is known
 	default:
 		end(h)
 	}

@@ -2,11 +2,11 @@ package netguard
 
 import "net/netip"
 
-// tier is the least that opens a block.
+// tier is the weakest setting that opens a block.
 type tier uint8
 
 const (
-	// named blocks are opened by Guard.Allow only.
+	// named blocks are opened only by Guard.Allow.
 	named tier = iota
 	// private blocks are opened by Guard.AllowPrivate too.
 	private
@@ -17,28 +17,27 @@ const (
 // block is a range of addresses that is not ordinary global unicast.
 type block struct {
 	prefix netip.Prefix
-	source string // who sets it apart: an RFC, or the provider that uses it
+	source string // an RFC, or the provider that uses the block
 	name   string
 	tier   tier
 }
 
-// The tables follow the IANA IPv4 and IPv6 Special-Purpose Address Registries
-// as last updated on 2025-10-09, and add multicast, what IPv6 leaves
-// unassigned, deprecated formats that embed an IPv4 address, and cloud
-// metadata and service networks. Alibaba Cloud's other services in 100.64.0.0/10
-// are left to AllowPrivate: they have no range of their own that others do not
-// use, Tailscale for one.
+// The tables follow the IANA IPv4 and IPv6 Special-Purpose Address Registries as last updated
+// on 2025-10-09. They add multicast, the unassigned space of IPv6, deprecated formats that
+// embed an IPv4 address, and cloud metadata and service networks. AllowPrivate decides about
+// Alibaba Cloud's other services in 100.64.0.0/10. Others use the same range, for example
+// Tailscale, so it cannot be blocked by itself.
 //
 //	https://www.iana.org/assignments/iana-ipv4-special-registry/
 //	https://www.iana.org/assignments/iana-ipv6-special-registry/
 //
-// Blocks the registries call globally reachable are denied as well: they are
-// anycast services of the network itself, overlays, or translators that reach
-// an address this guard does not see. No receiver of webhooks lives there.
+// Blocks that the registries call globally reachable are denied as well. They are anycast
+// services of the network itself, overlays, or translators that reach an address that this
+// guard does not see. No receiver of webhooks lives there.
 //
-// Rows are sorted by address, an outer block before the blocks in it: the
-// last row that contains an address is the closest, and the search ends at the
-// first row that starts behind it.
+// Rows are sorted by address, an outer block before its inner blocks. The last row that
+// contains an address is the closest. The search ends at the first row that starts after the
+// address.
 
 var ipv4Blocks = []block{
 	row("0.0.0.0/8", "RFC 791", "this network", named),
@@ -49,7 +48,7 @@ var ipv4Blocks = []block{
 	row("100.96.0.96/32", "Volcano Engine", "metadata service", named),
 	row("100.100.100.200/32", "Alibaba Cloud", "metadata service", named),
 	row("127.0.0.0/8", "RFC 1122", "loopback", loopback),
-	row("161.26.0.0/16", "IBM Cloud", "service network", named), // public by its look, reachable from inside only
+	row("161.26.0.0/16", "IBM Cloud", "service network", named), // looks public, but is reachable only from inside
 	row("166.8.0.0/14", "IBM Cloud", "service network", named),
 	row("168.63.129.16/32", "Azure", "platform service", named), // globally routable, but a host agent inside Azure
 	row("169.254.0.0/16", "RFC 3927", "link-local", named),      // 169.254.170.2 and .23 hand out credentials, too
@@ -65,7 +64,7 @@ var ipv4Blocks = []block{
 	row("192.0.2.0/24", "RFC 5737", "documentation TEST-NET-1", named),
 	row("192.31.196.0/24", "RFC 7535", "AS112-v4", named),          // reachable: anycast DNS sinks, often in the local network
 	row("192.52.193.0/24", "RFC 7450", "AMT anycast", named),       // reachable: the nearest multicast tunnel relay
-	row("192.88.99.0/24", "RFC 7526", "6to4 relay anycast", named), // deprecated; whoever announces it answers
+	row("192.88.99.0/24", "RFC 7526", "6to4 relay anycast", named), // deprecated; any network may announce it and answer
 	row("192.88.99.2/32", "RFC 6751", "6a44 relay anycast", named), // a relay inside the provider's network
 	row("192.168.0.0/16", "RFC 1918", "private-use", private),
 	row("192.175.48.0/24", "RFC 7534", "direct delegation AS112", named), // reachable: as AS112-v4
@@ -77,8 +76,8 @@ var ipv4Blocks = []block{
 	row("255.255.255.255/32", "RFC 8190", "limited broadcast", named),
 }
 
-// ipv6Blocks lacks ::ffff:0:0/96 of the registry: mapped addresses are judged
-// as IPv4. Outside of 2000::/3 the three reserved rows leave no gap.
+// ipv6Blocks lacks ::ffff:0:0/96 of the registry, because mapped addresses are judged as IPv4.
+// Outside of 2000::/3 the three reserved rows leave no gap.
 var ipv6Blocks = []block{
 	row("::/3", "RFC 4291", "reserved by the IETF", named),
 	row("::/96", "RFC 4291", "IPv4-compatible", named), // embeds IPv4; deprecated
@@ -98,8 +97,8 @@ var ipv6Blocks = []block{
 	row("2001:3::/32", "RFC 7450", "AMT anycast", named),      // reachable: as 192.52.193.0/24
 	row("2001:4:112::/48", "RFC 7535", "AS112-v6", named),     // reachable: as AS112-v4
 	row("2001:10::/28", "RFC 4843", "ORCHID", named),          // deprecated
-	row("2001:20::/28", "RFC 7343", "ORCHIDv2", named),        // reachable: hashes of keys, no places
-	row("2001:30::/28", "RFC 9374", "drone remote ID", named), // reachable: identifiers, no places
+	row("2001:20::/28", "RFC 7343", "ORCHIDv2", named),        // reachable: hashes of keys, not places
+	row("2001:30::/28", "RFC 9374", "drone remote ID", named), // reachable: identifiers, not places
 	row("2001:db8::/32", "RFC 3849", "documentation", named),
 	row("2002::/16", "RFC 3056", "6to4", named),                            // embeds IPv4
 	row("2620:4f:8000::/48", "RFC 7534", "direct delegation AS112", named), // reachable: as AS112-v4
@@ -131,7 +130,7 @@ func tableOf(addr netip.Addr) []block {
 	return ipv6Blocks
 }
 
-// blockOf returns the smallest block that contains addr, nil if there is none.
+// blockOf returns the smallest block that contains addr, or nil.
 func blockOf(addr netip.Addr) *block {
 	var closest *block
 	table := tableOf(addr)
@@ -147,10 +146,10 @@ func blockOf(addr netip.Addr) *block {
 	return closest
 }
 
-// option names what would allow addr, of block b. Naming the whole block is
-// right for a translation prefix; but where the block has other blocks in it,
-// the address alone is named, so that following the advice never opens, say,
-// the metadata services along with a link-local address.
+// option names the setting that would allow addr, an address of block b. For a translation
+// prefix it names the whole block. If b has inner blocks, it names the address alone.
+// Otherwise, following the advice for a link-local address would open the metadata services
+// too.
 func (b *block) option(addr netip.Addr) string {
 	switch b.tier {
 	case private:

@@ -2,9 +2,9 @@ package netguard
 
 import "net/netip"
 
-// isISATAP reports whether an IPv6 address ends in the interface identifier of
-// RFC 5214, which embeds an IPv4 address under any prefix. Where a router of the
-// network speaks the protocol, such an address reaches the IPv4 address in it.
+// isISATAP reports whether an IPv6 address ends in the interface identifier of RFC 5214, which
+// embeds an IPv4 address under any prefix. If a router of the network speaks the protocol, such
+// an address reaches the embedded IPv4 address.
 func isISATAP(addr netip.Addr) bool {
 	if !addr.Is6() {
 		return false
@@ -13,7 +13,7 @@ func isISATAP(addr netip.Addr) bool {
 	return b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
 }
 
-// embedded returns the IPv4 address that an IPv6 address stands for somewhere.
+// embedded returns the IPv4 address that an IPv6 address embeds, if its format is known.
 func embedded(addr netip.Addr) (netip.Addr, bool) {
 	if !addr.Is6() {
 		return netip.Addr{}, false
@@ -34,7 +34,7 @@ func embedded(addr netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// sourceOf returns the document that sets a block apart, or nothing for nil.
+// sourceOf returns the source of a block, or "" for nil.
 func (b *block) sourceOf() string {
 	if b == nil {
 		return ""

@@ -5,30 +5,29 @@ import (
 	"strings"
 )
 
-// HostError says what is wrong with a host that is neither a name nor an
-// address. It does not repeat the host, in which a mangled URL may have left
-// a password.
+// A HostError describes a host that is neither a name nor an address. It does not repeat the
+// host, because a mangled URL may have left a password in it.
 type HostError struct {
-	Problem string // continues "host", as in "is empty"
-	Cure    string // what to write instead
+	Problem string // continues "host", for example "is empty"
+	Cure    string // advice for a correct host
 }
 
-// Error says what is wrong and what to do.
+// Error returns the problem and the cure.
 func (e *HostError) Error() string {
 	return "host " + e.Problem + ": " + e.Cure
 }
 
 // CheckHost judges the host of a URL, without port and without brackets, as
-// [net/url.URL.Hostname] returns it. It returns nil for a name, which says
-// nothing about the addresses it will have when it is dialed, and for the
-// literal of an address that may be dialed.
+// [net/url.URL.Hostname] returns it. It returns nil for a name, because a name says nothing
+// about its addresses at the time of the dial. It returns nil for the literal of an address
+// that may be dialed.
 //
-// Errors are a *[BlockedError] for an address that may not be dialed, and a
-// *[HostError] for what is neither an address in its usual form nor a name in
-// ASCII. That includes whatever the WHATWG URL standard takes for an IPv4
-// address because its last label is a number (127.1, 2130706433, 0x7f.1,
-// 0177.0.0.1), and an IPv4 address with a dot at its end: parsers disagree
-// about these, so none of them gets to see one.
+// An address that may not be dialed is a *[BlockedError]. A host that is neither an address in
+// its usual form nor a name in ASCII is a *[HostError].
+//
+// Two forms are refused because parsers disagree about them. The first are the unusual IPv4
+// addresses of the WHATWG URL standard, whose last label is a number (127.1, 2130706433,
+// 0x7f.1, 0177.0.0.1). The second is an IPv4 address with a dot at its end.
 func (g Guard) CheckHost(host string) error {
 	if host == "" {
 		return &HostError{"is empty", "write a name or an IP address"}
@@ -57,8 +56,8 @@ func (g Guard) CheckHost(host string) error {
 	return checkName(host)
 }
 
-// endsInNumber is the "ends in a number" checker of the WHATWG URL standard,
-// for a host whose final dot has been removed.
+// endsInNumber is the "ends in a number" checker of the WHATWG URL standard. The final dot of
+// host must have been removed.
 func endsInNumber(host string) bool {
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	digits, hex := strings.CutPrefix(strings.ToLower(last), "0x")
@@ -68,10 +67,9 @@ func endsInNumber(host string) bool {
 	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
-// checkName accepts the names Go's resolver can look up, for a host whose
-// final dot has been removed. Other alphabets are refused rather than mapped,
-// because mapping may turn them into an address: fullwidth 127.0.0.1 has
-// digits and dots that are not ASCII.
+// checkName accepts the names that Go's resolver can look up. The final dot of host must have
+// been removed. Other alphabets are refused and not mapped, because mapping may turn them into
+// an address: fullwidth 127.0.0.1 has digits and dots that are not ASCII.
 func checkName(host string) error {
 	for i := range len(host) {
 		if host[i] >= 0x80 {

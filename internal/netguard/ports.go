@@ -5,12 +5,12 @@ import (
 	"strconv"
 )
 
-// firstHighPort is the first port of which no service of old needs to be feared:
-// below it are SSH, SMTP, DNS, LDAP, SMB and their like.
+// firstHighPort is the first port without a dangerous old service. Below it are SSH, SMTP, DNS,
+// LDAP, SMB and their like.
 const firstHighPort = 1024
 
-// CheckPort returns nil if a connection may go to a port, else a *[BlockedError]
-// that has no address.
+// CheckPort returns nil if a connection may go to a port. Otherwise it returns a
+// *[BlockedError] that has no address.
 func (g Guard) CheckPort(port uint16) error {
 	switch {
 	case port == 0:

@@ -10,13 +10,14 @@ import (
 	"strings"
 )
 
-// Prefixes of serialised Ed25519 keys, as Standard Webhooks 1.0.0 has them.
+// Prefixes of serialised Ed25519 keys in Standard Webhooks 1.0.0.
 const (
 	PrivatePrefix = "whsk_"
 	PublicPrefix  = "whpk_"
 )
 
-// errKeyPair reports a private key with another key's public half. Whoever signs with such a pair gives the key away.
+// errKeyPair reports a private key with another key's public half. Signing with such a pair
+// reveals the private key.
 var errKeyPair = errors.New("the private key's second half is not the public key of its first")
 
 // NewPrivateKey returns a fresh serialised private key.
@@ -25,7 +26,8 @@ func NewPrivateKey() string {
 	return PrivatePrefix + base64.StdEncoding.EncodeToString(key)
 }
 
-// ParsePrivateKey reads "whsk_" and the base64 of a seed of 32 bytes, or of the seed and the public key. Errors never quote it.
+// ParsePrivateKey reads "whsk_" and the base64 of a seed of 32 bytes, or of the seed and the
+// public key. Errors never quote the key.
 func ParsePrivateKey(secret string) (ed25519.PrivateKey, error) {
 	encoded := strings.TrimPrefix(secret, PrivatePrefix)
 	raw, err := base64.StdEncoding.DecodeString(encoded)
@@ -52,7 +54,8 @@ func PublicKey(secret string) (string, error) {
 	return PublicPrefix + base64.StdEncoding.EncodeToString(key[ed25519.SeedSize:]), nil
 }
 
-// AppendStandardEd25519 appends one v1a signature of a message, "v1a," and base64(Ed25519(key, id.timestamp.body)).
+// AppendStandardEd25519 appends one v1a signature of a message: "v1a," and base64(Ed25519(key,
+// id.timestamp.body)).
 func (s *Scratch) AppendStandardEd25519(dst []byte, key ed25519.PrivateKey, id string, timestamp int64, body []byte) []byte {
 	s.Code = append(s.Code[:0], id...)
 	s.Code = append(s.Code, '.')

@@ -1,5 +1,5 @@
-// Package signature holds the one implementation of the MAC and of the header grammar that signers write and receivers
-// read.
+// Package signature has the only implementation of the MAC and of the header grammar. Signers
+// write with it, and receivers read with it.
 package signature
 
 import (
@@ -8,9 +8,10 @@ import (
 	"sync"
 )
 
-// A MAC computes HMAC-SHA256 (RFC 2104) again and again with one hash state, for any keys. crypto/hmac makes two states
-// for each key and allocates about ten times for each message; signing is done once an attempt, so it counts. The zero
-// value is ready; it is not safe for concurrent use.
+// A MAC computes HMAC-SHA256 (RFC 2104) again and again with one hash state, for any keys.
+// crypto/hmac makes two states for each key and allocates about ten times for each message.
+// That matters, because every attempt is signed. The zero value is ready. A MAC is not safe for
+// concurrent use.
 type MAC struct {
 	hash hash.Hash
 	pad  [sha256.BlockSize]byte
@@ -55,7 +56,7 @@ func (m *MAC) writePad(b byte) {
 	clear(m.pad[:])
 }
 
-// A Scratch is what signing one message needs: a MAC and room for keys and text.
+// A Scratch has the memory for signing one message: a MAC and room for keys and text.
 type Scratch struct {
 	MAC  MAC
 	Key  []byte
@@ -63,13 +64,13 @@ type Scratch struct {
 	Code []byte
 }
 
-// Key has room for any key, because an array that it outgrew would keep one.
+// Key has room for any key. An array that Key had outgrown would keep a copy of a key.
 var scratches = sync.Pool{New: func() any { return &Scratch{Key: make([]byte, 0, maxEncodedKey/4*3)} }}
 
 // GetScratch returns a Scratch with empty buffers. Give it back with PutScratch.
 func GetScratch() *Scratch { return scratches.Get().(*Scratch) }
 
-// PutScratch takes s back, without the key it worked with.
+// PutScratch takes s back and clears its key.
 func PutScratch(s *Scratch) {
 	clear(s.Key[:cap(s.Key)])
 	s.Key, s.Text, s.Code = s.Key[:0], s.Text[:0], s.Code[:0]

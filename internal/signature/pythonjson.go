@@ -8,18 +8,20 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of AppendPythonJSON: what Python itself refuses with its default settings.
+// Bounds of AppendPythonJSON. Python refuses more with its default settings.
 const (
 	maxPythonDepth  = 1000 // sys.getrecursionlimit()
 	maxPythonDigits = 4300 // sys.get_int_max_str_digits()
 )
 
-// ErrPythonJSON reports a text that Python's json.loads refuses, or an object with a key twice, of which it would keep one.
+// ErrPythonJSON reports a text that Python's json.loads refuses, or an object with a key twice.
+// Python would keep one of the two members.
 var ErrPythonJSON = errors.New("the text is not JSON as Python reads it, with each key once")
 
-// AppendPythonJSON appends what Python's json.dumps(json.loads(text)) returns, both with their default arguments: ", " and ": "
-// between items, keys in their order, all but printable ASCII as lowercase \u escapes, floats as repr prints them. If it returns an error,
-// dst is as it was.
+// AppendPythonJSON appends the result of Python's json.dumps(json.loads(text)), both with their
+// default arguments. It has ", " and ": " between items, keys in their order, everything but
+// printable ASCII as lowercase \u escapes, and floats as repr prints them. If it returns an
+// error, dst is unchanged.
 func AppendPythonJSON(dst, text []byte) ([]byte, error) {
 	p := pythonJSON{in: text, out: dst}
 	if p.value(); p.peek() != 0 || p.pos < len(p.in) || p.bad {
@@ -28,7 +30,8 @@ func AppendPythonJSON(dst, text []byte) ([]byte, error) {
 	return p.out, nil
 }
 
-// pythonJSON reads JSON and writes it again on the way. After the first error it is bad and reads on to no effect.
+// pythonJSON reads JSON and writes it at the same time. After the first error it is bad, and
+// reads on without effect.
 type pythonJSON struct {
 	in, out []byte
 	pos     int
@@ -48,7 +51,7 @@ func (p *pythonJSON) peek() byte {
 	return 0
 }
 
-// fail also ends the text, so that every loop ends.
+// fail records an error and ends the text, so that every loop ends.
 func (p *pythonJSON) fail() {
 	p.bad = true
 	p.pos = len(p.in)
@@ -75,7 +78,7 @@ func (p *pythonJSON) value() {
 	}
 }
 
-// items copies an array or an object, from the bracket that opens it to the one that closes it.
+// items copies an array or an object, from the opening bracket to the closing one.
 func (p *pythonJSON) items(closing byte, item func()) {
 	if p.depth++; p.depth > maxPythonDepth {
 		p.fail()
@@ -167,7 +170,7 @@ func (p *pythonJSON) text() {
 	p.fail()
 }
 
-// escape copies what a backslash begins. Half of a surrogate pair is kept, as Python keeps it.
+// escape copies an escape sequence. It keeps half of a surrogate pair, as Python does.
 func (p *pythonJSON) escape() {
 	if p.pos+1 >= len(p.in) {
 		p.fail()
@@ -279,7 +282,7 @@ func (p *pythonJSON) number() {
 	}
 }
 
-// digits skips digits and says how many.
+// digits skips digits and returns their number.
 func (p *pythonJSON) digits() int {
 	start := p.pos
 	for p.pos < len(p.in) && p.in[p.pos] >= '0' && p.in[p.pos] <= '9' {
@@ -288,7 +291,8 @@ func (p *pythonJSON) digits() int {
 	return p.pos - start
 }
 
-// appendPythonFloat appends float.__repr__: the shortest digits that read back as f, with an exponent below 1e-4 and from 1e16.
+// appendPythonFloat appends float.__repr__: the shortest digits that read back as f, with an
+// exponent below 1e-4 and from 1e16.
 func appendPythonFloat(dst []byte, f float64) []byte {
 	switch {
 	case math.IsInf(f, 1):

@@ -15,13 +15,14 @@ const SecretPrefix = "whsec_"
 const (
 	MinKey = 24
 	MaxKey = 64
-	newKey = 32 // the block that SHA-256 keys are usually given
+	newKey = 32 // the length that SHA-256 keys usually have
 )
 
 // maxEncodedKey is the length of MaxKey bytes in base64.
 const maxEncodedKey = (MaxKey + 2) / 3 * 4
 
-// ErrEmptySecret reports a secret without a single byte, which HMAC would accept as a key that everybody knows.
+// ErrEmptySecret reports a secret without a single byte. HMAC would accept it, as a key that
+// everybody knows.
 var ErrEmptySecret = errors.New("the secret is empty")
 
 // NewSecret returns a fresh serialised secret.
@@ -31,8 +32,9 @@ func NewSecret() string {
 	return SecretPrefix + base64.StdEncoding.EncodeToString(key[:])
 }
 
-// AppendKey decodes a serialised secret and appends the key to dst. The prefix may be missing, as it is in the libraries
-// that receivers use. Errors say what is wrong and never quote the secret.
+// AppendKey decodes a serialised secret and appends the key to dst. The prefix may be missing,
+// as in the libraries that receivers use. Errors describe the problem and never quote the
+// secret.
 func AppendKey(dst []byte, secret string) ([]byte, error) {
 	encoded := strings.TrimPrefix(secret, SecretPrefix)
 	switch {
@@ -43,7 +45,7 @@ func AppendKey(dst []byte, secret string) ([]byte, error) {
 			len(encoded), SecretPrefix, MaxKey)
 	}
 	key, err := base64.StdEncoding.AppendDecode(dst, []byte(encoded))
-	if err != nil || strings.ContainsAny(encoded, "\r\n") { // which encoding/base64 skips, and receivers' decoders do not
+	if err != nil || strings.ContainsAny(encoded, "\r\n") { // encoding/base64 skips line ends, receivers' decoders do not
 		return dst, fmt.Errorf("the secret is not standard base64 after %q: %s", SecretPrefix, describeBase64(encoded))
 	}
 	if n := len(key) - len(dst); n < MinKey || n > MaxKey {
@@ -52,7 +54,8 @@ func AppendKey(dst []byte, secret string) ([]byte, error) {
 	return key, nil
 }
 
-// describeBase64 says which rule of standard, padded base64 a text breaks, without quoting it.
+// describeBase64 returns the rule of standard, padded base64 that a text breaks, without
+// quoting the text.
 func describeBase64(s string) string {
 	body := strings.TrimRight(s, "=")
 	for i, c := range []byte(body) {

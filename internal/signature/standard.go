@@ -12,7 +12,8 @@ const (
 	HeaderSignature = "Webhook-Signature"
 )
 
-// AppendStandard appends one v1 signature of a message, "v1," and base64(HMAC-SHA256(key, id.timestamp.body)).
+// AppendStandard appends one v1 signature of a message: "v1," and base64(HMAC-SHA256(key,
+// id.timestamp.body)).
 func (s *Scratch) AppendStandard(dst []byte, key []byte, id string, timestamp int64, body []byte) []byte {
 	s.Code = append(s.Code[:0], id...)
 	s.Code = append(s.Code, '.')

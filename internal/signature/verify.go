@@ -10,13 +10,15 @@ import (
 	"time"
 )
 
-// Tolerance is how far a timestamp may be from the verifier's clock, either way, in every reference library.
+// Tolerance is how far a timestamp may be from the verifier's clock, either way. Every
+// reference library uses this value.
 const Tolerance = 5 * time.Minute
 
-// maxSignatures bounds the work that one header can cause. Senders have one for each live secret.
+// maxSignatures bounds the work that one header can cause. Senders send one signature for each
+// live secret.
 const maxSignatures = 64
 
-// Errors of VerifyStandard say which check failed.
+// Errors of VerifyStandard tell which check failed.
 var (
 	ErrMissing     = errors.New("a webhook header is missing")
 	ErrTimestamp   = errors.New("the timestamp is not a whole number of seconds")
@@ -26,8 +28,8 @@ var (
 	ErrNoSignature = errors.New("no signature matches")
 )
 
-// VerifyStandard checks the three headers and the body of a Standard Webhooks request against one secret. Signatures of other
-// versions than v1 are skipped; comparison takes constant time.
+// VerifyStandard checks the three headers and the body of a Standard Webhooks request against
+// one secret. Signatures of versions other than v1 are skipped. Comparison takes constant time.
 func VerifyStandard(secret, id, timestamp, signatures string, body []byte, now time.Time) error {
 	if id == "" || timestamp == "" || signatures == "" {
 		return ErrMissing
