@@ -188,13 +188,19 @@ func (c *conn) read(request *http.Request) (*http.Response, error) {
 			continue
 		}
 		c.inHead = false
-		c.reusable = !resp.Close && resp.ProtoMajor == 1 && resp.ProtoMinor == 1 && !c.scanner.odd
+		c.reusable = !resp.Close && resp.ProtoMajor == 1 && resp.ProtoMinor == 1 && !c.scanner.odd && !isDoubtful(resp, &c.scanner)
 		if keep, ok := keepAlive(resp.Header); ok {
 			c.keep = keep
 		}
 		return resp, nil
 	}
 	return nil, ErrInformational
+}
+
+// isDoubtful reports whether a response that has no body by its status (RFC 9112, section 6.3) has chunks all the same, which
+// other parsers read.
+func isDoubtful(resp *http.Response, s *scanner) bool {
+	return s.codings > 0 && (resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified)
 }
 
 // freeReader gives back the buffer of a response, and reports whether there

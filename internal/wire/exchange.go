@@ -14,6 +14,7 @@ import (
 type exchange struct {
 	pool *pool
 	conn *conn
+	resp *http.Response
 	left int64 // of the body, -1 if that is not known
 
 	// Read holds reads, because the buffer of a body that has ended is another's.
@@ -45,8 +46,7 @@ func (x *exchange) run(r *Request, h *head) (*http.Response, error) {
 	if err != nil {
 		return nil, x.fail(err)
 	}
-	resp.Request = nil
-	resp.TLS = c.tls
+	x.resp, resp.Request, resp.TLS = resp, nil, c.tls
 	if resp.Body == http.NoBody {
 		x.finish(true)
 		return resp, nil
@@ -150,7 +150,7 @@ func (x *exchange) drain() bool {
 func (x *exchange) finish(complete bool) {
 	c := x.conn
 	x.body = nil
-	empty := c.freeReader()
+	empty := c.freeReader() && len(x.resp.Trailer) == 0 // the scanner does not see the lines of a trailer
 	sent, hooks := complete && c.wrote(), c.trace
 	same := c.finish()
 	switch {

@@ -19,7 +19,6 @@ type pool struct {
 	homes map[homeKey]*home
 	idle  list.List // of *conn, the one that had a request the longest ago first
 	open  int       // connections and dials
-	round int       // counts the calls of closeIdle
 	timer *time.Timer
 	next  time.Time // when the timer calls sweep; zero if it does not
 }
@@ -33,7 +32,6 @@ type home struct {
 	superseded bool
 	requests   int
 	idle       []*conn // the latest last
-	round      int     // of the pool, when the latest request began
 }
 
 // enter counts a request of an owner. It returns nil for one without an owner
@@ -62,7 +60,6 @@ func (p *pool) enter(owner Owner) *home {
 		p.homes[key] = h
 	}
 	h.requests++
-	h.round = p.round
 	p.mu.Unlock()
 	closeAll(old)
 	return h
@@ -125,7 +122,7 @@ func (p *pool) put(c *conn) (kept bool) {
 	p.mu.Lock()
 	h.requests--
 	var old []*conn
-	if kept = !h.superseded && h.round == p.round && c.keep > 0 && p.maxPerOwner > 0; !kept {
+	if kept = !h.superseded && c.keep > 0 && p.maxPerOwner > 0; !kept {
 		p.open--
 		old = append(old, c)
 	} else {
@@ -199,10 +196,9 @@ func (p *pool) sweep() {
 // when their present requests end.
 func (p *pool) closeIdle() {
 	p.mu.Lock()
-	p.round++
 	var old []*conn
-	for e := p.idle.Front(); e != nil; e = p.idle.Front() {
-		old = append(old, p.evict(e.Value.(*conn)))
+	for _, h := range p.homes {
+		old = append(old, p.supersede(h)...)
 	}
 	if p.timer != nil {
 		p.timer.Stop()

@@ -269,3 +269,18 @@ func TestATimerRunsOnlyWhileConnectionsAreKept(t *testing.T) {
 		assert.False(t, p.timer.Stop(), "it was running")
 	})
 }
+
+func TestClosingTheIdleConnectionsHoldsForThoseWithARequestWhateverFollows(t *testing.T) {
+	p := &pool{max: 5, maxPerOwner: 3}
+	one := Owner{"acme", "one", 1}
+	busy := p.enter(one)
+	p.dialing()
+	c := newConn(new(stubConn), place{"http", "h"}, busy)
+	p.closeIdle()
+	later := p.enter(one) // of the same owner
+	assert.False(t, p.put(c))
+	assert.True(t, isClosed(c))
+	p.leave(later)
+	assert.Zero(t, p.count())
+	assert.Empty(t, p.homes)
+}
