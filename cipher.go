@@ -25,9 +25,9 @@ type Cipher interface {
 	// Open returns the plain text that was sealed under the same bound, now or in the past. If
 	// it fails, deliveries wait, and are tried again every 10 seconds.
 	//
-	// It is called about once for each version of an endpoint that this process sends to, and
-	// when a Scope tests, updates, rotates, reveals or verifies. Lists and reads call it for
-	// URLs and Ed25519 keys, and remember some thousands of the results.
+	// It is called about once for each version of an endpoint that this process sends to. A
+	// Scope also calls it to test, update, rotate, reveal or verify. Lists and reads call it
+	// for URLs and Ed25519 keys, and remember some thousands of the results.
 	Open(ctx context.Context, sealed, bound string) (plain []byte, err error)
 }
 

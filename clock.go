@@ -10,8 +10,8 @@ import (
 )
 
 // A Clock is implemented by a [Store] that knows the time for all its processes, for example
-// from the server of a SQL database. Processes with differing clocks then agree on leases and due
-// times.
+// from the server of a SQL database. Processes with differing clocks then agree on leases and
+// due times.
 //
 // The Dispatcher claims, emits and changes nothing before its first reading has succeeded. Emit
 // waits for the reading within its context, or fails. The Dispatcher reads the clock again:
@@ -24,8 +24,8 @@ import (
 // through the transaction where it would otherwise ask the Store, which may have no other
 // connection.
 //
-// The clock itself must not step. After a step of minutes, for example a failover to a server
-// with a wrong clock, deliveries are sent twice: processes take each other's leases until they
+// The clock itself must not step. An example is a failover to a server whose clock is minutes
+// off. Deliveries are then sent twice, because processes take each other's leases until they
 // have read the clock again. After a step back, leased and due deliveries wait for as long as
 // the step.
 type Clock interface {

@@ -37,7 +37,7 @@
 // no particular order. The header webhook-id and the body are the same in every attempt of a
 // delivery, so that receivers can recognize repeats.
 //
-// # Changing what is sent
+// # Changing the requests
 //
 // A [Profile] is registered under a name in Config.Profiles, and endpoints are created with it.
 // Its functions change:

@@ -53,8 +53,12 @@ const (
 // 2 seconds, or until ctx ends. If the id is still held, Emit returns the Store's error, and
 // the event is not stored. Emits of other ids do not wait.
 //
-// Errors: a [FieldError] for input that is refused, [ErrConflict] for an id that was used with
-// other content, [ErrFull], or an error of the Store, with an unknown outcome.
+// Errors:
+//
+//   - A [FieldError] for input that is refused.
+//   - [ErrConflict] for an id that was used with other content.
+//   - [ErrFull] if a bounded Store has no room.
+//   - An error of the Store, with an unknown outcome.
 func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 	if err := d.time.keepUp(ctx); err != nil {
 		return Receipt{EventID: e.ID}, fmt.Errorf("webhook: emit: %w", err)

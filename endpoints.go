@@ -304,7 +304,8 @@ func (s Scope) opened(ctx context.Context, id string) (Endpoint, error) {
 	return e, nil
 }
 
-// Endpoints returns endpoints in the order of their ids. It honours EndpointID, MaxBytes, Limit and Cursor.
+// Endpoints returns endpoints in the order of their ids. It honours EndpointID, MaxBytes, Limit
+// and Cursor.
 func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 	q, err := s.query(q, "EndpointID", "MaxBytes")
 	if err != nil {

@@ -99,7 +99,8 @@ func anyHeld(results []Published) bool {
 // An eventKey is the unique key of an event.
 type eventKey struct{ tenant, id string }
 
-// heldIDs remembers the ids that other transactions held a moment ago. It is safe for concurrent use.
+// heldIDs remembers the ids that other transactions held a moment ago. It is safe for
+// concurrent use.
 type heldIDs struct {
 	mu    sync.Mutex
 	until map[eventKey]time.Time

@@ -97,9 +97,9 @@ func (s *sealer) openToSign(ctx context.Context, e Endpoint, now time.Time) (ope
 	return opened, err, nil
 }
 
-// openToShow opens the parts of a stored endpoint that may be shown: its URL, the public keys
-// of its key pairs, and with reveal its secrets. It leaves out expired secrets. It returns the
-// first error together with the other parts.
+// openToShow opens the parts of a stored endpoint that may be shown. These are its URL, the
+// public keys of its key pairs, and with reveal its secrets. It leaves out expired secrets. It
+// returns the first error together with the other parts.
 func (s *sealer) openToShow(ctx context.Context, e Endpoint, now time.Time, reveal bool) (Endpoint, error) {
 	u, first := s.openURL(ctx, &e)
 	e.URL = u

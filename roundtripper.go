@@ -15,9 +15,9 @@ const (
 )
 
 // RoundTripper returns a transport for the application's other requests to addresses that its
-// customers choose: to verify that somebody owns a URL, to get an OAuth token, to fetch a
-// picture. Like a webhook, such a request reaches only addresses that the Network allows, and
-// every dial is judged. So is every redirect that an [http.Client] follows.
+// customers choose. Examples are requests to verify that somebody owns a URL, to get an OAuth
+// token, or to fetch a picture. Like a webhook, such a request reaches only addresses that the
+// Network allows, and every dial is judged. So is every redirect that an [http.Client] follows.
 //
 // Each request has a connection of its own, and its body is read to the end before it is sent.
 // A request takes at most 30 seconds, to the end of the response body. At most 1 MiB of the

@@ -95,8 +95,8 @@ const (
 	maxPageBytes = 4 << 20
 )
 
-// Events returns events, the newest first. It honours EventID, Type, From and To (of the emission),
-// NoBodies, MaxBytes, Limit and Cursor.
+// Events returns events, the newest first. It honours EventID, Type, From and To (of the
+// emission), NoBodies, MaxBytes, Limit and Cursor.
 func (s Scope) Events(ctx context.Context, q Query) (Page[Event], error) {
 	q, err := s.query(q, "EventID", "Type", "From", "To", "NoBodies", "MaxBytes")
 	if err != nil {

@@ -11,9 +11,11 @@ import (
 // through fmt, slog and encoding/json. string(s) is the value, so a search for string( finds
 // every place that reveals one.
 //
-// Three mistakes reveal the value, because no method is then called: printing a type that has a
-// Secret in an unexported field, giving one to the verbs %p and %w, and using it as a map key
-// in JSON.
+// Three mistakes reveal the value, because no method is then called:
+//
+//   - printing a type that has a Secret in an unexported field
+//   - giving a Secret to the verbs %p and %w
+//   - using a Secret as a map key in JSON
 //
 // A Standard Webhooks secret is "whsec_" and the base64 of 24 to 64 random bytes; the library
 // makes these. Other profiles take other forms. The empty secret is refused everywhere, because

@@ -59,8 +59,8 @@ type Publisher interface {
 // Times are arguments, UTC in whole microseconds; a Store reads no clock. Key strings (tenants,
 // ids, types, patterns, channels) are compared byte by byte.
 //
-// Results belong to the caller, with two exceptions that are shared and that nobody changes:
-// the Data and Header of an EventRecord, and the maps and slices of an Endpoint.
+// Results belong to the caller, except for values that are shared and that nobody changes.
+// These are the Data and Header of an EventRecord, and the maps and slices of an Endpoint.
 // Endpoint.Secret is empty in a Store, because Secrets has every secret. Endpoint.URL may be
 // sealed in part. It has up to 8,192 bytes, and all of them are kept.
 //
@@ -122,10 +122,10 @@ type Store interface {
 	// it for deleted. UpdateEndpoint replaces such a row and DeleteEndpoint removes it.
 	Refresh(ctx context.Context, keys []EndpointKey) ([]Endpoint, error)
 
-	// Claim leases due deliveries to the caller. A delivery is due if it is pending, its time
-	// is not after req.Now, and it is not leased or its lease ended at least 5 seconds ago. Its
-	// new lease lasts until req.LeaseUntil and has a number one higher than the last. So no two
-	// callers ever hold the same lease number of a delivery.
+	// Claim leases due deliveries to the caller. A delivery is due if it is pending and its
+	// time is not after req.Now. It must not be leased, or its lease must have ended at least 5
+	// seconds ago. Its new lease lasts until req.LeaseUntil and has a number one higher than
+	// the last. So no two callers ever hold the same lease number of a delivery.
 	//
 	// Due outbox rows become deliveries first, to the endpoints that match at that time, as in
 	// Match. An event without such endpoints is deleted, unless it has Keep. An event with so
@@ -133,7 +133,7 @@ type Store interface {
 	//
 	// It leases at most req.Max deliveries. After the first delivery, their data has at most
 	// req.MaxBytes. One endpoint gets at most the deliveries that req.Rooms has for it, or else
-	// req.Room; with a room of zero or less it is passed over.
+	// req.Room. An endpoint with a room of zero or less is passed over.
 	//
 	// It goes round the endpoints that have due deliveries, so no endpoint waits behind
 	// another's backlog. Within an endpoint it takes the delivery that has been due longest

@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	// The same kind of error is logged after a second, then after twice as long each time, at most every minute.
+	// The same kind of error is logged after a second, then after twice as long each time, at
+	// most every minute.
 	firstLogPause = time.Second
 	maxLogPause   = time.Minute
 

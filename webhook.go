@@ -77,9 +77,9 @@ func New(store Store, config Config) (*Dispatcher, error) {
 	return d, nil
 }
 
-// Run delivers until ctx ends, and then drains: it claims nothing more, gives back deliveries
-// that have not begun, and waits up to Config.DrainTimeout for the requests in flight and their
-// bookkeeping. It returns nil when all of them ended by themselves.
+// Run delivers until ctx ends, and then drains: it claims nothing more and gives back
+// deliveries that have not begun. It waits up to Config.DrainTimeout for the requests in flight
+// and their bookkeeping. It returns nil when all of them ended by themselves.
 //
 // Otherwise it returns an error with the number of requests that were cut. These are no
 // attempts. They are repeated later or by another process. With a durable Store nothing is lost
@@ -91,10 +91,10 @@ func New(store Store, config Config) (*Dispatcher, error) {
 // Wait for Run to return before the process exits, and before that stop the code that emits.
 // Emit works after Run has ended, but nobody delivers then.
 //
-// Run owns every goroutine of the Dispatcher. When it returns, none is left. (Without Run, a
-// reading of the Store's [Clock] may outlive the caller that began it, by 10 seconds at most.)
-// Run returns an error at once if it is running already. It may be called again after it has
-// returned.
+// Run owns every goroutine of the Dispatcher. When it returns, none is left. There is one
+// exception: without Run, a reading of the Store's [Clock] may outlive the caller that began
+// it, by 10 seconds at most. Run returns an error at once if it is running already. It may be
+// called again after it has returned.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	if !d.running.TryLock() {
 		return errors.New("webhook: Run is running already")
