@@ -291,8 +291,8 @@ func (s Scope) stored(ctx context.Context, id string) (Endpoint, error) {
 	return found[0], nil
 }
 
-// opened returns an endpoint with open secrets, header values and URL, ready for requests. It
-// returns an error if one of them cannot be opened.
+// opened returns an endpoint with the open values that requests need. It returns an error if
+// one of these cannot be opened; see openToSign.
 func (s Scope) opened(ctx context.Context, id string) (Endpoint, error) {
 	e, err := s.stored(ctx, id)
 	if err != nil {
@@ -440,7 +440,7 @@ func (d *Dispatcher) shown(e Endpoint, isNew bool) Endpoint {
 	e.Secret, e.Secrets = "", slices.Clone(e.Secrets)
 	for i := range e.Secrets {
 		s := &e.Secrets[i]
-		if isSealed(s.Value) { // its public key is known only from the row
+		if isSealed(s.Value) { // nothing but the row says that the public key is its own
 			s.Value, s.PublicKey = "", ""
 		}
 		if isPrivateKey(s.Value) {

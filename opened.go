@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// An openedSetting is a setting with open secrets, header values and URL, ready for requests.
+// An openedSetting is a setting with the open values that requests need; see openToSign.
 type openedSetting struct {
 	endpoint Endpoint
 	snapshot Endpoint // see Message.Endpoint

@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Publisher stores events. A [Store] is one. A SQL store also makes one of the caller's
-// transaction, for [Dispatcher.EmitTx].
+// A Publisher stores events. A [Store] is one. A SQL store also turns the caller's transaction
+// into one, for [Dispatcher.EmitTx].
 type Publisher interface {
 	// Publish stores all events in one transaction, and returns one result for each event, in
 	// their order. It stores each event with its deliveries, or with an outbox row when
@@ -131,9 +131,9 @@ type Store interface {
 	// Match. An event without such endpoints is deleted, unless it has Keep. An event with so
 	// many endpoints that it takes several calls delays no other event.
 	//
-	// It leases at most req.Max deliveries. After the first delivery, their data has at most
-	// req.MaxBytes. One endpoint gets at most the deliveries that req.Rooms has for it, or else
-	// req.Room. An endpoint with a room of zero or less is passed over.
+	// It leases at most req.Max deliveries. It adds a delivery after the first only while their
+	// data stays within req.MaxBytes. The bound of one endpoint is its entry in req.Rooms, or
+	// else req.Room. An endpoint with a room of zero or less is passed over.
 	//
 	// It goes round the endpoints that have due deliveries, so no endpoint waits behind
 	// another's backlog. Within an endpoint it takes the delivery that has been due longest
@@ -193,7 +193,7 @@ type Store interface {
 	// Deliveries.
 	//
 	// With EventID and EndpointID it takes that delivery in any state, and honours neither
-	// State nor Cursor. It then returns one of these errors:
+	// State nor Cursor. It may then return these errors:
 	//
 	//   - ErrNotFound if there is no such delivery, if Type, From or To leave it out, or if its
 	//     endpoint is deleted.
