@@ -393,7 +393,7 @@ func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err
 		p.order = order[p.ref]
 		found = append(found, p)
 		return err
-	}, num(c.now), num(most)); err != nil {
+	}, num(c.now), num(most), num(c.now+clockSkew)); err != nil {
 		return false, err
 	}
 	slices.SortStableFunc(found, func(a, b pick) int {

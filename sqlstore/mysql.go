@@ -150,7 +150,7 @@ var mysql = dialect{
 		freeProbes: `SELECT s.ref FROM {v ref uuid} STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref WHERE s.circuit = 1 AND s.blocked_until <= $1
 			FOR UPDATE SKIP LOCKED`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN ({keys})`,
-		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q FORCE INDEX (queue_lane_due) WHERE q.lane = @1 AND q.due_at <= $1 AND q.leased_until <= $1
+		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q FORCE INDEX (queue_lane_due) WHERE q.lane = @1 AND q.due_at <= $3 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} SET lane = ` + mysqlZero + `, due_at = $1, lease_no = lease_no + 1, leased_until = $1
 			WHERE (event_uid, endpoint_id) IN ({keys})`,

@@ -140,7 +140,7 @@ var postgres = dialect{
 			FOR UPDATE OF s SKIP LOCKED`,
 		takeProbes: `UPDATE {status} s SET blocked_until = $1 FROM {v ref uuid} WHERE s.ref = v.ref`,
 		pickDeliveries: `SELECT d.* FROM {v lane uuid, room int} CROSS JOIN LATERAL (
-			SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = v.lane AND q.due_at <= $1 AND q.leased_until <= $1
+			SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = v.lane AND q.due_at <= $3 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT v.room FOR UPDATE SKIP LOCKED) d LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} q SET lane = ` + postgresZero + `, due_at = $1, lease_no = q.lease_no + 1, leased_until = $1
 			FROM {v event_uid uuid, endpoint_id text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,

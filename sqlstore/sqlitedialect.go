@@ -72,7 +72,7 @@ var sqlite = dialect{
 		lockStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
 		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN (VALUES {tuples}) AND s.circuit = 1 AND s.blocked_until <= $1`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN (VALUES {tuples})`,
-		pickDeliveries: `{each}SELECT * FROM (SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $1 AND q.leased_until <= $1
+		pickDeliveries: `{each}SELECT * FROM (SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = @1 AND q.due_at <= $3 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT @2){end} LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} SET lane = ` + sqliteZero + `, due_at = $1, lease_no = lease_no + 1, leased_until = $1
 			WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,

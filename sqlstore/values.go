@@ -17,6 +17,12 @@ import (
 // leaseGrace is how long after its end a lease is left to its owner, in microseconds.
 const leaseGrace = int64(5 * time.Second / time.Microsecond)
 
+// clockSkew is how far the store time of one process may be ahead of another's, in microseconds.
+// Two readings of the server's clock differ by milliseconds. A delivery that a process has put
+// into its lane is due by that process's time, so a claim takes it although its own is behind.
+// Nothing else would tell the claimer to come back in a moment.
+const clockSkew = int64(2 * time.Second / time.Microsecond)
+
 // micros is how times are kept: microseconds since 1970, and 0 for the zero time.
 func micros(t time.Time) int64 {
 	if t.IsZero() {

@@ -59,3 +59,20 @@ func TestWhatAnotherTransactionHoldsIsNotDueNext(t *testing.T) {
 		}
 	})
 }
+
+// The times of two processes differ by some milliseconds, and a claim that takes nothing may not be followed by another for a
+// whole PollInterval.
+func TestADeliveryIsClaimedThoughItsPublishersClockIsAhead(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := newScene(t, d.migrated(t))
+		s.endpoint("acme", "ep1")
+		claimers := s.now
+		s.now = s.now.Add(30 * time.Millisecond)
+		s.publish(s.event("acme", "evt1", "ep1"))
+		later := s.event("acme", "evt2", "ep1")
+		later.Deliveries[0].DueAt = s.now.Add(time.Second)
+		s.publish(later)
+		s.now = claimers
+		assert.Len(t, s.claim(), 1, "and nothing that is due later")
+	})
+}
