@@ -54,10 +54,15 @@ type KeygenOptions struct {
 // 2xx is a success. Three answers disable the endpoint: 410 Gone, Cloudflare's 530, and ngrok's
 // page about a tunnel that does not exist.
 //
-// Other failures fail the delivery for good: a 504 from a tunnel of ngrok or localtunnel, a
-// name that is not resolved, a connection that is refused, reset or ended, and a network or
-// host that is not reached. Because a reset is for good, each request has a connection of its
-// own. To retry these too, set Judge to nil.
+// Four other failures fail the delivery for good:
+//
+//   - a 504 from a tunnel of ngrok or localtunnel
+//   - a name that is not resolved
+//   - a connection that is refused, reset or ended
+//   - a network or host that is not reached
+//
+// Because a reset is for good, each request has a connection of its own. To retry these too,
+// set Judge to nil.
 //
 // Timeouts, TLS failures and all other outcomes are retried, up to 15 times in 38 to 61 hours.
 // [KeygenState] names the state of a delivery as Keygen does.

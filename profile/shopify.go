@@ -17,8 +17,8 @@ const shopifyRetries = 8
 // X-Shopify-Hmac-Sha256 is the base64 HMAC-SHA256 of the body with the whole secret. At Shopify
 // the secret is the app's client secret, the same for all its shops. There is room for one
 // signature, so a rotation has no overlap on the wire: the new secret signs from the next
-// request on, where Shopify takes up to an hour. The scheme signs no time, so anybody who has
-// seen a request can send it again.
+// request on. Shopify takes up to an hour for that. The scheme signs no time, so anybody who
+// has seen a request can send it again.
 //
 // X-Shopify-Topic is Event.Type with a slash in place of its first dot, because event types
 // cannot have a slash: "orders.create" becomes "orders/create". A few topics of Shopify have a

@@ -17,10 +17,11 @@ const slackHandshake = "url_verification"
 
 // Slack speaks as Slack's Events API does. The body is
 // {"type":"event_callback","event":…,"event_id":…,"event_time":…}. "event" is the event's data,
-// an object whose "type" says what happened. Data without it fails when it is encoded.
-// Event.Type is for subscriptions, and is not sent. event_id is Event.ID, and event_time is
-// Event.Time. team_id and api_app_id are taken from Endpoint.Metadata, if present. Slack's
-// other fields are left out, for example authorizations and the deprecated token.
+// an object whose "type" names the kind of event. Data without a "type" fails when it is
+// encoded. Event.Type is for subscriptions, and is not sent. event_id is Event.ID, and
+// event_time is Event.Time. team_id and api_app_id are taken from Endpoint.Metadata, if
+// present. Slack's other fields are left out, for example authorizations and the deprecated
+// token.
 //
 // X-Slack-Signature is "v0=" and the hex HMAC-SHA256 of "v0:{X-Slack-Request-Timestamp}:{body}"
 // with the whole secret. The timestamp is the attempt's. There is room for one signature, so a

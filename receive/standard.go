@@ -177,8 +177,8 @@ func (k standardKeys) matchPublic(signatures []string, id, timestamp string, bod
 var verifyEd25519 = ed25519.Verify
 
 // isReduced reports whether s is less than the order of the group, as RFC 8032 §5.1.7 demands.
-// s is the little-endian second half of an Ed25519 signature. ed25519.Verify tests it only
-// after the hash.
+// The argument s is the little-endian second half of an Ed25519 signature. The function
+// ed25519.Verify tests it only after the hash.
 func isReduced(s []byte) bool {
 	order := [...]byte{ // 2^252 + 27742317777372353535851937790883648493, little-endian
 		0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
