@@ -143,7 +143,7 @@ func isHTTP2Reset(err error) bool {
 
 const maxErrorBytes = 256
 
-const notHTTP = "what came is not a valid HTTP response"
+const notHTTP = "the response is not valid HTTP"
 
 // describe returns a text for people about an error, in one line: at most 256 bytes of UTF-8
 // without control characters. Of a URL it has only the host, and it has nothing that the
@@ -230,7 +230,7 @@ func describeTLS(err error) string {
 	case isA[x509.SystemRootsError](err):
 		return "the system's certificate authorities cannot be loaded"
 	case isA[tls.RecordHeaderError](err), errors.Is(err, http.ErrSchemeMismatch):
-		return "what answered does not speak TLS"
+		return "the receiver does not speak TLS"
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
 		return "the receiver refused the handshake: " + op.Err.Error() // the name of an alert

@@ -55,12 +55,12 @@ func TestClassesOfRealFailures(t *testing.T) {
 		"closed within a chunk":             {replyThen("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", end), ClassReset, "closed before"},
 		"silence before the header":         {replyThen("", hang), ClassTimeout, "no response came in time"},
 		"silence within the header":         {replyThen(head, hang), ClassTimeout, "no response came in time"},
-		"another protocol":                  {replyThen("SSH-2.0-canary\r\n", end), ClassProtocol, "not a valid HTTP response"},
-		"a bad status":                      {replyThen("HTTP/1.1 canary\r\n\r\n", end), ClassProtocol, "not a valid HTTP response"},
-		"a bad header":                      {replyThen("HTTP/1.1 200 OK\r\ncanary\r\n\r\n", end), ClassProtocol, "not a valid HTTP response"},
-		"a bad length":                      {replyThen("HTTP/1.1 200 OK\r\nContent-Length: canary\r\n\r\n", end), ClassProtocol, "not a valid HTTP response"},
-		"a bad coding":                      {replyThen("HTTP/1.1 200 OK\r\nTransfer-Encoding: canary\r\n\r\n", end), ClassProtocol, "not a valid HTTP response"},
-		"a bad chunk":                       {replyThen("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n", end), ClassProtocol, "not a valid HTTP response"},
+		"another protocol":                  {replyThen("SSH-2.0-canary\r\n", end), ClassProtocol, "not valid HTTP"},
+		"a bad status":                      {replyThen("HTTP/1.1 canary\r\n\r\n", end), ClassProtocol, "not valid HTTP"},
+		"a bad header":                      {replyThen("HTTP/1.1 200 OK\r\ncanary\r\n\r\n", end), ClassProtocol, "not valid HTTP"},
+		"a bad length":                      {replyThen("HTTP/1.1 200 OK\r\nContent-Length: canary\r\n\r\n", end), ClassProtocol, "not valid HTTP"},
+		"a bad coding":                      {replyThen("HTTP/1.1 200 OK\r\nTransfer-Encoding: canary\r\n\r\n", end), ClassProtocol, "not valid HTTP"},
+		"a bad chunk":                       {replyThen("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n", end), ClassProtocol, "not valid HTTP"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			patience := netPatience
@@ -172,7 +172,7 @@ func TestClassesOfTLSFailures(t *testing.T) {
 		"unknown authority":  {Network{AllowLoopback: true}, server.URL, ClassTLS, "the certificate is signed by an unknown authority"},
 		"wrong name":         {trusting, "https://hooks.invalid:" + port, ClassTLS, "the certificate is not valid for hooks.invalid"},
 		"expired":            {expired, server.URL, ClassTLS, "the certificate has expired or is not valid yet"},
-		"plain HTTP":         {trusting, strings.Replace(plain.URL, "http:", "https:", 1), ClassTLS, "what answered does not speak TLS"},
+		"plain HTTP":         {trusting, strings.Replace(plain.URL, "http:", "https:", 1), ClassTLS, "the receiver does not speak TLS"},
 		"client certificate": {noCert, strict.URL, ClassTLS, "the receiver refused the handshake: tls: certificate required"},
 		"no handshake":       {trusting, strings.Replace(mute, "http:", "https:", 1), ClassTimeout, "no response came in time"},
 	} {
@@ -316,12 +316,12 @@ func TestClassify(t *testing.T) {
 		{&net.OpError{Op: "local error", Err: errors.New("tls: bad record MAC")}, ClassTLS, "the handshake failed"},
 		{&tls.ECHRejectionError{}, ClassTLS, "the handshake failed"},
 		{tls.AlertError(40), ClassTLS, "the handshake failed"},
-		{http.ErrSchemeMismatch, ClassTLS, "what answered does not speak TLS"},
+		{http.ErrSchemeMismatch, ClassTLS, "the receiver does not speak TLS"},
 		{errors.New("tls: server selected unsupported protocol version 301"), ClassTLS, "the handshake failed"},
 		{x509.HostnameError{Host: "a.example", Certificate: &x509.Certificate{DNSNames: []string{"canary"}}}, ClassTLS, "the certificate is not valid for a.example"},
 		{x509.CertificateInvalidError{Reason: x509.NameMismatch, Detail: "canary"}, ClassTLS, "the certificate is not valid"},
 		{errors.New("net/http: invalid header field value for \"X\""), ClassProtocol, "a header of the request is not valid"},
-		{errors.New("malformed HTTP response \"canary\""), ClassProtocol, "what came is not a valid HTTP response"},
+		{errors.New("malformed HTTP response \"canary\""), ClassProtocol, "the response is not valid HTTP"},
 		{errors.New("queue is full"), ClassProtocol, "queue is full"}, // of a Transport of the application's own
 	} {
 		assert.Equal(t, tt.class, classify(tt.err), "%v", tt.err)

@@ -211,7 +211,7 @@ func (c *Config) check() error {
 		return err
 	}
 	if c.RequireSealed && c.Cipher == nil {
-		return &FieldError{"Config.RequireSealed", "is set without Config.Cipher", "set Cipher, which seals what this requires to be sealed"}
+		return &FieldError{"Config.RequireSealed", "is set without Config.Cipher", "set Cipher too, which seals the values"}
 	}
 	for _, err := range []error{
 		checkRange("Config.MaxInFlight", c.MaxInFlight, 1, 100_000),

@@ -136,7 +136,7 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 // After any other error roll back: the transaction may hold a part of the events.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) ([]Receipt, error) {
 	if tx == nil {
-		return nil, &FieldError{"tx", "is nil", "pass what the store makes of your transaction, such as store.Tx(tx)"}
+		return nil, &FieldError{"tx", "is nil", "pass store.Tx(tx), or the publisher that your store makes of the transaction"}
 	}
 	if err := d.time.keepUpIn(ctx, tx); err != nil {
 		return nil, fmt.Errorf("webhook: emit in transaction: %w", err)

@@ -53,7 +53,7 @@ func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	stored.Secret = ""
 	switch err := d.store.CreateEndpoint(ctx, stored, limit); {
 	case errors.Is(err, ErrFull):
-		full := &FieldError{"Endpoint", fmt.Sprintf("is one more than the %d that the tenant may have", limit), "delete one, or raise Config.MaxEndpoints"}
+		full := &FieldError{"Endpoint", fmt.Sprintf("exceeds the tenant's limit of %d endpoints", limit), "delete one, or raise Config.MaxEndpoints"}
 		return Endpoint{}, fmt.Errorf("%w: %w", full, ErrFull)
 	case errors.Is(err, ErrConflict):
 		return Endpoint{}, fmt.Errorf("webhook: create endpoint: id %q is taken: %w", e.ID, err)

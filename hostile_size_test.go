@@ -58,7 +58,7 @@ func TestCompressedBodiesAreKeptAsTheyCame(t *testing.T) {
 		"a small bomb": {handle: reply(fmt.Sprintf(head, zeros.Len(), &zeros)), status: 200, body: zeros.String(), succeeded: true},
 		"no gzip":      {handle: reply(fmt.Sprintf(head, 4, "what")), status: 200, body: "what", succeeded: true},
 		"a bomb as transfer coding": {
-			handle: reply(fmt.Sprintf(coded, zeros.Len(), &zeros)), class: webhook.ClassProtocol, text: "what came is not a valid HTTP response",
+			handle: reply(fmt.Sprintf(coded, zeros.Len(), &zeros)), class: webhook.ClassProtocol, text: "the response is not valid HTTP",
 		},
 	})
 }
@@ -67,7 +67,7 @@ func TestAHeaderThatIsTooLargeIsNoAnswer(t *testing.T) {
 	const (
 		ok      = "HTTP/1.1 200 OK\r\n"
 		chunked = ok + "Transfer-Encoding: chunked\r\n\r\n"
-		invalid = "what came is not a valid HTTP response"
+		invalid = "the response is not valid HTTP"
 		large   = "the response header is larger than 64 KiB"
 		lines   = "the response header has more than 256 lines"
 		status  = "the status line of the response is longer than 4 KiB"

@@ -14,7 +14,7 @@ import (
 
 func TestWhateverBytesComeAreStoredAsTheyCameOrNotAtAll(t *testing.T) {
 	const (
-		invalid = "what came is not a valid HTTP response"
+		invalid = "the response is not valid HTTP"
 		end     = "Content-Length: 0\r\n\r\n"
 		nasty   = "canary\x00\x1b[31m\x7f\xff\xfe\xed\xa0\x80\xe2\x80\xae"
 	)

@@ -224,9 +224,9 @@ func (n Network) checkURL(field, raw string) (*url.URL, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, &FieldError{field, "is not an https URL", "write it as https://host/path"}
 	case u.User != nil:
-		return nil, &FieldError{field, "has a user or password in it", "remove what is before the @; use a header of the endpoint instead"}
+		return nil, &FieldError{field, "has a user or password in it", "remove the part before the @; use a header of the endpoint instead"}
 	case strings.Contains(raw, "#"): // also an empty fragment, which url.Parse forgets
-		return nil, &FieldError{field, "has a fragment, which is never sent", "remove the # and what is after it"}
+		return nil, &FieldError{field, "has a fragment, which is never sent", "remove the # and the text after it"}
 	case u.Hostname() == "":
 		return nil, &FieldError{field, "has no host", "write it as https://host/path"}
 	case !validPort(u):

@@ -20,7 +20,7 @@ func TestEndpointWithADoubtfulURLIsRefusedWithACure(t *testing.T) {
 		private = "has the blocked address 127.0.0.1 (RFC 1122 loopback); use a public address, or allow this one with Network.AllowLoopback"
 		percent = "has a percent sign in its host; write the host's own letters and digits"
 		unicode = "has a character in it that is not ASCII; use the xn-- form of an internationalized name"
-		user    = "has a user or password in it; remove what is before the @; use a header of the endpoint instead"
+		user    = "has a user or password in it; remove the part before the @; use a header of the endpoint instead"
 		slash   = "has a backslash in its host; write it as https://host/path"
 		control = "has a space or control character in it; percent-encode it, as in %20"
 	)

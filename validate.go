@@ -117,7 +117,7 @@ func checkID(field, id string) error {
 
 func checkType(field, typ string) error {
 	if typ == "" {
-		return &FieldError{field, "is empty", `name what happened, such as "member.joined"`}
+		return &FieldError{field, "is empty", `name the kind of event, such as "member.joined"`}
 	}
 	if len(typ) > maxName {
 		return &FieldError{field, fmt.Sprintf("has %d bytes, more than %d", len(typ), maxName), "shorten it"}
@@ -145,7 +145,7 @@ func checkPattern(field, pattern string, catalogue map[string]string) error {
 		return &FieldError{field, fmt.Sprintf("has %d bytes, more than %d", len(pattern), maxName), "shorten it"}
 	}
 	if isPrefix && prefix == "" {
-		return &FieldError{field, `has nothing before ".*"`, `name what the types begin with, as in "member.*", or use "*" for all`}
+		return &FieldError{field, `has nothing before ".*"`, `put the beginning of the types before it, as in "member.*", or use "*" for all`}
 	}
 	if strings.Contains(prefix, "*") {
 		return &FieldError{field, `has "*" in a place other than after the last "."`, `use an exact type, "member.*" or "*"`}

@@ -92,7 +92,7 @@ func KeywordsAI(options KeywordsAIOptions) webhook.Profile {
 func KeywordsAIEvent(event webhook.Event, apiKey webhook.Secret) (webhook.Event, error) {
 	if event.Channel == "" {
 		return webhook.Event{}, &webhook.FieldError{
-			Field: "Event.Channel", Problem: "is empty", Cure: "name the API key, by what is no secret, as the key's endpoints do",
+			Field: "Event.Channel", Problem: "is empty", Cure: "name the API key with a text that is not secret, as the key's endpoints do",
 		}
 	}
 	data, err := keywordsAIData(event.Data)

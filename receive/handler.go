@@ -86,7 +86,7 @@ type Handler struct {
 func NewHandler(c Config) (*Handler, error) {
 	switch {
 	case c.Verify == nil:
-		return nil, errors.New("receive: Config.Verify is nil; set what Standard, or another constructor, returns")
+		return nil, errors.New("receive: Config.Verify is nil; set the result of Standard or of another constructor")
 	case c.Handle == nil:
 		return nil, errors.New("receive: Config.Handle is nil; set the function that handles events")
 	case c.MaxBody < 0:

@@ -31,7 +31,7 @@ type Handler struct {
 // cannot work, with a [webhook.FieldError].
 func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
 	if d == nil {
-		return nil, &webhook.FieldError{Field: "dispatcher", Problem: "is nil", Cure: "pass what webhook.New returned"}
+		return nil, &webhook.FieldError{Field: "dispatcher", Problem: "is nil", Cure: "pass the result of webhook.New"}
 	}
 	if config.EventTypes == nil {
 		config.EventTypes = d.EventTypes()

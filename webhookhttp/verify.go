@@ -63,7 +63,7 @@ type VerifyConfig struct {
 // Source: https://www.key.ai/help/webhooks/webhooks-getting-started
 func NewVerify(d *webhook.Dispatcher, config VerifyConfig) (http.Handler, error) {
 	if d == nil {
-		return nil, &webhook.FieldError{Field: "dispatcher", Problem: "is nil", Cure: "pass what webhook.New returned"}
+		return nil, &webhook.FieldError{Field: "dispatcher", Problem: "is nil", Cure: "pass the result of webhook.New"}
 	}
 	switch {
 	case config.PerMinute < 0:

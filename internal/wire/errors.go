@@ -16,7 +16,7 @@ const (
 	ErrStatusLine    Error = "the status line of the response is longer than 4 KiB"
 	ErrInformational Error = "more than 5 informational responses came before the response"
 	ErrSwitched      Error = "the receiver switched protocols, unasked"
-	ErrNotHTTP       Error = "what came is not a valid HTTP response"
+	ErrNotHTTP       Error = "the response is not valid HTTP"
 	ErrHeader        Error = "a header of the request is not valid"
 	ErrRequest       Error = "the method or the URL of the request is not valid"
 	ErrHandshakeTime Error = "the handshake did not end in time"
