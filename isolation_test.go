@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,11 +87,11 @@ func TestQuickEndpointsThatBeginToHangAtOneMomentDelayOthersForSecondsAtMost(t *
 	inTime(t, func(t *testing.T) {
 		const flood = 400 // of each; four of them fill the queue
 		seen := arrivals{at: map[string]time.Time{}}
-		hanging := false
+		var hanging atomic.Bool
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 			c.MaxEndpoints, c.MaxInFlight = -1, 64
 			net.Answer = func(ctx context.Context, req *webhook.Request) (*webhook.Response, error) {
-				if !hanging {
+				if !hanging.Load() {
 					return response(200), nil
 				}
 				return seen.answer(ctx, req)
@@ -110,7 +111,7 @@ func TestQuickEndpointsThatBeginToHangAtOneMomentDelayOthersForSecondsAtMost(t *
 			emit("good", fmt.Sprint("first", i))
 			pass(time.Second)
 		}
-		hanging = true
+		hanging.Store(true)
 		for i := range flood {
 			emit("bad", fmt.Sprint("bad", i))
 		}
