@@ -17,20 +17,25 @@ const (
 	// claimLanes is how many lanes one Claim visits.
 	claimLanes = 256
 
-	// claimWork bounds what one Claim does besides leasing: deliveries that it wakes, and such that it makes from the outbox.
+	// claimWork bounds the other work of one Claim: the deliveries that it wakes, and the
+	// deliveries that it makes from the outbox.
 	claimWork = 1000
 
-	// pickAhead is how many rows the lanes of one statement may yield, for each that is still wanted. Those that are not
-	// taken are locked for a moment.
+	// pickAhead is how many rows the lanes of one statement may yield for each delivery that is
+	// still wanted. Rows that are not taken stay locked for a moment.
 	pickAhead = 4
 
-	// stayTogether is how many deliveries that are leased at once stay in their lane, though there are no more behind them. A claim
-	// takes a fifth less for those that stay, because no index changes; but later claims visit the lane, and pass them over. So others
-	// stay only where that costs little: in a lane that is visited all the same.
+	// stayTogether is the number of deliveries leased at once from which they stay in their
+	// lane, even if the lane holds no others.
+	//
+	// A delivery that stays costs a claim a fifth less time, because no index changes. But
+	// later claims visit the lane and pass the delivery over. Smaller groups therefore stay
+	// only where that costs little: in a lane that has more due deliveries, because claims
+	// visit that lane anyway.
 	stayTogether = 64
 )
 
-// Claim implements [webhook.Store]. A claim that finds nothing due is one statement.
+// Claim implements [webhook.Store]. A claim that finds nothing due runs one statement.
 func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
 	at, err := parseRound(req.Cursor)
 	if err != nil {
@@ -77,17 +82,17 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 	return c.out, nil
 }
 
-// due is what there is to do.
+// A due is the work that a claim finds.
 type due struct {
 	from    lookFrom
-	outbox  bool // events that are due
-	waiting bool // deliveries that are due, and to be woken
-	ready   bool // deliveries in lanes
-	open    bool // parked lanes that are open, see laneOpen
+	outbox  bool // some events are due
+	waiting bool // some deliveries are due and must be woken
+	ready   bool // some lanes have deliveries
+	open    bool // some parked lanes are open, see laneOpen
 
 	nextEvent, nextDelivery sql.NullInt64
 
-	opens sql.NullInt64 // when the block of the first parked lane ends whose endpoint is active
+	opens sql.NullInt64 // when the first block of a parked lane with an active endpoint ends
 }
 
 // any reports whether a claim has anything to do at now.
@@ -103,7 +108,8 @@ func (t *tx) due(now int64, from lookFrom) (d due, err error) {
 	return d, err
 }
 
-// next is when something that waits will be due, or a parked lane opens.
+// next returns when the next waiting event or delivery becomes due or the next parked lane
+// opens.
 func (d *due) next() time.Time {
 	first := time.Time{}
 	for _, at := range []sql.NullInt64{d.nextDelivery, d.nextEvent, d.opens} {
@@ -123,24 +129,24 @@ type claim struct {
 	due due
 
 	bytes    int
-	events   map[uuid.UUID]bool // that are counted in bytes
+	events   map[uuid.UUID]bool // counted in bytes
 	taken    []pick
-	more     map[uuid.UUID]bool             // lanes that have more than was taken
-	counts   map[uuid.UUID]int              // how many were taken of lanes
-	probes   map[uuid.UUID]int64            // lanes of which one delivery may be leased, with when their block ended
-	visited  []uuid.UUID                    // lanes of which deliveries were asked for
+	more     map[uuid.UUID]bool             // lanes that have more deliveries than were taken
+	counts   map[uuid.UUID]int              // deliveries taken, by lane
+	probes   map[uuid.UUID]int64            // lanes that may lease one delivery, with the end of their block
+	visited  []uuid.UUID                    // lanes from which deliveries were read
 	held     []uuid.UUID                    // lanes that were passed over and may be parked
 	marks    map[uuid.UUID]int              // of visited lanes, see laneClear
-	moved    int                            // deliveries that were woken and parked lanes that were opened
-	current  map[uuid.UUID]webhook.Endpoint // those of taken, as they are now
-	unblocks int64                          // when the first of the lanes that were passed over opens by itself
+	moved    int                            // deliveries that were woken plus parked lanes that were opened
+	current  map[uuid.UUID]webhook.Endpoint // the endpoints of taken, as they are now
+	unblocks int64                          // when the first lane that was passed over opens by itself
 	out      webhook.Claimed
 }
 
 // A pick is a delivery that may be leased.
 type pick struct {
 	queued
-	order int // of its lane
+	order int // place of its lane among the lanes
 }
 
 func (c *claim) run() error {
@@ -164,7 +170,7 @@ func (c *claim) run() error {
 	switch {
 	case !all, !done:
 		c.out.Next = c.at.String()
-	case c.at.again: // what woke up since the round began has not been visited
+	case c.at.again: // deliveries that woke up during the round are not visited yet
 		c.out.Next = round{restart: true}.String()
 	}
 	if err := c.readCurrent(); err != nil {
@@ -179,8 +185,9 @@ func (c *claim) run() error {
 	return c.park()
 }
 
-// nextDue looks for what is due next when this claim could take nothing of what is due, because others have locked it.
-// What they hold is not what is due next: claims would follow each other without pause until they let go.
+// nextDue finds the next due time when other transactions hold all due deliveries and this
+// claim took none. It skips the held deliveries. Otherwise claims would follow each other
+// without pause until the locks are released.
 func (c *claim) nextDue() error {
 	if c.moved > 0 || len(c.taken) > 0 || micros(c.due.next()) > c.now {
 		return nil
@@ -205,7 +212,7 @@ func (c *claim) wake() error {
 	return c.execAll(wakeDeliveries, keys(due, func(k *rowKey) rowKey { return *k }))
 }
 
-// lanes returns the next lanes of the round, and whether it ends with them.
+// lanes returns the next lanes of the round, and reports whether the round ends with them.
 func (c *claim) lanes() (lanes []uuid.UUID, done bool, err error) {
 	read := func(after, to uuid.UUID) error {
 		most := claimLanes - len(lanes)
@@ -242,7 +249,7 @@ func (c *claim) lanes() (lanes []uuid.UUID, done bool, err error) {
 	return lanes, len(lanes) < claimLanes, err
 }
 
-// visit picks deliveries of lanes, and reports whether all have had their turn.
+// visit picks deliveries of lanes, and reports whether all lanes have had their turn.
 func (c *claim) visit(lanes []uuid.UUID) (all bool, err error) {
 	if len(lanes) == 0 {
 		return true, nil
@@ -298,7 +305,7 @@ func (c *claim) laneStatuses(lanes []uuid.UUID) (map[uuid.UUID]*status, error) {
 	})
 }
 
-// pass notes that a lane has had its turn.
+// pass records that a lane has had its turn.
 func (c *claim) pass(lane uuid.UUID) {
 	if byRef(lane, c.at.last) <= 0 {
 		c.at.wrapped = true
@@ -306,7 +313,8 @@ func (c *claim) pass(lane uuid.UUID) {
 	c.at.last = lane
 }
 
-// room returns how many deliveries of a lane may be leased; none if it is passed over.
+// room returns how many deliveries of a lane may be leased. It returns 0 for a lane that is
+// passed over.
 func (c *claim) room(s *status) int {
 	if s == nil || c.store.isUnreadable(s.ref, c.now) {
 		return 0
@@ -331,7 +339,8 @@ func (c *claim) room(s *status) int {
 	return room
 }
 
-// takeProbes leaves one delivery to each lane whose circuit is open, and none if another process has taken that.
+// takeProbes allows one delivery to each lane whose circuit is open. It allows none if another
+// process has taken the probe.
 func (c *claim) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUID]*status) error {
 	var open []uuid.UUID
 	for i, lane := range lanes {
@@ -362,8 +371,9 @@ func (c *claim) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUI
 	return c.execAll(takeProbes, uids(taken), at(c.req.LeaseUntil))
 }
 
-// pick locks deliveries of lanes and takes what there is room for; one more of each lane, if there is, shows that it has more. It
-// reports whether the call is full before all lanes have had their turn.
+// pick locks deliveries of lanes and takes as many as there is room for. It reads one more of
+// each lane to learn whether the lane has more. It reports whether the call is full before all
+// lanes have had their turn.
 func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err error) {
 	rows := newTable(len(lanes), 2)
 	order := make(map[uuid.UUID]int, len(lanes))
@@ -375,7 +385,7 @@ func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err
 		}
 		ahead := min(rooms[i], wanted) + 1
 		rows.add(uid(lane), num(ahead))
-		if c.marks[lane] != laneClear { // what is due the longest may be in either lane
+		if c.marks[lane] != laneClear { // the delivery that is due the longest may be in either lane
 			rows.add(uid(parkedLane(lane)), num(ahead))
 			most += ahead
 		}
@@ -399,7 +409,7 @@ func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err
 	slices.SortStableFunc(found, func(a, b pick) int {
 		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.dueAt, b.dueAt))
 	})
-	last := -1 // lane that something was taken of
+	last := -1 // last lane with a taken delivery
 	for i := range found {
 		p := &found[i]
 		if wanted == 0 || rooms[p.order] == 0 {
@@ -434,7 +444,7 @@ func (c *claim) passUpTo(lanes []uuid.UUID, n int) {
 	}
 }
 
-// lease leases what was picked, and reads what goes with it.
+// lease leases the picked deliveries, and reads their events and endpoints.
 func (c *claim) lease() error {
 	probed := make(map[uuid.UUID]bool, len(c.probes))
 	for i := range c.taken {
@@ -452,7 +462,7 @@ func (c *claim) lease() error {
 	if len(c.taken) == 0 {
 		return nil
 	}
-	// Rows are changed in one order by all.
+	// All transactions change rows in the same order.
 	slices.SortFunc(c.taken, func(a, b pick) int { return a.compare(b.rowKey) })
 	leaving, staying := newTable(len(c.taken), 2), newTable(0, 2)
 	for i := range c.taken {

@@ -28,8 +28,8 @@ func (c *claim) readEvents() error {
 	})
 }
 
-// readCurrent reads the endpoints of what was picked, and drops the deliveries of those that
-// cannot be read, so that they are not leased in vain.
+// readCurrent reads the endpoints of the picked deliveries. It drops the deliveries of
+// endpoints that cannot be read, so that they are not leased in vain.
 func (c *claim) readCurrent() error {
 	refs := make(map[uuid.UUID]bool)
 	for i := range c.taken {
@@ -58,13 +58,15 @@ func (c *claim) readCurrent() error {
 	return nil
 }
 
-// passOver reports an endpoint that cannot be read, and lets claims pass over it for a while.
+// passOver reports an endpoint that cannot be read, and lets claims pass over it for
+// unreadableFor.
 func (c *claim) passOver(ref uuid.UUID, problem error) {
 	c.out.Unreadable = append(c.out.Unreadable, problem)
 	c.store.passOver(ref, c.now)
 }
 
-// readEndpoints reads endpoints as they were when their deliveries were made.
+// readEndpoints reads endpoints as they were when their deliveries were made, and builds the
+// reply.
 func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 	type bound struct {
 		ref     uuid.UUID
@@ -117,10 +119,10 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 		p := &c.taken[i]
 		e, known := endpoints[p.ref]
 		if !known || !c.events[p.uid] || held[bound{p.ref, p.version}] {
-			continue // deleted a moment ago, or not readable: the lease ends by itself
+			continue // deleted a moment ago, or not readable; the lease ends by itself
 		}
 		if p.version != e.Version && !earlier[bound{p.ref, p.version}] {
-			p.version = e.Version // what was said then is not kept any more
+			p.version = e.Version // the earlier version is not stored any more
 			rebound.add(uid(p.uid), text(p.endpoint), num(p.version))
 		}
 		c.out.Deliveries = append(c.out.Deliveries, webhook.Leased{

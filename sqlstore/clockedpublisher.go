@@ -10,7 +10,7 @@ import (
 
 var _ webhook.Clock = clockedPublisher{}
 
-// A clockedPublisher is a publisher through which the server can be asked what time it is.
+// A clockedPublisher is a publisher that can ask the server for the time.
 type clockedPublisher struct{ publisher }
 
 // Now implements [webhook.Clock].
@@ -23,7 +23,7 @@ func (p clockedPublisher) Now(ctx context.Context) (time.Time, error) {
 // An ask reads the only value of a query's only row.
 type ask func(ctx context.Context, query string, into any) error
 
-// asker returns how to ask through a transaction of the caller's; nil if it takes no queries.
+// asker returns an ask that uses the caller's transaction, or nil if x takes no queries.
 func asker(x Execer) ask {
 	switch x := x.(type) {
 	case interface {

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// connectTimeout is how long a method waits for a connection that others hold.
+	// connectTimeout is how long a method waits while other callers hold all connections.
 	connectTimeout = 3 * time.Second
 
 	// dialTimeout is how long a method without a deadline waits for a new connection.
 	dialTimeout = 30 * time.Second
 )
 
-// connect takes a connection from the pool. It waits for a new connection as long as its context allows, and for one that
-// others hold for connectTimeout.
+// connect takes a connection from the pool. It waits for a new connection as long as its
+// context allows. While other callers hold all connections, it waits for connectTimeout.
 func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -39,13 +39,13 @@ type waiter struct {
 	db    *sql.DB
 	ctx   context.Context
 	began time.Time
-	waits int64 // for connections of the pool, before this call
+	waits int64 // waits for a connection of the pool before this call
 
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 }
 
-// enter begins to look, from time to time, whether the call is to give up.
+// enter starts a timer that checks from time to time whether the call must give up.
 func (s *Store) enter(ctx context.Context, db *sql.DB) *waiter {
 	w := &waiter{store: s, db: db, began: time.Now(), waits: db.Stats().WaitCount}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
@@ -61,7 +61,8 @@ func (w *waiter) leave() {
 	w.cancel(nil)
 }
 
-// look ends the call if it waits for others, or has no end of its own.
+// look ends the call if other callers hold all connections. It also ends a call without a
+// deadline after dialTimeout.
 func (w *waiter) look() {
 	_, bounded := w.ctx.Deadline()
 	switch {
@@ -74,7 +75,8 @@ func (w *waiter) look() {
 	}
 }
 
-// reason says why look ended the call, with the driver's error if a connection was being made.
+// reason returns why look ended the call. It includes the driver's error if a connection was
+// being made.
 func (w *waiter) reason(err error) error {
 	if context.Cause(w.ctx) == errNoConnection { //nolint:errorlint // it is what look gave
 		return w.store.noConnection()
@@ -82,21 +84,23 @@ func (w *waiter) reason(err error) error {
 	return unconnectedError{fmt.Errorf("%v; %w", err, errNotMade)} //nolint:errorlint // the context was not the caller's
 }
 
-// exhausted reports whether all connections of the pool are in use by others. database/sql counts a connection that is being
-// made as one in use; but who makes one does not wait for one. So if there were fewer waits than there are calls of the
-// Store, some of these calls are making connections.
+// exhausted reports whether other callers use all connections of the pool.
+//
+// database/sql counts a connection that is being made as one in use, but the call that makes it
+// is not counted as a wait. So if there were fewer waits than there are calls of the Store,
+// some of these calls are making connections.
 func (w *waiter) exhausted() bool {
 	stats := w.db.Stats()
 	return stats.MaxOpenConnections > 0 && stats.InUse >= stats.MaxOpenConnections &&
 		stats.WaitCount-w.waits >= w.store.waiters.Load()
 }
 
-// An unconnectedError is that of a connection that could not be made.
+// An unconnectedError reports that no connection could be made.
 type unconnectedError struct{ error }
 
 func (e unconnectedError) Unwrap() error { return e.error }
 
-// noConnection is errNoConnection with what else it may come from.
+// noConnection returns errNoConnection. For SQLite it adds another possible cause.
 func (s *Store) noConnection() error {
 	if s.turn == nil {
 		return errNoConnection
@@ -104,8 +108,9 @@ func (s *Store) noConnection() error {
 	return fmt.Errorf("%w; or another process holds the file for long", errNoConnection)
 }
 
-// connectWriter takes a connection to write with. The callers of a pool with one connection take turns: database/sql gives a
-// connection that is returned to any of those who wait, so that one of many would wait too long.
+// connectWriter takes a connection to write with. The callers of a pool with one connection
+// take turns. Otherwise database/sql gives a returned connection to any waiting caller, and one
+// of many callers would wait too long.
 func (s *Store) connectWriter(ctx context.Context) (conn *sql.Conn, giveBack func(), err error) {
 	if s.turn == nil {
 		conn, err = s.connect(ctx, s.writer)
@@ -126,7 +131,8 @@ func (s *Store) connectWriter(ctx context.Context) (conn *sql.Conn, giveBack fun
 	}, nil
 }
 
-// takeTurn waits as long as the turns of others go on.
+// takeTurn waits for a turn. It gives up if no other caller got its connection for
+// connectTimeout.
 func (s *Store) takeTurn(ctx context.Context) error {
 	for {
 		served := s.served.Load()

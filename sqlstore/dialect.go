@@ -9,7 +9,7 @@ import (
 // A Dialect is the SQL of one kind of database.
 type Dialect struct{ d *dialect }
 
-// Dialects.
+// The supported dialects.
 var (
 	// Postgres is PostgreSQL 13 or later, through any driver.
 	Postgres = Dialect{&postgres}
@@ -31,20 +31,20 @@ type dialect struct {
 	name       string
 	renderer   renderer
 	statements map[op]string
-	quote      string // of names
-	returning  bool   // INSERT says which rows are new
+	quote      string // quotes names
+	returning  bool   // INSERT reports which rows are new
 	before     string // prepares a session for a transaction; empty for none
 	beginning  string // begins a transaction
-	bounds     string // how long a transaction waits and is waited for, in the same statement as its beginning
-	settings   string // of the planner, for a transaction, likewise
-	brief      string // more bounds, of a transaction that waits for others only for a moment
-	noWait     string // more bounds, of a transaction that does not wait for others
+	bounds     string // bounds of a transaction's waits and of its idle time, sent together with its beginning
+	settings   string // of the planner, sent together with the beginning of a transaction
+	brief      string // more bounds, for a transaction that waits for others only a moment
+	noWait     string // more bounds, for a transaction that does not wait for others
 	commit     string
 	rollback   string
-	clock      string // SELECT of microseconds since 1970
+	clock      string // SELECT that returns microseconds since 1970
 }
 
-// tables are the names that are written in braces.
+// tables are the names that statements write in braces.
 var tables = []string{
 	"schema", "tenants", "endpoints", "status", "versions", "subscriptions", "events", "outbox", "queue", "deliveries",
 	"attempts", "bodies", "removals", "locks",
@@ -55,7 +55,7 @@ var (
 	schemas  = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 )
 
-// names replaces the names in braces.
+// names returns a replacer for the names in braces.
 func (d *dialect) names(o *Options) *strings.Replacer {
 	pairs := []string{"{prefix}", o.Prefix}
 	for _, name := range tables {

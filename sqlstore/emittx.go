@@ -9,32 +9,36 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// An Execer is the caller's transaction: [*sql.Tx], a [*sql.Conn] in which one was begun, sqlx.Tx, the Tx inside a bun.Tx (a
-// bun.Tx itself does not pass arguments on), or a gorm transaction's Statement.ConnPool. [Pgx] makes one of pgx's own types.
+// An Execer is the caller's transaction. It may be a [*sql.Tx], a [*sql.Conn] in which a
+// transaction was begun, an sqlx.Tx, the Tx inside a bun.Tx, or a gorm transaction's
+// Statement.ConnPool. A bun.Tx itself does not pass arguments on. [Pgx] makes an Execer of
+// pgx's own types.
 type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
-// Tx returns what [webhook.Dispatcher.EmitTx] needs to store events in a transaction of yours, which must be on the database
-// that the Store is on: the events exist if and only if it commits. The deliveries are made after that, by whichever process
-// claims next; [webhook.Dispatcher.Wake] makes that happen at once.
+// Tx adapts a transaction of yours to [webhook.Dispatcher.EmitTx]. The transaction must be on
+// the database of the Store. The events exist if and only if it commits. Their deliveries are
+// made after the commit, by the next process that claims. [webhook.Dispatcher.Wake] makes that
+// happen at once.
 //
-// New events are INSERTs only, which read and lock nothing that others use. Two open
-// transactions with the same event id wait for each other, as they would for any key. One
-// that emits an id again holds the event's row until it ends. On MariaDB and MySQL it also
-// holds the gap in front of that id in an index, so an Event.ID of others that sorts there
-// waits as well: end such a transaction soon. Ids that the library makes do not wait for
-// it.
+// New events are stored by INSERTs only, which read and lock no rows of other transactions. Two
+// open transactions with the same event id wait for each other, as for any key. A transaction
+// that emits an id again holds the event's row until it ends.
+//
+// On MariaDB and MySQL such a transaction also holds the gap in front of that id in an index.
+// If another transaction emits an Event.ID that sorts into this gap, it waits as well. So end a
+// transaction with a repeated id soon. Ids that the library makes do not wait for it.
 //
 // After an error roll the transaction back: some of the call's events may be in it.
 //
-// On PostgreSQL x may also be a pool, if the call is a single event's. Without a transaction of yours use Emit, or give EmitTx the
-// Store itself.
+// On PostgreSQL x may also be a pool, if the call has a single event. Without a transaction of
+// yours use Emit, or give EmitTx the Store itself.
 //
-// EmitTx reads the server's clock at times. It does so through x, if x has the method
-// QueryRowContext of [*sql.Tx] or was made by [Pgx], so a call needs no connection but the
-// transaction's. Of another x the first call of a process waits for a connection of the
-// Store's own.
+// EmitTx reads the server's clock at times. It reads through x if x has the method
+// QueryRowContext of [*sql.Tx] or was made by [Pgx]. The call then needs no connection except
+// the transaction's. With any other x, a process's first call waits for a connection of the
+// Store.
 func (s *Store) Tx(x Execer) webhook.Publisher {
 	p := publisher{store: s, on: x, asks: asker(x)}
 	if p.asks == nil || s.dialect.clock == "" {
@@ -46,10 +50,10 @@ func (s *Store) Tx(x Execer) webhook.Publisher {
 type publisher struct {
 	store *Store
 	on    Execer
-	asks  ask // nil: on takes no queries
+	asks  ask // nil if on takes no queries
 }
 
-// Publish implements [webhook.Publisher] for outbox rows.
+// Publish implements [webhook.Publisher]. It stores events with outbox rows.
 func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
 	if p.on == nil {
 		return nil, errors.New("sqlstore: the transaction given to Tx is nil")
@@ -83,8 +87,9 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 	return results, nil
 }
 
-// isPool reports whether each statement may get another connection: a *sql.DB, what embeds one, or a pgxpool. On PostgreSQL, where
-// one statement is all it takes, that does no harm.
+// isPool reports whether each statement may get another connection. That is true of a *sql.DB,
+// of a type that embeds one, and of a pgxpool. It does no harm on PostgreSQL, where one
+// statement does everything.
 func isPool(x Execer) bool {
 	if _, pool := x.(interface{ Stats() sql.DBStats }); pool {
 		return true
@@ -93,7 +98,7 @@ func isPool(x Execer) bool {
 	return ok && p.isPool()
 }
 
-// insertAll inserts events whose ids were made a moment ago.
+// insertAll inserts events whose ids were just made, so they cannot be duplicates.
 func (p publisher) insertAll(ctx context.Context, events []webhook.EventRecord) ([]webhook.Published, error) {
 	rows, outbox := newTable(len(events), 14), newTable(len(events), 2)
 	for i := range events {
@@ -113,7 +118,7 @@ func (p publisher) insertAll(ctx context.Context, events []webhook.EventRecord) 
 	return make([]webhook.Published, len(events)), err
 }
 
-// insertEach inserts events of which some may have been emitted before.
+// insertEach inserts events one by one. Some may have been emitted before.
 func (p publisher) insertEach(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	results := make([]webhook.Published, len(req.Events))
 	for i := range req.Events {
@@ -138,9 +143,12 @@ func (p publisher) insertEach(ctx context.Context, req *webhook.PublishRequest) 
 	return results, nil
 }
 
-// insert inserts an event with its outbox row. On MySQL and SQLite, where these are two statements, the outbox row comes
-// first: if the second fails, and the application commits all the same, an outbox row without an event is left, which the
-// next claim removes. An event without an outbox row would be a duplicate for ever that nobody delivers.
+// insert inserts an event with its outbox row.
+//
+// On MySQL and SQLite these are two statements, and the outbox row comes first. If the second
+// statement fails and the application commits all the same, an outbox row without an event is
+// left. The next claim removes it. An event without an outbox row would be worse: a duplicate
+// for ever that is never delivered.
 func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.Published, error) {
 	hash, two, added := contentHash(r), p.store.dialect != &postgres, false
 	if two {
@@ -151,7 +159,7 @@ func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.
 		added = n == 1
 	}
 	n, err := p.exec(ctx, insertEvent, eventCells(r, hash)...)
-	if err != nil || n == 1 { // a duplicate is 0, or on MySQL 2
+	if err != nil || n == 1 { // a duplicate is 0, or 2 on MySQL
 		return webhook.Published{}, err
 	}
 	if added {
@@ -169,7 +177,7 @@ func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.
 	return webhook.Published{Duplicate: true}, nil
 }
 
-// remove undoes insert, in the opposite order.
+// remove undoes insert in the opposite order.
 func (p publisher) remove(ctx context.Context, r *webhook.EventRecord) error {
 	if _, err := p.exec(ctx, deleteEvent, uid(r.UID)); err != nil {
 		return err

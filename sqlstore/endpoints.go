@@ -52,7 +52,7 @@ func scanEndpoint(r *sql.Rows) (uuid.UUID, webhook.Endpoint, error) {
 	return s.ref, e, err
 }
 
-// configCells are what UpdateEndpoint replaces in the wide row.
+// configCells are the cells that UpdateEndpoint replaces in a row of the table endpoints.
 func configCells(e *webhook.Endpoint) []cell {
 	return []cell{
 		text(e.URL), text(e.Description), text(formatStrings(e.Events)), text(e.Channel), text(e.Profile),
@@ -77,7 +77,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 	}
 	ref := refOf(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
 	return s.write(ctx, "create endpoint", writing{noMore: true}, func(t *tx) error {
-		if _, err := t.exec(countEndpoint, text(e.Tenant)); err != nil { // also locks out others of the tenant
+		if _, err := t.exec(countEndpoint, text(e.Tenant)); err != nil { // also locks out other calls for the tenant
 			return err
 		}
 		var queued, finished, exists bool
@@ -106,8 +106,8 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 	})
 }
 
-// subscribe lets an endpoint be matched, unless it is disabled: Match reads no rows of
-// disabled endpoints, however many a tenant has.
+// subscribe makes an endpoint receive matching events, unless it is disabled. Match reads no
+// rows of disabled endpoints, however many a tenant has.
 func (t *tx) subscribe(ref uuid.UUID, e *webhook.Endpoint) error {
 	if e.State == webhook.EndpointDisabled {
 		return nil
@@ -119,20 +119,20 @@ func (t *tx) subscribe(ref uuid.UUID, e *webhook.Endpoint) error {
 	return t.execAll(insertSubscriptions, rows)
 }
 
-// unsubscribe lets endpoints be matched no more.
+// unsubscribe stops endpoints from receiving events.
 func (t *tx) unsubscribe(refs ...uuid.UUID) error { return t.execAll(deleteSubscriptions, uids(refs)) }
 
-// locked reads an endpoint and keeps others from changing it.
+// locked reads an endpoint and locks it against changes.
 func (t *tx) locked(ref uuid.UUID) (e webhook.Endpoint, found bool, err error) {
 	var version int64
 	if found, err = t.row(lockEndpoint, []cell{uid(ref)}, &version); err != nil || !found {
 		return e, false, err
 	}
-	found = false // a deleted one may have been locked as it was before
+	found = false // the lock may have been granted on a row that is deleted meanwhile
 	err = t.query(readEndpoints, uids([]uuid.UUID{ref}), func(r *sql.Rows) error {
 		found = true
 		_, e, err = scanEndpoint(r)
-		if unreadable(err) { // it can be replaced and deleted all the same
+		if unreadable(err) { // an unreadable endpoint can still be replaced and deleted
 			return nil
 		}
 		return err
@@ -185,9 +185,9 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	return updated, nil
 }
 
-// supersede ends the present versions of endpoints, whose status is locked. It keeps what
-// they say for the deliveries that were made under them, and lets the endpoints be matched
-// no more: only an update that leaves one enabled subscribes it again.
+// supersede ends the present versions of endpoints, whose status is locked. It keeps the old
+// versions for the deliveries that were made under them. It also unsubscribes the endpoints.
+// Only an update that leaves an endpoint enabled subscribes it again.
 func (t *tx) supersede(now time.Time, list ...*status) error {
 	rows, refs := newTable(len(list), 3), make([]uuid.UUID, len(list))
 	for i, s := range list {
@@ -200,7 +200,8 @@ func (t *tx) supersede(now time.Time, list ...*status) error {
 	return t.unsubscribe(refs...)
 }
 
-// DeleteEndpoint implements [webhook.Store]. Its deliveries stay where they are: an endpoint that has no row is a deleted one.
+// DeleteEndpoint implements [webhook.Store]. The endpoint's deliveries stay where they are. An
+// endpoint without a row is a deleted one.
 func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, version int64, _ time.Time) error {
 	if key.Tenant == "" {
 		return paging.NoTenant("EndpointKey.Tenant")
@@ -225,7 +226,7 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, ver
 	return err
 }
 
-// remove deletes an endpoint that is locked.
+// remove deletes a locked endpoint.
 func (t *tx) remove(ref uuid.UUID, tenant string) error {
 	if err := t.unsubscribe(ref); err != nil {
 		return err
@@ -277,7 +278,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	return page, nil
 }
 
-// endpoints reads a page of endpoints behind one.
+// endpoints reads the page of endpoints that follows after.
 func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (page webhook.Page[webhook.Endpoint], err error) {
 	o, of := listEndpoints, text[string]
 	if q.AllTenants {
@@ -317,8 +318,8 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 	}
 }
 
-// errPageEnds ends a statement of which no more rows are wanted. A driver that is asked for the
-// rest would read it into memory.
+// errPageEnds ends a statement early, when no more rows are wanted. A driver that is asked for
+// the remaining rows would read them into memory.
 var errPageEnds = errors.New("the page ends")
 
 // Refresh implements [webhook.Store].

@@ -8,9 +8,10 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// Erase implements [webhook.Store], but not in one transaction, because that could be a very large one: first the endpoints
-// are deleted, then the events with all that belongs to them, the oldest first, in pieces that do not grow with a fan-out. If it
-// fails in between, repeat it.
+// Erase implements [webhook.Store], but not in one transaction, because that could be very
+// large. It first deletes the endpoints. Then it deletes the events with all their rows, the
+// oldest first. Its transactions do not grow with a fan-out. If Erase fails in between, repeat
+// it.
 func (s *Store) Erase(ctx context.Context, tenant string) error {
 	if tenant == "" {
 		return paging.NoTenant("tenant")
@@ -38,7 +39,7 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 	return nil
 }
 
-// eraseEvents does a bounded piece of work, and reports whether there is more.
+// eraseEvents does a bounded part of the work, and reports whether there is more.
 func (t *tx) eraseEvents(tenant string) (more bool, err error) {
 	hidden, err := t.uidsOf(removalsOfTenant, nil, text(tenant), num(removalsAtOnce))
 	if err != nil {
@@ -55,7 +56,8 @@ func (t *tx) eraseEvents(tenant string) (more bool, err error) {
 	if err != nil || len(list) == 0 {
 		return false, err
 	}
-	// Who makes deliveries of an event holds its outbox row, or the event: after these, no more of them come.
+	// A transaction that makes deliveries of an event holds its outbox row or the event. After
+	// these statements no more deliveries appear.
 	if err := t.execAll(deleteOutboxOf, uids(list)); err != nil {
 		return false, err
 	}
