@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// codes are what a database says of an error, through whatever driver.
+// codes are the codes that a database gives an error, whichever driver reports them.
 type codes struct {
-	state  string // SQLSTATE, of PostgreSQL
-	number int    // of MySQL
+	state  string // SQLSTATE of PostgreSQL
+	number int    // error number of MySQL
 	sqlite int    // primary result code of SQLite
 }
 
-// codesOf finds out without knowing the drivers: pgx and lib/pq have a method SQLState, modernc's SQLite has Code, and the
-// MySQL driver and mattn's SQLite have fields.
+// codesOf finds the codes without importing drivers. pgx and lib/pq have a method SQLState, and
+// modernc's SQLite has Code. The MySQL driver and mattn's SQLite have fields.
 func codesOf(err error) (c codes) {
 	var state interface{ SQLState() string }
 	if errors.As(err, &state) {
@@ -35,7 +35,8 @@ func codesOf(err error) (c codes) {
 	return c
 }
 
-// inspect looks for fields, in an error and what it wraps, and reports whether there was one.
+// inspect looks for these fields in an error and the errors that it wraps, and reports whether
+// it found one.
 func inspect(err error, c *codes) bool {
 	switch wrapper := err.(type) { //nolint:errorlint // it walks the chain itself
 	case interface{ Unwrap() error }:
@@ -64,7 +65,7 @@ func inspect(err error, c *codes) bool {
 	return false
 }
 
-// field returns a struct's field, or one of an embedded struct that is there.
+// field returns a field of a struct, or of an embedded struct that is not nil.
 func field(v reflect.Value, name string) reflect.Value {
 	of, known := v.Type().FieldByName(name)
 	if !known {
@@ -77,9 +78,9 @@ func field(v reflect.Value, name string) reflect.Value {
 	return f
 }
 
-// Codes that are told apart.
+// Codes that the Store distinguishes.
 const (
-	sqliteError    = 1 // a statement that is not understood, such as one for a missing table
+	sqliteError    = 1 // a statement that SQLite cannot compile, for example because a table is missing
 	sqliteBusy     = 5
 	sqliteLocked   = 6
 	sqliteReadOnly = 8
@@ -112,8 +113,8 @@ const (
 	pgFull          = "53100"
 )
 
-// retryable reports whether the database refused a transaction because of another one, or because no statement came for too
-// long, and rolled it back.
+// retryable reports whether the database rolled a transaction back because of another one, or
+// because it got no statement for too long.
 func retryable(err error) bool {
 	c := codesOf(err)
 	switch c.state {
@@ -123,7 +124,8 @@ func retryable(err error) bool {
 	return c.number == mysqlDeadlock || c.number == mysqlIdle
 }
 
-// hopeless reports whether the database refuses everything, so that nothing is gained by trying parts.
+// hopeless reports whether the database refuses everything, so that trying smaller parts is
+// useless.
 func hopeless(err error) bool {
 	c := codesOf(err)
 	switch c.state {
@@ -145,8 +147,8 @@ func hopeless(err error) bool {
 	return readOnly(err) || lostConnection(err) || errors.Is(err, errNoConnection) || errors.As(err, &unconnected) || errors.As(err, &unbegun)
 }
 
-// readOnly reports whether the server takes no writes: it is not the primary, or not any more. It has rolled back whatever it
-// was given.
+// readOnly reports whether the server takes no writes because it is not the primary or has
+// ceased to be. The server has rolled back the transaction.
 func readOnly(err error) bool {
 	c := codesOf(err)
 	switch c.number {
@@ -167,7 +169,7 @@ func duplicateKey(err error) bool {
 	return c.number == mysqlDuplicate || c.state == pgDuplicate
 }
 
-// definite reports whether the database itself answered, so that a commit is known to have failed.
+// definite reports whether the database itself answered. Then a commit is known to have failed.
 func definite(err error) bool {
 	c := codesOf(err)
 	return c != codes{} && !strings.HasPrefix(c.state, "08") && !strings.HasPrefix(c.state, "57P")
@@ -183,7 +185,7 @@ func lostConnection(err error) bool {
 		strings.Contains(err.Error(), "invalid connection")
 }
 
-// explain adds what to do to errors that mean a wrong set-up.
+// explain adds the cure to errors that mean a wrong set-up.
 func explain(d *dialect, err error) error {
 	c := codesOf(err)
 	switch {

@@ -7,7 +7,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// eventRows are the rows that are inserted with events.
+// eventRows are the rows that are inserted together with events.
 type eventRows struct {
 	now, until               int64
 	outbox, queue            *table
@@ -21,13 +21,13 @@ func newEventRows(req *webhook.PublishRequest) *eventRows {
 	}
 }
 
-// outboxCells are those of an event's outbox row. It is due when the event is made at the
-// earliest, so that a scan of the outbox may begin at a floor.
+// outboxCells returns the cells of an event's outbox row. The row is due when the event is
+// made, or later, so a scan of the outbox may begin at a floor.
 func outboxCells(r *webhook.EventRecord) []cell {
 	return []cell{uid(r.UID), num(max(micros(r.NotBefore), micros(r.CreatedAt)))}
 }
 
-// add makes the rows of one event, and returns how many deliveries it has.
+// add makes the rows of one event, and returns the number of its deliveries.
 func (e *eventRows) add(r *webhook.EventRecord) int {
 	if r.Deliveries == nil {
 		e.outbox.add(outboxCells(r)...)
@@ -56,7 +56,7 @@ func (e *eventRows) add(r *webhook.EventRecord) int {
 	return len(rows)
 }
 
-// finished makes the rows of a delivery that is over.
+// finished makes the rows of a finished delivery.
 func (e *eventRows) finished(q *queued, row *webhook.NewDelivery) {
 	q.leaseNo, q.settledNo = 1, 1
 	if a := row.Attempt; a != nil {
@@ -70,7 +70,8 @@ func (e *eventRows) finished(q *queued, row *webhook.NewDelivery) {
 	e.deliveries.add(f.cells()...)
 }
 
-// inOrder returns rows by their endpoints' ids, each once. Nearly always they are.
+// inOrder returns rows sorted by endpoint id, without repeated endpoints. Nearly always they
+// are in this form already.
 func inOrder(rows []webhook.NewDelivery) []webhook.NewDelivery {
 	byID := func(a, b webhook.NewDelivery) int { return strings.Compare(a.EndpointID, b.EndpointID) }
 	if slices.IsSortedFunc(rows, byID) {

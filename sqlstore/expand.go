@@ -11,11 +11,11 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// outboxEvents is how many events one Claim takes out of the outbox.
+// outboxEvents is how many events one Claim takes from the outbox.
 const outboxEvents = 200
 
-// expand makes the deliveries of events in the outbox that are due. It does a part of the work, and reports whether that was
-// all.
+// expand makes the deliveries of due events in the outbox. It does a bounded part of the work,
+// and reports whether nothing is left.
 func (s *Store) expand(ctx context.Context, now time.Time, from int64) (done bool, err error) {
 	err = s.write(ctx, "expand", writing{}, func(t *tx) error {
 		x := expansion{tx: t, now: micros(now), from: from}
@@ -29,15 +29,15 @@ func (s *Store) expand(ctx context.Context, now time.Time, from int64) (done boo
 type expansion struct {
 	*tx
 	now    int64
-	from   int64 // where the scan of the outbox begins, see floor
+	from   int64 // start of the outbox scan, see floor
 	events []*outboxEvent
 	gone   []uuid.UUID // events that are not stored any more
 }
 
-// An outboxEvent is an event whose deliveries are to be made.
+// An outboxEvent is an event without its deliveries, or with only some of them.
 type outboxEvent struct {
 	uid          uuid.UUID
-	after        string // the endpoint that its last delivery is for
+	after        string // the endpoint of its last delivery so far
 	tenant       string
 	typ, channel string
 	keep         bool
@@ -67,8 +67,8 @@ func (x *expansion) run() (done bool, err error) {
 	}
 	var (
 		queue  = newTable(len(x.events), 16)
-		over   = x.gone    // events that are through
-		drop   []uuid.UUID // those of them that nobody receives
+		over   = x.gone    // events with all deliveries made
+		drop   []uuid.UUID // events among them that no endpoint receives
 		budget = claimWork
 	)
 	for i, e := range x.events {
@@ -79,7 +79,7 @@ func (x *expansion) run() (done bool, err error) {
 			if len(list) == 0 && !e.keep {
 				drop = append(drop, e.uid)
 			}
-		case budget == 0: // it has its turn in a later call
+		case budget == 0: // a later call makes its deliveries
 			left = true
 			continue
 		default:
@@ -109,9 +109,10 @@ func (x *expansion) run() (done bool, err error) {
 	return done && !left, x.execEach(batch{insertQueue, queue}, batch{deleteOutboxOf, uids(over)}, batch{deleteEvents, uids(drop)})
 }
 
-// takeWide takes the events out of the list that some deliveries have been made of, and returns the one that has waited longest, if
-// there is any, and whether there are more. It goes on in a part of the work that is its own, so that others do not wait until a
-// large fan-out ends.
+// takeWide removes the events that have some deliveries already from the list. It returns the
+// first of them, which has waited longest, and reports whether there are more. That event
+// continues with a budget of its own, so that other events do not wait until a large fan-out
+// ends.
 func (x *expansion) takeWide() (wide *outboxEvent, more bool) {
 	x.events = slices.DeleteFunc(x.events, func(e *outboxEvent) bool {
 		switch {
@@ -127,7 +128,8 @@ func (x *expansion) takeWide() (wide *outboxEvent, more bool) {
 	return wide, more
 }
 
-// goOn makes more deliveries of an event, or adds them to queue, and reports whether there are still more.
+// goOn makes more deliveries of an event, or adds them to queue. It reports whether the event
+// needs still more.
 func (x *expansion) goOn(e *outboxEvent, queue *table) (more bool, err error) {
 	var n int
 	var last string
@@ -147,7 +149,8 @@ func (x *expansion) goOn(e *outboxEvent, queue *table) (more bool, err error) {
 	return true, x.move(e, last)
 }
 
-// wanted are the subscriptions of an event whose endpoints have no delivery yet.
+// wanted returns the subscriptions that match an event and whose endpoints have no delivery of
+// it yet.
 func (x *expansion) wanted(e *outboxEvent) *table {
 	patterns := x.request(e).Patterns
 	rows := newTable(2*len(patterns), 4)
@@ -160,13 +163,14 @@ func (x *expansion) wanted(e *outboxEvent) *table {
 	return rows
 }
 
-// move notes how far an event has come, and lets those that wait come before it.
+// move records the last endpoint that got a delivery of the event. It also moves the event
+// behind the other waiting events.
 func (x *expansion) move(e *outboxEvent, last string) error {
 	_, err := x.exec(moveOutbox, uid(e.uid), text(last), num(x.now))
 	return err
 }
 
-// add adds deliveries to the rows that are to be made. They are due.
+// add adds the rows of deliveries, which are due, to queue.
 func (x *expansion) add(queue *table, e *outboxEvent, list []webhook.EndpointStatus) {
 	for _, status := range list {
 		q := queued{
@@ -178,11 +182,11 @@ func (x *expansion) add(queue *table, e *outboxEvent, list []webhook.EndpointSta
 	}
 }
 
-// since is when an event's deliveries were due first.
+// since returns when an event's deliveries were first due.
 func (e *outboxEvent) since(now int64) int64 { return min(max(e.created, e.notBefore), now) }
 
-// free locks events, and returns those that nobody else holds. A transaction that has emitted one of the others again may stay
-// open for long; what it holds is left to retention.
+// free locks events, and returns those that no other transaction holds. A transaction that has
+// emitted an event again may hold it for long. Retention removes such an event later.
 func (x *expansion) free(list []uuid.UUID) (locked []uuid.UUID, err error) {
 	if len(list) == 0 {
 		return nil, nil
@@ -196,7 +200,7 @@ func (x *expansion) free(list []uuid.UUID) (locked []uuid.UUID, err error) {
 	return locked, err
 }
 
-// read completes the events.
+// read fills in the events from the table events.
 func (x *expansion) read() error {
 	byUID := make(map[uuid.UUID]*outboxEvent, len(x.events))
 	list := make([]uuid.UUID, len(x.events))
@@ -225,7 +229,7 @@ func (x *expansion) read() error {
 	return err
 }
 
-// matchAll returns who receives each event, asking once for each kind of event.
+// matchAll returns the receivers of each event. It asks once for each kind of event.
 func (x *expansion) matchAll() ([][]webhook.EndpointStatus, error) {
 	type kind struct{ tenant, typ, channel string }
 	var (

@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// headsAtOnce is how many events one statement looks at.
+	// headsAtOnce is how many events one statement reads.
 	headsAtOnce = 200
 
-	// wideAtOnce is how many rows are read at once with all that they have.
+	// wideAtOnce is how many rows are read at once with all their columns.
 	wideAtOnce = 50
 
-	// uidSlack is how far the time in an event's UID may be from its CreatedAt.
+	// uidSlack is the largest difference between the time in an event's UID and its CreatedAt.
 	uidSlack = time.Minute
 )
 
-// uidAt returns the least UID of a time.
+// uidAt returns the smallest UID with the time t.
 func uidAt(t time.Time) uuid.UUID {
 	var u uuid.UUID
 	ms := uint64(max(t.UnixMilli(), 0))
@@ -31,10 +31,10 @@ func uidAt(t time.Time) uuid.UUID {
 	return u
 }
 
-// createdAt is when an event was made, to the millisecond.
+// createdAt returns the time in an event's UID, to the millisecond.
 func createdAt(u uuid.UUID) int64 { return int64(binary.BigEndian.Uint64(u[:8])>>16) * 1000 }
 
-// after returns the UID that follows.
+// after returns the next larger UID.
 func after(u uuid.UUID) uuid.UUID {
 	for i := len(u) - 1; i >= 0; i-- {
 		if u[i]++; u[i] != 0 {
@@ -44,7 +44,7 @@ func after(u uuid.UUID) uuid.UUID {
 	return lastID
 }
 
-// A head is the little of an event that lists filter by.
+// A head holds the few columns of an event that lists filter by.
 type head struct {
 	uid     uuid.UUID
 	tenant  string
@@ -52,10 +52,10 @@ type head struct {
 	created int64
 	test    bool
 	fanout  bool
-	size    int64 // of its data, if sizes has read it
+	size    int64 // of the event's data, if sizes has read it
 }
 
-// into are the places for headColumns.
+// into returns the scan destinations for headColumns.
 func (h *head) into() []any {
 	return []any{(*id)(&h.uid), &h.tenant, &h.id, &h.typ, &h.created, &h.test, &h.fanout}
 }
@@ -76,7 +76,7 @@ func (t *tx) heads(list []uuid.UUID) (map[uuid.UUID]head, error) {
 	})
 }
 
-// sizes is heads with the size of each event's data, which MySQL reads the data for.
+// sizes is heads with the size of each event's data. MySQL has to read the data for that.
 func (t *tx) sizes(list []uuid.UUID) (map[uuid.UUID]head, error) {
 	found := make(map[uuid.UUID]head, len(list))
 	return found, t.query(eventSizes, uids(list), func(r *sql.Rows) error {
@@ -87,13 +87,13 @@ func (t *tx) sizes(list []uuid.UUID) (map[uuid.UUID]head, error) {
 	})
 }
 
-// event reads one of a tenant's events.
+// event reads one event of a tenant.
 func (t *tx) event(tenant, eventID string) (h head, found bool, err error) {
 	found, err = t.row(eventByID, []cell{text(tenant), sought(eventID)}, h.into()...)
 	return h, found, err
 }
 
-// A headList reads the events of a Query one after the other, the newest first.
+// A headList reads the events of a Query one by one, newest first.
 type headList struct {
 	t           *tx
 	q           *webhook.Query
@@ -103,7 +103,8 @@ type headList struct {
 	done        bool
 }
 
-// newHeadList begins below a UID. The first statement looks at no more than atOnce.
+// newHeadList returns a list of the events below a UID. Its first statement reads at most
+// atOnce events.
 func newHeadList(t *tx, q *webhook.Query, below uuid.UUID, atOnce int) *headList {
 	l := &headList{t: t, q: q, below: below, atOnce: min(atOnce, headsAtOnce)}
 	if !q.From.IsZero() {
@@ -117,7 +118,7 @@ func newHeadList(t *tx, q *webhook.Query, below uuid.UUID, atOnce int) *headList
 	return l
 }
 
-// fetch makes next not empty, unless there are no more.
+// fetch fills next if it is empty, unless there are no more events.
 func (l *headList) fetch() error {
 	if len(l.next) > 0 || l.done {
 		return nil
@@ -240,8 +241,7 @@ func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.Event
 	return page, nil
 }
 
-// fitting returns the first of some events, as many as have data that fits into a budget, and
-// at least one.
+// fitting returns the first events of list whose data fits into a budget, at least one.
 func (t *tx) fitting(list []uuid.UUID, budget paging.Budget) ([]uuid.UUID, error) {
 	sizes, err := t.sizes(list)
 	if err != nil {

@@ -14,13 +14,13 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// lastName is behind every endpoint's id, which is visible ASCII.
+// lastName sorts after every endpoint's id, because ids are visible ASCII.
 const lastName = "\x7f"
 
-// attemptsAtOnce is how many attempts one statement looks at.
+// attemptsAtOnce is how many attempts one statement reads.
 const attemptsAtOnce = 250
 
-// An attemptRow is the little of an attempt that lists filter by.
+// An attemptRow holds the few columns of an attempt that lists filter by.
 type attemptRow struct {
 	attemptKey
 	startedAt int64
@@ -28,7 +28,7 @@ type attemptRow struct {
 	status    int
 }
 
-// lastAttempt is behind every attempt.
+// lastAttempt sorts after every attempt.
 var lastAttempt = attemptRow{
 	attemptKey: attemptKey{rowKey{lastID, lastName}, math.MaxInt64}, startedAt: math.MaxInt64,
 }
@@ -105,7 +105,7 @@ func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webho
 			wanted = append(wanted, last)
 		}
 	}
-	var shown attemptRow // the last of the page so far
+	var shown attemptRow // the last attempt of the page so far
 	budget := paging.NewBudget(q)
 	for len(wanted) > 0 {
 		part := wanted[:min(wideAtOnce, len(wanted))]
@@ -135,12 +135,12 @@ func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webho
 	return page, nil
 }
 
-// An attemptList reads attempts one after the other, the latest first.
+// An attemptList reads attempts one by one, latest first.
 type attemptList struct {
 	t      *tx
 	op     op
-	of     cell                   // the first value of op
-	tie    func(*attemptRow) cell // the fourth: what orders attempts of one time
+	of     cell                   // the first argument of op
+	tie    func(*attemptRow) cell // the fourth argument: the order of attempts with equal times
 	from   int64
 	below  attemptRow
 	next   []attemptRow
@@ -148,7 +148,8 @@ type attemptList struct {
 	done   bool
 }
 
-// newAttemptList returns nil if there are none. The first statement looks at no more than atOnce.
+// newAttemptList returns nil if there are no attempts. Its first statement reads at most atOnce
+// attempts.
 func (t *tx) newAttemptList(q *webhook.Query, below attemptRow, atOnce int) (*attemptList, error) {
 	l := &attemptList{t: t, below: below, from: math.MinInt64, atOnce: min(atOnce, attemptsAtOnce)}
 	if !q.From.IsZero() {
@@ -224,7 +225,7 @@ func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) 
 		}
 		row := started[k]
 		event, shown := heads[k.uid]
-		if !shown { // it is being removed
+		if !shown { // another transaction is removing it
 			return nil
 		}
 		a.EventID, a.EventType, a.EndpointID = event.id, event.typ, k.endpoint
@@ -235,7 +236,7 @@ func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) 
 	})
 }
 
-// attemptTable has the keys of attempts.
+// attemptTable returns a table of the attempts' keys.
 func attemptTable(part []attemptRow) *table {
 	rows := newTable(len(part), 3)
 	for i := range part {
@@ -244,8 +245,8 @@ func attemptTable(part []attemptRow) *table {
 	return rows
 }
 
-// addBodies reads the response bodies of the first of some attempts, as many as fit into a
-// budget and at least one, and returns those attempts.
+// addBodies reads the response bodies of the first attempts of part whose bodies fit into a
+// budget, at least one. It returns these attempts.
 func (t *tx) addBodies(part []attemptRow, details map[attemptKey]webhook.Attempt, budget paging.Budget) ([]attemptRow, error) {
 	sizes := make(map[attemptKey]int)
 	if err := t.query(bodySizes, attemptTable(part), func(r *sql.Rows) error {

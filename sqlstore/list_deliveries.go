@@ -13,18 +13,19 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// A page looks at paging.MaxRead deliveries, and at the event of each. Before it knows whether it needs them it has at most one
-// statement's more.
+// A page reads at most paging.MaxRead deliveries, and the event of each. It may read the rows
+// of one more statement before it knows whether it needs them.
 const (
-	// viewsAtOnce is how many deliveries one statement reads, at most, of both tables.
+	// viewsAtOnce is how many deliveries one statement reads at most, from both tables
+	// together.
 	viewsAtOnce = 250
 
-	// fewViews is how many are read first of an event that has several, of each table: the most that is usual, and one by which
-	// to see that there are no more.
+	// fewViews is how many deliveries of a fan-out event are read first from each table. It is
+	// the usual maximum of 10, and one more to see whether the event has more.
 	fewViews = 11
 )
 
-// A view is a delivery as it is listed.
+// A view is a delivery in a list.
 type view struct {
 	rowKey
 	ref         uuid.UUID
@@ -87,8 +88,8 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.Query, now time.Time) 
 type selection struct {
 	*webhook.Query
 	limit    int
-	below    uuid.UUID // events, or this one's deliveries
-	endpoint string    // behind this
+	below    uuid.UUID // the list goes on below this event, or with this event's deliveries
+	endpoint string    // the list goes on behind this endpoint
 	set      bool      // there is a cursor
 }
 
@@ -102,7 +103,8 @@ func newSelection(q *webhook.Query) (*selection, error) {
 	return sel, err
 }
 
-// A collection is a page of deliveries in the making. Its selection moves on with what is read.
+// A collection is a page of deliveries in the making. Its selection moves on with each delivery
+// that is read.
 type collection struct {
 	selection
 	read  int
@@ -110,10 +112,11 @@ type collection struct {
 	next  string
 }
 
-// full reports that no more belong to the page, though there are more.
+// full reports whether the page has as many deliveries as it may have. It then sets the cursor.
 func (c *collection) full() bool { return c.end(len(c.views) == c.limit) }
 
-// spent reports that no more are to be read for the page, though there are more.
+// spent reports whether the page is full, or has read as many deliveries as it may. It then
+// sets the cursor.
 func (c *collection) spent() bool { return c.end(len(c.views) == c.limit || c.read >= paging.MaxRead) }
 
 func (c *collection) end(now bool) bool {
@@ -179,7 +182,7 @@ func (t *tx) deliveriesOfEndpoint(c *collection) error {
 			v := &views[i]
 			below = v.uid
 			h, shown := heads[v.uid]
-			if !shown { // it is being removed
+			if !shown { // another transaction is removing it
 				c.below, c.endpoint = v.uid, v.endpoint
 				continue
 			}
@@ -192,8 +195,9 @@ func (t *tx) deliveriesOfEndpoint(c *collection) error {
 	}
 }
 
-// merge orders what the two tables have given, and cuts off what may not be next: a table that gave as many as were asked for, each,
-// may have others behind its last. It reports whether there may be more.
+// merge sorts the deliveries that the two tables returned, and drops those that may not come
+// next. A table that returned as many rows as were asked for (each) may have others behind its
+// last. So merge drops deliveries behind that last one. It reports whether there may be more.
 func merge(views []view, each int, order func(a, b view) int) ([]view, bool) {
 	slices.SortFunc(views, order)
 	queued, finished := 0, 0
@@ -210,11 +214,11 @@ func merge(views []view, each int, order func(a, b view) int) ([]view, bool) {
 	return views, false
 }
 
-// deliveriesOfEvents goes through the events, and the deliveries of each.
+// deliveriesOfEvents lists the deliveries of one event after the other.
 func (t *tx) deliveriesOfEvents(c *collection) error {
 	below := lastID
 	if c.set {
-		below = after(c.below) // the event itself may have more
+		below = after(c.below) // the event itself may have more deliveries
 	}
 	heads := newHeadList(t, c.Query, below, c.limit+1)
 	for {
@@ -235,7 +239,7 @@ func (t *tx) deliveriesOfEvents(c *collection) error {
 	}
 }
 
-// atOnce returns the first of some events, as many as one statement may read the first deliveries of.
+// atOnce returns the first events whose first deliveries one statement may read.
 func atOnce(some []head) []head {
 	rows := 0
 	for i := range some {
@@ -249,7 +253,7 @@ func atOnce(some []head) []head {
 	return some
 }
 
-// deliveriesOfEvent adds the deliveries of an event, of which the first have been read.
+// deliveriesOfEvent adds the deliveries of an event. The caller has read the first of them.
 func (t *tx) deliveriesOfEvent(c *collection, h *head, first []view) error {
 	if len(first) == 0 && c.below != h.uid {
 		if !c.full() {
@@ -278,8 +282,8 @@ func (t *tx) deliveriesOfEvent(c *collection, h *head, first []view) error {
 	}
 }
 
-// viewsOf reads deliveries of some events, by their endpoints; of each event so many of each table, behind those that were read
-// before.
+// viewsOf reads deliveries of several events, in the order of their endpoints. It reads at most
+// each deliveries of each event from each table, behind those that were read before.
 func (t *tx) viewsOf(c *collection, some []head, each int) (map[uuid.UUID][]view, error) {
 	of := make(map[uuid.UUID][]view, len(some))
 	behind := func(u uuid.UUID) string {

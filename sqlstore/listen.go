@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Listen listens to a PostgreSQL channel, on a connection that is not the pool's, and calls notified for each notification,
-// and once when it has begun. It returns when ctx ends, or with an error when the connection is lost; it is then called again.
-// With pgx:
+// Listen listens to a PostgreSQL channel, on a connection that does not belong to the pool. It
+// calls notified once when it has begun, and for each notification. It returns when ctx ends,
+// or with an error when the connection is lost. After an error it is called again. With pgx:
 //
 //	func listen(ctx context.Context, channel string, notified func()) error {
 //		conn, err := pgx.Connect(ctx, databaseURL) // not through PgBouncer
@@ -30,10 +30,10 @@ import (
 //	}
 type Listen func(ctx context.Context, channel string, notified func()) error
 
-// maxChannel is how many bytes PostgreSQL takes for the name of a channel.
+// maxChannel is the maximum length of a channel's name in PostgreSQL, in bytes.
 const maxChannel = 63
 
-// channel is what processes notify each other on.
+// channel returns the name of the channel through which processes notify each other.
 func (s *Store) channel() string {
 	name := s.options.Prefix + "wake"
 	if s.options.Schema != "" {
@@ -54,8 +54,9 @@ func (s *Store) Listen(ctx context.Context, notified func()) error {
 	return s.wrap(ctx, "listen", s.options.Listen(ctx, s.channel(), notified))
 }
 
-// Notify implements [webhook.Listener]: it lets all processes that listen look for work now. It is a transaction of its own,
-// because PostgreSQL commits transactions that notify one after the other.
+// Notify implements [webhook.Listener]. It makes all listening processes look for work now. It
+// runs in a transaction of its own, because PostgreSQL commits transactions that notify one
+// after the other.
 func (s *Store) Notify(ctx context.Context) error {
 	if s.options.Listen == nil || s.dialect != &postgres {
 		return errors.ErrUnsupported
@@ -68,7 +69,8 @@ func (s *Store) Notify(ctx context.Context) error {
 	return s.wrap(ctx, "notify", err)
 }
 
-// Now implements [webhook.Clock]: the time of the database server. SQLite has none but this machine's.
+// Now implements [webhook.Clock]. It returns the time of the database server. SQLite has only
+// this machine's clock.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if s.dialect.clock == "" {
 		return time.Now().UTC(), noCtx(ctx)

@@ -12,7 +12,7 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// A status is the row of the table of that name.
+// A status is a row of the table status.
 type status struct {
 	ref       uuid.UUID
 	reason    webhook.Reason
@@ -20,7 +20,7 @@ type status struct {
 	webhook.EndpointStatus
 }
 
-// into are the places for statusColumns; fill is called when they are set.
+// into returns the scan destinations for statusColumns. Call fill after the scan.
 func (s *status) into(t *statusTimes) []any {
 	return []any{
 		(*id)(&s.ref), &s.Key.Tenant, &s.Key.ID, &s.Version, &s.State, &s.reason, &s.updatedAt, &s.Failures, &t.failingSince,
@@ -42,8 +42,8 @@ func (s *status) scan(r *sql.Rows, before ...any) error {
 	return err
 }
 
-// statuses reads, or locks, the status of endpoints that exist. It leaves out those that
-// cannot be read.
+// statuses reads the status of the endpoints that exist, or locks it if o says so. It leaves
+// out rows that cannot be read.
 func (t *tx) statuses(o op, refs []uuid.UUID) (map[uuid.UUID]*status, error) {
 	found := make(map[uuid.UUID]*status, len(refs))
 	return found, t.query(o, uids(refs), func(r *sql.Rows) error {
@@ -57,7 +57,7 @@ func (t *tx) statuses(o op, refs []uuid.UUID) (map[uuid.UUID]*status, error) {
 	})
 }
 
-// updateCells are those of the statement updateStatus.
+// updateCells returns the cells of the statement updateStatus.
 func (s *status) updateCells() []cell {
 	return []cell{
 		uid(s.ref), num(s.Version), text(s.State), text(s.reason), num(s.updatedAt), num(s.Failures), at(s.FailingSince),
@@ -82,7 +82,8 @@ func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) (matched
 	return matched, nil
 }
 
-// match finds the endpoints for each request, with ids after what after says, if it says anything.
+// match finds the endpoints for each request. If after is given, it returns only endpoints with
+// ids behind after[i].
 func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.EndpointStatus, error) {
 	matched := make([][]webhook.EndpointStatus, len(reqs))
 	most := 0
@@ -120,8 +121,10 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 // fewMatches is how many rows matchFew reads at most.
 const fewMatches = 1000
 
-// matchRows reads up to most endpoints for each row. The statement that has a limit for each row costs several times as much as the one
-// with a limit for all, which nearly always is enough, unless this goes on with a large fan-out. Disabled endpoints have no rows.
+// matchRows reads up to most endpoints for each row. Disabled endpoints have no rows.
+//
+// A statement with one limit for all rows nearly always suffices, except when a large fan-out
+// continues. A statement with a limit for each row costs several times as much.
 func (t *tx) matchRows(rows *table, most int, more bool, matched [][]webhook.EndpointStatus) error {
 	found := 0
 	read := func(r *sql.Rows) error {

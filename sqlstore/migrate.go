@@ -17,8 +17,8 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// A Migration is one step of the schema, for a migration tool of your own. Up records its Version in the table "schema" (with
-// the prefix), which [Store.Check] reads; Down takes both back.
+// A Migration is one step of the schema, for a migration tool of your own. Up also records its
+// Version in the table "schema" (with the prefix), which [Store.Check] reads. Down undoes both.
 type Migration struct {
 	Version int
 	Name    string
@@ -30,7 +30,7 @@ var fileName = regexp.MustCompile(`^([a-z]+)_(\d+)_(\w+)\.(up|down)\.sql$`)
 
 // Migrations returns the steps of a dialect's schema, in order.
 //
-// PostgreSQL: with Options.Schema, create that schema first.
+// On PostgreSQL with Options.Schema, create that schema first.
 func Migrations(dialect Dialect, o Options) ([]Migration, error) {
 	if err := o.check(dialect.d); err != nil {
 		return nil, err
@@ -86,11 +86,12 @@ func split(text string) []string {
 // schemaWanted is the version of the schema that this code is written for.
 const schemaWanted = 1
 
-// migrateTimeout is how long Migrate waits for another process that migrates.
+// migrateTimeout is how long Migrate waits while another process migrates.
 const migrateTimeout = time.Minute
 
-// Migrate brings the schema up to date. It may be called by many processes at once, at the start of each: one migrates, the
-// others wait for it, for a minute at most. It never goes back.
+// Migrate brings the schema up to date. It never goes back to an older version. Many processes
+// may call it at once, when they start. One process migrates, and the others wait for it, at
+// most a minute.
 func (s *Store) Migrate(ctx context.Context) error {
 	conn, giveBack, err := s.connectWriter(ctx)
 	if err == nil {
@@ -133,7 +134,8 @@ func (s *Store) migrate(ctx context.Context, conn *sql.Conn) (err error) {
 	return nil
 }
 
-// createSchema creates PostgreSQL's schema. It asks first: the right to use one does not include that to create one.
+// createSchema creates PostgreSQL's schema if it does not exist. It asks first, because the
+// right to use a schema does not include the right to create one.
 func (s *Store) createSchema(ctx context.Context, conn *sql.Conn) error {
 	if s.options.Schema == "" {
 		return nil
@@ -147,8 +149,9 @@ func (s *Store) createSchema(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// lockSchema keeps others from migrating. On PostgreSQL and SQLite it is a transaction, so that a migration happens wholly or
-// not at all; MySQL commits after each statement that changes the schema.
+// lockSchema keeps other processes from migrating. On PostgreSQL and SQLite the lock is a
+// transaction, so a migration happens wholly or not at all. MySQL commits after each statement
+// that changes the schema.
 func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(commit bool) error, err error) {
 	name := "webhook:" + s.options.Schema
 	run := func(query string, args ...any) error {
@@ -170,7 +173,7 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 	}
 	switch s.dialect {
 	case &postgres:
-		if err := run("BEGIN ISOLATION LEVEL READ COMMITTED"); err != nil { // what is read after the lock was granted is up to date
+		if err := run("BEGIN ISOLATION LEVEL READ COMMITTED"); err != nil { // reads after the lock was granted see the latest rows
 			return nil, err
 		}
 		err := errors.Join(
@@ -191,7 +194,7 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 	}
 	var got sql.NullInt64
 	lock := "x'" + fmt.Sprintf("%x", name[:min(len(name), 64)]) + "'"
-	// The lock is the session's: the server ends that if this process is gone.
+	// The lock belongs to the session. The server ends the session if this process is gone.
 	if err := run(fmt.Sprintf("SET @webhook_wait = @@wait_timeout, wait_timeout = %d", int(goneTimeout.Seconds()))); err != nil {
 		return nil, err
 	}
@@ -215,7 +218,7 @@ func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(com
 	}, nil
 }
 
-// Versions of a schema that is not whole.
+// Versions of an incomplete schema.
 const (
 	emptySchema = -1 // the table of versions has no row
 	noSchema    = -2
@@ -246,7 +249,7 @@ func (s *Store) version(ctx context.Context, on runner) (int, error) {
 	return int(version.Int64), err
 }
 
-// hasTable returns a query that has a row if the table of versions exists.
+// hasTable returns a query that yields a row if the table of versions exists.
 func (d *dialect) hasTable(o *Options) (string, []any) {
 	name := o.Prefix + "schema"
 	switch d {
@@ -261,8 +264,9 @@ func (d *dialect) hasTable(o *Options) (string, []any) {
 	return `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '` + name + `'`, nil
 }
 
-// Check reports whether the schema is one that this code works with: its own version, or the next one, so that a new version may
-// migrate while instances of the one before still run.
+// Check returns an error unless this code works with the schema. It accepts the schema's
+// present version and the next one, so that a new release may migrate while instances of the
+// old release still run.
 func (s *Store) Check(ctx context.Context) error {
 	conn, err := s.connect(ctx, s.reader)
 	if err != nil {
@@ -276,7 +280,7 @@ func (s *Store) Check(ctx context.Context) error {
 	return s.wrap(ctx, "check", s.otherServer(ctx, conn, err))
 }
 
-// judge says what is to be done about a schema of a version.
+// judge returns an error that says how to cure a schema with an unusable version.
 func (s *Store) judge(version int) error {
 	switch {
 	case version == noSchema:
@@ -294,7 +298,7 @@ func (s *Store) judge(version int) error {
 	return nil
 }
 
-// otherServer makes an error of a server that is not the dialect's say so.
+// otherServer turns an error into one that names the server, if the server has another dialect.
 func (s *Store) otherServer(ctx context.Context, conn *sql.Conn, err error) error {
 	if err == nil || codesOf(err) == (codes{}) {
 		return err
