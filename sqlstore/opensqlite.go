@@ -20,19 +20,21 @@ const (
 	sqliteReaders = 4
 
 	// sqliteListers is the number of connections that read lists. Lists have connections of
-	// their own, so that callers who list cannot keep the Dispatcher waiting for one.
+	// their own, so that callers of lists cannot keep the Dispatcher waiting for one.
 	sqliteListers = 4
 
 	// sqliteWait is how long a connection waits for another process's transaction.
 	sqliteWait = 5 * time.Second
 )
 
-// OpenSQLite returns a Store on a file, which is created if it is missing. driverName is that of a driver that your program
-// imports: "sqlite" of modernc.org/sqlite, or "sqlite3" of github.com/mattn/go-sqlite3.
+// OpenSQLite returns a Store on a file, which is created if it is missing. driverName names a
+// driver that your program imports: "sqlite" for modernc.org/sqlite, or "sqlite3" for
+// github.com/mattn/go-sqlite3.
 //
-// SQLite has one writer at a time, and so has the Store: a connection of its own, which [Store.DB] shares with you. Four others
-// read for the Dispatcher, and four more read lists. All are in WAL mode and wait up to 5 seconds for other processes' transactions; what is committed
-// survives a loss of power (synchronous = FULL).
+// SQLite has one writer at a time. So the Store writes through a single connection, which
+// [Store.DB] shares with you. Four other connections read for the Dispatcher, and four more
+// read lists. All use WAL mode and wait up to 5 seconds for transactions of other processes.
+// Committed data survives a loss of power (synchronous = FULL).
 func OpenSQLite(driverName, file string, o Options) (*Store, error) {
 	if file == "" || strings.Contains(file, ":memory:") {
 		return nil, errors.New("sqlstore: OpenSQLite needs the name of a file; package memstore keeps webhooks in memory")
@@ -68,7 +70,8 @@ func OpenSQLite(driverName, file string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// A sqliteConnector opens connections with the right settings, whatever the driver takes in its names.
+// A sqliteConnector opens connections with the right settings. It does not depend on
+// the options that a driver understands in the name of the file.
 type sqliteConnector struct {
 	driver driver.Driver
 	file   string
@@ -101,7 +104,8 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// sqliteURI is how a file is named, so that no character of it is taken for an option.
+// sqliteURI returns the URI of a file. It escapes the path, so that no character of it is taken
+// for an option.
 func sqliteURI(file string) string {
 	p := filepath.ToSlash(file)
 	if runtime.GOOS == "windows" && filepath.VolumeName(file) != "" {
@@ -110,11 +114,15 @@ func sqliteURI(file string) string {
 	return "file:" + (&url.URL{Path: p}).EscapedPath() + "?_txlock=immediate" // a transaction that will write waits when it begins
 }
 
-// sqlitePause is how long it takes, at most, until another process is asked again whether its transaction has ended.
+// sqlitePause is the longest pause between two tries to begin a transaction while another
+// process has one open.
 const sqlitePause = 5 * time.Millisecond
 
-// beginSQLite begins a transaction that will write. SQLite itself would wait for another process's without heeding a context, and
-// ask less and less often. The connections that OpenSQLite made are the application's too, and wait for those as SQLite does.
+// beginSQLite begins a transaction that will write. It asks again itself, because SQLite would
+// wait without heeding the context, and would ask less and less often.
+//
+// The connections of OpenSQLite also serve the application's own transactions. For those
+// beginSQLite restores SQLite's own waiting.
 func (s *Store) beginSQLite(ctx context.Context, conn *sql.Conn) error {
 	if s.owned {
 		if err := setBusyTimeout(ctx, conn, 0); err != nil {
@@ -131,8 +139,9 @@ func (s *Store) beginSQLite(ctx context.Context, conn *sql.Conn) error {
 	}
 }
 
-// yield leaves an SQLite file alone for as long as other processes may pause between two tries, so that housekeeping, which begins
-// one transaction after the other, does not keep them waiting until it ends.
+// yield leaves an SQLite file alone for sqlitePause, the longest pause of other processes
+// between two tries. Housekeeping begins one transaction after the other, and would otherwise
+// keep other processes waiting until it ends.
 func (s *Store) yield(ctx context.Context) {
 	if s.dialect == &sqlite {
 		pause(ctx, sqlitePause)

@@ -1,11 +1,11 @@
 package sqlstore
 
-// An op is one of the statements that every dialect has.
+// An op names a statement of the dialects.
 type op int
 
 const (
 	// Publishing.
-	insertEvents    op = iota // those that are not there yet
+	insertEvents    op = iota // only events that are not stored yet
 	insertNewAtOnce           // insertNew without waiting for other transactions; MySQL only
 	publishNew                // new events with rows of the queue; PostgreSQL only
 	findEvents
@@ -16,11 +16,11 @@ const (
 	insertAttempts
 	insertBodies
 	match
-	matchFew // the same and disabled endpoints, if there are fewer than it is told; not MySQL
+	matchFew // also returns disabled endpoints; complete if it returns fewer rows than its limit; not MySQL
 
 	// In the caller's transaction.
 	insertEvent // with its outbox row; MySQL and SQLite: without
-	insertNew   // many that are new, likewise
+	insertNew   // the same for many new events
 	sameEvent
 	insertOutboxRow
 	deleteEvent
@@ -36,8 +36,8 @@ const (
 	dueDeliveries
 	wakeDeliveries
 	readyLanes
-	openLanes // parked ones that rounds visit
-	freeLanes // parked ones whose endpoints are not held any more
+	openLanes // parked lanes that rounds visit
+	freeLanes // parked lanes whose endpoints are not held any more
 	readLanes // readStatus with the mark of the parked lane
 	lockLanes
 	markLanes
@@ -50,21 +50,21 @@ const (
 	takeProbes
 	dropProbe
 	pickDeliveries
-	leaseDeliveries // which leave their lanes
-	leaseInLane     // which stay where they are
+	leaseDeliveries // moves them out of their lanes
+	leaseInLane     // leaves them in their lanes
 	rebindDeliveries
 	readEvents
 	readEndpoints
 	readVersions
 
 	// Settling.
-	settleDelivered // successes, all that is to be done about them; PostgreSQL only
+	settleDelivered // settles plain successes completely; PostgreSQL only
 	lockQueue
 	lockDeliveries
 	lockFreeQueue      // rows that no other transaction holds
 	lockFreeDeliveries // likewise
 	lockFreeStatus     // likewise
-	findRows           // deliveries, wherever they are
+	findRows           // deliveries, in either table
 	findAttempts
 	deleteQueue
 	deleteDeliveries
@@ -127,14 +127,14 @@ const (
 	deleteDeliveriesOf // without waiting for other transactions, see pruning.plain
 	deleteAttemptsOf   // likewise
 	deleteBodiesOf     // likewise
-	freeAttempts       // that no other transaction holds; not SQLite
+	freeAttempts       // not held by another transaction; not SQLite
 	freeBodies         // likewise
 	deleteAttempts
 	deleteBodies
 	insertRemovals
 	freeRemovals
 	removalsOfTenant
-	freeDeliveriesOf // that no other transaction holds
+	freeDeliveriesOf // not held by another transaction
 	freeAttemptsOf   // likewise
 	freeBodiesOf     // likewise
 	deliveriesOfRemovals
@@ -149,7 +149,7 @@ const (
 	oldestOfLane
 	expiredSecrets // of endpoints that no other transaction holds
 	updateSecrets
-	freeVersions // that no other transaction holds
+	freeVersions // not held by another transaction
 	dropVersions
 	eventsOfTenant
 	refsOfTenant
@@ -162,7 +162,7 @@ const (
 	opCount
 )
 
-// everywhere are the statements that are the same in every dialect.
+// everywhere has the statements that are the same in every dialect.
 var everywhere = map[op]string{
 	sameEvent:       `UPDATE {events} SET dup = dup + 1 WHERE tenant = $1 AND id = $2 AND content_hash = $3`,
 	insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
@@ -239,7 +239,7 @@ var everywhere = map[op]string{
 	schemaVersion:    `SELECT max(version) FROM {schema}`,
 }
 
-// Column lists that are read in one place of the code.
+// Column lists. Each is read in one place of the code.
 const (
 	statusColumns = `s.ref, s.tenant, s.id, s.version, s.state, s.reason, s.updated_at, s.failures, s.failing_since,
 		s.last_failure_at, s.recovered_at, s.blocked_until, s.circuit`
@@ -261,7 +261,8 @@ const (
 	headColumns = `e.uid, e.tenant, e.id, e.type, e.created_at, e.test, e.fanout`
 	attemptKeys = `event_uid, endpoint_id, lease_no, started_at, class, status`
 
-	// viewQueue and viewDeliveries are the same columns of a delivery, of both tables.
+	// viewQueue and viewDeliveries have the same columns of a delivery, one list for each
+	// table.
 	viewQueue = `q.event_uid, q.endpoint_id, q.ref, 'pending' AS state, q.reason, q.attempts, q.failures, q.due_at, q.leased_until,
 		0 AS finished_at`
 	viewDeliveries = `d.event_uid, d.endpoint_id, d.ref, d.state, d.reason, d.attempts, d.failures, 0 AS due_at, 0 AS leased_until,

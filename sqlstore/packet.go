@@ -9,19 +9,20 @@ import (
 )
 
 const (
-	// packetAsked is the size of an event from which MySQL is asked how large a statement may be; every server takes less.
+	// packetAsked is the size of an event from which MySQL is asked for the largest statement
+	// it takes. Every server takes smaller events.
 	packetAsked = 256 << 10
 
-	// packetRest is what a statement has besides the event's own bytes.
+	// packetRest is the size of a statement besides the event's own bytes.
 	packetRest = 64 << 10
 
 	packetTimeout = time.Second
 )
 
-// oversized returns why events cannot be stored that make a larger statement than MySQL
-// takes; nil if there are none. The server would close the connection, and with it take
-// down whatever else was in the statement. asks is of the caller's transaction; nil stands
-// for a connection of the Store's own.
+// oversized returns an error for each event that makes a larger statement than MySQL takes, or
+// nil if there are none. The server would close the connection, and the other events in the
+// statement would fail too. asks uses the caller's transaction. If it is nil, oversized uses a
+// connection of the Store.
 func (s *Store) oversized(ctx context.Context, asks ask, events []webhook.EventRecord) map[int]error {
 	if s.dialect != &mysql {
 		return nil
@@ -29,7 +30,7 @@ func (s *Store) oversized(ctx context.Context, asks ask, events []webhook.EventR
 	var refused map[int]error
 	for i := range events {
 		r := &events[i]
-		n := 2 * len(r.Data) // they are written in hexadecimal
+		n := 2 * len(r.Data) // the data is written in hexadecimal
 		for name, value := range r.Header {
 			n += 4 * (len(name) + len(value))
 		}
@@ -47,7 +48,7 @@ func (s *Store) oversized(ctx context.Context, asks ask, events []webhook.EventR
 	return refused
 }
 
-// maxPacket asks the server once.
+// maxPacket returns the server's max_allowed_packet, and asks for it once.
 func (s *Store) maxPacket(ctx context.Context, asks ask) int64 {
 	if known := s.packet.Load(); known > 0 {
 		return known
@@ -63,7 +64,7 @@ func (s *Store) maxPacket(ctx context.Context, asks ask) int64 {
 	return most
 }
 
-// askPool is an [ask] on a connection of the Store's own.
+// askPool is an [ask] on a connection of the Store.
 func (s *Store) askPool(ctx context.Context, query string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, packetTimeout)
 	defer cancel()
@@ -75,7 +76,7 @@ func (s *Store) askPool(ctx context.Context, query string, into any) error {
 	return conn.QueryRowContext(ctx, query).Scan(into)
 }
 
-// publishRest publishes the events that were not refused, unless the request is all or nothing.
+// publishRest publishes the events that were not refused, unless the request is atomic.
 func (s *Store) publishRest(ctx context.Context, req webhook.PublishRequest, refused map[int]error) ([]webhook.Published, error) {
 	results := make([]webhook.Published, len(req.Events))
 	var rest []webhook.EventRecord

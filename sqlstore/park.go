@@ -9,31 +9,38 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// A lane is held while its endpoint is paused, disabled or blocked. Rounds visit held lanes in vain. So a claim that
-// passes over more than parkAbove of them parks them: it moves their deliveries from the lane, which is the endpoint's
-// ref, to the parked lane of that ref, which rounds do not visit. webhook_status.parked is the mark of the parked lane:
+// A lane is held while its endpoint is paused, disabled or blocked. Rounds visit held lanes in
+// vain. So a claim that passes over more than parkAbove of them parks them. It moves their
+// deliveries from the lane, which is the endpoint's ref, to the parked lane of that ref. Rounds
+// do not visit parked lanes. webhook_status.parked is the mark of the parked lane:
 //
 //	laneClear   the parked lane is empty
 //	laneParked  it may have deliveries, and rounds pass it by
 //	laneOpen    it may have deliveries, and rounds visit it together with the lane
 //
-// The invariant: while a parked lane has deliveries and its endpoint exists, the mark is laneParked or laneOpen. Only a
-// transaction that holds the lock of the status row moves deliveries into the parked lane or changes the mark. It reads
-// state and block under that lock, and all it does commits together.
+// The invariant: while a parked lane has deliveries and its endpoint exists, the mark is
+// laneParked or laneOpen. Only a transaction that holds the lock of the status row moves
+// deliveries into the parked lane or changes the mark. It reads state and block under that
+// lock, and all its changes commit together.
 //
-// No other writer has to know of this. A row that says laneParked, active and no longer blocked is the first of an index.
-// Each claim looks there first and marks such lanes laneOpen, whoever resumed the endpoint and however. Example:
+// Other writers need not know about parking. A row that says laneParked, active and no longer
+// blocked comes first in an index. Each claim looks there first and marks such lanes laneOpen,
+// however the endpoint was resumed. Example:
 //
-//  1. ep is paused. Its deliveries d1 and d2 are due, as are those of 40 other paused endpoints. A claim locks the row
-//     of ep, sees that ep is still paused, moves d1 and d2 and marks ep laneParked.
+//  1. ep is paused. Its deliveries d1 and d2 are due, and so are deliveries of 40 other paused
+//     endpoints. A claim locks the row of ep, sees that ep is still paused, moves d1 and d2, and
+//     marks ep laneParked.
 //  2. d3 is published. It goes to the lane, as ever, and a later claim may park it too.
-//  3. The customer resumes ep. UpdateEndpoint waits for the lock if a claim parks ep at that moment. If it comes first,
-//     the claim finds ep active under the lock and moves nothing.
-//  4. The next claim marks ep laneOpen, visits it and leases d1, d2 and d3, the longest due first.
+//  3. The customer resumes ep. UpdateEndpoint waits for the lock if a claim parks ep at that
+//     moment. If UpdateEndpoint comes first, the claim finds ep active under the lock and moves
+//     nothing.
+//  4. The next claim marks ep laneOpen, visits it and leases d1, d2 and d3, the longest due
+//     first.
 //  5. The parked lane is empty, so the same claim marks ep laneClear.
 //
-// A deleted endpoint has no status row, and its lane is not parked. What was parked before is found by Prune, which looks
-// for deliveries by ref. Until it has canceled them, no endpoint with the same ref can be created.
+// A deleted endpoint has no status row, and its lane is not parked. Prune finds deliveries that
+// were parked before, because it looks for deliveries by ref. Until it has canceled them, no
+// endpoint with the same ref can be created.
 const (
 	laneClear = iota
 	laneParked
@@ -41,20 +48,21 @@ const (
 )
 
 const (
-	// parkAbove is how many held lanes a claim passes over without parking any. So few cost less than moving deliveries.
+	// parkAbove is how many held lanes a claim passes over without parking any. Passing over 32
+	// lanes costs less than moving their deliveries.
 	parkAbove = 32
 
-	// parkFor is how long a block must still last for its lane to be parked.
+	// parkFor is the shortest remaining block of a lane that is parked.
 	parkFor = 10 * time.Second
 )
 
-// parkedBit tells the parked lane of an endpoint from its lane. No ref has it.
+// parkedBit distinguishes the parked lane of an endpoint from its lane. No ref has this bit.
 const parkedBit = 0x80
 
-// lastLane is the last of the lanes that rounds visit. Behind it are the parked lanes.
+// lastLane is the last lane that rounds visit. The parked lanes follow it.
 var lastLane = laneFor(lastID)
 
-// laneFor returns u without the bit that no ref has.
+// laneFor returns u without parkedBit.
 func laneFor(u uuid.UUID) uuid.UUID {
 	u[0] &^= parkedBit
 	return u
@@ -65,7 +73,7 @@ func parkedLane(ref uuid.UUID) uuid.UUID {
 	return ref
 }
 
-// isHeld reports whether an endpoint is held, and will be for a while.
+// isHeld reports whether an endpoint is held, and will be for more than parkFor.
 func isHeld(state webhook.EndpointState, blockedUntil, now int64) bool {
 	return state != webhook.EndpointActive || blockedUntil > now+parkFor.Microseconds()
 }
@@ -90,7 +98,7 @@ func (c *claim) open() error {
 	return c.execAll(markLanes, uids(refs), num(laneOpen))
 }
 
-// A laneLock is what a locked status row says of a lane.
+// A laneLock is a locked status row, as far as it concerns the lane.
 type laneLock struct {
 	ref          uuid.UUID
 	state        webhook.EndpointState
@@ -98,8 +106,9 @@ type laneLock struct {
 	mark         int
 }
 
-// park moves the deliveries of held lanes aside, and clears the marks of parked lanes that have become empty. It passes by
-// what others have locked: a later claim comes again. It is the last step of a claim, so that it holds its locks briefly.
+// park moves the deliveries of held lanes aside, and clears the marks of parked lanes that have
+// become empty. It skips rows that other transactions have locked, and a later claim tries
+// again. It is the last step of a claim, so it holds its locks briefly.
 func (c *claim) park() error {
 	asked := c.drained()
 	if len(c.held) > parkAbove {
@@ -127,7 +136,7 @@ func (c *claim) park() error {
 	return c.clear(rest)
 }
 
-// drained are the visited lanes whose parked lanes seem to be empty.
+// drained returns the visited lanes whose parked lanes seem to be empty.
 func (c *claim) drained() (refs []uuid.UUID) {
 	for _, lane := range c.visited {
 		if !c.more[lane] && c.marks[lane] != laneClear {
@@ -137,7 +146,8 @@ func (c *claim) drained() (refs []uuid.UUID) {
 	return refs
 }
 
-// moveAside moves deliveries of held lanes, whose status is locked, to their parked lanes.
+// moveAside moves deliveries of held lanes to their parked lanes. The status of the lanes is
+// locked.
 func (c *claim) moveAside(held []laneLock) error {
 	if len(held) == 0 {
 		return nil
@@ -173,7 +183,8 @@ func (c *claim) moveAside(held []laneLock) error {
 	return c.execAll(markLanes, uids(marks), num(laneParked))
 }
 
-// clear marks those parked lanes that are empty. Their status is locked, so nobody moves deliveries into them.
+// clear marks empty parked lanes laneClear. The status of the lanes is locked, so no other
+// transaction moves deliveries into them.
 func (c *claim) clear(lanes []laneLock) error {
 	if len(lanes) == 0 {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// A PgxExecer is what pgx.Tx, *pgx.Conn and *pgxpool.Pool have in common. T is
+// A PgxExecer has the common methods of pgx.Tx, *pgx.Conn and *pgxpool.Pool. T is
 // pgconn.CommandTag and R is pgx.Row.
 type PgxExecer[T interface{ RowsAffected() int64 }, R interface{ Scan(into ...any) error }] interface {
 	Exec(ctx context.Context, sql string, args ...any) (T, error)
@@ -36,7 +36,8 @@ func (x pgxExecer[T, R]) ask(ctx context.Context, query string, into any) error 
 	return x.on.QueryRow(ctx, query).Scan(into)
 }
 
-// isPool knows a *pgxpool.Pool by a method that neither a connection nor a transaction has.
+// isPool recognizes a *pgxpool.Pool by a method that neither a connection nor a transaction
+// has.
 func (x pgxExecer[T, R]) isPool() bool {
 	_, pool := x.on.(interface{ Reset() })
 	return pool

@@ -11,32 +11,34 @@ import (
 )
 
 const (
-	// pruneWork is how many deliveries, events or attempts a step of Prune takes, and
-	// pruneAttempts is how many attempts of them it removes. A call goes on while it has
-	// looked at fewer than pruneRows rows.
+	// pruneWork is how many deliveries, events or attempts a step of Prune takes. pruneAttempts
+	// is how many of their attempts it removes. A call goes on while it has looked at fewer
+	// than pruneRows rows.
 	pruneWork     = 1000
 	pruneAttempts = 4 * pruneWork
 	pruneRows     = 5 * pruneWork
 
-	// mostHalved is how often the numbers above are halved at most.
+	// mostHalved is how often these numbers are halved at most.
 	mostHalved = 10
 
 	// pruneLanes is how many endpoints one Prune looks at.
 	pruneLanes = 500
 
-	// sweepAgain is how often Prune begins at the oldest event again: other processes may have finished what it had to leave.
+	// sweepAgain is the time after which Prune begins at the oldest event again. Other
+	// processes may have finished deliveries that it had to leave before.
 	sweepAgain = 10 * time.Minute
 
-	// pruneAlone is how long after a step of one process the others leave the housekeeping to it. The one that
-	// prunes takes a step each minute, and has half a minute to be late.
+	// pruneAlone is how long after a step of one process the other processes leave the
+	// housekeeping to it. The pruning process takes a step each minute, so it may be half a
+	// minute late.
 	pruneAlone = 90 * time.Second
 
-	// versionSlack is how long an endpoint's earlier version is kept although no delivery needs it: a Publish, and what it is
-	// matched by, may be on their way.
+	// versionSlack is how long an endpoint's earlier version is kept although no delivery needs
+	// it. A Publish that was matched under this version may still be on its way.
 	versionSlack = time.Hour
 )
 
-// The sweeps of Prune through what is stored, from the oldest.
+// The sweeps of Prune. Each goes through the stored events from the oldest.
 const (
 	sweepBodies = iota
 	sweepAttempts
@@ -52,10 +54,11 @@ const (
 	defaultEventAge   = 30 * day
 )
 
-// A sweepPass is a round of Prune's through the endpoints, and when its sweeps began at the oldest.
+// A sweepPass is one round of Prune through the endpoints, with the time at which its sweeps
+// began at the oldest event.
 type sweepPass struct {
-	lane    uuid.UUID // that was visited last
-	version int64     // of the endpoint whose versions were looked at last
+	lane    uuid.UUID // visited last
+	version int64     // ref's version that was looked at last
 	ref     uuid.UUID
 	removal uuid.UUID // hidden event that was looked at last
 	stage   int
@@ -70,10 +73,12 @@ const (
 	stageSweeps
 )
 
-// Prune implements [webhook.Store]. It does nothing while another process prunes, or took a step less than
-// pruneAlone ago, unless this store has disabled or deleted an endpoint since its own last step.
+// Prune implements [webhook.Store]. It does nothing while another process prunes, or took a
+// step less than pruneAlone ago. If this store has disabled or deleted an endpoint since its
+// own last step, the second rule does not apply.
 //
-// It waits for no row that another transaction holds. The rows that depend on it stay for a later call.
+// Prune waits for no row that another transaction holds. The rows that depend on it stay for a
+// later call.
 func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (more bool, err error) {
 	stopped := s.stopped.Swap(false)
 	s.mu.Lock()
@@ -115,7 +120,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case ctx.Err() != nil: // a database that is slow gets pieces that are smaller
+	case ctx.Err() != nil: // a slow database gets smaller batches
 		s.halved = min(halved+1, mostHalved)
 	case err == nil && done && !more:
 		s.halved = 0
@@ -125,22 +130,23 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	}
 	s.pass = pass
 	for i := range swept {
-		if s.swept[i] == before[i] || byRef(swept[i], s.swept[i]) < 0 { // unless sweepFrom has been called meanwhile
+		if s.swept[i] == before[i] || byRef(swept[i], s.swept[i]) < 0 { // unless sweepFrom was called meanwhile
 			s.swept[i] = swept[i]
 		}
 	}
 	return more, nil
 }
 
-// prunesPlainly reports whether a step begins as a plain one: not for a while after one met
-// a row that another transaction held.
+// prunesPlainly reports whether a step begins as a plain one. For a while after a step met a
+// row that another transaction held, steps do not.
 func (s *Store) prunesPlainly(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dialect == &sqlite || now.Sub(s.held).Abs() >= sweepAgain
 }
 
-// sweepFrom lets all sweeps begin at an event, or before: there may be something to remove of it.
+// sweepFrom makes all sweeps begin at event u or before, because some of its rows may have
+// become removable.
 func (s *Store) sweepFrom(u uuid.UUID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,15 +167,15 @@ type pruning struct {
 	halved int  // see Store.halved
 	hidden bool // this call has hidden an event
 
-	// plain removes rows without asking which are free. To ask costs PostgreSQL as much as
-	// to remove them, because a lock is a write, and hardly ever does anybody hold one. If
-	// somebody does, the step fails at once, on MySQL after a second, and is repeated with
-	// asking. In SQLite nobody holds a row.
+	// plain removes rows without asking first which rows are free. Asking costs PostgreSQL as
+	// much as removing, because a lock is a write, and a row is hardly ever held. If one is
+	// held, the step fails at once (on MySQL after a second), and is repeated with asking. In
+	// SQLite no row is ever held.
 	plain bool
 }
 
-// isMine takes the lock of the housekeeping, and reports whether this process is to do it. stopped says that the
-// process has disabled or deleted endpoints.
+// isMine takes the lock of the housekeeping, and reports whether this process shall do it.
+// stopped says that this process has disabled or deleted endpoints.
 func (p *pruning) isMine(stopped bool) (bool, error) {
 	var by id
 	var last int64
@@ -234,17 +240,17 @@ func (p *pruning) run(r webhook.Retention) (more bool, err error) {
 			}
 		}
 	}
-	if p.hidden { // what is left of them is to be removed
+	if p.hidden { // the remaining rows of hidden events must be removed
 		return true, nil
 	}
 	p.pass.stage = stageLanes
 	return false, nil
 }
 
-// atMost is how many rows a step may take: fewer after calls that ran out of time.
+// atMost returns how many rows a step may take. It is fewer after calls that ran out of time.
 func (p *pruning) atMost(n int) int { return max(n>>p.halved, 1) }
 
-// lower is sweepFrom within this transaction.
+// lower does the work of sweepFrom within this transaction.
 func (p *pruning) lower(u uuid.UUID) {
 	for i := range p.swept {
 		if byRef(u, p.swept[i]) < 0 {
@@ -253,9 +259,11 @@ func (p *pruning) lower(u uuid.UUID) {
 	}
 }
 
-// forgetVersions removes earlier versions of endpoints that no unfinished delivery was made under, and reports whether all have
-// been looked at. Deliveries are made under the version that is present, so only those that are older than its end can need it.
-// A version that another transaction holds is left for the next round.
+// forgetVersions removes earlier versions of endpoints that no unfinished delivery was made
+// under. It reports whether it has looked at all of them.
+//
+// Deliveries are made under the present version. So only deliveries that are older than the end
+// of a version can need it. A version that another transaction holds stays for the next round.
 func (p *pruning) forgetVersions() (done bool, err error) {
 	type version struct {
 		ref   uuid.UUID

@@ -8,9 +8,9 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// cancelDead cancels deliveries of disabled and deleted endpoints. It reports whether
-// it has looked at all endpoints and canceled nothing: a transaction that holds the
-// status of an endpoint does nothing else, so that it ends soon.
+// cancelDead cancels deliveries of disabled and deleted endpoints. It reports whether it has
+// looked at all endpoints and canceled nothing. A transaction that holds the status of an
+// endpoint does nothing else, so that it ends soon.
 func (p *pruning) cancelDead() (done bool, err error) {
 	var lanes []uuid.UUID
 	if err := p.query(pruneRefs, nil, func(r *sql.Rows) error {
@@ -34,7 +34,7 @@ func (p *pruning) cancelDead() (done bool, err error) {
 				return false, err
 			}
 			if budget -= n; budget <= 0 {
-				return false, nil // the endpoint may have more
+				return false, nil // the endpoint may have more deliveries
 			}
 		}
 		p.pass.lane = ref
@@ -42,12 +42,12 @@ func (p *pruning) cancelDead() (done bool, err error) {
 	return len(lanes) < pruneLanes && budget == most, nil
 }
 
-// cancelSome cancels deliveries of one endpoint, if it is still disabled or deleted,
-// and returns how many.
+// cancelSome cancels deliveries of one endpoint, if it is still disabled or deleted, and
+// returns how many.
 //
-// It locks the deliveries first and looks at the endpoint after that. A delivery of an
-// endpoint that is enabled, or made anew, in between is published later still, so it
-// is not among the locked ones.
+// It locks the deliveries first and then looks at the endpoint. If the endpoint was enabled or
+// created again in between, its new deliveries were published even later. So they are not among
+// the locked ones.
 func (p *pruning) cancelSome(ref uuid.UUID, most int) (int, error) {
 	var open []*queued
 	now := micros(p.now)
@@ -69,9 +69,10 @@ func (p *pruning) cancelSome(ref uuid.UUID, most int) (int, error) {
 	return len(open), p.cancel(open, reason, now)
 }
 
-// cause returns why deliveries of an endpoint are to be canceled, and reports whether
-// they are. A disabled endpoint stays disabled until the transaction ends. One whose
-// status another transaction holds is left for the next round: that may take long.
+// cause reports whether the deliveries of an endpoint must be canceled, and returns the reason.
+// A disabled endpoint stays disabled until the transaction ends. If another transaction holds
+// the endpoint's status, the endpoint is left for the next round, because waiting could take
+// long.
 func (p *pruning) cause(ref uuid.UUID) (reason webhook.Reason, dead bool, err error) {
 	disabled, err := p.row(lockDisabled, []cell{uid(ref)}, &reason)
 	if err != nil || disabled {

@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	// secretsAtOnce is how many endpoints one transaction of Prune frees of expired secrets.
+	// secretsAtOnce is the number of endpoints whose expired secrets one transaction of Prune
+	// removes.
 	secretsAtOnce = 200
 
-	// secretsLater is when Prune looks again at secrets that it cannot read.
+	// secretsLater is the time after which Prune looks again at secrets that it cannot read.
 	secretsLater = day
 )
 
-// dropSecrets removes expired secrets from endpoints, and reports whether there were none.
-// A transaction that has removed some does nothing else, so that it holds the endpoints
-// briefly.
+// dropSecrets removes expired secrets from endpoints, and reports whether there were none. A
+// transaction that has removed some does nothing else, so that it holds the endpoints briefly.
 //
-// The version of the endpoint stays. Nobody signs with an expired secret, so what others
-// know of the endpoint under this version is still right, and no update of a customer
-// conflicts. The secrets may be sealed: when they expire is not.
+// The version of the endpoint stays. No request is signed with an expired secret, so copies of
+// the endpoint under this version are still right, and no customer's update conflicts. The
+// secrets may be sealed, but their expiry is not.
 //
 // The lock of the status row keeps UpdateEndpoint out, which writes the secrets too. An
-// endpoint that another transaction holds is left for the next round.
+// endpoint that another transaction holds stays for the next round.
 func (p *pruning) dropSecrets() (done bool, err error) {
 	live := newTable(0, 3)
 	now := micros(p.now)
@@ -45,10 +45,11 @@ func (p *pruning) dropSecrets() (done bool, err error) {
 	return live.len() == 0, p.execAll(updateSecrets, live)
 }
 
-// liveSecrets returns what is left of stored secrets, and when Prune has to look at them next.
+// liveSecrets returns the unexpired part of stored secrets, and when Prune must look at them
+// next.
 func liveSecrets(stored string, now time.Time) (left string, next int64) {
 	list, err := parseSecrets(stored)
-	if err != nil { // a later version of the application has written them
+	if err != nil { // a later version of the application wrote them
 		return stored, micros(now.Add(secretsLater))
 	}
 	list = secrets.Live(list, now)

@@ -23,11 +23,11 @@ type publication struct {
 	req     *webhook.PublishRequest
 	results []webhook.Published
 
-	singly bool     // one event after the other is inserted
+	singly bool     // events are inserted one by one
 	allNew bool     // no id was used before
 	hashes [][]byte // of the events' content
 	stored []bool   // by this transaction
-	found  [][]byte // hashes of what was stored before under the same ids
+	found  [][]byte // hashes of events that were stored before under the same ids
 }
 
 func (p *publication) run() error {
@@ -46,7 +46,8 @@ func (p *publication) run() error {
 		first[key] = i
 		order = append(order, i)
 	}
-	// Transactions that insert the same ids wait for each other in one order.
+	// All transactions insert ids in the same order, so that they wait for each other and do
+	// not deadlock.
 	slices.SortFunc(order, func(a, b int) int {
 		return cmp.Or(strings.Compare(events[a].Tenant, events[b].Tenant), strings.Compare(events[a].ID, events[b].ID))
 	})
@@ -71,7 +72,7 @@ func (p *publication) run() error {
 	return p.insertRows()
 }
 
-// again says what an event is whose id is there already.
+// again returns the result for an event whose id is stored already: a duplicate or a conflict.
 func again(first, hash []byte) webhook.Published {
 	if bytes.Equal(first, hash) {
 		return webhook.Published{Duplicate: true}
@@ -87,7 +88,7 @@ func eventCells(r *webhook.EventRecord, hash []byte) []cell {
 	}
 }
 
-// insertAll stores the events in this order, one by one if they are to be inserted singly.
+// insertAll stores the events in this order, one by one if singly is set.
 func (p *publication) insertAll(order []int) error {
 	if !p.singly {
 		return p.insertEvents(order)
@@ -105,7 +106,8 @@ func (p *publication) insertAll(order []int) error {
 	return nil
 }
 
-// insertEvents stores the events that are new, and says of the others what they are.
+// insertEvents stores the new events, and finds out for each other event whether it is a
+// duplicate or a conflict.
 func (p *publication) insertEvents(order []int) error {
 	events := p.req.Events
 	rows := newTable(len(order), 14)
@@ -152,7 +154,8 @@ func (p *publication) insertEvents(order []int) error {
 	return p.compare(open)
 }
 
-// compare looks at what is stored under the ids of events that were not new, or that may not be.
+// compare compares events that were not new, or may not be, with the events stored under their
+// ids.
 func (p *publication) compare(open []int) error {
 	events := p.req.Events
 	rows := newTable(len(open), 2)
@@ -160,7 +163,7 @@ func (p *publication) compare(open []int) error {
 	for _, i := range open {
 		rows.add(text(events[i].Tenant), text(events[i].ID))
 		byID[[2]string{events[i].Tenant, events[i].ID}] = i
-		p.results[i].Err = webhook.ErrConflict // its UID is another event's, unless one is found
+		p.results[i].Err = webhook.ErrConflict // its UID belongs to another event, unless one is found
 	}
 	return p.query(findEvents, rows, func(r *sql.Rows) error {
 		var (
@@ -180,7 +183,7 @@ func (p *publication) compare(open []int) error {
 		switch {
 		case own && !p.store.dialect.returning && dup == 0:
 			p.results[i], p.stored[i] = webhook.Published{}, true
-		case own && p.rerun: // the transaction that was thought lost was committed
+		case own && p.rerun: // the transaction that seemed lost was committed
 			p.results[i] = webhook.Published{Deliveries: len(events[i].Deliveries)}
 		default:
 			p.results[i], p.found[i] = again(hash, p.hashes[i]), hash

@@ -12,10 +12,11 @@ import (
 
 // Publish implements [webhook.Publisher].
 //
-// An event that the database refuses for itself does not keep the others from being stored: its Published.Err says why.
+// If the database refuses one event, the other events are stored all the same. The refused
+// event's Published.Err says why.
 //
-// MySQL, unlike MariaDB and PostgreSQL, cannot wait for less than a second for a
-// transaction that holds an id.
+// MySQL, unlike MariaDB and PostgreSQL, waits at least a second for a transaction that holds an
+// id.
 func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
 	if err := checkTenants(req.Events); err != nil {
 		return nil, err
@@ -40,9 +41,9 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	return s.publishEach(ctx, &req)
 }
 
-// publishSingly publishes an atomic request again, to see which event's id is held. If it is
-// another lock that was waited for, as when a table grows, an event with a given id stands for
-// all.
+// publishSingly publishes an atomic request again, to see which event's id is held. The wait
+// may also be for another lock, for example while a table grows. Then publishSingly reports the
+// first event with a given id as held.
 func (s *Store) publishSingly(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	results, err := s.publish(ctx, req, true)
 	given := slices.IndexFunc(req.Events, func(r webhook.EventRecord) bool { return !r.NewID })
@@ -91,8 +92,8 @@ func checkTenants(events []webhook.EventRecord) error {
 	return nil
 }
 
-// publish publishes events in one transaction, which does not wait for those that hold ids.
-// If singly, it inserts one event after the other, to see which one is held.
+// publish publishes events in one transaction, which does not wait for transactions that hold
+// ids. If singly is set, it inserts one event after the other, to see which one is held.
 func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest, singly bool) (results []webhook.Published, err error) {
 	p := publication{req: req, singly: singly, allNew: true}
 	for i := range req.Events {

@@ -7,14 +7,16 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// errNotPlain is that of a request that publishNew does not take.
+// errNotPlain reports that publishNew cannot take a request.
 var errNotPlain = errors.New("not all of it is new events with deliveries to be made")
 
-// publishNew stores events whose ids were made a moment ago, with their deliveries, by a single statement. That is what Emit asks for
-// nearly always, and a transaction of several statements takes several times as long.
+// publishNew stores events whose ids were just made, and their deliveries, in a single
+// statement. Nearly every Emit makes such a request, and a transaction of several statements
+// takes several times as long.
 //
-// It runs at the isolation level of the session, without a round trip to set another: it reads nothing, so its effect is
-// the same at each. At SERIALIZABLE the server may refuse it because of others; then it is run again.
+// It runs at the isolation level of the session, which saves a round trip to set another. The
+// statement reads nothing, so its effect is the same at each level. At SERIALIZABLE the server
+// may refuse it because of other transactions. Then it is run again.
 func (s *Store) publishNew(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	rows, events := newEventRows(req), newTable(len(req.Events), 14)
 	results := make([]webhook.Published, len(req.Events))

@@ -22,7 +22,7 @@ func (s *Store) Cancel(ctx context.Context, q webhook.Query, now time.Time) (web
 	return s.change(ctx, q, now, false)
 }
 
-// change retries or cancels one delivery, or a part of many.
+// change retries or cancels a single delivery, or some of many.
 func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retry bool) (done webhook.Recovered, err error) {
 	sel, err := newSelection(&q)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 	}
 	single := q.EventID != "" && q.EndpointID != ""
 	if single && q.AllTenants {
-		return done, paging.NoTenant("Query.Tenant") // ids are the tenant's own
+		return done, paging.NoTenant("Query.Tenant") // ids are unique only within a tenant
 	}
 	if single {
 		q.State, q.Cursor = "", ""
@@ -77,20 +77,20 @@ type change struct {
 	now    int64
 	retry  bool
 	single bool
-	state  webhook.DeliveryState // that was asked for
+	state  webhook.DeliveryState // the state asked for
 	done   *webhook.Recovered
 }
 
-// run changes what it may of the deliveries, as they are now.
+// run changes the deliveries as far as their present state allows.
 func (c *change) run(views []view) error {
-	slices.SortFunc(views, func(a, b view) int { return a.compare(b.rowKey) }) // rows are locked in one order by all
+	slices.SortFunc(views, func(a, b view) int { return a.compare(b.rowKey) }) // all transactions lock rows in one order
 	list := make([]rowKey, len(views))
 	events, refs := make(map[uuid.UUID]bool), make(map[uuid.UUID]bool)
 	for i := range views {
 		list[i] = views[i].rowKey
 		events[views[i].uid], refs[views[i].ref] = true, true
 	}
-	// Prune must not take an event of which a delivery is about to be pending again.
+	// Prune must not remove an event with a delivery that is about to be pending again.
 	shared, err := c.uidsOf(shareEvents, uids(sortedRefs(events)))
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (c *change) run(views []view) error {
 	var closed []*finished
 	for i := range views {
 		q, f := queue[views[i].rowKey], ended[views[i].rowKey]
-		if q == nil && f == nil || !events[views[i].uid] { // gone meanwhile
+		if q == nil && f == nil || !events[views[i].uid] { // removed meanwhile
 			if c.single {
 				return webhook.ErrNotFound
 			}
@@ -142,7 +142,7 @@ func (c *change) run(views []view) error {
 	return c.cancel(open, webhook.ReasonCanceled, c.now)
 }
 
-// lockedRows locks deliveries, whose keys are sorted and each there once.
+// lockedRows locks deliveries. The keys must be sorted, without repeats.
 func (t *tx) lockedRows(list []rowKey) (queue map[rowKey]*queued, ended map[rowKey]*finished, err error) {
 	return t.lockRows(lockQueue, lockDeliveries, list)
 }
@@ -180,7 +180,7 @@ func (t *tx) lockRows(unfinished, over op, list []rowKey) (queue map[rowKey]*que
 	return queue, ended, t.query(unfinished, missing(), inQueue) // a retry by hand may have moved them back meanwhile
 }
 
-// refuse says why a single delivery is not changed.
+// refuse returns why a single delivery is not changed.
 func (c *change) refuse(q *queued, s *status) error {
 	switch {
 	case s == nil:
@@ -193,7 +193,7 @@ func (c *change) refuse(q *queued, s *status) error {
 	return nil
 }
 
-// wants reports whether a delivery is still among those that were asked for.
+// wants reports whether the Query still selects a delivery.
 func (c *change) wants(q *queued, f *finished) bool {
 	if q != nil {
 		return !c.retry && c.state == "" || c.state == webhook.DeliveryPending
@@ -243,7 +243,8 @@ func (c *change) sizes(closed []*finished) (map[uuid.UUID]head, error) {
 	return c.tx.sizes(slices.Compact(list))
 }
 
-// cancel finishes pending deliveries, which are locked. Whoever holds a lease that has ended, or thinks so, changes nothing.
+// cancel finishes pending deliveries, which are locked. The owner of an earlier lease can
+// change nothing afterwards.
 func (t *tx) cancel(open []*queued, reason webhook.Reason, now int64) error {
 	gone, ended := newTable(len(open), 2), newTable(len(open), 12)
 	for _, q := range open {

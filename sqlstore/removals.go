@@ -7,14 +7,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// An event with more rows than one transaction may remove is hidden first: its row goes,
-// and a row of the table removals comes. No method shows a delivery or an attempt without
-// its event. Then the rest is taken apart, in as many transactions as it needs.
+// An event with more rows than one transaction may remove is hidden first. Its own row is
+// deleted, and a row in the table removals takes its place. No method shows a delivery or an
+// attempt without its event. Then the remaining rows are removed, in as many transactions as
+// needed.
 
 // removalsAtOnce is how many hidden events one transaction looks at.
 const removalsAtOnce = 100
 
-// hide begins the removal of events, which are locked and have nothing unfinished.
+// hide begins the removal of events, which are locked and have no unfinished deliveries.
 func (t *tx) hide(list []uuid.UUID) error {
 	heads, err := t.heads(list)
 	if err != nil {
@@ -27,7 +28,8 @@ func (t *tx) hide(list []uuid.UUID) error {
 	return t.execEach(batch{insertRemovals, rows}, batch{deleteEvents, uids(list)})
 }
 
-// A takedown says how the rows that belong to events are found, and how many at once.
+// A takedown has the statements that find the rows of events, and the bounds for one
+// transaction.
 type takedown struct {
 	deliveries, attempts, bodies op
 	most, mostAttempts           int
@@ -35,15 +37,15 @@ type takedown struct {
 
 // A takenDown reports on a takedown.
 type takenDown struct {
-	rows int         // that were removed
+	rows int         // removed
 	more bool        // the bounds were reached
-	gone []uuid.UUID // events of which nothing is left; none if there is more
+	gone []uuid.UUID // events without any rows left; none if more is true
 }
 
-// takeDown removes the rows that belong to events, except for the events themselves.
+// takeDown removes the rows that belong to events, except the rows of the events themselves.
 //
-// The deliveries go first: who logs a late attempt holds its delivery, so no more
-// attempts come after them.
+// The deliveries go first. A transaction that logs a late attempt holds its delivery, so no
+// more attempts follow.
 func (t *tx) takeDown(list []uuid.UUID, how takedown) (done takenDown, err error) {
 	if len(list) == 0 {
 		return done, nil
@@ -88,13 +90,13 @@ func (t *tx) takeDown(list []uuid.UUID, how takedown) (done takenDown, err error
 	return done, err
 }
 
-// without returns those of the events that a statement does not find.
+// without returns the events that a statement does not find.
 func (t *tx) without(o op, list []uuid.UUID) ([]uuid.UUID, error) {
 	found, err := t.uidsOf(o, uids(list))
 	return except(list, found), err
 }
 
-// except returns a list without those of another.
+// except returns the elements of list that are not in other.
 func except(list, other []uuid.UUID) []uuid.UUID {
 	others := make(map[uuid.UUID]bool, len(other))
 	for _, u := range other {
@@ -127,8 +129,8 @@ func (p *pruning) free() takedown {
 	return takedown{freeDeliveriesOf, freeAttemptsOf, freeBodiesOf, p.atMost(pruneWork), p.atMost(pruneAttempts)}
 }
 
-// takeApart goes on with the removal of hidden events, and returns how many rows it has
-// removed or looked at. It passes over what another transaction holds.
+// takeApart continues the removal of hidden events. It returns how many rows it has removed or
+// looked at. It skips rows that other transactions hold.
 func (p *pruning) takeApart() (rows int, err error) {
 	list, err := p.uidsOf(freeRemovals, nil, uid(p.pass.removal), num(removalsAtOnce))
 	if err != nil {
@@ -142,7 +144,7 @@ func (p *pruning) takeApart() (rows int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if !done.more { // the rest of them is held
+	if !done.more { // other transactions hold the remaining rows
 		p.pass.removal = list[len(list)-1]
 	}
 	return done.rows + len(list), p.execAll(deleteRemovals, uids(done.gone))

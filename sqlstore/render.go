@@ -5,13 +5,14 @@ import (
 	"strconv"
 )
 
-// A renderer makes of a statement and its values what a driver takes.
+// A renderer turns a statement and its values into SQL text and driver arguments.
 type renderer interface {
 	render(s *statement, scalars []cell, tables ...*table) (string, []any)
 }
 
-// mysqlRenderer writes all values into the statement, as numbers and hexadecimal strings: the driver would otherwise prepare
-// each statement for a single use, which takes two more round trips.
+// mysqlRenderer writes all values into the statement, as numbers and hexadecimal strings. The
+// driver would otherwise prepare each statement for a single use, which takes two more round
+// trips.
 type mysqlRenderer struct{}
 
 func (mysqlRenderer) render(s *statement, scalars []cell, tables ...*table) (string, []any) {
@@ -37,7 +38,7 @@ func mysqlLiteral(b []byte, c *cell) []byte {
 	return append(b, '\'')
 }
 
-// sqliteRenderer writes numbers into the statement, and gives all else a parameter.
+// sqliteRenderer writes numbers into the statement, and passes all other values as parameters.
 type sqliteRenderer struct{}
 
 func (sqliteRenderer) render(s *statement, scalars []cell, tables ...*table) (string, []any) {
@@ -115,7 +116,7 @@ func appendRelation(b []byte, p *piece, t *table, literal func([]byte, *cell) []
 	return append(b, p.text...)
 }
 
-// appendTuples appends n rows, the last one again if there are not so many.
+// appendTuples appends n rows. If t has fewer rows, it repeats the last one.
 func appendTuples(b []byte, t *table, n int, literal func([]byte, *cell) []byte) []byte {
 	for r := range n {
 		if r > 0 {

@@ -8,9 +8,11 @@ import (
 	"strings"
 )
 
-// postgresRenderer gives each value, and each column of a table, a parameter of its own. Arrays are given as text, which
-// every driver can send, with both protocols; the bytes of all rows are one value, out of which each row is cut. So the text of a
-// statement is the same whatever it is given.
+// postgresRenderer makes a parameter of each value, and of each column of a table. So the text
+// of a statement is always the same.
+//
+// Arrays are passed as text, which every driver can send, with both protocols. A column of
+// bytes is one value with the bytes of all rows, from which the statement cuts each row.
 type postgresRenderer struct{}
 
 func (postgresRenderer) render(s *statement, scalars []cell, tables ...*table) (string, []any) {
@@ -46,7 +48,7 @@ func postgresValue(c *cell) any {
 	}
 }
 
-// postgres is the text of a statement with tables.
+// postgres returns the text of a statement with tables.
 func (s *statement) postgres() string {
 	var b strings.Builder
 	n := s.scalars
@@ -60,7 +62,8 @@ func (s *statement) postgres() string {
 	return b.String()
 }
 
-// postgresRelation writes a relation, whose parameters are those after the n-th, and returns the number of its last.
+// postgresRelation writes a relation. Its parameters begin after the n-th. It returns the
+// number of the last one.
 func postgresRelation(b *strings.Builder, p *piece, n int) int {
 	var list, names []string
 	param := func(typ string) {

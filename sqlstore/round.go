@@ -6,13 +6,13 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// A round is Claim going once round the lanes: from where the last round of this process has ended, up to the end and from the
-// beginning to there again.
+// A round is one turn of Claim through all lanes. It begins where the last round of this
+// process ended, goes up to the last lane, and continues at the first lane until its start.
 type round struct {
 	start   uuid.UUID // the lane behind which it began
 	last    uuid.UUID // the lane that was visited last
-	wrapped bool      // last has come round the end
-	again   bool      // another round follows, because there was more to wake than one call could
+	wrapped bool      // last has passed the end and begun again
+	again   bool      // another round follows, because one call could not wake everything
 	restart bool      // it begins anew
 }
 

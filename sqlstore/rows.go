@@ -18,7 +18,7 @@ type rowKey struct {
 
 func (k rowKey) cells() []cell { return []cell{uid(k.uid), text(k.endpoint)} }
 
-// compare orders deliveries as all transactions lock them.
+// compare orders deliveries in the order in which all transactions lock them.
 func (k rowKey) compare(other rowKey) int {
 	return cmp.Or(byRef(k.uid, other.uid), strings.Compare(k.endpoint, other.endpoint))
 }
@@ -30,7 +30,7 @@ type queued struct {
 	lane        uuid.UUID
 	dueAt       int64
 	leaseNo     int64
-	leasedUntil int64 // 0: it is not leased
+	leasedUntil int64 // 0 if it is not leased
 	settledNo   int64 // the lease that was settled last
 	version     int64
 	attempts    int64
@@ -55,7 +55,7 @@ func (q *queued) scan(r *sql.Rows) error {
 		&q.failures, &q.pruned, &q.since, &q.size, &q.fanout)
 }
 
-// place puts a delivery that is not leased where it waits.
+// place sets the lane and the due time of a delivery that is not leased.
 func (q *queued) place(due, now int64) {
 	q.leasedUntil, q.dueAt, q.lane = 0, due, zeroID
 	if due <= now {
@@ -63,10 +63,10 @@ func (q *queued) place(due, now int64) {
 	}
 }
 
-// inFlight reports whether it is leased at now.
+// inFlight reports whether the delivery is leased at now.
 func (q *queued) inFlight(now int64) bool { return q.leasedUntil-leaseGrace > now }
 
-// requeueCells are those of the statement requeue.
+// requeueCells returns the cells of the statement requeue.
 func (q *queued) requeueCells() []cell {
 	return []cell{
 		uid(q.uid), text(q.endpoint), uid(q.lane), num(q.dueAt), num(q.leaseNo), num(q.settledNo), num(q.attempts), num(q.failures),
@@ -101,7 +101,7 @@ func (f *finished) scan(r *sql.Rows) error {
 	return r.Scan((*id)(&f.uid), &f.endpoint, (*id)(&f.ref), &f.version, &f.state, &f.leaseNo, &f.settledNo, &f.attempts, &f.pruned)
 }
 
-// finish makes a finished delivery of an unfinished one.
+// finish turns an unfinished delivery into a finished one.
 func (q *queued) finish(state webhook.DeliveryState, reason webhook.Reason, now int64) finished {
 	return finished{
 		rowKey: q.rowKey, ref: q.ref, version: q.version, state: state, reason: reason, leaseNo: q.leaseNo, settledNo: q.settledNo,
@@ -129,7 +129,7 @@ func final(state webhook.DeliveryState) bool {
 	return false
 }
 
-// uids is a table of one column.
+// uids returns a table with one column.
 func uids(list []uuid.UUID) *table {
 	t := newTable(len(list), 1)
 	for _, u := range list {
@@ -138,7 +138,7 @@ func uids(list []uuid.UUID) *table {
 	return t
 }
 
-// keys is a table of deliveries' keys.
+// keys returns a table with the keys of deliveries.
 func keys[T any](list []T, key func(*T) rowKey) *table {
 	t := newTable(len(list), 2)
 	for i := range list {

@@ -21,60 +21,65 @@ var (
 	_ webhook.Listener = (*Store)(nil)
 )
 
-// Options say where the tables are. The zero value is usable.
+// Options say where the tables are, and how processes wake each other. The zero value is
+// usable.
 type Options struct {
-	// Prefix begins the name of every table and index: 1 to 30 of a–z, 0–9 and _. Defaults to "webhook_".
+	// Prefix begins the name of every table and index. It has 1 to 30 of a–z, 0–9 and _, and
+	// does not begin with a digit. Defaults to "webhook_".
 	Prefix string
 
-	// Schema is the PostgreSQL schema that the tables are in; Migrate creates it. Empty means wherever search_path says.
+	// Schema is the PostgreSQL schema of the tables. Migrate creates it. Defaults to the schema
+	// that search_path selects.
 	Schema string
 
-	// Listen is for PostgreSQL: it listens to a channel, so that other processes' work is found within milliseconds instead of
-	// the next poll. See [Listen]. Nil means polling alone.
+	// Listen listens to a PostgreSQL channel, so that work from other processes is found within
+	// milliseconds instead of at the next poll. See [Listen]. Defaults to nil, which means
+	// polling alone.
 	Listen Listen
 }
 
 const defaultPrefix = "webhook_"
 
-// A Store keeps webhooks in a SQL database. All its methods are safe for concurrent use, by many processes on one database.
-// See [webhook.Store] for what they do.
+// A Store keeps webhooks in a SQL database. All its methods are safe for concurrent use, by
+// many processes on one database. See [webhook.Store] for the contract of its methods.
 type Store struct {
 	dialect *dialect
 	options Options
 	ops     []*statement
 	writer  *sql.DB
-	reader  *sql.DB // of SQLite: several connections beside the writer's
-	lister  *sql.DB // of SQLite: several connections for lists alone
-	owned   bool    // the three are closed by Close
+	reader  *sql.DB // for SQLite, several connections beside the writer's
+	lister  *sql.DB // for SQLite, several connections for lists alone
+	owned   bool    // Close closes the three databases
 
-	turn   chan struct{} // holds who uses the writer's only connection; nil if it has several
+	turn   chan struct{} // held by the call that uses the writer's only connection; nil if the writer has several
 	served atomic.Int64  // turns that got the connection
 
 	waiters atomic.Int64 // calls that are taking a connection from a pool
 
 	packet       atomic.Int64           // max_allowed_packet of MySQL; 0 if it is not known
-	boundAnswers atomic.Pointer[string] // see answerBound; nil if it is not known
+	boundAnswers atomic.Pointer[string] // see answerBound; nil if the answer is not known
 
-	self    uuid.UUID   // tells this store's steps of the housekeeping from those of others
+	self    uuid.UUID   // distinguishes this store's housekeeping from the housekeeping of others
 	stopped atomic.Bool // an endpoint was disabled or deleted, and Prune has not looked at its deliveries since
 
 	mu    sync.Mutex
 	floor floor     // of the waiting deliveries
 	held  time.Time // when Prune last met a row that another transaction held
-	lane  uuid.UUID // where the last round of Claim has ended
+	lane  uuid.UUID // where the last round of Claim ended
 
-	unreadable map[uuid.UUID]int64 // endpoints that claims pass over, with until when
-	swept      [sweeps]uuid.UUID   // how far Prune has come, see sweep
+	unreadable map[uuid.UUID]int64 // endpoints that claims pass over, and until when
+	swept      [sweeps]uuid.UUID   // how far each sweep of Prune has come, see sweep
 	pass       sweepPass
 
-	halved int // how often the pieces of Prune are halved
+	halved int // how often the batch sizes of Prune are halved
 }
 
-// New returns a Store on a database, which it does not touch: create the tables by [Store.Migrate], or by your own tool from
-// [Migrations]. For SQLite use [OpenSQLite], which also opens the file as it should be.
+// New returns a Store on a database. New itself does not touch the database. Create the tables
+// with [Store.Migrate], or apply [Migrations] with a tool of your own. For SQLite use
+// [OpenSQLite], which also opens the file with the right settings.
 //
-// The Store takes connections from db's pool for the duration of single transactions, and never while a request is sent. It
-// keeps no state in a session, so that a pooler such as PgBouncer may stand between.
+// The Store takes connections from db's pool for single transactions only, and never while a
+// request is sent. It keeps no state in a session, so a pooler such as PgBouncer may be used.
 func New(db *sql.DB, dialect Dialect, o Options) (*Store, error) {
 	if db == nil {
 		return nil, fmt.Errorf("sqlstore: the database is nil; open one with sql.Open")
@@ -88,19 +93,22 @@ func newStore(writer, reader *sql.DB, d *dialect, o Options) (*Store, error) {
 	}
 	return &Store{
 		dialect: d, options: o, ops: d.compile(&o), writer: writer, reader: reader, lister: reader,
-		lane: laneFor(uuid.New()), // begin anywhere
+		lane: laneFor(uuid.New()), // begin at a random lane
 		self: uuid.New(),
 	}, nil
 }
 
-// DB returns the database that the Store writes to, for your own transactions beside it; see [Store.Tx].
+// DB returns the database that the Store writes to, for your own transactions. See [Store.Tx].
 //
-// That of OpenSQLite has one connection, because the file has one writer, which a pool of your own would fight for ("database is locked"):
-// begin transactions that write here, and read through them while they are open. A query on DB itself would wait for the connection that
-// the transaction holds, until its context ends. What only reads may have a pool of its own.
+// With OpenSQLite this database has a single connection, because an SQLite file has one writer
+// at a time. A pool of your own would compete with it ("database is locked"). So begin
+// transactions that write on DB, and read through them while they are open. A query on DB
+// itself would wait for the transaction's connection until its context ends. Code that only
+// reads may use a pool of its own.
 func (s *Store) DB() *sql.DB { return s.writer }
 
-// Close closes what [OpenSQLite] has opened. A database that was given to New is left open.
+// Close closes the databases that [OpenSQLite] opened. It leaves a database open that was given
+// to New.
 func (s *Store) Close() error {
 	if !s.owned {
 		return nil
