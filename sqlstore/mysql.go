@@ -6,26 +6,30 @@ import (
 	"strings"
 )
 
-// The lane of what waits, and the first of the parked lanes.
+// The lane of waiting deliveries, and the first of the parked lanes.
 const (
 	mysqlZero   = `x'00000000000000000000000000000000'`
 	mysqlParked = `x'80000000000000000000000000000000'`
 )
 
-// MariaDB and MySQL have different ways to wait only a second for another transaction, and each takes the other's for a comment.
+// MariaDB and MySQL have different ways to wait at most a second for another transaction. Each
+// takes the other's way for a comment.
 //
-// MySQL cannot wait for less than a second. MariaDB can: a request that waits keeps others from inserting beside it, so
-// the statements that are not to wait use mysqlAtOnce.
+// MySQL cannot wait for less than a second. MariaDB can. A waiting request keeps others from
+// inserting beside it, so the statements that must not wait use mysqlAtOnce.
 const (
 	mysqlPatience = `/*M! SET STATEMENT innodb_lock_wait_timeout = 1 FOR */ `
 	mysqlAtOnce   = `/*M! SET STATEMENT innodb_lock_wait_timeout = 0 FOR */ `
 	mysqlHint     = ` /*+ SET_VAR(innodb_lock_wait_timeout = 1) */ `
 )
 
-// MariaDB ends a transaction whose process is gone after [goneTimeout], and a wait for another transaction after 5 seconds,
-// by settings of the session. They hold until the transaction ends, in the same statements that begin and end it: the
-// application's own transactions on the connection have its settings. MySQL has no such timeout but wait_timeout, and takes
-// the compound statements for comments.
+// MariaDB ends a transaction after [goneTimeout] if its process is gone. It ends a wait for
+// another transaction after 5 seconds.
+//
+// Both are settings of the session. The statements that begin a transaction set them, and the
+// statements that end it restore them. So the application's own transactions on the connection
+// keep their settings. MySQL has no such timeout except wait_timeout, and takes the compound
+// statements for comments.
 const (
 	mysqlBefore = `/*M! BEGIN NOT ATOMIC SET @webhook_idle_write = @@idle_write_transaction_timeout,
 		@webhook_idle_read = @@idle_readonly_transaction_timeout, @webhook_net_write = @@net_write_timeout,
@@ -37,24 +41,25 @@ const (
 		innodb_lock_wait_timeout = @webhook_lock_wait; END */`
 )
 
-// mysqlEvents inserts events.
+// mysqlEvents is the common part of the statements that insert events.
 const mysqlEvents = `INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			VALUES {tuples}`
 
-// mysqlGroup is the id_group of an event, as in the table's definition.
+// mysqlGroup returns the id_group of an event, as the table defines it.
 func mysqlGroup(tenant, id string) string {
 	return `IF(length(` + id + `) = 36 AND substr(` + id + `, 9, 1) = x'2D' AND substr(` + id + `, 15, 1) = x'37', x'FF', ` + tenant + `)`
 }
 
-// mysqlOfCaller are the statements that also run in the caller's transaction, which waits as the caller has set.
+// mysqlOfCaller are the statements that also run in the caller's transaction. There they wait
+// as long as the caller's settings say.
 var mysqlOfCaller = []op{insertEvent, insertNew, sameEvent, insertOutboxRow, insertOutbox, deleteEvent, deleteOutbox}
 
-// mysqlChange finds the table of a statement that changes rows of one.
+// mysqlChange matches a statement that changes rows of one table, and captures the table.
 var mysqlChange = regexp.MustCompile(`^(?:(UPDATE) ({\w+}) SET|(DELETE) FROM ({\w+}) WHERE)`)
 
-// mysqlByKey makes a statement that changes rows of one table find them by the primary key. The server reads the whole
-// table otherwise if the table is small, or if the keys are many of its rows. Then it waits for the rows of others, for as
-// long as their transactions are open.
+// mysqlByKey makes a statement that changes rows of one table find them by the primary key.
+// Otherwise the server reads the whole table if the table is small, or if the keys are many of
+// its rows. Then it waits for rows of other transactions for as long as these are open.
 func mysqlByKey(sql string) string {
 	return mysqlChange.ReplaceAllStringFunc(sql, func(head string) string {
 		m := mysqlChange.FindStringSubmatch(head)
@@ -65,7 +70,8 @@ func mysqlByKey(sql string) string {
 	})
 }
 
-// mysqlBounded lets a statement that changes rows wait for 5 seconds on MySQL, as the session's setting does on MariaDB.
+// mysqlBounded makes a statement that changes rows wait at most 5 seconds on MySQL. On MariaDB
+// the session's setting does this.
 func mysqlBounded(o op, sql string) string {
 	if slices.Contains(mysqlOfCaller, o) {
 		return sql
@@ -78,11 +84,11 @@ func mysqlBounded(o op, sql string) string {
 	return sql
 }
 
-// mysql is the SQL that MariaDB and MySQL have in common. Joins with a list force their order.
+// mysql is the common SQL of MariaDB and MySQL. Joins with a list force their order.
 //
-// Each statement that locks rows, or changes them, names the index that finds them; see mysqlByKey. Those that lock or
-// delete the rows of several keys join them with a list: for a list of keys in IN the server may read the whole table
-// although the index is named.
+// Each statement that locks or changes rows names the index that finds them; see mysqlByKey.
+// Statements that lock or delete the rows of several keys join them with a list. For a list of
+// keys in IN, the server may read the whole table although the index is named.
 var mysql = dialect{
 	name:      "mysql",
 	renderer:  mysqlRenderer{},
@@ -91,7 +97,7 @@ var mysql = dialect{
 	beginning: `START TRANSACTION`,
 	commit:    `/*M! BEGIN NOT ATOMIC */ COMMIT` + mysqlEnd,
 	rollback:  `/*M! BEGIN NOT ATOMIC */ ROLLBACK` + mysqlEnd,
-	clock:     `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time repeats an hour a year
+	clock:     `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time would repeat an hour a year
 	statements: map[op]string{
 		insertEvents:    mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents + ` ON DUPLICATE KEY UPDATE dup = dup + 1`,
 		insertNewAtOnce: mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents,
@@ -176,7 +182,7 @@ var mysql = dialect{
 			UNION ALL SELECT event_uid, endpoint_id, ref FROM {deliveries} WHERE (event_uid, endpoint_id) IN ({keys})`,
 		findAttempts: `SELECT event_uid, endpoint_id, lease_no, late FROM {attempts} WHERE (event_uid, endpoint_id, lease_no) IN ({keys})`,
 		lockEndpoint: mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1 FOR UPDATE`,
-		// By the other index of tenants it would lock the place where a tenant's next events go.
+		// The other index of tenants would lock the place of a tenant's next events.
 		sameEvent: `UPDATE {events} FORCE INDEX (events_id) SET dup = dup + 1
 			WHERE id_group = ` + mysqlGroup("$1", "$2") + ` AND id = $2 AND tenant = $1 AND content_hash = $3`,
 

@@ -1,42 +1,48 @@
 package sqlstore
 
-// The lane of what waits, and the first of the parked lanes.
+// The lane of waiting deliveries, and the first of the parked lanes.
 const (
 	postgresZero   = `'00000000-0000-0000-0000-000000000000'`
 	postgresParked = `'80000000-0000-0000-0000-000000000000'`
 )
 
-// postgresSettings keep the planner to indexes. All statements have one that gives what they ask for, in its order; but statistics
-// from when a table was empty mislead the planner, and a plan from then would be kept when it is full: so each plan is made anew.
+// postgresSettings keep the planner to indexes. Every statement has an index that yields its
+// rows in its order. But statistics from when a table was empty mislead the planner, and it
+// would keep such a plan when the table is full. So each plan is made anew.
 const postgresSettings = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
 	SET LOCAL enable_mergejoin = off; SET LOCAL plan_cache_mode = force_custom_plan`
 
-// postgresBounds end waiting.
+// postgresBounds limit how long transactions wait.
 //
-// A wait for another transaction ends after 2 seconds. PostgreSQL looks for deadlocks after one second, so a transaction
-// in a deadlock learns of it and is run again.
+// A wait for another transaction ends after 2 seconds. PostgreSQL looks for deadlocks after one
+// second, so a transaction in a deadlock learns of it and is run again.
 //
-// A transaction whose process is gone ends after [goneTimeout]. The server would otherwise keep it, and its locks, until
-// TCP gives the connection up: two hours by default. There is no statement_timeout: a statement of a process that is gone
-// ends by itself, and the transaction is idle from then on.
+// A transaction ends after [goneTimeout] if its process is gone. The server would otherwise
+// keep it, and its locks, until TCP gives the connection up: two hours by default. There is no
+// statement_timeout, because a statement of a process that is gone ends by itself. From then on
+// the transaction is idle.
 const postgresBounds = `; SET LOCAL lock_timeout = 2000; SET LOCAL idle_in_transaction_session_timeout = 15000`
 
-// postgresAnswerBound ends a transaction whose process is gone while the server sends it an answer that is larger than
-// the socket's buffer. To the server it is not idle. Only servers on Linux can do this; others log that they cannot.
+// postgresAnswerBound ends a transaction if its process is gone while the server sends it an
+// answer. Without it, an answer that is larger than the socket's buffer blocks the server,
+// which does not count as idle. Only servers on Linux can do this. Other servers log that they
+// cannot.
 const postgresAnswerBound = `; SET LOCAL tcp_user_timeout = 15000`
 
-// postgres is the SQL of PostgreSQL. What it does to many rows takes them as arrays.
+// postgres is the SQL of PostgreSQL. Statements for many rows take them as arrays.
 var postgres = dialect{
 	name:      "postgres",
 	renderer:  postgresRenderer{},
 	quote:     `"`,
 	returning: true,
-	// It is one round trip, because a statement without arguments may have several parts, with pgx as with lib/pq.
+	// One round trip sends all parts, because a statement without arguments may have several
+	// parts, with pgx and with lib/pq.
 	beginning: `BEGIN ISOLATION LEVEL READ COMMITTED`,
 	bounds:    postgresBounds,
 	settings:  postgresSettings,
 	brief:     `; SET LOCAL lock_timeout = 200`,
-	// Zero would mean no limit. Moments of waiting for other locks, as when a table grows, are shorter than this.
+	// Zero would mean no limit. Short waits for other locks, for example while a table grows,
+	// take less than 20 ms.
 	noWait:   `; SET LOCAL lock_timeout = 20`,
 	commit:   `COMMIT`,
 	rollback: `ROLLBACK`,
@@ -73,7 +79,8 @@ var postgres = dialect{
 			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after
 				AND s.state <> 'disabled'
 			ORDER BY p.endpoint_id LIMIT $1) x`,
-		// The order, which nobody needs, is that of an index: without it a scan of all subscriptions seems to come by enough of them soon.
+		// The result needs no order. ORDER BY makes the planner use the index. Without it, the
+		// planner expects a scan of all subscriptions to find enough of them soon.
 		matchFew: `SELECT v.req, y.* FROM {v req int, tenant text, pattern text, channel text, after text} CROSS JOIN LATERAL (
 			SELECT p.ref FROM {subscriptions} p
 			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel AND p.endpoint_id > v.after
@@ -288,7 +295,8 @@ var postgres = dialect{
 	},
 }
 
-// statsSQL counts the queue. $1 is now, $2 is now and the time that an ended lease is left to its owner.
+// statsSQL counts the queue. $1 is now. $2 is now plus leaseGrace, the time for which an ended
+// lease still belongs to its owner.
 const statsSQL = `SELECT count(*),
 	COALESCE(SUM(CASE WHEN x.flight = 1 THEN 1 ELSE 0 END), 0),
 	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 1 THEN 1 ELSE 0 END), 0),

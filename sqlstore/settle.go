@@ -14,8 +14,9 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// Settle implements [webhook.Store]. It waits for no row that another transaction holds: the items
-// of a row that stays held are in Failed. So are items that the database refuses for themselves.
+// Settle implements [webhook.Store]. It waits for no row that another transaction holds. If a
+// row stays held, its items are in Failed. Items that the database itself refuses are in Failed
+// too.
 func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 	for i := range items {
 		if items[i].Endpoint.Tenant == "" {
@@ -32,7 +33,8 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 	return out, err
 }
 
-// settleAll settles items in one transaction or, if that is refused, by halves.
+// settleAll settles items in one transaction. If the database refuses the transaction, it
+// settles them by halves.
 func (s *Store) settleAll(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 	out, err := s.settle(ctx, now, items, true)
 	if err == nil || ctx.Err() != nil || hopeless(err) {
@@ -46,17 +48,18 @@ func (s *Store) settleAll(ctx context.Context, now time.Time, items []webhook.Se
 	return h.out, nil
 }
 
-// A halving settles items again of which a transaction was refused. It halves them until those that are refused are alone.
+// A halving settles the items of a refused transaction again. It halves them until each refused
+// item is alone.
 type halving struct {
 	store *Store
 	ctx   context.Context
 	now   time.Time
 	items []webhook.Settlement
 	out   webhook.Settled
-	end   error // nothing more can be settled because of it
+	end   error // the reason why nothing more can be settled
 }
 
-// settle settles the items from one index to before another.
+// settle settles the items with indexes from from to before to.
 func (h *halving) settle(from, to int) {
 	if h.end != nil {
 		return
@@ -76,8 +79,8 @@ func (h *halving) settle(from, to int) {
 	}
 }
 
-// mergeReply adds the reply to a call for some of the items to the reply for all. index is the place
-// of an item among all.
+// mergeReply adds the reply to a call for some of the items to the reply for all. index returns
+// the place of an item among all items.
 func mergeReply(all, some *webhook.Settled, index func(i int) int) {
 	for _, i := range some.Already {
 		all.Already = append(all.Already, index(i))
@@ -98,7 +101,7 @@ func mergeReply(all, some *webhook.Settled, index func(i int) int) {
 	}
 }
 
-// fail notes that an item was not stored.
+// fail records that an item was not stored.
 func fail(out *webhook.Settled, i int, err error) {
 	if out.Failed == nil {
 		out.Failed = make(map[int]error)
@@ -106,8 +109,8 @@ func fail(out *webhook.Settled, i int, err error) {
 	out.Failed[i] = err
 }
 
-// settle settles items in one transaction. It tries the quick way of successes first, if it may: a statement of that way waits for
-// a row that is held, though not for long.
+// settle settles items in one transaction. If quick is set, it first tries the quick way for
+// plain successes. The statement of that way may wait briefly for a held row.
 func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settlement, quick bool) (out webhook.Settled, err error) {
 	err = s.write(ctx, "settle", writing{brief: true}, func(t *tx) error {
 		b := settling{tx: t, now: micros(now), at: now, items: items, quick: quick && s.ops[settleDelivered] != nil}
@@ -139,8 +142,8 @@ type settling struct {
 	refs  []uuid.UUID // of the items
 	rest  []int       // items that are still to be settled
 
-	well     map[uuid.UUID]*status // of endpoints whose items were delivered
-	locked   map[uuid.UUID]*status // that may be changed
+	well     map[uuid.UUID]*status // of endpoints with items that delivered has settled
+	locked   map[uuid.UUID]*status // status rows that may be changed
 	queue    map[rowKey]*queued
 	finished map[rowKey]*finished
 	logged   map[attemptKey]bool // attempts that are stored; true if late
@@ -183,7 +186,8 @@ func (b *settling) run() error {
 	return nil
 }
 
-// settleRest settles the items that are left, each judged by itself, and returns how their endpoints stand afterwards.
+// settleRest settles the remaining items, each by itself. It returns the status of their
+// endpoints afterwards.
 func (b *settling) settleRest() (map[uuid.UUID]*status, error) {
 	if len(b.rest) == 0 {
 		return make(map[uuid.UUID]*status), nil
@@ -212,8 +216,8 @@ func (b *settling) settleRest() (map[uuid.UUID]*status, error) {
 
 func (b *settling) key(i int) rowKey { return rowKey{b.items[i].UID, b.items[i].Endpoint.ID} }
 
-// read locks the items' deliveries, and reads what tells of the leases that are not theirs any more. It takes those out of rest
-// whose delivery another transaction holds.
+// read locks the items' deliveries. It also reads the logged attempts of items that do not hold
+// their lease any more. It removes an item from rest if another transaction holds its delivery.
 func (b *settling) read() error {
 	wanted := make([]rowKey, len(b.rest))
 	for n, i := range b.rest {
@@ -241,7 +245,8 @@ func (b *settling) read() error {
 	})
 }
 
-// lockFree locks the deliveries that nobody holds. Those that somebody holds are where they are, but were not locked.
+// lockFree locks the deliveries that no other transaction holds. It recognizes held deliveries
+// because they exist but were not locked, and puts their items off.
 func (b *settling) lockFree(list []rowKey) error {
 	var err error
 	if b.queue, b.finished, err = b.lockRows(lockFreeQueue, lockFreeDeliveries, list); err != nil {
@@ -274,7 +279,7 @@ func (b *settling) lockFree(list []rowKey) error {
 	return nil
 }
 
-// putOff takes the items out of rest for which why returns an error.
+// putOff removes the items from rest for which why returns an error. They fail with that error.
 func (b *settling) putOff(why func(i int) error) {
 	b.rest = slices.DeleteFunc(b.rest, func(i int) bool {
 		err := why(i)
@@ -285,12 +290,12 @@ func (b *settling) putOff(why func(i int) error) {
 	})
 }
 
-// settle judges one item.
+// settle settles one item.
 func (b *settling) settle(i int, statuses map[uuid.UUID]*status) {
 	item := &b.items[i]
 	k := b.key(i)
 	q, f := b.queue[k], b.finished[k]
-	if q != nil && q.ref != b.refs[i] || f != nil && f.ref != b.refs[i] { // another tenant's
+	if q != nil && q.ref != b.refs[i] || f != nil && f.ref != b.refs[i] { // the delivery belongs to another tenant
 		q, f = nil, nil
 	}
 	inEffect := q != nil && f == nil && q.leasedUntil > 0 && q.leaseNo == item.LeaseNo
@@ -328,7 +333,7 @@ func (b *settling) wasSettled(q *queued, f *finished, k attemptKey) bool {
 	return logged && !late
 }
 
-// log stores an attempt, and reports whether that is news.
+// log stores an attempt, and reports whether it was not stored before.
 func (b *settling) log(k attemptKey, ref uuid.UUID, a *webhook.Attempt, late bool, q *queued) bool {
 	if _, logged := b.logged[k]; logged {
 		return false
@@ -345,7 +350,8 @@ func (b *settling) log(k attemptKey, ref uuid.UUID, a *webhook.Attempt, late boo
 	return true
 }
 
-// take makes an item take effect. counts says whether what it says of its endpoint does.
+// take applies an item to its delivery. counts reports whether the item's effects on its
+// endpoint apply.
 func (b *settling) take(q *queued, item *webhook.Settlement, counts bool) {
 	q.settledNo, q.failures, q.leasedUntil = q.leaseNo, int64(item.Failures), 0
 	if !final(item.State) {

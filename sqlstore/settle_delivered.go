@@ -13,10 +13,12 @@ import (
 	"github.com/gowebhook/webhook/internal/health"
 )
 
-// delivered settles what nearly all items are, successes that say nothing of their endpoint, by a single statement. What it does not
-// take it leaves in rest: items of endpoints that are not well, and leases that are not the caller's any more.
+// delivered settles plain successes by a single statement. Nearly all items are plain
+// successes, which change nothing about their endpoint. delivered leaves the other items in
+// rest: items of endpoints that are failing or have other items, and items whose lease is not
+// the caller's any more.
 func (b *settling) delivered() error {
-	sick := make(map[uuid.UUID]bool) // the order of an endpoint's successes and failures matters
+	sick := make(map[uuid.UUID]bool) // endpoints with other items, because the order of an endpoint's successes and failures matters
 	for i := range b.items {
 		if !plainSuccess(&b.items[i]) {
 			sick[b.refs[i]] = true
@@ -73,7 +75,8 @@ func (b *settling) delivered() error {
 	return nil
 }
 
-// plainSuccess reports whether an item is a success that says nothing of an endpoint that is well.
+// plainSuccess reports whether an item is a success that changes nothing about a healthy
+// endpoint.
 func plainSuccess(item *webhook.Settlement) bool {
 	a := item.Attempt
 	return item.State == webhook.DeliverySucceeded && item.Reason == "" && !health.Acts(item) &&

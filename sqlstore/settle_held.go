@@ -9,19 +9,19 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// heldWaits are the pauses before items are settled again whose row another transaction held.
-// Processes that settle failures of one endpoint at the same time hold its status for a few
-// milliseconds each.
+// heldWaits are the pauses before items are settled again because another transaction held
+// their row. Processes that settle failures of one endpoint at the same time hold its status
+// for a few milliseconds each.
 var heldWaits = [...]time.Duration{3 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond}
 
-// A heldError names what another transaction holds.
+// A heldError names the row that another transaction holds.
 type heldError string
 
 func (e heldError) Error() string {
 	return "another transaction holds " + string(e) + "; end that transaction"
 }
 
-// settleHeld settles items again whose row was held, each time those that are left.
+// settleHeld settles the items with held rows again. Each try takes the items that still fail.
 func (s *Store) settleHeld(ctx context.Context, now time.Time, items []webhook.Settlement, out *webhook.Settled) {
 	for _, wait := range heldWaits {
 		held := heldItems(out.Failed)

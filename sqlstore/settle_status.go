@@ -12,8 +12,9 @@ import (
 	"github.com/gowebhook/webhook/internal/versions"
 )
 
-// lockStatuses returns the status of the endpoints of the items. It locks the status rows that the items may change. When
-// another transaction holds such a row, the items that say something of its endpoint are put off.
+// lockStatuses returns the status of the items' endpoints. It locks the status rows that the
+// items may change. If another transaction holds such a row, the items that may change it are
+// put off.
 func (b *settling) lockStatuses() (map[uuid.UUID]*status, error) {
 	changing, others := make(map[uuid.UUID]bool), make(map[uuid.UUID]bool)
 	for _, i := range b.rest {
@@ -31,7 +32,7 @@ func (b *settling) lockStatuses() (map[uuid.UUID]*status, error) {
 		return nil, err
 	}
 	for ref, s := range statuses {
-		if others[ref] && health.Failing(&s.Health) { // a success ends that
+		if others[ref] && health.Failing(&s.Health) { // a success ends the failing
 			changing[ref] = true
 		}
 	}
@@ -64,7 +65,8 @@ func (b *settling) lockStatuses() (map[uuid.UUID]*status, error) {
 // tells reports whether an item has an attempt that counts for its endpoint's Health.
 func tells(item *webhook.Settlement) bool { return item.Attempt != nil && !item.Attempt.Test }
 
-// apply makes the edits take effect on the locked statuses. It writes nothing of a healthy endpoint.
+// apply applies the edits to the locked statuses. It writes nothing about a healthy endpoint
+// that stays healthy.
 func (b *settling) apply() error {
 	failing := health.FailingOf(b.items)
 	b.edits = slices.DeleteFunc(b.edits, func(e health.Edit) bool {

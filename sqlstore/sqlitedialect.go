@@ -1,12 +1,13 @@
 package sqlstore
 
-// The lane of what waits, and the first of the parked lanes.
+// The lane of waiting deliveries, and the first of the parked lanes.
 const (
 	sqliteZero   = `x'00000000000000000000000000000000'`
 	sqliteParked = `x'80000000000000000000000000000000'`
 )
 
-// sqlite is the SQL of SQLite. There is one writer at a time, so nothing is locked row by row.
+// sqlite is the SQL of SQLite. There is one writer at a time, so no statement locks single
+// rows.
 var sqlite = dialect{
 	name:      "sqlite",
 	renderer:  sqliteRenderer{},

@@ -12,12 +12,12 @@ import (
 //	{queue}                   the table of that name, with the prefix
 //	{prefix}                  the prefix alone
 //	$1                        a value
-//	{v uid uuid, no int}      a table, as a relation named v with these columns; {w …} is that of a second table
+//	{v uid uuid, no int}      a table, as a relation named v with these columns; {w …} is a second table
 //	{tuples}                  a table, as (…), (…)
 //	{keys}                    the same, for IN: see pieceKeys
 //	{each}… @1 …{end}         for each row of a table a SELECT with its cells, joined by UNION ALL
 type statement struct {
-	text    string // without {v}, {tuples} and {each}, if there is none of them
+	text    string // the text, if it has no {v}, {tuples} or {each}
 	pieces  []piece
 	scalars int
 	keys    bool // has {keys}
@@ -29,7 +29,7 @@ type statement struct {
 type piece struct {
 	kind    pieceKind
 	text    string
-	n       int      // of a value, of a cell, or of the table of a relation
+	n       int      // number of a value or a cell, or of the table of a relation
 	columns []column // of a relation
 	inner   []piece  // of each
 }
@@ -48,8 +48,8 @@ const (
 	pieceRelation
 	pieceTuples
 
-	// pieceKeys are tuples, at least two: to find a single key MariaDB reads the whole table when it changes rows, and not so two
-	// of them.
+	// pieceKeys are tuples, at least two. With a single key, MariaDB reads the whole table when
+	// it changes rows. With two keys it does not.
 	pieceKeys
 	pieceEach
 )
@@ -58,7 +58,8 @@ var marks = regexp.MustCompile(`\$\d+|@\d+|\{each\}|\{end\}|\{tuples\}|\{keys\}|
 
 var kinds = map[string]kind{"int": kindInt, "text": kindText, "uuid": kindUID, "bytes": kindBytes}
 
-// compile parses a statement, in which the tables have their names already. Statements are constants of this package.
+// compile parses a statement in which the names of tables are already replaced. Statements are
+// constants of this package.
 func compile(sql string) *statement {
 	s := &statement{text: strings.TrimSpace(sql)}
 	s.pieces, _ = s.parse(s.text)

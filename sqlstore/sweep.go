@@ -8,9 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// sweep does a step of one of the sweeps, for what is older than a time, and returns how
-// many rows it has looked at. That number is bounded, however many deliveries an event
-// has, and no step removes more rows than it has looked at.
+// sweep does one step of a sweep through rows that are older than before. It returns how many
+// rows it has looked at. That number is bounded, however many deliveries an event has. No step
+// removes more rows than it has looked at.
 func (p *pruning) sweep(kind int, before time.Time) (rows int, err error) {
 	if kind == sweepEvents {
 		return p.sweepEvents(before)
@@ -20,7 +20,7 @@ func (p *pruning) sweep(kind int, before time.Time) (rows int, err error) {
 
 func untilTime(before time.Time) cell { return uid(uidAt(before.Add(time.Millisecond))) }
 
-// sweepEvents removes old events that have nothing unfinished.
+// sweepEvents removes old events that have no unfinished deliveries.
 func (p *pruning) sweepEvents(before time.Time) (rows int, err error) {
 	list, err := p.uidsOf(oldEvents, nil, uid(p.swept[sweepEvents]), untilTime(before), num(p.atMost(pruneWork)))
 	if err != nil || len(list) == 0 {
@@ -44,9 +44,9 @@ func (p *pruning) sweepEvents(before time.Time) (rows int, err error) {
 	return rows + n, p.removeEvents(old)
 }
 
-// fitting returns how many of the first events one transaction may remove, and how many
-// rows it has counted to find that out. The events are sorted. If the first alone has too
-// many deliveries or attempts, there are none.
+// fitting returns how many of the first events one transaction may remove. It also returns how
+// many rows it has counted to find that out. list is sorted. If the first event alone has too
+// many deliveries or attempts, n is 0.
 func (p *pruning) fitting(list []uuid.UUID) (n, rows int, err error) {
 	n = len(list)
 	for _, count := range []struct {
@@ -69,7 +69,7 @@ func (p *pruning) fitting(list []uuid.UUID) (n, rows int, err error) {
 			return 0, 0, err
 		}
 		rows += found
-		if found == count.most { // the last event may have more
+		if found == count.most { // the last event may have more rows
 			end, _ := slices.BinarySearchFunc(list, last, byRef)
 			n = min(n, end)
 		}
@@ -77,8 +77,8 @@ func (p *pruning) fitting(list []uuid.UUID) (n, rows int, err error) {
 	return n, rows, nil
 }
 
-// sweepLogs removes old response bodies, or old attempts together with their bodies. The
-// attempts of a delivery go in the order of their numbers.
+// sweepLogs removes old response bodies, or old attempts together with their bodies. It removes
+// the attempts of a delivery in the order of their numbers.
 func (p *pruning) sweepLogs(kind int, before time.Time) (rows int, err error) {
 	o := map[int]op{sweepAttempts: oldAttempts, sweepBodies: oldBodies}[kind]
 	most := p.atMost(pruneWork)
@@ -98,7 +98,7 @@ func (p *pruning) sweepLogs(kind int, before time.Time) (rows int, err error) {
 	last := events[len(events)-1]
 	p.swept[kind] = after(last)
 	if len(list) == most && slices.Contains(old, last) {
-		p.swept[kind] = last // it may have more
+		p.swept[kind] = last // it may have more attempts
 	}
 	list = slices.DeleteFunc(list, func(k attemptKey) bool {
 		_, isOld := slices.BinarySearchFunc(old, k.uid, byRef)
@@ -108,18 +108,18 @@ func (p *pruning) sweepLogs(kind int, before time.Time) (rows int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if !removed[last] { // others hold all of it that could be seen
+	if !removed[last] { // other transactions hold all rows that this step saw
 		p.swept[kind] = after(last)
 	}
 	return rows, nil
 }
 
-// removeLogs removes attempts with their bodies, or bodies alone, and returns the events
-// that they belonged to. It leaves an attempt if another transaction holds its row, its
-// body, or the delivery, which counts the attempts that are gone.
+// removeLogs removes attempts with their bodies, or bodies alone. It returns the events that
+// they belonged to. It leaves an attempt if another transaction holds its row, its body or its
+// delivery. The delivery matters because it counts the removed attempts.
 func (p *pruning) removeLogs(kind int, list []attemptKey) (removed map[uuid.UUID]bool, err error) {
 	switch {
-	case p.plain && p.store.dialect != &mysql: // its statements for that would wait
+	case p.plain && p.store.dialect != &mysql: // MySQL's statements for that would wait
 	case kind == sweepBodies:
 		list, err = p.attemptKeys(freeBodies, logTable(list))
 	default:
@@ -144,8 +144,8 @@ func (p *pruning) removeLogs(kind int, list []attemptKey) (removed map[uuid.UUID
 	return removed, p.execEach(batch{addPruned, pruned}, batch{deleteBodies, rows}, batch{deleteAttempts, rows})
 }
 
-// freeLogs locks attempts with their bodies and deliveries, and returns those attempts of
-// which all is locked.
+// freeLogs locks attempts with their bodies and deliveries. It returns the attempts that are
+// locked completely.
 func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
 	list, err := p.attemptKeys(freeAttempts, logTable(list))
 	if err != nil {
@@ -187,7 +187,8 @@ func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
 	return slices.DeleteFunc(list, func(k attemptKey) bool { return held[k] }), err
 }
 
-// closed locks events and returns those that are older than a time and have nothing unfinished.
+// closed locks events. It returns the events that were made before a time and have no
+// unfinished deliveries.
 func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 	locked := make(map[uuid.UUID]bool, len(list))
 	heads, err := p.heads(list)
@@ -203,7 +204,8 @@ func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 	if err := p.query(lockEvents, uids(list), scan); err != nil {
 		return nil, err
 	}
-	// The lock is asked for first: a retry by hand holds it while it makes a delivery pending again.
+	// The lock comes first, because a retry by hand holds it while it makes a delivery pending
+	// again.
 	if err := p.query(openEvents, uids(list), func(r *sql.Rows) error {
 		var u id
 		err := r.Scan(&u)
@@ -215,8 +217,8 @@ func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 	return slices.DeleteFunc(slices.Clone(list), func(u uuid.UUID) bool { return !locked[u] }), nil
 }
 
-// removeEvents removes events, which are locked, with all that belongs to them. Those of
-// which another transaction holds a row are hidden, and the row goes when it is free.
+// removeEvents removes events, which are locked, with all their rows. If another transaction
+// holds a row of an event, the event is hidden, and the row is removed when it is free.
 func (p *pruning) removeEvents(list []uuid.UUID) error {
 	if rows := uids(list); p.plain {
 		return p.execEach(

@@ -16,7 +16,7 @@ const (
 	kindBytes
 )
 
-// A cell is a value for a statement: of a table, or alone.
+// A cell is a value for a statement, in a table or alone.
 type cell struct {
 	kind kind
 	num  int64
@@ -39,7 +39,7 @@ func flag(b bool) cell {
 
 func (c *cell) size() int { return 16 + len(c.text) + len(c.bin) }
 
-// A table is a list of rows that a statement takes.
+// A table is a list of rows that is an argument of a statement.
 type table struct {
 	width int
 	cells []cell
@@ -63,14 +63,14 @@ func (t *table) len() int {
 
 func (t *table) row(i int) []cell { return t.cells[i*t.width : (i+1)*t.width] }
 
-// Bounds of what one statement takes.
+// Bounds of one statement.
 const (
 	statementRows  = 500
 	statementBytes = 1 << 20
-	statementKeys  = 199 // rows of {keys}: for more, MariaDB and MySQL look at statistics instead of the index, and for about twice as many make a table of them
+	statementKeys  = 199 // rows of {keys}: with more, MariaDB and MySQL use statistics instead of the index; with about twice as many they build a table of them
 )
 
-// parts cuts a table into such as a statement may take.
+// parts splits t into tables small enough for one execution of s.
 func (t *table) parts(s *statement) iter.Seq[*table] {
 	most := statementRows
 	if s.keys {
@@ -79,7 +79,7 @@ func (t *table) parts(s *statement) iter.Seq[*table] {
 	return func(yield func(*table) bool) { t.cut(most, yield) }
 }
 
-// fits reports whether one statement may take all of it.
+// fits reports whether one statement may take all rows of t.
 func (t *table) fits() bool {
 	size := 0
 	for i := range t.cells {

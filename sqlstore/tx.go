@@ -13,19 +13,20 @@ import (
 )
 
 const (
-	// rollbackTimeout bounds the end of a transaction that failed.
+	// rollbackTimeout bounds the rollback of a failed transaction.
 	rollbackTimeout = 5 * time.Second
 
-	// goneTimeout is when a server ends a transaction that no statement comes for: its process is gone, or was stopped. The
-	// dialects have it in their statements.
+	// goneTimeout is the time without a statement after which a server ends a transaction. Its
+	// process is then gone or stopped. The dialects repeat this number in their statements.
 	goneTimeout = 15 * time.Second
 
-	// tries is how often a transaction is run that the database refused because of another one.
+	// tries is how often a transaction is run that the database refuses because of another one.
 	tries     = 6
 	firstWait = 2 * time.Millisecond
 	lastWait  = 200 * time.Millisecond
 
-	// staleConnections is how many connections of the pool may turn out to be dead before a method gives up.
+	// staleConnections is how many dead connections of the pool a method tries before it gives
+	// up.
 	staleConnections = 100
 )
 
@@ -35,7 +36,7 @@ type runner interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// A tx runs statements, in a transaction or, for reading, without.
+// A tx runs statements in a transaction. Reads may run without one.
 type tx struct {
 	store *Store
 	ctx   context.Context
@@ -44,10 +45,10 @@ type tx struct {
 	used  bool   // a statement has succeeded
 }
 
-// exec runs a statement that takes no table, and returns the rows that it changed.
+// exec runs a statement without a table, and returns the number of rows that it changed.
 func (t *tx) exec(o op, scalars ...cell) (int, error) { return t.execTable(o, nil, scalars...) }
 
-// execAll runs a statement with a table, in parts.
+// execAll runs a statement with a table, part by part.
 func (t *tx) execAll(o op, rows *table, scalars ...cell) error {
 	for part := range rows.parts(t.store.ops[o]) {
 		if _, err := t.execTable(o, part, scalars...); err != nil {
@@ -57,13 +58,13 @@ func (t *tx) execAll(o op, rows *table, scalars ...cell) error {
 	return nil
 }
 
-// A batch is a statement with its table.
+// A batch is a statement and its table.
 type batch struct {
 	op   op
 	rows *table
 }
 
-// execEach runs several statements, each with a table of its own, and stops at the first that fails.
+// execEach runs several statements, each with its own table. It stops at the first error.
 func (t *tx) execEach(batches ...batch) error {
 	for _, b := range batches {
 		if err := t.execAll(b.op, b.rows); err != nil {
@@ -83,14 +84,14 @@ func (t *tx) execTable(o op, rows *table, scalars ...cell) (int, error) {
 	return int(n), err
 }
 
-// execTwo runs a statement with two tables, which are not cut into parts.
+// execTwo runs a statement with two tables, which are not split into parts.
 func (t *tx) execTwo(o op, v, w *table) error {
 	sql, args := t.store.dialect.renderer.render(t.store.ops[o], nil, v, w)
 	_, err := t.on.ExecContext(t.ctx, sql, args...)
 	return err
 }
 
-// given is the table of a statement that takes one, or none.
+// given returns a list with t, or nil if t is nil.
 func given(t *table) []*table {
 	if t == nil {
 		return nil
@@ -98,7 +99,7 @@ func given(t *table) []*table {
 	return []*table{t}
 }
 
-// query calls scan for each row of a statement's answer.
+// query calls scan for each row that a statement returns.
 func (t *tx) query(o op, rows *table, scan func(*sql.Rows) error, scalars ...cell) error {
 	if rows == nil {
 		return t.queryPart(o, nil, scan, scalars)
@@ -127,7 +128,7 @@ func (t *tx) queryPart(o op, part *table, scan func(*sql.Rows) error, scalars []
 	return found.Err()
 }
 
-// row reads a single row, and reports whether there is one.
+// row reads a single row, and reports whether it exists.
 func (t *tx) row(o op, scalars []cell, into ...any) (bool, error) {
 	found := false
 	err := t.query(o, nil, func(r *sql.Rows) error {
@@ -152,8 +153,8 @@ func (s *Store) readOn(ctx context.Context, db *sql.DB, what string, do func(*tx
 	}
 }
 
-// readPlanned is read for lists: with the connections of lists, and with the dialect's settings,
-// because the plans of lists must not depend on statistics either.
+// readPlanned is read for lists. It uses the connections of lists, and the dialect's planner
+// settings, because the plans of lists must not depend on statistics either.
 func (s *Store) readPlanned(ctx context.Context, what string, do func(*tx) error) error {
 	if s.dialect.settings == "" {
 		return s.readOn(ctx, s.lister, what, do)
@@ -178,16 +179,17 @@ func (s *Store) readOnce(t *tx, db *sql.DB, do func(*tx) error) error {
 	return do(t)
 }
 
-// A writing says how a transaction is run.
+// A writing says how to run a transaction.
 type writing struct {
-	plain  bool // it needs none of the dialect's settings of the planner
-	noMore bool // it is not run again when it is unknown whether it was committed
-	single bool // it is one statement, which needs no transaction around it
-	brief  bool // it waits for other transactions only for a moment
-	noWait bool // it does not wait for them
+	plain  bool // without the dialect's planner settings
+	noMore bool // not run again after a commit with an unknown result
+	single bool // one statement, which needs no transaction around it
+	brief  bool // waits for other transactions only for a moment
+	noWait bool // does not wait for other transactions
 }
 
-// write runs do in a transaction, and again if the database refused it because of others.
+// write runs do in a transaction. It runs do again if the database refused the transaction
+// because of another one.
 func (s *Store) write(ctx context.Context, what string, how writing, do func(*tx) error) error {
 	wait := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(firstWait), backoff.WithMaxInterval(lastWait), backoff.WithMaxElapsedTime(0),
@@ -212,15 +214,16 @@ func (s *Store) write(ctx context.Context, what string, how writing, do func(*tx
 	}
 }
 
-// A staleness counts the connections of the pool that turned out to be of no use.
+// A staleness counts the useless connections that the pool returned.
 type staleness struct {
 	connections int
-	fresh       bool // the pool had no other to give, so the last was made for this call
+	fresh       bool // the pool was empty, so the last connection was made for this call
 }
 
-// another reports whether a transaction that failed is to be run on another connection: it has not begun, because the
-// connection was dead, or because its server has become read-only. A new connection may lead to the server that is the
-// primary; if it does not, there is none.
+// another reports whether a failed transaction must run on another connection. That is the case
+// if it has not begun, because the connection was dead or its server has become read-only. A
+// new connection may lead to the primary. If it leads to a read-only server too, there is no
+// primary.
 func (s *staleness) another(pool *sql.DB, err error) bool {
 	var unbegun unbegunError
 	if !errors.As(err, &unbegun) || s.connections == staleConnections {
@@ -237,23 +240,24 @@ func (s *staleness) another(pool *sql.DB, err error) bool {
 	return true
 }
 
-// An unknownError is that of a commit of which the outcome is not known.
+// An unknownError reports a commit with an unknown result.
 type unknownError struct{ error }
 
 func (e unknownError) Unwrap() error { return e.error }
 
-// An unbegunError is that of a transaction that has not begun.
+// An unbegunError reports a transaction that has not begun.
 type unbegunError struct{ error }
 
 func (e unbegunError) Unwrap() error { return e.error }
 
-// uncertainCommit reports whether it is unknown whether a transaction was committed, because the connection broke.
+// uncertainCommit reports whether the connection broke during a commit, so that its result is
+// unknown.
 func uncertainCommit(err error) bool {
 	var unknown unknownError
 	return errors.As(err, &unknown) && lostConnection(err)
 }
 
-// again reports whether a transaction that failed is to be run again.
+// again reports whether a failed transaction must run again.
 func (s *Store) again(err error, how writing) bool {
 	if uncertainCommit(err) {
 		return !how.noMore
@@ -281,7 +285,7 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 	}
 	done := false
 	defer func() {
-		if !done { // also when do panics
+		if !done { // also if do panics
 			rollback()
 		}
 	}()
@@ -302,8 +306,9 @@ func (s *Store) writeOnce(ctx context.Context, how writing, rerun *bool, do func
 	return nil
 }
 
-// leave ends a connection to a server that has become read-only, so that the pool does not hand it out again. Nothing was
-// written on it: the transaction counts as one that has not begun.
+// leave ends a connection to a server that has become read-only, so that the pool does not
+// return it again. Nothing was written on it, so the transaction counts as one that has not
+// begun.
 func leave(conn *sql.Conn, err error) error {
 	if err == nil || !readOnly(err) {
 		return err
@@ -312,7 +317,8 @@ func leave(conn *sql.Conn, err error) error {
 	return unbegunError{err}
 }
 
-// begin begins a transaction on a connection. It is READ COMMITTED, and the server ends it when this process is gone.
+// begin begins a READ COMMITTED transaction on a connection. The server ends the transaction if
+// this process is gone.
 func (s *Store) begin(ctx context.Context, conn *sql.Conn, how writing) (commit func() error, rollback func(), err error) {
 	rollback = func() { s.rollback(ctx, conn) }
 	if s.dialect == &sqlite {
@@ -321,7 +327,7 @@ func (s *Store) begin(ctx context.Context, conn *sql.Conn, how writing) (commit 
 		err = s.beginServer(ctx, conn, how)
 	}
 	if err != nil {
-		rollback() // it may have begun all the same
+		rollback() // it may have begun despite the error
 		return nil, nil, err
 	}
 	commit = func() error {
@@ -352,7 +358,8 @@ func (s *Store) beginServer(ctx context.Context, conn *sql.Conn, how writing) er
 	return err
 }
 
-// answerBound returns postgresAnswerBound if the server knows it. The server is asked once.
+// answerBound returns postgresAnswerBound if the server runs on Linux, else "". It asks the
+// server once.
 func (s *Store) answerBound(ctx context.Context, conn *sql.Conn) string {
 	if s.dialect != &postgres {
 		return ""
@@ -373,7 +380,8 @@ func (s *Store) answerBound(ctx context.Context, conn *sql.Conn) string {
 	return *bound
 }
 
-// rollback ends whatever transaction a connection is in; if that fails the connection is not used again.
+// rollback ends any transaction on a connection. If that fails, the connection is not used
+// again.
 func (s *Store) rollback(ctx context.Context, conn *sql.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
@@ -382,18 +390,18 @@ func (s *Store) rollback(ctx context.Context, conn *sql.Conn) {
 	}
 }
 
-// abandon ends a connection, so that the pool does not hand it out again.
+// abandon ends a connection, so that the pool does not return it again.
 func abandon(conn *sql.Conn) {
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 }
 
-// wrap says what was being done.
+// wrap adds the name of the operation to an error, and a cure if there is one.
 func (s *Store) wrap(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w: %w", err, cause) // drivers have errors of their own for it
+		err = fmt.Errorf("%w: %w", err, cause) // drivers return errors of their own for an ended context
 	}
 	return fmt.Errorf("sqlstore: %s: %w", what, explain(s.dialect, err))
 }

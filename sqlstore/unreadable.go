@@ -12,22 +12,23 @@ import (
 )
 
 const (
-	// unreadableFor is how long claims pass over an endpoint whose row could not be read.
-	// Its deliveries are not leased meanwhile.
+	// unreadableFor is how long claims pass over an endpoint with an unreadable row. Its
+	// deliveries are not leased in that time.
 	unreadableFor = int64(time.Minute / time.Microsecond)
 
-	// mostUnreadable is how many such endpoints a process remembers. Claims look at the
+	// mostUnreadable is how many such endpoints a process remembers. Claims try to read the
 	// others each time.
 	mostUnreadable = 10_000
 )
 
-// An unreadableError is that of a row that holds something else than this version of the
-// package writes. It fails nothing but that row.
+// An unreadableError reports a row with contents that this version of the package does not
+// write. Only that row fails.
 type unreadableError struct{ error }
 
 func (e unreadableError) Unwrap() error { return e.error }
 
-// unreadable is asked about each row that is read, nearly always with nil.
+// unreadable reports whether err concerns one row alone. It is called for each row that is
+// read, nearly always with nil.
 func unreadable(err error) bool {
 	if err == nil {
 		return false
@@ -37,8 +38,8 @@ func unreadable(err error) bool {
 }
 
 // scanRow scans a row. A value of another type than its column's is a problem of that row
-// alone: SQLite keeps a text in a column of integers. database/sql scans the columns in
-// their order, so those before the bad one are set.
+// alone, because SQLite can keep a text in a column of integers. database/sql scans the columns
+// in order, so the columns before the bad one are set.
 func scanRow(r *sql.Rows, into ...any) error {
 	err := r.Scan(into...)
 	if err != nil && r.Err() == nil {
@@ -47,7 +48,7 @@ func scanRow(r *sql.Rows, into ...any) error {
 	return err
 }
 
-// badEndpoint says which endpoint cannot be read.
+// badEndpoint returns an error that names an unreadable endpoint.
 func badEndpoint(key webhook.EndpointKey, err error) error {
 	return unreadableError{fmt.Errorf("endpoint %q of tenant %q is not readable, and its deliveries wait; update or delete it: %w", key.ID, key.Tenant, err)}
 }
@@ -75,7 +76,7 @@ func (s *Store) passOver(ref uuid.UUID, now int64) {
 	}
 }
 
-// passOverNoMore is called when an endpoint's row has been replaced.
+// passOverNoMore forgets an endpoint whose row has been replaced, so that claims read it again.
 func (s *Store) passOverNoMore(ref uuid.UUID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,16 +14,18 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// leaseGrace is how long after its end a lease is left to its owner, in microseconds.
+// leaseGrace is how long after its end a lease still belongs to its owner, in microseconds.
 const leaseGrace = int64(5 * time.Second / time.Microsecond)
 
-// clockSkew is how far the store time of one process may be ahead of another's, in microseconds.
-// Two readings of the server's clock differ by milliseconds. A delivery that a process has put
-// into its lane is due by that process's time, so a claim takes it although its own is behind.
-// Nothing else would tell the claimer to come back in a moment.
+// clockSkew is how far the store time of one process may be ahead of another's, in
+// microseconds. Two readings of the server's clock differ by milliseconds.
+//
+// Example: process A puts a delivery into its lane, due by A's time. B's time is 3 ms behind.
+// B's claim takes the delivery all the same, because nothing else would tell B to come back in
+// 3 ms.
 const clockSkew = int64(2 * time.Second / time.Microsecond)
 
-// micros is how times are kept: microseconds since 1970, and 0 for the zero time.
+// micros returns a time as it is stored: microseconds since 1970, and 0 for the zero time.
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -40,24 +42,24 @@ func fromMicros(us int64) time.Time {
 	return time.UnixMicro(us).UTC()
 }
 
-// always is fromMicros for a time that is never the zero time.
+// always is fromMicros for times that are never the zero time.
 func always(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
-// refOf is the identity of an endpoint over all tenants, in 16 bytes: a digest, so that it is known without asking the
-// database. It is also the name of the endpoint's lane.
+// refOf returns the identity of an endpoint over all tenants, in 16 bytes. It is a digest, so
+// it is known without asking the database. It is also the name of the endpoint's lane.
 func refOf(key webhook.EndpointKey) uuid.UUID {
 	h := make([]byte, 0, 128)
 	h = binary.BigEndian.AppendUint32(h, uint32(len(key.Tenant)))
 	h = append(append(h, key.Tenant...), key.ID...)
 	sum := sha256.Sum256(h)
 	ref := laneFor(uuid.UUID(sum[:16]))
-	if ref == zeroID { // that is the lane of what waits
+	if ref == zeroID { // the zero lane belongs to waiting deliveries
 		ref[0] = 1
 	}
 	return ref
 }
 
-// contentHash tells whether two events with one id are the same.
+// contentHash returns a hash that shows whether two events with one id are equal.
 func contentHash(r *webhook.EventRecord) []byte {
 	h := sha256.New()
 	var n [8]byte
@@ -70,7 +72,7 @@ func contentHash(r *webhook.EventRecord) []byte {
 	return h.Sum(nil)
 }
 
-// id scans a UUID, in the forms in which drivers give it.
+// An id scans a UUID in all forms in which drivers return it.
 type id uuid.UUID
 
 func (i *id) Scan(v any) error {
@@ -108,7 +110,8 @@ func (i *id) Scan(v any) error {
 
 func (i id) uid() uuid.UUID { return uuid.UUID(i) }
 
-// Texts of several values are JSON. Headers and secrets may have any bytes, so their values are base64.
+// Columns with several values are JSON. Headers and secrets may contain any bytes, so their
+// values are base64.
 
 func formatStrings(list []string) string {
 	if len(list) == 0 {
@@ -210,10 +213,12 @@ func toJSON(v any) string {
 	return string(b)
 }
 
-// sought is a text that ids are compared with. None of them has what plain replaces, so such a text is found nowhere.
+// sought returns a text that ids are compared with. No id contains the characters that plain
+// replaces, so a text with such characters matches no id.
 func sought(s string) cell { return text(plain(s)) }
 
-// plain makes a text storable everywhere: PostgreSQL takes neither NUL nor what is not UTF-8.
+// plain makes a text storable in every database. PostgreSQL takes neither NUL nor invalid
+// UTF-8.
 func plain(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
