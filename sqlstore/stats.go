@@ -8,7 +8,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Stats implements [webhook.Store]. It reads the whole queue: about a second for a million unfinished deliveries.
+// Stats implements [webhook.Store]. It reads the whole queue, which takes about a second for a
+// million unfinished deliveries.
 func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error) {
 	var (
 		out    webhook.Stats

@@ -16,7 +16,7 @@ func (f *fixture) openCircuit() {
 	f.block("acme", "ep1", time.Minute, true)
 }
 
-// probe claims the one delivery that an open circuit lets through.
+// probe claims the single delivery that an open circuit lets through.
 func (f *fixture) probe(want string) webhook.Leased {
 	f.Helper()
 	l := f.take(want)
@@ -26,7 +26,7 @@ func (f *fixture) probe(want string) webhook.Leased {
 	return l
 }
 
-// circuitCases check what Claim does with an endpoint whose circuit is open.
+// circuitCases check how Claim treats an endpoint with an open circuit.
 var circuitCases = []testCase{
 	{
 		"circuit/blocked", "Claim passes over an endpoint whose BlockedUntil is after req.Now",

@@ -7,7 +7,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// claimCases check which deliveries Claim leases, and what it says of them.
+// claimCases check which deliveries Claim leases, and the contents of its reply.
 var claimCases = []testCase{
 	{
 		"claim/due", "Claim leases deliveries that are due at req.Now",
@@ -251,7 +251,7 @@ var claimCases = []testCase{
 			l := f.expectClaim("e1.ep1", "e2.ep1")
 			disable := f.success(l[0])
 			disable.Disable = webhook.ReasonGone
-			f.settle(disable, f.retryIn(l[1], time.Hour)) // the second version
+			f.settle(disable, f.retryIn(l[1], time.Hour)) // disabling begins the second version
 			f.update("acme", "ep1", func(e *webhook.Endpoint) {
 				e.State, e.Reason, e.URL = webhook.EndpointActive, "", "https://example.com/3"
 			})
@@ -272,7 +272,8 @@ var claimCases = []testCase{
 	},
 }
 
-// snapshots checks the snapshots of several replies, each of which has them once.
+// snapshots checks the snapshots of several replies. No reply may repeat a
+// snapshot.
 func (f *fixture) snapshots(replies []webhook.Claimed, want ...webhook.Endpoint) {
 	f.Helper()
 	found := map[string]webhook.Endpoint{}

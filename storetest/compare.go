@@ -19,7 +19,7 @@ func (f *fixture) equal(what string, got, want any) {
 	}
 }
 
-// sameEvent compares events, but for the fields that only Publish reads.
+// sameEvent compares events, except for the fields that only Publish reads.
 func (f *fixture) sameEvent(what string, got, want webhook.EventRecord) {
 	f.Helper()
 	got.NewID, got.Keep, got.Deliveries = false, false, nil
@@ -36,7 +36,7 @@ func (f *fixture) names(what string, got []string, want ...string) {
 	}
 }
 
-// ordered compares two lists of names, in their order.
+// ordered compares two lists of names, including their order.
 func (f *fixture) ordered(what string, got []string, want ...string) {
 	f.Helper()
 	if !slices.Equal(got, want) {
@@ -44,7 +44,7 @@ func (f *fixture) ordered(what string, got []string, want ...string) {
 	}
 }
 
-// is reports an error that is not target.
+// is reports a failure if err is not target.
 func (f *fixture) is(what string, err, target error) {
 	f.Helper()
 	if !errors.Is(err, target) {
@@ -60,8 +60,8 @@ func (f *fixture) must(what string, err error) {
 	}
 }
 
-// diff says where got differs from want; "" if nowhere. A nil map or slice is the same as an empty one, and a time must
-// be in UTC.
+// diff describes the differences between got and want, or returns "" if there are none. A nil
+// map or slice equals an empty one. A time must be in UTC.
 func diff(got, want any) string {
 	var out []string
 	compare("", reflect.ValueOf(got), reflect.ValueOf(want), &out)
@@ -123,7 +123,7 @@ func compare(path string, got, want reflect.Value, out *[]string) {
 	}
 }
 
-// show prints a value, cut short.
+// show formats a value, and cuts it short.
 func show(v reflect.Value) string {
 	if !v.IsValid() {
 		return "nothing"

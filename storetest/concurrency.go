@@ -7,7 +7,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// together calls do n times at once, and returns when all are done.
+// together runs n calls of do at once, and returns when all are done.
 func together(n int, do func(i int)) {
 	var (
 		wg    sync.WaitGroup
@@ -23,7 +23,8 @@ func together(n int, do func(i int)) {
 	wg.Wait()
 }
 
-// claimTogether claims with several callers until each has found nothing, and returns what they leased, by caller.
+// claimTogether claims with several callers until each has found nothing in two rounds. It
+// returns the leased deliveries, by caller.
 func (f *fixture) claimTogether(callers int, req webhook.ClaimRequest) [][]webhook.Leased {
 	f.Helper()
 	leased, errs := make([][]webhook.Leased, callers), make([]error, callers)
@@ -51,7 +52,8 @@ func (f *fixture) claimTogether(callers int, req webhook.ClaimRequest) [][]webho
 	return leased
 }
 
-// once checks that each delivery was leased once, by all callers together, and returns how many were.
+// once checks that all callers together leased each delivery once. It returns how many
+// deliveries there were.
 func (f *fixture) once(leased [][]webhook.Leased) int {
 	f.Helper()
 	seen := map[string]int{}
@@ -69,7 +71,7 @@ func (f *fixture) once(leased [][]webhook.Leased) int {
 
 const callers = 8
 
-// concurrencyCases check what holds for concurrent callers.
+// concurrencyCases check the rules for concurrent callers.
 var concurrencyCases = []testCase{
 	{
 		"concurrent/claim", "no two callers ever hold the same number of a delivery",
@@ -80,7 +82,7 @@ var concurrencyCases = []testCase{
 			req := f.room()
 			req.Max, req.Room = 7, 3
 			leased := f.claimTogether(callers, req)
-			leased = append(leased, f.claim()) // what was passed over because another held it
+			leased = append(leased, f.claim()) // deliveries that were passed over because another caller held them
 			if n := f.once(leased); n != 200 {
 				f.Errorf("%d deliveries were leased, want 200", n)
 			}
@@ -256,7 +258,8 @@ var concurrencyCases = []testCase{
 	},
 }
 
-// oneWins checks that of several concurrent calls one succeeds, and that the others return an error.
+// oneWins checks that exactly one of several concurrent calls succeeds, and that every other
+// call returns the error others.
 func (f *fixture) oneWins(what string, others error, call func(i int) error) {
 	f.Helper()
 	errs := make([]error, callers)

@@ -52,7 +52,7 @@ var endpointCases = []testCase{
 			f.is("same id", f.store.CreateEndpoint(f.ctx(), again, 0), webhook.ErrConflict)
 			f.equal("the first one", f.get("acme", "ep1"), e)
 			f.names("matched", f.match(asks("acme", "b")))
-			f.endpoint("umbrella", "ep1") // another tenant's
+			f.endpoint("umbrella", "ep1") // belongs to another tenant
 		},
 	},
 	{
@@ -80,7 +80,7 @@ var endpointCases = []testCase{
 			f.is("id of a deleted one", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "ep1"), 0), webhook.ErrConflict)
 			f.prune(forEver)
 			f.is("after Prune that keeps all", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "ep1"), 0), webhook.ErrConflict)
-			f.endpoint("umbrella", "ep1") // another tenant's
+			f.endpoint("umbrella", "ep1") // belongs to another tenant
 		},
 	},
 	{

@@ -10,14 +10,14 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// base is when every case begins.
+// base is the time at which every case begins.
 var base = time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)
 
 const (
-	// leaseTime is how long the fixture leases.
+	// leaseTime is the length of the fixture's leases.
 	leaseTime = time.Minute
 
-	// grace is how long after its end a lease is left to its owner.
+	// grace is how long after its end a lease still belongs to its owner.
 	grace = 5 * time.Second
 
 	// instant is the smallest step of time.
@@ -27,14 +27,14 @@ const (
 // A uid is an event's UID, as a map key.
 type uid = [16]byte
 
-// A fixture is an empty store with a clock, and short ways to fill it and to look into it. Its methods end the case on
-// an error that the case does not expect.
+// A fixture is an empty store with a clock, and methods that fill the store and read it. They
+// end the case if an error occurs that the case does not expect.
 type fixture struct {
 	tb
 	store    webhook.Store
 	now      time.Time
 	seq      uint64
-	sent     map[uid]webhook.EventRecord   // all that were made by event
+	sent     map[uid]webhook.EventRecord   // all events made by the method event
 	versions map[webhook.EndpointKey]int64 // of endpoints, as of the last create or update
 }
 
@@ -51,7 +51,8 @@ func (f *fixture) advance(d time.Duration) { f.now = f.now.Add(d) }
 
 func key(tenant, id string) webhook.EndpointKey { return webhook.EndpointKey{Tenant: tenant, ID: id} }
 
-// newEndpoint returns an active endpoint with a bit of everything; without patterns it is subscribed to "*".
+// newEndpoint returns an active endpoint with the usual fields set. Without patterns it is
+// subscribed to "*".
 func (f *fixture) newEndpoint(tenant, id string, patterns ...string) webhook.Endpoint {
 	if len(patterns) == 0 {
 		patterns = []string{"*"}
@@ -71,18 +72,18 @@ func (f *fixture) create(e webhook.Endpoint) webhook.Endpoint {
 	return e
 }
 
-// endpoint creates what newEndpoint returns.
+// endpoint creates an endpoint as newEndpoint makes it.
 func (f *fixture) endpoint(tenant, id string, patterns ...string) webhook.Endpoint {
 	f.Helper()
 	return f.create(f.newEndpoint(tenant, id, patterns...))
 }
 
-// endpoints creates n endpoints, in the order of their ids, which it returns.
+// endpoints creates n endpoints, and returns their ids in order.
 func (f *fixture) endpoints(tenant string, n int) []string {
 	f.Helper()
 	ids, errs := make([]string, n), make([]error, n)
 	parts := 1
-	if n >= 100 { // a store on disk takes its time for each
+	if n >= 100 { // a store on disk takes a while for each
 		parts = callers
 	}
 	together(parts, func(part int) {
@@ -98,7 +99,7 @@ func (f *fixture) endpoints(tenant string, n int) []string {
 	return ids
 }
 
-// update changes an endpoint, and returns it as the store then has it.
+// update changes an endpoint, and returns it as the store has it afterwards.
 func (f *fixture) update(tenant, id string, change func(*webhook.Endpoint)) webhook.Endpoint {
 	f.Helper()
 	e := f.get(tenant, id)
@@ -110,7 +111,7 @@ func (f *fixture) update(tenant, id string, change func(*webhook.Endpoint)) webh
 	return e
 }
 
-// nextVersion is the version after old, given at a time.
+// nextVersion returns the version that follows old when an endpoint is updated at a time.
 func nextVersion(old int64, at time.Time) int64 { return max(old+1, at.UnixMicro()) }
 
 func (f *fixture) setState(tenant, id string, state webhook.EndpointState) {
@@ -128,7 +129,7 @@ func (f *fixture) remove(tenant, id string) {
 	f.must("DeleteEndpoint "+id, f.store.DeleteEndpoint(f.ctx(), key(tenant, id), 0, f.now))
 }
 
-// get returns an endpoint that exists.
+// get returns an endpoint, which must exist.
 func (f *fixture) get(tenant, id string) webhook.Endpoint {
 	f.Helper()
 	found, err := f.store.Refresh(f.ctx(), []webhook.EndpointKey{key(tenant, id)})
@@ -144,8 +145,8 @@ func (f *fixture) health(tenant, id string) webhook.Health {
 	return f.get(tenant, id).Health
 }
 
-// event makes an event of now; without rows it is stored without deliveries. Those made later have higher UIDs. Rows
-// without a Version get the endpoint's.
+// event makes an event that happens now. Without rows it is stored without deliveries. Events
+// that are made later have higher UIDs. Rows without a Version get the endpoint's version.
 func (f *fixture) event(tenant, id string, rows ...webhook.NewDelivery) webhook.EventRecord {
 	e := webhook.EventRecord{
 		Tenant: tenant, ID: id, Type: "member.joined", Data: []byte(`{"id":"` + id + `"}`),
@@ -164,7 +165,8 @@ func (f *fixture) event(tenant, id string, rows ...webhook.NewDelivery) webhook.
 	return e
 }
 
-// outbox makes an event whose deliveries are not known yet.
+// outbox makes an event without delivery rows, so that the store makes its deliveries from the
+// outbox.
 func (f *fixture) outbox(tenant, id string) webhook.EventRecord {
 	e := f.event(tenant, id)
 	e.Deliveries = nil
@@ -180,7 +182,7 @@ func (f *fixture) ready(endpoints ...string) []webhook.NewDelivery {
 	return rows
 }
 
-// held returns rows that are leased by their publisher.
+// held returns rows with leases that belong to their publisher.
 func (f *fixture) held(endpoints ...string) []webhook.NewDelivery {
 	rows := f.ready(endpoints...)
 	for i := range rows {
@@ -189,7 +191,7 @@ func (f *fixture) held(endpoints ...string) []webhook.NewDelivery {
 	return rows
 }
 
-// tryPublish publishes the events, whatever becomes of each.
+// tryPublish publishes the events, and returns the result of each.
 func (f *fixture) tryPublish(events ...webhook.EventRecord) []webhook.Published {
 	f.Helper()
 	results, err := f.store.Publish(f.ctx(), f.request(events...))
@@ -200,7 +202,8 @@ func (f *fixture) tryPublish(events ...webhook.EventRecord) []webhook.Published 
 	return results
 }
 
-// publishFree publishes an event, again as long as a call of another goroutine holds its id.
+// publishFree publishes an event. It tries again while a call of another goroutine holds the
+// event's id.
 func (f *fixture) publishFree(e webhook.EventRecord) (result webhook.Published, err error) {
 	const most = 100_000
 	for range most {
@@ -227,7 +230,7 @@ func (f *fixture) publish(events ...webhook.EventRecord) {
 	}
 }
 
-// send publishes an event with rows for these endpoints, due now.
+// send publishes an event with rows for these endpoints, which are due now.
 func (f *fixture) send(tenant, id string, endpoints ...string) webhook.EventRecord {
 	f.Helper()
 	e := f.event(tenant, id, f.ready(endpoints...)...)
@@ -235,7 +238,7 @@ func (f *fixture) send(tenant, id string, endpoints ...string) webhook.EventReco
 	return e
 }
 
-// backlog publishes n events for one endpoint, due now, with ids that begin with prefix.
+// backlog publishes n events for one endpoint, which are due now. Their ids begin with prefix.
 func (f *fixture) backlog(tenant, prefix, endpoint string, n int) {
 	f.Helper()
 	events := make([]webhook.EventRecord, n)
@@ -247,7 +250,7 @@ func (f *fixture) backlog(tenant, prefix, endpoint string, n int) {
 	}
 }
 
-// prune prunes until there is no more to do.
+// prune prunes until nothing more can be removed.
 func (f *fixture) prune(r webhook.Retention) {
 	f.Helper()
 	for range 1000 {
@@ -263,7 +266,8 @@ func (f *fixture) prune(r webhook.Retention) {
 // forEver is a Retention that removes nothing.
 var forEver = webhook.Retention{ResponseBodies: -1, Attempts: -1, Events: -1}
 
-// Reasons of a later version of the library, or of an application's own: a Store keeps any.
+// Reasons that this version of the library does not define. They may come from a later version,
+// or from the application. A Store keeps any reason.
 const (
 	reasonFailing    webhook.Reason = "failing"
 	reasonUnverified webhook.Reason = "unverified"

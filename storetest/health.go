@@ -7,7 +7,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// at returns a settlement whose attempt was made d after base; a success if class is empty, else a retry in a day.
+// at returns a settlement with an attempt that was made d after base. It is a success if class
+// is empty, and otherwise a retry in a day.
 func (f *fixture) at(l webhook.Leased, d time.Duration, class webhook.Class) webhook.Settlement {
 	s := f.item(l, webhook.DeliverySucceeded, f.attempt(l, class))
 	s.Attempt.StartedAt = base.Add(d)
@@ -119,7 +120,7 @@ var healthCases = []testCase{
 					f.at(l[0], 10*time.Second, failed), f.at(l[1], 20*time.Second, failed), f.at(l[2], 30*time.Second, ""),
 				}
 				if order[0] == 2 {
-					continue // the success of an endpoint that is not failing writes nothing
+					continue // a success writes nothing if the endpoint is not failing
 				}
 				for _, i := range order {
 					f.settle(all[i])

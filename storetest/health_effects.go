@@ -7,7 +7,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// endpointEffectCases check what an item of Settle says of its endpoint: BlockUntil, OpenCircuit and Disable.
+// endpointEffectCases check the effects of Settle on endpoints: BlockUntil, OpenCircuit and
+// Disable.
 var endpointEffectCases = []testCase{
 	{
 		"block/latest", "BlockUntil moves Health.BlockedUntil if it is later",
@@ -82,7 +83,7 @@ var endpointEffectCases = []testCase{
 			f.settle(f.giveBack(old[1], time.Hour))
 			f.advance(leaseTime + grace)
 			f.take("e1.ep1")
-			for _, l := range old { // the first is lost, the second settled already
+			for _, l := range old { // the first lease is lost, the second is settled already
 				s := f.item(l, webhook.DeliveryCanceled, nil)
 				s.Reason, s.BlockUntil, s.OpenCircuit, s.Disable = webhook.ReasonGone, f.now.Add(time.Hour), true, webhook.ReasonGone
 				f.trySettle(s)

@@ -7,8 +7,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// holdMany makes 60 endpoints with one due delivery each, holds them, and claims twice, so that a store that sets the
-// deliveries of held endpoints aside has done so.
+// holdMany makes 60 endpoints with one due delivery each, holds them, and claims twice. A store
+// that sets aside the deliveries of held endpoints has done so afterwards.
 func (f *fixture) holdMany(hold func(id string)) []string {
 	f.Helper()
 	names := f.endpoints("acme", 60)
@@ -33,7 +33,7 @@ func (f *fixture) resume(names ...string) {
 	}
 }
 
-// of are the names of an event's deliveries.
+// of returns the names of an event's deliveries.
 func of(event string, endpoints ...string) []string {
 	names := make([]string, len(endpoints))
 	for i, id := range endpoints {
@@ -45,7 +45,8 @@ func of(event string, endpoints ...string) []string {
 const passedOver = "Claim passes over an endpoint that is paused, disabled or deleted, or whose BlockedUntil is after req.Now, and " +
 	"leases its deliveries as soon as that ends"
 
-// heldCases check that the deliveries of endpoints that were passed over, however many, come back.
+// heldCases check that deliveries return after their endpoints were passed over, however many
+// endpoints there are.
 var heldCases = []testCase{
 	{
 		"held/resumed", passedOver,

@@ -7,7 +7,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// limits are the page sizes that lists of about six rows are read with.
+// limits are the page sizes for reading lists of about six rows.
 var limits = []int{1, 2, 3, 5, 6, 7, 1000, 0}
 
 // eventListCases check Events.

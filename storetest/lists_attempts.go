@@ -7,8 +7,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// logged stores attempts of two events at two endpoints, a second apart: e1.ep0000 fails twice, then succeeds, e1.ep0001
-// times out, e2.ep0000 succeeds.
+// logged stores attempts of two events at two endpoints, one second apart. e1.ep0000 fails
+// twice and then succeeds, e1.ep0001 times out, and e2.ep0000 succeeds.
 func (f *fixture) logged() {
 	f.Helper()
 	f.endpoints("acme", 2)

@@ -8,7 +8,7 @@ import (
 )
 
 // fatLog stores n events of 1,000 bytes with a header, and one attempt of each with a response
-// body of 1,000 bytes. It returns the event ids, the newest first.
+// body of 1,000 bytes. It returns the event ids, newest first.
 func (f *fixture) fatLog(n int) []string {
 	f.Helper()
 	f.endpoint("acme", "ep1")
@@ -91,7 +91,7 @@ var bodyCases = []testCase{
 				endpoints, err := f.store.Endpoints(f.ctx(), q)
 				f.must("Endpoints", err)
 				if limit == 3000 {
-					rows = 1 // the settings and 512 bytes more
+					rows = 1 // an endpoint counts as its settings and 512 bytes more
 				}
 				f.equal(what+", endpoints of the first", len(endpoints.Items), min(rows, 6))
 				f.equal(what+", endpoints", len(f.listEndpoints(q)), 6)

@@ -4,7 +4,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// match asks for the endpoints of one event, and returns their ids.
+// match asks for the endpoints of one event, and returns the endpoint ids.
 func (f *fixture) match(req webhook.MatchRequest) []string {
 	f.Helper()
 	lists, err := f.store.Match(f.ctx(), []webhook.MatchRequest{req})
@@ -15,7 +15,7 @@ func (f *fixture) match(req webhook.MatchRequest) []string {
 	return statusIDs(lists[0])
 }
 
-// asks returns a request for all endpoints that an event of this type reaches.
+// asks returns a request for all endpoints that receive events of this type.
 func asks(tenant, typ string) webhook.MatchRequest {
 	e := webhook.EventRecord{Type: typ}
 	return webhook.MatchRequest{Tenant: tenant, Patterns: e.Patterns(), Limit: 1000}

@@ -110,7 +110,7 @@ var outboxCases = []testCase{
 			if s := f.stats(); s.Outbox != 0 {
 				f.Errorf("got %d events in the outbox, want 0", s.Outbox)
 			}
-			f.publish(f.event("acme", "e1")) // its id is free again
+			f.publish(f.event("acme", "e1")) // the id is free again
 		},
 	},
 	{

@@ -9,7 +9,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// pageCases check what holds for all lists.
+// pageCases check the rules for all lists.
 var pageCases = []testCase{
 	{
 		"page/refused", "a method refuses a field that it does not honour",
@@ -217,11 +217,11 @@ var pageCases = []testCase{
 
 const (
 	shortRule = "a page may be short, even empty, and still have a Next: a Store reads at most 1,000 rows for one"
-	manyRows  = 1_001 // more than that
+	manyRows  = 1_001 // one more than a Store reads for a page
 	rareType  = "member.left"
 )
 
-// rare makes an event of a type of its own.
+// rare makes an event of a type that no other event has.
 func (f *fixture) rare(tenant, id string, rows ...webhook.NewDelivery) webhook.EventRecord {
 	e := f.event(tenant, id, rows...)
 	e.Type = rareType
@@ -240,7 +240,7 @@ func (f *fixture) many(event func(i int) webhook.EventRecord) {
 	}
 }
 
-// manyNames returns manyRows ids, in their order. A delivery needs no endpoint.
+// manyNames returns manyRows ids in order. A delivery needs no endpoint.
 func manyNames() []string {
 	names := make([]string, manyRows)
 	for i := range names {
@@ -249,7 +249,7 @@ func manyNames() []string {
 	return names
 }
 
-// ask calls the method that takes a Query.
+// ask calls the named method, which takes a Query.
 func (f *fixture) ask(ctx context.Context, method string, q webhook.Query) error {
 	var err error
 	switch method {

@@ -151,7 +151,7 @@ var pruneCases = []testCase{
 				before, after := fmt.Sprint("before", round), fmt.Sprint("after", round)
 				f.setState("acme", "ep1", webhook.EndpointDisabled)
 				f.prune(forEver)
-				f.send("acme", before, "ep1") // by a caller that had matched it
+				f.send("acme", before, "ep1") // from a caller that matched ep1 before it was disabled
 				var more bool
 				var err error
 				states := make(map[string]webhook.DeliveryState)

@@ -240,7 +240,7 @@ var publishCases = []testCase{
 			made := f.event("acme", "e2", f.ready("ep1")...)
 			made.NewID = true
 			req := f.request(f.event("acme", "e1", f.ready("ep1")...), made, f.outbox("acme", "e3"))
-			for range 2 { // what the second call answers for an event with NewID is its own affair
+			for range 2 { // the result of the second call for an event with NewID is not specified
 				if _, err := f.store.Publish(f.ctx(), req); err != nil {
 					f.Errorf("Publish: %v", err)
 				}
@@ -251,12 +251,12 @@ var publishCases = []testCase{
 	},
 }
 
-// lookalikes returns ids that a careless comparison takes for the same.
+// lookalikes returns ids that a careless comparison takes for id.
 func lookalikes(id string) []string {
 	return []string{id, strings.ToUpper(id), strings.ToUpper(id[:1]) + id[1:], id + "_", id + "%", id + `\`}
 }
 
-// largeJSON returns n bytes of JSON that needs care in SQL and JSON alike.
+// largeJSON returns n bytes of JSON with characters that are special in SQL and JSON.
 func largeJSON(n int) []byte {
 	const unit = `\"'$1?:;--%é`
 	text := strings.Repeat(unit, (n-2)/len(unit))

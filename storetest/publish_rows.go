@@ -161,7 +161,8 @@ var rowCases = []testCase{
 	},
 }
 
-// expectMarked expects that all lists mark one event, and its deliveries, as a test, and no other.
+// expectMarked expects that all lists mark one event and its deliveries as a test, and no other
+// events or deliveries.
 func (f *fixture) expectMarked(what, test string) {
 	f.Helper()
 	for _, q := range []webhook.Query{{Tenant: "acme"}, {AllTenants: true}, {Tenant: "acme", EventID: test}} {

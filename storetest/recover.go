@@ -6,7 +6,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// recoverCases check how Retry and Cancel select by filter.
+// recoverCases check how Retry and Cancel select deliveries by filter.
 var recoverCases = []testCase{
 	{
 		"recover/filters", "Retry honours what Deliveries does",
@@ -93,7 +93,8 @@ var recoverCases = []testCase{
 	},
 }
 
-// filters stores deliveries in a state, failed or pending (in a day), and returns queries for some of them.
+// filters stores deliveries that are failed, or pending and due in a day, and returns queries
+// for some of them.
 func (f *fixture) filters(state webhook.DeliveryState) []webhook.Query {
 	f.Helper()
 	f.endpoints("acme", 2)

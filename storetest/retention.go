@@ -7,7 +7,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// finished stores an event of now that was delivered to ep1, which it creates if need be.
+// finished stores an event of now that was delivered to ep1. It creates ep1 if necessary.
 func (f *fixture) finished(tenant, id string) {
 	f.Helper()
 	if len(f.refresh(key(tenant, "ep1"))) == 0 {
@@ -18,7 +18,7 @@ func (f *fixture) finished(tenant, id string) {
 	f.settle(f.success(f.own(e, "ep1")))
 }
 
-// kept says what is left of each event that finished has stored.
+// kept describes the remaining rows of each event that finished has stored.
 func (f *fixture) kept(tenant string) map[string]string {
 	f.Helper()
 	left := map[string]string{}
@@ -37,7 +37,7 @@ const (
 	withoutAttempt = `event, 1 deliveries`
 )
 
-// retentionCases check what Prune removes for its age.
+// retentionCases check which rows Prune removes because of their age.
 var retentionCases = []testCase{
 	{
 		"retention/bodies", "Prune removes response bodies that are older than r.ResponseBodies",

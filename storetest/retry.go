@@ -11,7 +11,7 @@ func one(tenant, event, endpoint string) webhook.Query {
 	return webhook.Query{Tenant: tenant, EventID: event, EndpointID: endpoint}
 }
 
-// tryRetry calls Retry until all is done, and adds up what it did.
+// tryRetry calls Retry until it is done, and adds up the results.
 func (f *fixture) tryRetry(q webhook.Query) (webhook.Recovered, error) {
 	return f.recover(q, func(q webhook.Query) (webhook.Recovered, error) { return f.store.Retry(f.ctx(), q, f.now) })
 }
@@ -38,7 +38,8 @@ func (f *fixture) recover(q webhook.Query, call func(webhook.Query) (webhook.Rec
 	return sum, nil
 }
 
-// retry retries, and expects this many changed and passed over in flight.
+// retry retries, and checks how many deliveries changed, and how many were passed over because
+// they are in flight.
 func (f *fixture) retry(q webhook.Query, changed, inFlight int) {
 	f.Helper()
 	got, err := f.tryRetry(q)
@@ -53,7 +54,8 @@ func (f *fixture) cancel(q webhook.Query, changed, inFlight int) {
 	f.equal("Cancel", got, webhook.Recovered{Changed: changed, InFlight: inFlight})
 }
 
-// everyState makes deliveries of each event to endpoints that are named after what becomes of them.
+// everyState makes deliveries of each event in every state. Each endpoint is named after the
+// state of its deliveries.
 func (f *fixture) everyState(tenant string, events ...string) {
 	f.Helper()
 	names := []string{"canceled", "failed", "flight", "succeeded", "waiting"}
@@ -69,7 +71,8 @@ func (f *fixture) everyState(tenant string, events ...string) {
 	}
 }
 
-// singleFields asks for one delivery with other fields set as well: first so that it is left out, then so that it is taken.
+// singleFields asks for a single delivery with other fields set as well. With some fields call
+// must not find it. State, Cursor and Limit must not matter.
 func (f *fixture) singleFields(endpoint string, call func(webhook.Query) (webhook.Recovered, error)) {
 	f.Helper()
 	f.everyState("acme", "e1", "e2")
@@ -84,7 +87,7 @@ func (f *fixture) singleFields(endpoint string, call func(webhook.Query) (webhoo
 		_, err := call(other)
 		f.is(what, err, webhook.ErrNotFound)
 	}
-	page, err := f.store.Deliveries(f.ctx(), webhook.Query{Tenant: "acme", Limit: 5}, f.now) // all of e2
+	page, err := f.store.Deliveries(f.ctx(), webhook.Query{Tenant: "acme", Limit: 5}, f.now) // all deliveries of e2
 	f.must("Deliveries", err)
 	q.State, q.Cursor, q.Limit = webhook.DeliveryCanceled, page.Next, 1
 	q.Type, q.From, q.To = "member.joined", base, f.now.Add(time.Hour)

@@ -7,7 +7,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// roundCases check how much Claim leases, and how it goes round the endpoints.
+// roundCases check how much Claim leases, and in which order it visits the endpoints.
 var roundCases = []testCase{
 	{
 		"round/max", "Claim leases at most req.Max deliveries",
@@ -109,7 +109,7 @@ var roundCases = []testCase{
 			for _, big := range []string{names[0], names[6], names[11]} {
 				f.backlog("acme", "big-"+big, big, 60)
 			}
-			f.advance(instant) // what follows has been due for the shortest time
+			f.advance(instant) // later deliveries have been due for a shorter time
 			f.send("acme", "late", names...)
 			req := f.room()
 			req.Max, req.Room = 8, 4
@@ -166,7 +166,8 @@ var roundCases = []testCase{
 	},
 }
 
-// until claims, round after round, until nothing is due; n deliveries must have been leased then, each once.
+// until claims round after round until nothing is due. By then n deliveries must have been
+// leased, each once.
 func (f *fixture) until(n int, req webhook.ClaimRequest, look func(webhook.Claimed)) {
 	f.Helper()
 	got := map[string]int{}

@@ -7,7 +7,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// settleCases check what Settle does with deliveries.
+// settleCases check the effects of Settle on deliveries.
 var settleCases = []testCase{
 	{
 		"settle/final", "an item in effect sets State, Reason and Failures; a final State finishes the delivery",
@@ -90,7 +90,7 @@ var settleCases = []testCase{
 			before := f.delivery("acme", "e1", "ep1")
 			f.lose(f.failure(first))
 			after := f.delivery("acme", "e1", "ep1")
-			before.Attempts, after.Attempts = 0, 0 // whether those that are late count is not said
+			before.Attempts, after.Attempts = 0, 0 // the contract does not say whether late attempts count
 			f.equal("delivery", after, before)
 			f.expectLog("acme", "e1", "ep1", "1 http_status late")
 			f.settle(f.success(second))

@@ -65,7 +65,7 @@ var statsCases = []testCase{
 			f.equal("while leased", f.stats(), webhook.Stats{Pending: 2, InFlight: 2})
 			f.advance(grace + instant)
 			got := f.stats()
-			got.OldestAt = time.Time{} // it may be the lease's end
+			got.OldestAt = time.Time{} // it may be the end of the lease
 			f.equal("after the leases", got, webhook.Stats{Pending: 2, Due: 2})
 		},
 	},

@@ -6,13 +6,14 @@
 //		storetest.Run(t, func(t *testing.T) webhook.Store { return mystore.New(…) })
 //	}
 //
-// Each case checks one rule, a sentence of the comments of [webhook.Store] and [webhook.Publisher], and prints it when it
-// fails. The cases pass every time as an argument: they never sleep and read no clock, so that they run as fast as the
-// store does.
+// Each case checks one rule, a sentence of the comments of [webhook.Store] and
+// [webhook.Publisher]. If it fails, it prints the rule. The cases pass every time as an
+// argument. They never sleep and read no clock, so they run as fast as the store.
 //
 // [RunTx] has the cases for a store that takes part in transactions of the application.
 //
-// What only a stopwatch could tell, such as that a claim takes no longer behind a large backlog, is not checked here.
+// The suite does not check speed, for example that a claim takes no longer behind a large
+// backlog.
 package storetest
 
 import (
@@ -24,8 +25,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Run runs the suite, one subtest for each case. newStore returns an empty store; it is called once for each case, with
-// the subtest's t, and leaves the cleaning up to t.Cleanup.
+// Run runs the suite, one subtest for each case. It calls newStore once for each case, with the
+// subtest's t. newStore returns an empty store, and registers its clean-up with t.Cleanup.
 func Run(t *testing.T, newStore func(t *testing.T) webhook.Store) {
 	t.Helper()
 	for _, c := range allCases() {
@@ -36,7 +37,7 @@ func Run(t *testing.T, newStore func(t *testing.T) webhook.Store) {
 // A testCase checks one rule of the contract.
 type testCase struct {
 	name string // area/what, unique
-	rule string // what the contract says; printed on failure
+	rule string // a sentence of the contract; printed on failure
 	run  func(f *fixture)
 }
 
@@ -59,7 +60,8 @@ func allCases() []testCase {
 	)
 }
 
-// tb is what a case needs of a [testing.TB]. The suite's own test gives it another one, to see cases fail.
+// tb has the methods of [testing.TB] that cases need. The suite's own test passes another
+// implementation, to see cases fail.
 type tb interface {
 	Helper()
 	Context() context.Context
@@ -67,7 +69,7 @@ type tb interface {
 	Fatalf(format string, args ...any) // does not return
 }
 
-// ruled adds to each failure the rule that was broken.
+// ruled adds the broken rule to each failure.
 type ruled struct {
 	tb
 	rule string

@@ -11,11 +11,12 @@ import (
 // A method is a method of Store, called with reasonable arguments.
 type method struct {
 	name   string
-	tenant bool // asks for a tenant
+	tenant bool // requires a tenant
 	call   func(ctx context.Context, tenant string) error
 }
 
-// methods returns all methods of the store. The tenant should have the endpoint "ep1" and the delivery "e1.ep1".
+// methods returns all methods of the store. The tenant should have the endpoint "ep1" and the
+// delivery "e1.ep1".
 func (f *fixture) methods() []method {
 	query := func(name string) method {
 		return method{name, true, func(ctx context.Context, tenant string) error { return f.ask(ctx, name, one(tenant, "e1", "ep1")) }}
@@ -77,7 +78,7 @@ func (f *fixture) methods() []method {
 	}
 }
 
-// contextCases check what the methods do with their context.
+// contextCases check how the methods use their context.
 var contextCases = []testCase{
 	{
 		"context/ended", "if ctx ends, a method returns soon, with an error that wraps ctx.Err()",
@@ -86,7 +87,7 @@ var contextCases = []testCase{
 			f.send("acme", "e1", "ep1")
 			canceled, cancel := context.WithCancel(f.ctx())
 			cancel()
-			late, stop := context.WithDeadline(f.ctx(), base.AddDate(-20, 0, 0)) // long over
+			late, stop := context.WithDeadline(f.ctx(), base.AddDate(-20, 0, 0)) // ended long ago
 			defer stop()
 			for _, m := range f.methods() {
 				f.is(m.name+" with a canceled context", m.call(canceled, "acme"), context.Canceled)
@@ -96,7 +97,7 @@ var contextCases = []testCase{
 	},
 }
 
-// tenantCases check that tenants are apart.
+// tenantCases check that tenants are isolated from each other.
 var tenantCases = []testCase{
 	{
 		"tenant/empty", "the empty tenant is ErrInvalid wherever a tenant is asked for",

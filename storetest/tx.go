@@ -22,9 +22,9 @@ type Tx interface {
 	Rollback() error
 }
 
-// RunTx runs the cases about transactions of the application, one subtest for each.
-// newStore is as for [Run]. It is for a Store that others can write to while such a
-// transaction is open, which an SQLite file is not.
+// RunTx runs the cases about transactions of the application, one subtest for each. newStore
+// works as for [Run]. RunTx needs a Store that other callers can write to while such a
+// transaction is open. An SQLite file is no such Store.
 func RunTx(t *testing.T, newStore func(t *testing.T) TxStore) {
 	t.Helper()
 	for _, c := range txCases {

@@ -8,10 +8,10 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// txPatience ends a call that waits for a transaction that is not going to end.
+// txPatience bounds a call that waits for a transaction that never ends.
 const txPatience = 30 * time.Second
 
-// A bounded is a tb whose context ends.
+// A bounded is a tb with a context that ends.
 type bounded struct {
 	tb
 	ctx context.Context
@@ -19,8 +19,8 @@ type bounded struct {
 
 func (b bounded) Context() context.Context { return b.ctx }
 
-// inTx returns the run of a case that begins a transaction, which is rolled back if the
-// case does not end it.
+// inTx returns the run of a case that begins a transaction. The transaction is rolled back if
+// the case does not end it.
 func inTx(run func(f *fixture, tx Tx)) func(f *fixture) {
 	return func(f *fixture) {
 		ctx, cancel := context.WithTimeout(f.Context(), txPatience)
@@ -50,7 +50,7 @@ func (f *fixture) emitIn(tx Tx, events ...webhook.EventRecord) []webhook.Publish
 	return results
 }
 
-// isHeld checks the result of an event whose id is held.
+// isHeld checks the result of an event with a held id.
 func (f *fixture) isHeld(what string, got webhook.Published) {
 	f.Helper()
 	if !got.Held || got.Err == nil || errors.Is(got.Err, webhook.ErrConflict) || got.Duplicate || got.Deliveries != 0 {
@@ -66,7 +66,8 @@ func (f *fixture) newID(tenant string, endpoints ...string) webhook.EventRecord 
 	return e
 }
 
-// txCases check what transactions of the application do, to events in them and to others.
+// txCases check the effects of transactions of the application, on their own events and on
+// others.
 var txCases = []testCase{
 	{
 		"tx/commit", "with EmitTx events exist if and only if the caller's transaction commits",
@@ -87,7 +88,7 @@ var txCases = []testCase{
 			f.must("Rollback", tx.Rollback())
 			f.names("events", eventIDs(f.events(webhook.Query{Tenant: "acme"})))
 			f.expectClaim()
-			f.send("acme", "e1", "ep1") // its id is free
+			f.send("acme", "e1", "ep1") // the id is free
 		}),
 	},
 	{

@@ -156,7 +156,7 @@ var updateCases = []testCase{
 	},
 }
 
-// sicken makes an active endpoint fail, then opens its circuit, and returns its health.
+// sicken makes an active endpoint fail, opens its circuit, and returns its health.
 func (f *fixture) sicken(tenant, id string) webhook.Health {
 	f.Helper()
 	e := f.event(tenant, "sick-"+id, f.held(id)...)

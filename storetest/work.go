@@ -10,7 +10,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// room is a request for all that is due.
+// room returns a request for all due deliveries.
 func (f *fixture) room() webhook.ClaimRequest {
 	return webhook.ClaimRequest{
 		Now: f.now, LeaseUntil: f.now.Add(leaseTime), Max: 1000, MaxBytes: 64 << 20, Room: 1000,
@@ -40,13 +40,13 @@ func (f *fixture) round(req webhook.ClaimRequest) []webhook.Claimed {
 	return nil
 }
 
-// claim leases all that is due, in the order of name.
+// claim leases all due deliveries, and returns them sorted by name.
 func (f *fixture) claim() []webhook.Leased {
 	f.Helper()
 	return f.leases(f.round(f.room()))
 }
 
-// leases returns what several replies leased, in the order of name.
+// leases returns the deliveries that several replies leased, sorted by name.
 func (f *fixture) leases(replies []webhook.Claimed) []webhook.Leased {
 	var all []webhook.Leased
 	for _, c := range replies {
@@ -56,7 +56,7 @@ func (f *fixture) leases(replies []webhook.Claimed) []webhook.Leased {
 	return all
 }
 
-// name is the id of a leased delivery: "<event id>.<endpoint id>".
+// name returns the id of a leased delivery: "<event id>.<endpoint id>".
 func (f *fixture) name(l webhook.Leased) string {
 	e, ok := f.sent[l.UID]
 	if !ok {
@@ -73,7 +73,8 @@ func (f *fixture) leaseNames(leases []webhook.Leased) []string {
 	return list
 }
 
-// expectClaim claims all that is due, which must be these deliveries, and returns them in the order of name.
+// expectClaim claims all due deliveries, and checks that they are the wanted ones. It returns
+// them sorted by name.
 func (f *fixture) expectClaim(want ...string) []webhook.Leased {
 	f.Helper()
 	leases := f.claim()
@@ -83,7 +84,7 @@ func (f *fixture) expectClaim(want ...string) []webhook.Leased {
 	return leases
 }
 
-// take claims the one delivery that is due.
+// take claims the single delivery that is due.
 func (f *fixture) take(want string) webhook.Leased {
 	f.Helper()
 	return f.expectClaim(want)[0]
@@ -104,7 +105,7 @@ func (f *fixture) claimedEvent() webhook.EventRecord {
 	return c.Events[0]
 }
 
-// attempt returns an attempt of now; a success if class is empty.
+// attempt returns an attempt of now. It is a success if class is empty.
 func (f *fixture) attempt(l webhook.Leased, class webhook.Class) *webhook.Attempt {
 	e := f.sent[l.UID]
 	a := &webhook.Attempt{
@@ -122,7 +123,8 @@ func (f *fixture) attempt(l webhook.Leased, class webhook.Class) *webhook.Attemp
 	return a
 }
 
-// item settles a lease, after a request under the version that the fixture has last given the endpoint.
+// item settles a lease after a request. The request used the version that the fixture last gave
+// the endpoint.
 func (f *fixture) item(l webhook.Leased, state webhook.DeliveryState, a *webhook.Attempt) webhook.Settlement {
 	return webhook.Settlement{
 		UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo, State: state, Attempt: a, Version: f.versions[l.Endpoint],
@@ -148,14 +150,15 @@ func (f *fixture) failure(l webhook.Leased) webhook.Settlement {
 	return s
 }
 
-// giveBack settles without an attempt: the delivery is due again after d.
+// giveBack settles a lease without an attempt. The delivery is due again after d.
 func (f *fixture) giveBack(l webhook.Leased, d time.Duration) webhook.Settlement {
 	s := f.item(l, webhook.DeliveryPending, nil)
 	s.DueAt, s.Failures = f.now.Add(d), l.Failures
 	return s
 }
 
-// block holds an endpoint back for d, as a receiver's Retry-After does, or by a circuit that opens.
+// block holds an endpoint back for d, as a receiver's Retry-After does, or as an opening
+// circuit does.
 func (f *fixture) block(tenant, id string, d time.Duration, circuit bool) (until time.Time) {
 	f.Helper()
 	e := f.event(tenant, fmt.Sprintf("block%d", f.seq), f.held(id)...)
@@ -166,7 +169,7 @@ func (f *fixture) block(tenant, id string, d time.Duration, circuit bool) (until
 	return s.BlockUntil
 }
 
-// trySettle settles, whatever becomes of each item.
+// trySettle settles the items, and returns the reply.
 func (f *fixture) trySettle(items ...webhook.Settlement) webhook.Settled {
 	f.Helper()
 	s, err := f.store.Settle(f.ctx(), f.now, items)
@@ -179,7 +182,7 @@ func (f *fixture) trySettle(items ...webhook.Settlement) webhook.Settled {
 	return s
 }
 
-// settleAll settles items beside other callers: it offers those that fail again, until none does.
+// settleAll settles items beside other callers. It offers failed items again until none fails.
 func (f *fixture) settleAll(items ...webhook.Settlement) (all webhook.Settled, err error) {
 	rest := make([]int, len(items)) // indexes
 	for i := range items {
@@ -261,7 +264,7 @@ func (f *fixture) events(q webhook.Query) []webhook.EventRecord {
 	return all(f, "Events", q, f.store.Events)
 }
 
-// storedEvent returns an event that is stored.
+// storedEvent returns an event as it is stored.
 func (f *fixture) storedEvent(tenant, id string) webhook.EventRecord {
 	f.Helper()
 	list := f.events(webhook.Query{Tenant: tenant, EventID: id})
@@ -290,7 +293,7 @@ func (f *fixture) stats() webhook.Stats {
 	return s
 }
 
-// delivery returns a delivery that is stored.
+// delivery returns a delivery as it is stored.
 func (f *fixture) delivery(tenant, event, endpoint string) webhook.Delivery {
 	f.Helper()
 	list := f.deliveries(webhook.Query{Tenant: tenant, EventID: event, EndpointID: endpoint})
@@ -308,7 +311,7 @@ func (f *fixture) expectState(tenant, event, endpoint string, state webhook.Deli
 	}
 }
 
-// log returns the attempts of one delivery, in the order of their numbers.
+// log returns the attempts of one delivery, sorted by number.
 func (f *fixture) log(tenant, event, endpoint string) []webhook.Attempt {
 	f.Helper()
 	list := f.attempts(webhook.Query{Tenant: tenant, EventID: event, EndpointID: endpoint})
@@ -316,7 +319,8 @@ func (f *fixture) log(tenant, event, endpoint string) []webhook.Attempt {
 	return list
 }
 
-// expectLog checks the numbers and classes of the attempts of one delivery: "1 http_status", "2 http_status late", "3".
+// expectLog checks the numbers and classes of the attempts of one delivery, for example "1
+// http_status", "2 http_status late", "3".
 func (f *fixture) expectLog(tenant, event, endpoint string, want ...string) {
 	f.Helper()
 	var got []string

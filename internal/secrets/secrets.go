@@ -1,4 +1,4 @@
-// Package secrets is what all stores do with the signing secrets of an endpoint that expire.
+// Package secrets has the rules for signing secrets that expire. All stores share them.
 package secrets
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Expiry returns when the first of the secrets expires, zero if none does.
+// Expiry returns the time when the first of the secrets expires, or the zero time if none does.
 func Expiry(list []webhook.EndpointSecret) (first time.Time) {
 	for i := range list {
 		if at := list[i].ExpiresAt; !at.IsZero() && (first.IsZero() || at.Before(first)) {
@@ -18,7 +18,7 @@ func Expiry(list []webhook.EndpointSecret) (first time.Time) {
 	return first
 }
 
-// Live returns the secrets that have not expired at now, in a slice of their own.
+// Live returns the secrets that have not expired at now, in a new slice.
 func Live(list []webhook.EndpointSecret, now time.Time) []webhook.EndpointSecret {
 	return slices.DeleteFunc(slices.Clone(list), func(one webhook.EndpointSecret) bool {
 		return !one.ExpiresAt.IsZero() && !one.ExpiresAt.After(now)
