@@ -176,7 +176,7 @@ func (s *storeTime) refresh() {
 }
 
 // read begins a reading. If one is under way, it returns that one if the time is not known,
-// else nil.
+// else nil. It returns nil too if the time has become known.
 func (s *storeTime) read(known bool) *clockCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,6 +185,8 @@ func (s *storeTime) read(known bool) *clockCall {
 		return nil
 	case s.under != nil:
 		return s.under
+	case !known && s.isKnown(): // another caller's reading has just ended
+		return nil
 	}
 	call := &clockCall{done: make(chan struct{})}
 	s.under, s.tried = call, time.Now()
