@@ -31,7 +31,7 @@ type dialect struct {
 	name       string
 	renderer   renderer
 	statements map[op]string
-	quote      string // quotes names
+	quote      string // the quotation mark of names
 	returning  bool   // INSERT reports which rows are new
 	before     string // prepares a session for a transaction; empty for none
 	beginning  string // begins a transaction

@@ -56,8 +56,8 @@
 //
 // Unfinished deliveries are in the queue, a table of their own. Finished deliveries are in
 // another, so the indexes of the queue stay small however long the log is kept.
-// [webhook.Config].Retention limits the age of the log. Without it, the log is the database's
-// largest table.
+// [webhook.Config].Retention limits the age of the log, by default to 30 days. Without a limit,
+// the log becomes the database's largest table.
 //
 // On PostgreSQL the queue has its own autovacuum settings. A transaction that stays open for
 // hours elsewhere in the same database keeps dead rows alive. This makes claims slower, as for

@@ -13,11 +13,11 @@ type PgxExecer[T interface{ RowsAffected() int64 }, R interface{ Scan(into ...an
 	QueryRow(ctx context.Context, sql string, args ...any) R
 }
 
-// Pgx makes an [Execer] of a pgx.Tx, *pgx.Conn or *pgxpool.Pool:
+// Pgx adapts a pgx.Tx, *pgx.Conn or *pgxpool.Pool to [Execer]:
 //
 //	receipts, err := dispatcher.EmitTx(ctx, store.Tx(sqlstore.Pgx(tx)), event)
 //
-// For the Store itself, stdlib.OpenDBFromPool makes a *sql.DB of a pgxpool.
+// For the Store itself, stdlib.OpenDBFromPool turns a pgxpool into a *sql.DB.
 func Pgx[T interface{ RowsAffected() int64 }, R interface{ Scan(into ...any) error }](x PgxExecer[T, R]) Execer {
 	return pgxExecer[T, R]{x}
 }

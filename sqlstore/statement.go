@@ -17,13 +17,13 @@ import (
 //	{keys}                    the same, for IN: see pieceKeys
 //	{each}… @1 …{end}         for each row of a table a SELECT with its cells, joined by UNION ALL
 type statement struct {
-	text    string // the text, if it has no {v}, {tuples} or {each}
+	text    string // with its marks; PostgreSQL's text, if the statement takes no table
 	pieces  []piece
 	scalars int
 	keys    bool // has {keys}
 
 	once sync.Once
-	full string // PostgreSQL's text, with its tables
+	full string // PostgreSQL's text, if the statement takes tables
 }
 
 type piece struct {
