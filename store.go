@@ -123,7 +123,9 @@ type Store interface {
 	Refresh(ctx context.Context, keys []EndpointKey) ([]Endpoint, error)
 
 	// Claim leases due deliveries to the caller. A delivery is due if it is pending and its
-	// time is not after req.Now. It must not be leased, or its lease must have ended at least 5
+	// time is not after req.Now. The clocks of two processes may differ a little, so a Store
+	// may take a delivery up to 2 seconds early if it was due by the clock of the process that
+	// published or settled it. A delivery must not be leased, or its lease must have ended at least 5
 	// seconds ago. Its new lease lasts until req.LeaseUntil and has a number one higher than
 	// the last. So no two callers ever hold the same lease number of a delivery.
 	//
