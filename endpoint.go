@@ -1,6 +1,9 @@
 package webhook
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // An Endpoint is a tenant's URL with its subscriptions, secrets and settings. URL and Events are
 // required at creation.
@@ -99,6 +102,11 @@ type EndpointSecret struct {
 // expired reports whether the secret no longer signs at now.
 func (s *EndpointSecret) expired(now time.Time) bool {
 	return !s.ExpiresAt.IsZero() && !s.ExpiresAt.After(now)
+}
+
+// withoutExpired returns the secrets that still sign at now, in a new slice.
+func withoutExpired(list []EndpointSecret, now time.Time) []EndpointSecret {
+	return slices.DeleteFunc(slices.Clone(list), func(s EndpointSecret) bool { return s.expired(now) })
 }
 
 // Health sums up the attempts of an endpoint over all processes. Only failures and recoveries are

@@ -401,7 +401,7 @@ func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret boo
 		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
 	}
 	now := d.now()
-	e.Secrets = slices.DeleteFunc(slices.Clone(e.Secrets), func(one EndpointSecret) bool { return one.expired(now) })
+	e.Secrets = withoutExpired(e.Secrets, now)
 	sealed, err := d.sealer.seal(ctx, e, tag)
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -103,7 +102,7 @@ func (s *sealer) openToSign(ctx context.Context, e Endpoint, now time.Time) (ope
 func (s *sealer) openToShow(ctx context.Context, e Endpoint, now time.Time, reveal bool) (Endpoint, error) {
 	u, first := s.openURL(ctx, &e)
 	e.URL = u
-	e.Secrets = slices.DeleteFunc(slices.Clone(e.Secrets), func(one EndpointSecret) bool { return one.expired(now) })
+	e.Secrets = withoutExpired(e.Secrets, now)
 	bound := boundOf(&e) + "secret"
 	for i := range e.Secrets {
 		one := &e.Secrets[i]

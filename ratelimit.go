@@ -38,7 +38,7 @@ const retryManyCost = 20
 
 const maxRates = 16 << 10
 
-// A rateKey says whose calls are counted, and of which kind. The endpoint is empty for all
+// A rateKey names a counted kind of calls and its caller. The endpoint is empty for all
 // calls of a tenant.
 type rateKey struct {
 	kind     string

@@ -67,7 +67,7 @@ type Store struct {
 	uids      map[uuid.UUID]*event
 	timeline  index[event] // by UID
 	outbox    heap[event]  // events without deliveries, by the time when they are due
-	wide      heap[event]  // events with some of their deliveries, in the order of their turns
+	wide      heap[event]  // events with some of their deliveries, in the order in which they began
 
 	// Every unfinished delivery is in one of three heaps: waiting for its time, leased, or
 	// ready. The ready heap is its endpoint's. Endpoints with ready deliveries are in the ring,

@@ -241,7 +241,7 @@ func nothingSent(t *testing.T, w *World) {
 	}
 }
 
-// unreachable is what a test of an endpoint answers that cannot be reached, whatever the reason.
+// unreachable is the answer to the test of an unreachable endpoint, for every reason.
 const unreachable = `{"status_code": null, "response_time_ms": null, "class": "unreachable", "response_body": null, "test": true}`
 
 // at moves an endpoint to another host.
