@@ -209,7 +209,7 @@ func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.
 	case VerdictDisable:
 		s.State, s.Reason, s.Disable = DeliveryFailed, ReasonGone, ReasonGone
 	default:
-		d.retry(&s, t, doubtful, asOf)
+		d.retry(&s, t, o, doubtful, asOf)
 	}
 	if tell := d.config.Observer.Attempt; tell != nil {
 		d.observe(func() { tell(*a, verdict) })
@@ -241,8 +241,8 @@ func (d *Dispatcher) confirmed(t trial, o Outcome) bool {
 
 // retry makes a failed delivery due later, or gives it up. After a doubtful verdict the
 // delivery is due again soon, even if the policy has no retries and this failure is its first.
-func (d *Dispatcher) retry(s *Settlement, t trial, doubtful bool, now time.Time) {
-	wait, again, err := t.profile.wait(s.Failures, d.jitter())
+func (d *Dispatcher) retry(s *Settlement, t trial, o Outcome, doubtful bool, now time.Time) {
+	wait, again, err := t.profile.wait(o, d.jitter())
 	if err != nil {
 		d.report(fmt.Errorf("profile %q: retry: %w", t.snapshot.Profile, err))
 	}
@@ -326,14 +326,14 @@ func (p *Profile) keys(ctx context.Context, e *Endpoint, now time.Time, timeout 
 }
 
 // wait asks Retry. If Retry panics, the default policy counts.
-func (p *Profile) wait(failures int, u float64) (wait time.Duration, again bool, err error) {
+func (p *Profile) wait(o Outcome, u float64) (wait time.Duration, again bool, err error) {
 	defer func() {
 		if err != nil {
-			wait, again = defaultRetry(failures, u)
+			wait, again = defaultRetry(o, u)
 		}
 	}()
 	defer recovered(&err)
-	wait, again = p.Retry(failures, u)
+	wait, again = p.Retry(o, u)
 	return wait, again, nil
 }
 

@@ -128,7 +128,7 @@ func TestAFullQueueIsNotPolledInALoop(t *testing.T) {
 		var reads atomic.Int64
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 			c.MaxInFlight = 8
-			c.Profiles = map[string]webhook.Profile{"quick": {Retry: func(int, float64) (time.Duration, bool) { return 300 * time.Millisecond, true }}}
+			c.Profiles = map[string]webhook.Profile{"quick": {Retry: func(webhook.Outcome, float64) (time.Duration, bool) { return 300 * time.Millisecond, true }}}
 			c.Now = func() time.Time {
 				reads.Add(1)
 				return time.Now()

@@ -16,8 +16,8 @@ import (
 
 // scheduled makes the profile "timed": waits of exactly 10 s, 100 s and 1,000 s before jitter, and three retries.
 func scheduled(c *webhook.Config) {
-	c.Profiles = map[string]webhook.Profile{"timed": {Retry: func(failures int, _ float64) (time.Duration, bool) {
-		return []time.Duration{0, 10 * time.Second, 100 * time.Second, 1000 * time.Second, 0}[failures], failures <= 3
+	c.Profiles = map[string]webhook.Profile{"timed": {Retry: func(o webhook.Outcome, _ float64) (time.Duration, bool) {
+		return []time.Duration{10 * time.Second, 100 * time.Second, 1000 * time.Second, 0}[o.Failures], o.Failures < 3
 	}}}
 	c.Profile = "timed"
 }
@@ -287,7 +287,7 @@ func TestAnEditInAnotherProcessActsWithinASecond(t *testing.T) {
 func TestARetryThatIsDueBeforeTheNextPollIsOnTime(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
-			c.Profiles = map[string]webhook.Profile{"p": {Retry: func(int, float64) (time.Duration, bool) { return 100 * time.Millisecond, true }}}
+			c.Profiles = map[string]webhook.Profile{"p": {Retry: func(webhook.Outcome, float64) (time.Duration, bool) { return 100 * time.Millisecond, true }}}
 			c.Profile = "p"
 			net.Answer = func(_ context.Context, req *webhook.Request) (*webhook.Response, error) {
 				if req.Event.ID == "evt" && req.Attempt < 4 {

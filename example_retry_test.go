@@ -2,21 +2,22 @@ package webhook_test
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/memstore"
 )
 
-// A retry policy is a function of how often a delivery has failed. This one follows a published schedule for five retries, and
-// then tries once a day for a week.
+// A retry policy is a function of the failed attempt. This one follows a published schedule for
+// five retries, and then tries once a day for a week.
 func ExampleRetryPolicy() {
 	published := webhook.Schedule(5*time.Second, 5*time.Minute, 30*time.Minute, 2*time.Hour, 5*time.Hour)
-	policy := func(failures int, u float64) (time.Duration, bool) {
-		if wait, again := published(failures, u); again {
+	policy := func(o webhook.Outcome, u float64) (time.Duration, bool) {
+		if wait, again := published(o, u); again {
 			return wait, true
 		}
-		return 24 * time.Hour, failures <= 5+7
+		return 24 * time.Hour, o.Failures < 5+7
 	}
 
 	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
@@ -24,8 +25,8 @@ func ExampleRetryPolicy() {
 		Profile:  "patient",
 	})
 	fmt.Println(d != nil, err)
-	for failures := 1; failures <= 13; failures += 3 {
-		fmt.Println(policy(failures, 0)) // without jitter
+	for failures := 0; failures <= 12; failures += 3 {
+		fmt.Println(policy(webhook.Outcome{Failures: failures}, 0)) // without jitter
 	}
 	// Output:
 	// true <nil>
@@ -34,4 +35,25 @@ func ExampleRetryPolicy() {
 	// 24h0m0s true
 	// 24h0m0s true
 	// 24h0m0s false
+}
+
+// A receiver that answers 429 is asked again after two seconds. Every other failure follows the
+// usual schedule. A Retry-After of the receiver can still lengthen the wait.
+func ExampleRetryPolicy_status() {
+	usual := webhook.Exponential(10*time.Second, 24*time.Hour, 15)
+	policy := func(o webhook.Outcome, u float64) (time.Duration, bool) {
+		wait, again := usual(o, u)
+		if o.Response != nil && o.Response.StatusCode == http.StatusTooManyRequests {
+			wait = 2 * time.Second
+		}
+		return wait, again
+	}
+
+	fmt.Println(policy(webhook.Outcome{Response: &webhook.Response{StatusCode: 429}}, 0))
+	fmt.Println(policy(webhook.Outcome{Response: &webhook.Response{StatusCode: 503}}, 0))
+	fmt.Println(policy(webhook.Outcome{Class: webhook.ClassTimeout}, 0))
+	// Output:
+	// 2s true
+	// 10s true
+	// 10s true
 }

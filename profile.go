@@ -98,7 +98,7 @@ const (
 	VerdictDisable Verdict = "disable" // failed for good, and the endpoint is disabled, with ReasonGone; see Profile.Judge
 )
 
-// An Outcome is the input of Profile.Judge. Its Class does not tell why a receiver is
+// An Outcome describes an attempt to Profile.Judge and Profile.Retry. Its Class does not tell why a receiver is
 // unreachable: tenants see the verdict, and could otherwise learn about names and addresses
 // inside the application's network. [Attempt] has the true class, for operators.
 type Outcome struct {

@@ -268,7 +268,7 @@ func TestADeliveryOlderThanMaxAgeIsGivenUpAfterItsNextFailure(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 			c.Profiles = map[string]webhook.Profile{"p": {
-				Retry:  func(int, float64) (time.Duration, bool) { return time.Hour, true },
+				Retry:  func(webhook.Outcome, float64) (time.Duration, bool) { return time.Hour, true },
 				MaxAge: 150 * time.Minute,
 			}}
 			c.Profile = "p"

@@ -307,8 +307,8 @@ func TestARetryPolicyThatPanicsYieldsToTheDefault(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 			net.Answer = answer(500)
-			c.Profiles = map[string]webhook.Profile{"bad": {Retry: func(f int, _ float64) (time.Duration, bool) {
-				return []time.Duration{time.Second}[f], true
+			c.Profiles = map[string]webhook.Profile{"bad": {Retry: func(o webhook.Outcome, _ float64) (time.Duration, bool) {
+				return []time.Duration{}[o.Failures], true
 			}}}
 		})
 		r.endpoint("one", func(e *webhook.Endpoint) { e.Profile = "bad" })

@@ -9,19 +9,23 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// A RetryPolicy returns the wait before the next attempt of a delivery, and whether there is one.
-// failures is the number of failed attempts, 1 or more. u is a random number in [0,1) for jitter,
-// so that deliveries that failed together are not retried together. A RetryPolicy must be a pure
-// function. A Retry-After of the receiver, of up to a day, can only lengthen the wait.
-type RetryPolicy func(failures int, u float64) (time.Duration, bool)
+// A RetryPolicy returns the wait before the next attempt of a delivery, and whether there is
+// one. It is asked after each failed attempt, whose Outcome it gets. Outcome.Failures counts the
+// failed attempts before that one, so it is 0 for the first retry. u is a random number in [0,1)
+// for jitter, so that deliveries that failed together are not retried together.
+//
+// A RetryPolicy must be a pure function. A Retry-After of the receiver, of up to a day, can only
+// lengthen the wait.
+type RetryPolicy func(o Outcome, u float64) (wait time.Duration, again bool)
 
 // Exact returns p without jitter, for schedules that promise exact waits. Deliveries that failed
 // together are then retried together.
 func (p RetryPolicy) Exact() RetryPolicy {
-	return func(failures int, _ float64) (time.Duration, bool) { return p(failures, 0) }
+	return func(o Outcome, _ float64) (time.Duration, bool) { return p(o, 0) }
 }
 
-// The default policy: 10 s, 20 s, 40 s … doubling up to a day; with jitter its 15 retries take 69.5 to 83.4 hours.
+// The default policy: 10 s, 20 s, 40 s … doubling up to a day. With jitter its 15 retries take
+// 69.5 to 83.4 hours.
 const (
 	defaultFirstRetry = 10 * time.Second
 	defaultMaxRetry   = 24 * time.Hour
@@ -47,11 +51,11 @@ func Exponential(first, longest time.Duration, retries int) RetryPolicy {
 	for waits[len(waits)-1] < b.MaxInterval && len(waits) < retries {
 		waits = append(waits, b.NextBackOff())
 	}
-	return func(failures int, u float64) (time.Duration, bool) {
-		if failures < 1 || failures > retries {
+	return func(o Outcome, u float64) (time.Duration, bool) {
+		if o.Failures < 0 || o.Failures >= retries {
 			return 0, false
 		}
-		return addJitter(waits[min(failures, len(waits))-1], u), true
+		return addJitter(waits[min(o.Failures, len(waits)-1)], u), true
 	}
 }
 
@@ -60,12 +64,11 @@ func Exponential(first, longest time.Duration, retries int) RetryPolicy {
 // nothing is retried.
 func Schedule(waits ...time.Duration) RetryPolicy {
 	waits = append([]time.Duration(nil), waits...)
-	return func(failures int, u float64) (time.Duration, bool) {
-		if failures < 1 || failures > len(waits) {
+	return func(o Outcome, u float64) (time.Duration, bool) {
+		if o.Failures < 0 || o.Failures >= len(waits) {
 			return 0, false
 		}
-		wait := max(waits[failures-1], 0)
-		return addJitter(wait, u), true
+		return addJitter(max(waits[o.Failures], 0), u), true
 	}
 }
 

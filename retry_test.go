@@ -18,8 +18,8 @@ var almostOne = math.Nextafter(1, 0)
 func waitsOf(t *testing.T, policy RetryPolicy, u float64) []time.Duration {
 	t.Helper()
 	var waits []time.Duration
-	for failures := 1; ; failures++ {
-		wait, again := policy(failures, u)
+	for failures := 0; ; failures++ {
+		wait, again := policy(Outcome{Failures: failures}, u)
 		if !again {
 			require.Zero(t, wait, "a wait for nothing")
 			return waits
@@ -72,26 +72,26 @@ func TestExponentialDoublesUpToTheLongest(t *testing.T) {
 func TestExponentialMayRetryForEver(t *testing.T) {
 	policy := Exponential(time.Second, time.Hour, math.MaxInt)
 	for failures, want := range map[int]time.Duration{
-		1: time.Second, 12: 2048 * time.Second, 13: time.Hour, 1_000_000: time.Hour, math.MaxInt: time.Hour,
+		0: time.Second, 11: 2048 * time.Second, 12: time.Hour, 1_000_000: time.Hour, math.MaxInt - 1: time.Hour,
 	} {
-		wait, again := policy(failures, 0)
+		wait, again := policy(Outcome{Failures: failures}, 0)
 		assert.True(t, again, "failures %d", failures)
 		assert.Equal(t, want, wait, "failures %d", failures)
 	}
 }
 
-func TestPoliciesRefuseFailuresBelowOneAndAboveTheirCount(t *testing.T) {
+func TestPoliciesRefuseFailuresBelowZeroAndFromTheirCountOn(t *testing.T) {
 	for name, policy := range map[string]RetryPolicy{
 		"Exponential": Exponential(time.Second, time.Hour, 3),
 		"Schedule":    Schedule(time.Second, time.Second, time.Second),
 	} {
-		for _, failures := range []int{math.MinInt, -1, 0, 4, 5, math.MaxInt} {
-			wait, again := policy(failures, 0.5)
+		for _, failures := range []int{math.MinInt, -1, 3, 4, math.MaxInt} {
+			wait, again := policy(Outcome{Failures: failures}, 0.5)
 			assert.False(t, again, "%s(%d)", name, failures)
 			assert.Zero(t, wait, "%s(%d)", name, failures)
 		}
-		_, again := policy(3, 0.5)
-		assert.True(t, again, "%s(3)", name)
+		_, again := policy(Outcome{Failures: 2}, 0.5)
+		assert.True(t, again, "%s(2)", name)
 	}
 }
 
@@ -138,9 +138,9 @@ func TestJitterLengthensByUpToAFifth(t *testing.T) {
 	} {
 		assert.Equal(t, tt.want, addJitter(tt.wait, tt.u), "%v with %v", tt.wait, tt.u)
 	}
-	wait, _ := Exponential(10*time.Second, time.Hour, 1)(1, 0.5)
+	wait, _ := Exponential(10*time.Second, time.Hour, 1)(Outcome{}, 0.5)
 	assert.Equal(t, 11*time.Second, wait, "Exponential has it")
-	wait, _ = Schedule(10*time.Second)(1, 0.5)
+	wait, _ = Schedule(10*time.Second)(Outcome{}, 0.5)
 	assert.Equal(t, 11*time.Second, wait, "Schedule has it")
 }
 
@@ -169,9 +169,9 @@ func TestDefaultRetryRetries15TimesOverAboutThreeDays(t *testing.T) {
 
 func TestPoliciesArePure(t *testing.T) {
 	for range 3 {
-		for _, failures := range []int{15, 1, 7} {
-			a, _ := defaultRetry(failures, 0.3)
-			b, _ := defaultRetry(failures, 0.3)
+		for _, failures := range []int{14, 0, 7} {
+			a, _ := defaultRetry(Outcome{Failures: failures}, 0.3)
+			b, _ := defaultRetry(Outcome{Failures: failures}, 0.3)
 			assert.Equal(t, a, b)
 		}
 	}
@@ -182,7 +182,7 @@ func TestJitterSpreadsDeliveriesThatFailedTogether(t *testing.T) {
 	var d Dispatcher
 	var count [parts]int
 	for range deliveries {
-		wait, again := defaultRetry(1, d.jitter())
+		wait, again := defaultRetry(Outcome{}, d.jitter())
 		require.True(t, again)
 		require.GreaterOrEqual(t, wait, 10*time.Second)
 		require.Less(t, wait, 12*time.Second)

@@ -45,7 +45,7 @@ func TestResultsThatAreRefusedCountAgainstTheirEndpoint(t *testing.T) {
 		var held atomic.Bool
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 			c.MaxInFlight, c.PollInterval = 16, 100*time.Millisecond
-			c.Profiles = map[string]webhook.Profile{"once": {Retry: func(int, float64) (time.Duration, bool) { return 0, false }}}
+			c.Profiles = map[string]webhook.Profile{"once": {Retry: func(webhook.Outcome, float64) (time.Duration, bool) { return 0, false }}}
 			c.Profile = "once"
 			net.Answer = func(_ context.Context, req *webhook.Request) (*webhook.Response, error) {
 				return response(map[string]int{"sick": 500, "well": 200}[req.Endpoint.ID]), nil
@@ -152,7 +152,7 @@ func TestARetryByHandIsSentThoughAnEarlierResultWaits(t *testing.T) {
 			inTime(t, func(t *testing.T) {
 				r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 					net.Answer = answer(500)
-					c.Profiles = map[string]webhook.Profile{"once": {Retry: func(int, float64) (time.Duration, bool) { return 0, false }}}
+					c.Profiles = map[string]webhook.Profile{"once": {Retry: func(webhook.Outcome, float64) (time.Duration, bool) { return 0, false }}}
 					c.Profile = "once"
 				})
 				r.endpoint("one")

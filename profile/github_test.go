@@ -80,7 +80,7 @@ func TestGitHubSendsAFormToEndpointsThatAskForOne(t *testing.T) {
 }
 
 func TestGitHubRepeatsNothingByItselfAndTheSameGUIDByHand(t *testing.T) {
-	_, again := profile.GitHub().Retry(1, 0)
+	_, again := profile.GitHub().Retry(webhook.Outcome{}, 0)
 	assert.False(t, again, "whatever a Judge of the application's own says")
 	for name, status := range map[string]int{"an error": 500, "gone": 410, "a redirect": 302, "busy": 429} {
 		t.Run(name, func(t *testing.T) {

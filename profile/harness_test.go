@@ -175,8 +175,8 @@ func assertVerifies(t *testing.T, verify receive.Verifier, r *webhook.Request) r
 // waits lists what a schedule waits without jitter.
 func waits(policy webhook.RetryPolicy, u float64) []time.Duration {
 	var all []time.Duration
-	for failures := 1; failures < 1000; failures++ {
-		wait, again := policy(failures, u)
+	for failures := range 1000 {
+		wait, again := policy(webhook.Outcome{Failures: failures}, u)
 		if !again {
 			break
 		}

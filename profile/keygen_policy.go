@@ -34,17 +34,17 @@ func KeygenState(d webhook.Delivery) string {
 
 const keygenRetries = 15
 
-// retryKeygen returns the sum of three waits: (failures-1)⁴ seconds, 10 to 100 minutes in steps
-// of ten, and 0 to 9 seconds for each failure. The first two decimals of u are two dice of ten
-// sides for the second and third wait. For example, with 3 failures and u = 0.37, it returns 2⁴
-// s + 40 min + 3 × 7 s.
-func retryKeygen(failures int, u float64) (time.Duration, bool) {
-	if failures < 1 || failures > keygenRetries {
+// retryKeygen returns the sum of three waits. The nth retry waits (n-1)⁴ seconds, 10 to 100
+// minutes in steps of ten, and n times 0 to 9 seconds. The first two decimals of u are two dice
+// of ten sides for the second and third wait. For example, the third retry with u = 0.37 waits
+// 2⁴ s + 40 min + 3 × 7 s.
+func retryKeygen(o webhook.Outcome, u float64) (time.Duration, bool) {
+	retries := o.Failures // made before this one
+	if retries < 0 || retries >= keygenRetries {
 		return 0, false
 	}
 	dice := min(max(int(u*100), 0), 99)
-	retry := failures - 1
-	seconds := retry*retry*retry*retry + 600*(dice/10+1) + dice%10*failures
+	seconds := retries*retries*retries*retries + 600*(dice/10+1) + dice%10*(retries+1)
 	return time.Duration(seconds) * time.Second, true
 }
 

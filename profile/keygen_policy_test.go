@@ -43,9 +43,9 @@ func TestKeygenRetriesFifteenTimesOnItsPolynomialSchedule(t *testing.T) {
 
 func TestKeygenRollsTwoDiceForEachWait(t *testing.T) {
 	for _, c := range []struct {
-		failures int
-		u        float64
-		want     time.Duration
+		retry int
+		u     float64
+		want  time.Duration
 	}{
 		{1, 0, 600 * time.Second},
 		{1, 0.09, 609 * time.Second},
@@ -57,17 +57,17 @@ func TestKeygenRollsTwoDiceForEachWait(t *testing.T) {
 		{1, 1, 6009 * time.Second}, // which a dispatcher does not pass
 		{1, -1, 600 * time.Second},
 	} {
-		wait, again := retryKeygen(c.failures, c.u)
+		wait, again := retryKeygen(webhook.Outcome{Failures: c.retry - 1}, c.u)
 		assert.True(t, again)
-		assert.Equal(t, c.want, wait, "%d failures, %v", c.failures, c.u)
+		assert.Equal(t, c.want, wait, "retry %d, %v", c.retry, c.u)
 	}
-	for _, failures := range []int{-1, 0, 16, 1 << 62} {
-		_, again := retryKeygen(failures, 0.5)
+	for _, failures := range []int{-2, -1, 15, 1 << 62} {
+		_, again := retryKeygen(webhook.Outcome{Failures: failures}, 0.5)
 		assert.False(t, again, failures)
 	}
 	rolled := make(map[time.Duration]int)
 	for i := range 1000 {
-		wait, _ := retryKeygen(1, (float64(i)+0.5)/1000)
+		wait, _ := retryKeygen(webhook.Outcome{}, (float64(i)+0.5)/1000)
 		rolled[wait]++
 	}
 	assert.Len(t, rolled, 100)

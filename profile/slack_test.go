@@ -58,7 +58,7 @@ func TestSlackRefusesDataWhoseTypeIsNoText(t *testing.T) {
 
 func TestSlackRetriesAtOnceAfterOneAndAfterFiveMinutesAndCounts(t *testing.T) {
 	for failures, want := range []time.Duration{0, time.Minute, 5 * time.Minute} {
-		wait, again := profile.Slack().Retry(failures+1, 0)
+		wait, again := profile.Slack().Retry(webhook.Outcome{Failures: failures}, 0)
 		assert.True(t, again)
 		assert.Equal(t, want, wait)
 	}

@@ -123,8 +123,8 @@ func TestStripeNeverRetriesAfterThreeDays(t *testing.T) {
 
 // longest adds up what a policy waits at most.
 func longest(policy webhook.RetryPolicy) (sum time.Duration) {
-	for failures := 1; ; failures++ {
-		wait, again := policy(failures, 1)
+	for failures := 0; ; failures++ {
+		wait, again := policy(webhook.Outcome{Failures: failures}, 1)
 		if !again {
 			return sum
 		}

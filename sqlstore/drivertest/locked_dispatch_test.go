@@ -70,7 +70,7 @@ func TestAHeldStatusRowHoldsUpNoOtherEndpoint(t *testing.T) {
 		}}
 		disp, err := webhook.New(store, webhook.Config{
 			Transport: net, MaxInFlight: 256, Logger: slog.New(slog.DiscardHandler), Profile: "once", MaxTimeout: 5 * time.Second, Lease: 2 * time.Minute,
-			Profiles: map[string]webhook.Profile{"once": {Retry: func(int, float64) (time.Duration, bool) { return 0, false }}},
+			Profiles: map[string]webhook.Profile{"once": {Retry: func(webhook.Outcome, float64) (time.Duration, bool) { return 0, false }}},
 		})
 		require.NoError(t, err)
 		for _, id := range []string{"sick", "well"} {
