@@ -65,6 +65,20 @@
 // deliveries when their leases end; see Config.Lease. A request may then be repeated, with the
 // same id and body.
 //
+// # States of a delivery
+//
+//	Emit ──▶ pending ── an attempt is a success ─────────────▶ succeeded
+//	          │ ▲  │
+//	          │ │  ├── no retries left, or Judge gives up ───▶ failed
+//	          │ │  │
+//	          │ │  └── canceled by hand, or its endpoint ────▶ canceled
+//	          │ │      was disabled or deleted
+//	          └─┘
+//	        retries               Scope.Retry makes any of the three pending again
+//
+// While it is pending, a delivery waits for its time, is due, or is in flight: a process has
+// leased it. [Delivery] tells which. Its Reason tells why it failed or was canceled.
+//
 // # Safety
 //
 // Requests go over HTTP/1.1 to https URLs at public addresses only, and follow no redirects.
@@ -81,15 +95,21 @@
 // batch has at most 1,000 events. Input beyond a limit is refused with a [FieldError], and
 // nothing is stored.
 //
-// # Reading the rest of this page
-//
-// An application needs [New], [Config], [Network], [Dispatcher], [Scope], [Event], [Receipt],
-// [Endpoint], [Query] with [Page], their results ([Delivery], [Attempt], [Health], [Stats]),
-// and [Profile] with its functions. The other types, from [ClaimRequest] to [Settlement], are
-// for implementations of [Store].
-//
 // # Testing
 //
 // Package webhooktest has a receiver, a fake transport and a configuration for an application's
 // tests.
+//
+// # Reading the rest of this page
+//
+// An application needs [New], [Config], [Network], [Dispatcher], [Scope], [Event], [Receipt],
+// [Endpoint], [Query] with [Page], their results ([Delivery], [Attempt], [Health], [Stats]),
+// and [Profile] with its functions.
+//
+// Almost a third of the types are for those who implement a [Store], and nobody else needs
+// them: Store, [Publisher], [Clock] and [Listener], and the records that these exchange with the
+// Dispatcher. The records are [EventRecord], [EndpointStatus] and all from [PublishRequest] to
+// [Settled].
+//
+// docs/architecture.md in the repository shows how the parts work together.
 package webhook
