@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
-	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gowebhook/webhook/internal/lane"
@@ -314,29 +311,6 @@ func (w *work) request(p *Profile, endpoint *Endpoint, secrets []Secret, now tim
 	return req, nil
 }
 
-// keys returns the signing keys, the newest first.
-func (p *Profile) keys(ctx context.Context, e *Endpoint, now time.Time, timeout time.Duration) (secrets []Secret, err error) {
-	if p.Keys == nil {
-		return liveSecrets(e, now), nil
-	}
-	defer recovered(&err)
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return p.Keys(ctx, e)
-}
-
-// wait asks Retry. If Retry panics, the default policy counts.
-func (p *Profile) wait(o Outcome, u float64) (wait time.Duration, again bool, err error) {
-	defer func() {
-		if err != nil {
-			wait, again = defaultRetry(o, u)
-		}
-	}()
-	defer recovered(&err)
-	wait, again = p.Retry(o, u)
-	return wait, again, nil
-}
-
 // liveSecrets returns the secrets of an endpoint that have not expired and are open.
 func liveSecrets(e *Endpoint, now time.Time) []Secret {
 	secrets := make([]Secret, 0, len(e.Secrets))
@@ -346,45 +320,4 @@ func liveSecrets(e *Endpoint, now time.Time) []Secret {
 		}
 	}
 	return secrets
-}
-
-// verdict asks Judge. If Judge panics or returns an unknown verdict, the delivery is retried.
-func (p *Profile) verdict(o Outcome) (v Verdict, err error) {
-	defer func() {
-		if err != nil {
-			v = VerdictRetry
-		}
-	}()
-	defer recovered(&err)
-	switch v = p.Judge(o); v {
-	case "":
-		return judgeStandard(o), nil
-	case VerdictSuccess, VerdictRetry, VerdictFail, VerdictDisable:
-		return v, nil
-	default:
-		return v, fmt.Errorf("Judge returned %q", string(v))
-	}
-}
-
-// recovered turns a panic of the application's code into an error. The error has the place of
-// the panic but not its value, which may contain a secret.
-func recovered(err *error) {
-	p := recover()
-	if p == nil {
-		return
-	}
-	at := ""
-	pcs := make([]uintptr, 16)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	for {
-		frame, more := frames.Next()
-		if !strings.HasPrefix(frame.Function, "runtime.") {
-			at = fmt.Sprintf(" at %s:%d", filepath.Base(frame.File), frame.Line)
-			break
-		}
-		if !more {
-			break
-		}
-	}
-	*err = fmt.Errorf("panic of type %T%s", p, at)
 }

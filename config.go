@@ -124,25 +124,6 @@ type Config struct {
 	Now func() time.Time
 }
 
-// An Observer is a set of functions that the Dispatcher calls. Nil functions are skipped. They
-// are called concurrently, on the path of the deliveries, and must return quickly.
-type Observer struct {
-	// Attempt is called after each request, before its result is stored. VerdictRetry with a
-	// zero NextAt means that no retries are left. A request that was cut at shutdown is no
-	// attempt.
-	Attempt func(Attempt, Verdict)
-
-	// Disabled is called when the verdict on an attempt disables its endpoint. It is called
-	// again for each other such attempt that was under way.
-	Disabled func(EndpointKey, Reason)
-
-	// Error is called for errors that no caller sees, such as those of the Store and of
-	// profiles. They are logged too. Each kind of error, and each endpoint, is throttled by
-	// itself: a repeated error is reported after 1, 2, 4 seconds and so on, at most every
-	// minute.
-	Error func(error)
-}
-
 // Time that a lease must leave for anything but the request itself.
 const (
 	leaseMargin = 10 * time.Second // a request is begun only if its timeout ends this long before its lease

@@ -142,25 +142,6 @@ const (
 	EndpointDisabled EndpointState = "disabled"
 )
 
-// A Reason says why an endpoint is disabled, or why a delivery ended without success.
-type Reason string
-
-// Reasons of a disabled endpoint. Its canceled deliveries have the same reason.
-const (
-	ReasonCustomer Reason = "customer" // disabled through UpdateEndpoint
-	ReasonOperator Reason = "operator" // suspended by the scope of all tenants, which alone can lift it; see Scope.UpdateEndpoint
-	ReasonGone     Reason = "gone"     // the receiver answered 410 Gone, or Judge said Disable
-)
-
-// Reasons of a delivery alone.
-const (
-	ReasonDeleted   Reason = "deleted"   // canceled: the endpoint was deleted
-	ReasonCanceled  Reason = "canceled"  // canceled by Scope.Cancel
-	ReasonExhausted Reason = "exhausted" // failed: no retries were left
-	ReasonExpired   Reason = "expired"   // failed: it is older than the profile's MaxAge
-	ReasonRejected  Reason = "rejected"  // failed: Judge said VerdictFail
-)
-
 // An EndpointKey identifies an endpoint over all tenants.
 type EndpointKey struct{ Tenant, ID string }
 
@@ -172,4 +153,9 @@ type EndpointStatus struct {
 	Version int64
 	State   EndpointState
 	Health
+}
+
+// isSuspended reports whether the operator has disabled the endpoint, which its tenant cannot undo.
+func (e *Endpoint) isSuspended() bool {
+	return e.State == EndpointDisabled && e.Reason == ReasonOperator
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -323,4 +324,17 @@ func validPort(u *url.URL) bool {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && n != 0
+}
+
+// Format implements [fmt.Formatter]. User and password of Proxy do not appear, also where a
+// Config is printed.
+func (n Network) Format(f fmt.State, verb rune) {
+	type plain Network // without this method
+	printed := plain(n)
+	if n.Proxy != nil && n.Proxy.User != nil {
+		proxy := *n.Proxy
+		proxy.User = url.User("redacted")
+		printed.Proxy = &proxy
+	}
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), printed)
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -141,4 +142,86 @@ func (p Profile) complete() Profile {
 		p.Judge = judgeStandard
 	}
 	return p
+}
+
+// check asks Check about an endpoint. Check must not change anything of it.
+func (p *Profile) check(e *Endpoint) (err error) {
+	if p.Check == nil {
+		return nil
+	}
+	defer recovered(&err)
+	asked := *e
+	asked.URL = shownURL(e.URL)
+	return p.Check(&asked)
+}
+
+// issue fills in ID and Secret where they are empty.
+func (p *Profile) issue(e *Endpoint) (err error) {
+	defer recovered(&err)
+	if p.Issue != nil && (e.ID == "" || e.Secret == "") {
+		id, secret := e.ID, e.Secret
+		if err := p.Issue(e); err != nil {
+			return err
+		}
+		if id != "" {
+			e.ID = id
+		}
+		if secret != "" {
+			e.Secret = secret
+		}
+	}
+	if e.Secret == "" {
+		e.Secret = newSecret()
+	}
+	return nil
+}
+
+// keys returns the signing keys, the newest first.
+func (p *Profile) keys(ctx context.Context, e *Endpoint, now time.Time, timeout time.Duration) (secrets []Secret, err error) {
+	if p.Keys == nil {
+		return liveSecrets(e, now), nil
+	}
+	defer recovered(&err)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return p.Keys(ctx, e)
+}
+
+// wait asks Retry. If Retry panics, the default policy counts.
+func (p *Profile) wait(o Outcome, u float64) (wait time.Duration, again bool, err error) {
+	defer func() {
+		if err != nil {
+			wait, again = defaultRetry(o, u)
+		}
+	}()
+	defer recovered(&err)
+	wait, again = p.Retry(o, u)
+	return wait, again, nil
+}
+
+// verdict asks Judge. If Judge panics or returns an unknown verdict, the delivery is retried.
+func (p *Profile) verdict(o Outcome) (v Verdict, err error) {
+	defer func() {
+		if err != nil {
+			v = VerdictRetry
+		}
+	}()
+	defer recovered(&err)
+	switch v = p.Judge(o); v {
+	case "":
+		return judgeStandard(o), nil
+	case VerdictSuccess, VerdictRetry, VerdictFail, VerdictDisable:
+		return v, nil
+	default:
+		return v, fmt.Errorf("Judge returned %q", string(v))
+	}
+}
+
+// testEvent returns the profile's test event.
+func (p *Profile) testEvent(endpoint *Endpoint) (event Event, err error) {
+	defer recovered(&err)
+	if p.Test != nil {
+		return p.Test(endpoint), nil
+	}
+	return Event{Type: "test.ping", Data: struct{}{}}, nil
 }

@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"time"
@@ -102,4 +104,42 @@ func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change 
 			return Endpoint{}, err
 		}
 	}
+}
+
+// VerifySecret reports whether secret is one of the endpoint's live signing secrets. Its time
+// does not depend on how much of the secret is right. It returns false for an endpoint that
+// does not exist, after the work of an endpoint with a single secret. The Store's own time may
+// still tell these two cases apart.
+func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secret) (bool, error) {
+	if err := s.one(); err != nil {
+		return false, err
+	}
+	found, err := s.d.store.Refresh(ctx, []EndpointKey{{s.tenant, endpointID}})
+	if err != nil {
+		return false, fmt.Errorf("webhook: verify secret: %w", err)
+	}
+	var live []Secret
+	var closed error // a secret that did not open might have matched
+	if len(found) == 1 {
+		e, err := s.d.sealer.openSecrets(ctx, found[0], s.d.now())
+		closed, live = err, liveSecrets(&e, s.d.now())
+	} else {
+		s.d.sealer.openDecoy(ctx)
+	}
+	// The number of comparisons is always the same, and so is the length of the digests.
+	given := sha256.Sum256([]byte(secret))
+	match := 0
+	for i := range maxSecrets {
+		var have Secret
+		if i < len(live) {
+			have = live[i]
+		}
+		sum := sha256.Sum256([]byte(have))
+		present := subtle.ConstantTimeEq(int32(min(len(have), 1)), 1)
+		match |= present & subtle.ConstantTimeCompare(sum[:], given[:])
+	}
+	if match == 0 && closed != nil {
+		return false, fmt.Errorf("webhook: verify secret: %w", closed)
+	}
+	return match == 1, nil
 }

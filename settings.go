@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -278,5 +280,21 @@ func unique(keys []EndpointKey) []EndpointKey {
 func snapshotOf(e *Endpoint) *Endpoint {
 	return &Endpoint{
 		ID: e.ID, Tenant: e.Tenant, URL: e.URL, Profile: e.Profile, Metadata: e.Metadata, Version: e.Version,
+	}
+}
+
+// refresh is Store.Refresh, for settings.
+func (d *Dispatcher) refresh(ctx context.Context, keys []EndpointKey) ([]Endpoint, error) {
+	return d.store.Refresh(ctx, keys)
+}
+
+func (s *settings) dropTenant(tenant string) {
+	s.mu.RLock()
+	keys := slices.Collect(maps.Keys(s.of))
+	s.mu.RUnlock()
+	for _, key := range keys {
+		if key.Tenant == tenant {
+			s.drop(key)
+		}
 	}
 }

@@ -1,10 +1,5 @@
 package webhook
 
-// isSuspended reports whether the operator has disabled the endpoint, which its tenant cannot undo.
-func (e *Endpoint) isSuspended() bool {
-	return e.State == EndpointDisabled && e.Reason == ReasonOperator
-}
-
 // checkNotSuspended refuses a tenant's change of a suspended endpoint.
 func checkNotSuspended(e *Endpoint) error {
 	if e.isSuspended() {

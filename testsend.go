@@ -173,15 +173,6 @@ func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint, eventType string
 	return d.recordUnlisted(&event)
 }
 
-// testEvent returns the profile's test event.
-func (p *Profile) testEvent(endpoint *Endpoint) (event Event, err error) {
-	defer recovered(&err)
-	if p.Test != nil {
-		return p.Test(endpoint), nil
-	}
-	return Event{Type: "test.ping", Data: struct{}{}}, nil
-}
-
 // TestEventType returns the type of the test event of Config.Profile. Other profiles may have
 // another type.
 func (d *Dispatcher) TestEventType() string {

@@ -145,40 +145,8 @@ func (d *Dispatcher) Stats(ctx context.Context) (Stats, error) {
 // EventTypes returns Config.EventTypes: the catalogue, or nil.
 func (d *Dispatcher) EventTypes() map[string]string { return maps.Clone(d.config.EventTypes) }
 
-// Tenant returns the Scope of one tenant. Its methods refuse an empty or invalid id.
-func (d *Dispatcher) Tenant(id string) Scope { return Scope{d: d, tenant: id} }
-
-// AllTenants returns the Scope of all tenants, for lists, Retry, Cancel, and updates of
-// endpoints that it has read. It cannot create endpoints.
-func (d *Dispatcher) AllTenants() Scope { return Scope{d: d, all: true} }
-
 // now returns the store time.
 func (d *Dispatcher) now() time.Time { return micros(d.time.now()) }
 
 // jitter returns a random number in [0,1).
 func (d *Dispatcher) jitter() float64 { return rand.Float64() } //nolint:gosec // it spreads retries, nothing has to be unpredictable
-
-// report reports an error that no caller sees. Each kind has a few lines in the log.
-// Observer.Error gets all errors.
-func (d *Dispatcher) report(err error) {
-	if tell := d.config.Observer.Error; tell != nil {
-		d.observe(func() { tell(err) })
-	}
-	if skipped, ok := d.problem.allow(kindOf(err), time.Now()); ok {
-		d.config.Logger.Error("webhook", "error", err.Error(), "similar", skipped)
-	}
-}
-
-// observe calls a function of the application's Observer. If it panics, the Dispatcher goes on.
-func (d *Dispatcher) observe(tell func()) {
-	var err error
-	defer func() {
-		if err != nil {
-			if skipped, ok := d.problem.allow("observer", time.Now()); ok {
-				d.config.Logger.Error("webhook", "error", "observer: "+err.Error(), "similar", skipped)
-			}
-		}
-	}()
-	defer recovered(&err)
-	tell()
-}
