@@ -66,7 +66,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		s.mu.Unlock()
 	}
 	var c claim
-	if err := s.write(ctx, "claim", writing{noMore: true}, func(t *tx) error {
+	if err := s.write(ctx, "claim", txOptions{Once: true}, func(t *tx) error {
 		c = claim{tx: t, req: &req, now: micros(req.Now), at: at, due: due}
 		return c.run()
 	}); err != nil {
@@ -102,7 +102,7 @@ func (d *due) any(now int64) bool {
 
 func (t *tx) due(now int64, from lookFrom) (d due, err error) {
 	d.from = from
-	_, err = t.row(anythingDue, []cell{num(from.waiting), num(from.outbox)}, &d.nextEvent, &d.nextDelivery, &d.ready, &d.open, &d.opens)
+	_, err = t.Row(anythingDue, []cell{num(from.waiting), num(from.outbox)}, &d.nextEvent, &d.nextDelivery, &d.ready, &d.open, &d.opens)
 	d.outbox = d.nextEvent.Valid && d.nextEvent.Int64 <= now
 	d.waiting = d.nextDelivery.Valid && d.nextDelivery.Int64 <= now
 	return d, err
@@ -145,7 +145,7 @@ type claim struct {
 
 // A pick is a delivery that may be leased.
 type pick struct {
-	queued
+	queueRow
 	order int // place of its lane among the lanes
 }
 
@@ -192,14 +192,14 @@ func (c *claim) nextDue() error {
 	if c.moved > 0 || len(c.taken) > 0 || micros(c.due.next()) > c.now {
 		return nil
 	}
-	_, err := c.row(dueAfter, []cell{num(c.now)}, &c.due.nextEvent, &c.due.nextDelivery, &c.due.opens)
+	_, err := c.Row(dueAfter, []cell{num(c.now)}, &c.due.nextEvent, &c.due.nextDelivery, &c.due.opens)
 	return err
 }
 
 // wake moves deliveries that have become due to their lanes.
 func (c *claim) wake() error {
 	var due []rowKey
-	if err := c.query(dueDeliveries, nil, func(r *sql.Rows) error {
+	if err := c.Query(dueDeliveries, nil, func(r *sql.Rows) error {
 		var k rowKey
 		err := r.Scan((*id)(&k.uid), &k.endpoint)
 		due = append(due, k)
@@ -209,7 +209,7 @@ func (c *claim) wake() error {
 	}
 	c.at.again = c.at.again || len(due) == claimWork
 	c.moved += len(due)
-	return c.execAll(wakeDeliveries, keys(due, func(k *rowKey) rowKey { return *k }))
+	return c.ExecAll(wakeDeliveries, keys(due, func(k *rowKey) rowKey { return *k }))
 }
 
 // lanes returns the next lanes of the round, and reports whether the round ends with them.
@@ -223,11 +223,11 @@ func (c *claim) lanes() (lanes []uuid.UUID, done bool, err error) {
 			found = append(found, lane.uid())
 			return err
 		}
-		if err := c.query(readyLanes, nil, scan, uid(after), uid(to), num(most)); err != nil {
+		if err := c.Query(readyLanes, nil, scan, uid(after), uid(to), num(most)); err != nil {
 			return err
 		}
 		if c.due.open {
-			if err := c.query(openLanes, nil, scan, uid(after), uid(to), num(most)); err != nil {
+			if err := c.Query(openLanes, nil, scan, uid(after), uid(to), num(most)); err != nil {
 				return err
 			}
 			slices.SortFunc(found, byRef)
@@ -289,7 +289,7 @@ func (c *claim) visit(lanes []uuid.UUID) (all bool, err error) {
 // laneStatuses reads the status of lanes, and their marks.
 func (c *claim) laneStatuses(lanes []uuid.UUID) (map[uuid.UUID]*status, error) {
 	found := make(map[uuid.UUID]*status, len(lanes))
-	return found, c.query(readLanes, uids(lanes), func(r *sql.Rows) error {
+	return found, c.Query(readLanes, uids(lanes), func(r *sql.Rows) error {
 		var mark int
 		s := &status{}
 		err := s.scan(r, &mark)
@@ -352,7 +352,7 @@ func (c *claim) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUI
 		return nil
 	}
 	var taken []uuid.UUID
-	if err := c.query(freeProbes, uids(open), func(r *sql.Rows) error {
+	if err := c.Query(freeProbes, uids(open), func(r *sql.Rows) error {
 		var lane id
 		err := r.Scan(&lane)
 		taken = append(taken, lane.uid())
@@ -368,14 +368,14 @@ func (c *claim) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUI
 			rooms[i] = 0
 		}
 	}
-	return c.execAll(takeProbes, uids(taken), at(c.req.LeaseUntil))
+	return c.ExecAll(takeProbes, uids(taken), at(c.req.LeaseUntil))
 }
 
 // pick locks deliveries of lanes and takes as many as there is room for. It reads one more of
 // each lane to learn whether the lane has more. It reports whether the call is full before all
 // lanes have had their turn.
 func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err error) {
-	rows := newTable(len(lanes), 2)
+	rows := newTable(len(lanes))
 	order := make(map[uuid.UUID]int, len(lanes))
 	most := wanted + len(lanes)
 	for i, lane := range lanes {
@@ -384,15 +384,15 @@ func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err
 			continue
 		}
 		ahead := min(rooms[i], wanted) + 1
-		rows.add(uid(lane), num(ahead))
+		rows.Add(uid(lane), num(ahead))
 		if c.marks[lane] != laneClear { // the delivery that is due the longest may be in either lane
-			rows.add(uid(parkedLane(lane)), num(ahead))
+			rows.Add(uid(parkedLane(lane)), num(ahead))
 			most += ahead
 		}
 		c.visited = append(c.visited, lane)
 	}
 	var found []pick
-	if err := c.query(pickDeliveries, rows, func(r *sql.Rows) error {
+	if err := c.Query(pickDeliveries, rows, func(r *sql.Rows) error {
 		var p pick
 		err := scanRow(r, (*id)(&p.uid), &p.endpoint, (*id)(&p.ref), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since, &p.size,
 			&p.dueAt)
@@ -454,7 +454,7 @@ func (c *claim) lease() error {
 	}
 	for lane, until := range c.probes { // the lane was empty
 		if !probed[lane] {
-			if _, err := c.exec(dropProbe, uid(lane), num(until)); err != nil {
+			if _, err := c.Exec(dropProbe, uid(lane), num(until)); err != nil {
 				return err
 			}
 		}
@@ -464,19 +464,19 @@ func (c *claim) lease() error {
 	}
 	// All transactions change rows in the same order.
 	slices.SortFunc(c.taken, func(a, b pick) int { return a.compare(b.rowKey) })
-	leaving, staying := newTable(len(c.taken), 2), newTable(0, 2)
+	leaving, staying := newTable(len(c.taken)), newTable(0)
 	for i := range c.taken {
 		if p := &c.taken[i]; c.more[p.ref] || c.counts[p.ref] >= stayTogether {
-			staying.add(p.rowKey.cells()...)
+			staying.Add(p.rowKey.cells()...)
 		} else {
-			leaving.add(p.rowKey.cells()...)
+			leaving.Add(p.rowKey.cells()...)
 		}
 	}
 	until := num(micros(c.req.LeaseUntil) + leaseGrace)
-	if err := c.execAll(leaseDeliveries, leaving, until); err != nil {
+	if err := c.ExecAll(leaseDeliveries, leaving, until); err != nil {
 		return err
 	}
-	if err := c.execAll(leaseInLane, staying, until); err != nil {
+	if err := c.ExecAll(leaseInLane, staying, until); err != nil {
 		return err
 	}
 	if err := c.readEvents(); err != nil {

@@ -1,10 +1,19 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
+
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
+
+// goneTimeout is the time without a statement after which a server ends a transaction. Its
+// process is then gone or stopped. The dialects repeat this number in their statements.
+const goneTimeout = 15 * time.Second
 
 // A Dialect is the SQL of one kind of database.
 type Dialect struct{ d *dialect }
@@ -19,30 +28,49 @@ var (
 	SQLite = Dialect{&sqlite}
 )
 
+// dialects are all dialects, in the order in which an unknown server is compared with them.
+var dialects = []*dialect{&postgres, &mysql, &sqlite}
+
 // String returns the dialect's name: postgres, mysql or sqlite.
 func (d Dialect) String() string {
 	if d.d == nil {
 		return "none"
 	}
-	return d.d.name
+	return d.d.Name
 }
 
+// A dialect has the statements of the Store for one kind of database. Its other fields say how
+// the databases differ. No code asks which dialect it is.
 type dialect struct {
-	name       string
-	renderer   renderer
-	statements map[op]string
-	quote      string // the quotation mark of names
-	returning  bool   // INSERT reports which rows are new
-	before     string // prepares a session for a transaction; empty for none
-	beginning  string // begins a transaction
-	bounds     string // bounds of a transaction's waits and of its idle time, sent together with its beginning
-	settings   string // of the planner, sent together with the beginning of a transaction
-	brief      string // more bounds, for a transaction that waits for others only a moment
-	noWait     string // more bounds, for a transaction that does not wait for others
-	commit     string
-	rollback   string
-	clock      string // SELECT that returns microseconds since 1970
+	engine.Dialect
+
+	statements map[op]string                 // beside those in everywhere
+	adapt      func(o op, sql string) string // changes a statement before it is compiled; may be nil
+
+	quote   string // the quotation mark of names
+	schemas bool   // Options.Schema is supported
+	listens bool   // Options.Listen is supported
+
+	clock       string // SELECT that returns microseconds since 1970; empty for this machine's clock
+	packetLimit string // SELECT that returns the size of the largest statement; empty for no limit
+
+	returning       bool // INSERT reports which rows are new
+	outboxWithEvent bool // insertEvent and insertNew insert the outbox rows too, see publisher.insert
+	publishesAtOnce bool // has publishNew
+	settlesAtOnce   bool // has settleDelivered
+	widensAtOnce    bool // has widen
+	matchesFew      bool // has matchFew
+	logsWait        bool // the statements that delete attempts and bodies wait for other transactions
+
+	identity string                    // SELECT that returns the version of the server
+	is       func(version string) bool // reports whether identity returned a version of this dialect
+
+	hasTable   func(schema, table string) (query string, args []any) // a query with a row if the table exists
+	lockSchema func(ctx context.Context, db *engine.DB, conn *sql.Conn, name string) (unlockSchema, error)
 }
+
+// An unlockSchema ends the lock of lockSchema, and commits or rolls back.
+type unlockSchema func(ctx context.Context, commit bool) error
 
 // tables are the names that statements write in braces.
 var tables = []string{
@@ -55,7 +83,8 @@ var (
 	schemas  = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 )
 
-// names returns a replacer for the names in braces.
+// names returns a replacer for the names in braces: {queue} is the table of that name with the
+// prefix, and {prefix} is the prefix alone.
 func (d *dialect) names(o *Options) *strings.Replacer {
 	pairs := []string{"{prefix}", o.Prefix}
 	for _, name := range tables {
@@ -69,19 +98,19 @@ func (d *dialect) names(o *Options) *strings.Replacer {
 }
 
 // compile returns the dialect's statements.
-func (d *dialect) compile(o *Options) []*statement {
+func (d *dialect) compile(o *Options) []*engine.Statement {
 	names := d.names(o)
-	compiled := make([]*statement, opCount)
+	compiled := make([]*engine.Statement, opCount)
 	for n := range compiled {
 		sql, own := d.statements[op(n)]
 		if !own {
 			sql = everywhere[op(n)]
 		}
-		if d == &mysql {
-			sql = mysqlBounded(op(n), mysqlByKey(sql))
+		if d.adapt != nil {
+			sql = d.adapt(op(n), sql)
 		}
 		if sql != "" {
-			compiled[n] = compile(names.Replace(sql))
+			compiled[n] = engine.Compile(names.Replace(sql))
 		}
 	}
 	return compiled
@@ -97,13 +126,13 @@ func (o *Options) check(d *dialect) error {
 	if !prefixes.MatchString(o.Prefix) {
 		return fmt.Errorf("sqlstore: Options.Prefix %q is not usable; use 1 to 30 of a–z, 0–9 and _, not beginning with a digit", o.Prefix)
 	}
-	if o.Listen != nil && d != &postgres {
+	if o.Listen != nil && !d.listens {
 		return fmt.Errorf("sqlstore: Options.Listen is for PostgreSQL; leave it nil, and other processes' work is found by polling")
 	}
 	if o.Schema == "" {
 		return nil
 	}
-	if d != &postgres {
+	if !d.schemas {
 		return fmt.Errorf("sqlstore: Options.Schema is for PostgreSQL; use Options.Prefix")
 	}
 	if !schemas.MatchString(o.Schema) {

@@ -76,30 +76,30 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 		return paging.NoTenant("Endpoint.Tenant")
 	}
 	ref := refOf(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
-	return s.write(ctx, "create endpoint", writing{noMore: true}, func(t *tx) error {
-		if _, err := t.exec(countEndpoint, text(e.Tenant)); err != nil { // also locks out other calls for the tenant
+	return s.write(ctx, "create endpoint", txOptions{Once: true}, func(t *tx) error {
+		if _, err := t.Exec(countEndpoint, text(e.Tenant)); err != nil { // also locks out other calls for the tenant
 			return err
 		}
 		var queued, finished, exists bool
-		if _, err := t.row(endpointUsed, []cell{uid(ref)}, &queued, &finished, &exists); err != nil {
+		if _, err := t.Row(endpointUsed, []cell{uid(ref)}, &queued, &finished, &exists); err != nil {
 			return err
 		}
 		if queued || finished || exists {
 			return webhook.ErrConflict
 		}
 		var n int
-		if _, err := t.row(tenantEndpoints, []cell{text(e.Tenant)}, &n); err != nil {
+		if _, err := t.Row(tenantEndpoints, []cell{text(e.Tenant)}, &n); err != nil {
 			return err
 		}
 		if limit > 0 && n > limit {
 			return webhook.ErrFull
 		}
 		config := append([]cell{uid(ref), text(e.Tenant), text(e.ID), at(e.CreatedAt)}, configCells(&e)...)
-		if _, err := t.exec(insertEndpoint, config...); err != nil {
+		if _, err := t.Exec(insertEndpoint, config...); err != nil {
 			return err
 		}
 		st := statusOf(ref, &e).updateCells()
-		if _, err := t.exec(insertStatus, append([]cell{st[0], text(e.Tenant), text(e.ID)}, st[1:]...)...); err != nil {
+		if _, err := t.Exec(insertStatus, append([]cell{st[0], text(e.Tenant), text(e.ID)}, st[1:]...)...); err != nil {
 			return err
 		}
 		return t.subscribe(ref, &e)
@@ -112,24 +112,24 @@ func (t *tx) subscribe(ref uuid.UUID, e *webhook.Endpoint) error {
 	if e.State == webhook.EndpointDisabled {
 		return nil
 	}
-	rows := newTable(len(e.Events), 5)
+	rows := newTable(len(e.Events))
 	for _, pattern := range slices.Compact(slices.Sorted(slices.Values(e.Events))) {
-		rows.add(text(e.Tenant), text(pattern), text(e.Channel), text(e.ID), uid(ref))
+		rows.Add(text(e.Tenant), text(pattern), text(e.Channel), text(e.ID), uid(ref))
 	}
-	return t.execAll(insertSubscriptions, rows)
+	return t.ExecAll(insertSubscriptions, rows)
 }
 
 // unsubscribe stops endpoints from receiving events.
-func (t *tx) unsubscribe(refs ...uuid.UUID) error { return t.execAll(deleteSubscriptions, uids(refs)) }
+func (t *tx) unsubscribe(refs ...uuid.UUID) error { return t.ExecAll(deleteSubscriptions, uids(refs)) }
 
 // locked reads an endpoint and locks it against changes.
 func (t *tx) locked(ref uuid.UUID) (e webhook.Endpoint, found bool, err error) {
 	var version int64
-	if found, err = t.row(lockEndpoint, []cell{uid(ref)}, &version); err != nil || !found {
+	if found, err = t.Row(lockEndpoint, []cell{uid(ref)}, &version); err != nil || !found {
 		return e, false, err
 	}
 	found = false // the lock may have been granted on a row that is deleted meanwhile
-	err = t.query(readEndpoints, uids([]uuid.UUID{ref}), func(r *sql.Rows) error {
+	err = t.Query(readEndpoints, uids([]uuid.UUID{ref}), func(r *sql.Rows) error {
 		found = true
 		_, e, err = scanEndpoint(r)
 		if unreadable(err) { // an unreadable endpoint can still be replaced and deleted
@@ -147,7 +147,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	}
 	ref := refOf(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
 	var updated webhook.Endpoint
-	err := s.write(ctx, "update endpoint", writing{noMore: true}, func(t *tx) error {
+	err := s.write(ctx, "update endpoint", txOptions{Once: true}, func(t *tx) error {
 		old, found, err := t.locked(ref)
 		switch {
 		case err != nil:
@@ -165,12 +165,12 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		if err := t.supersede(e.UpdatedAt, statusOf(ref, &old)); err != nil {
 			return err
 		}
-		if _, err := t.exec(updateEndpoint, append([]cell{uid(ref)}, configCells(&e)...)...); err != nil {
+		if _, err := t.Exec(updateEndpoint, append([]cell{uid(ref)}, configCells(&e)...)...); err != nil {
 			return err
 		}
-		rows := newTable(1, 11)
-		rows.add(statusOf(ref, &updated).updateCells()...)
-		if err := t.execAll(updateStatus, rows); err != nil {
+		rows := newTable(1)
+		rows.Add(statusOf(ref, &updated).updateCells()...)
+		if err := t.ExecAll(updateStatus, rows); err != nil {
 			return err
 		}
 		return t.subscribe(ref, &updated)
@@ -189,12 +189,12 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 // versions for the deliveries that were made under them. It also unsubscribes the endpoints.
 // Only an update that leaves an endpoint enabled subscribes it again.
 func (t *tx) supersede(now time.Time, list ...*status) error {
-	rows, refs := newTable(len(list), 3), make([]uuid.UUID, len(list))
+	rows, refs := newTable(len(list)), make([]uuid.UUID, len(list))
 	for i, s := range list {
-		rows.add(uid(s.ref), num(s.Version), at(now))
+		rows.Add(uid(s.ref), num(s.Version), at(now))
 		refs[i] = s.ref
 	}
-	if err := t.execAll(insertVersions, rows); err != nil {
+	if err := t.ExecAll(insertVersions, rows); err != nil {
 		return err
 	}
 	return t.unsubscribe(refs...)
@@ -206,7 +206,7 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, ver
 	if key.Tenant == "" {
 		return paging.NoTenant("EndpointKey.Tenant")
 	}
-	err := s.write(ctx, "delete endpoint", writing{noMore: true}, func(t *tx) error {
+	err := s.write(ctx, "delete endpoint", txOptions{Once: true}, func(t *tx) error {
 		ref := refOf(key)
 		e, found, err := t.locked(ref)
 		if err != nil {
@@ -232,14 +232,14 @@ func (t *tx) remove(ref uuid.UUID, tenant string) error {
 		return err
 	}
 	for _, o := range []op{deleteVersions, deleteEndpoint, deleteStatus} {
-		if _, err := t.exec(o, uid(ref)); err != nil {
+		if _, err := t.Exec(o, uid(ref)); err != nil {
 			return err
 		}
 	}
-	if _, err := t.exec(uncountEndpoint, text(tenant)); err != nil {
+	if _, err := t.Exec(uncountEndpoint, text(tenant)); err != nil {
 		return err
 	}
-	_, err := t.exec(forgetTenant, text(tenant))
+	_, err := t.Exec(forgetTenant, text(tenant))
 	return err
 }
 
@@ -287,7 +287,7 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 	budget := paging.NewBudget(q)
 	for read := 0; ; {
 		found, atOnce := 0, min(wideAtOnce, limit+1, paging.MaxRead+1-read)
-		err := t.query(o, nil, func(r *sql.Rows) error {
+		err := t.Query(o, nil, func(r *sql.Rows) error {
 			found++
 			_, e, err := scanEndpoint(r)
 			bad := unreadable(err)
@@ -336,7 +336,7 @@ func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webh
 	var found []webhook.Endpoint
 	var bad []error
 	err := s.read(ctx, "refresh", func(t *tx) error {
-		return t.query(readEndpoints, uids(refs), func(r *sql.Rows) error {
+		return t.Query(readEndpoints, uids(refs), func(r *sql.Rows) error {
 			_, e, err := scanEndpoint(r)
 			if unreadable(err) {
 				bad = append(bad, err)

@@ -19,7 +19,7 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 	const endpointsAtOnce = 100
 	for more := true; more; {
 		s.yield(ctx)
-		if err := s.write(ctx, "erase", writing{}, func(t *tx) error {
+		if err := s.write(ctx, "erase", txOptions{}, func(t *tx) error {
 			n, err := t.eraseEndpoints(tenant, endpointsAtOnce)
 			more = n == endpointsAtOnce
 			return err
@@ -29,7 +29,7 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 	}
 	for more := true; more; {
 		s.yield(ctx)
-		if err := s.write(ctx, "erase", writing{}, func(t *tx) (err error) {
+		if err := s.write(ctx, "erase", txOptions{}, func(t *tx) (err error) {
 			more, err = t.eraseEvents(tenant)
 			return err
 		}); err != nil {
@@ -50,7 +50,7 @@ func (t *tx) eraseEvents(tenant string) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		return true, t.execAll(deleteRemovals, uids(done.gone))
+		return true, t.ExecAll(deleteRemovals, uids(done.gone))
 	}
 	list, err := t.uidsOf(eventsOfTenant, nil, text(tenant), num(removalsAtOnce))
 	if err != nil || len(list) == 0 {
@@ -58,11 +58,11 @@ func (t *tx) eraseEvents(tenant string) (more bool, err error) {
 	}
 	// A transaction that makes deliveries of an event holds its outbox row or the event. After
 	// these statements no more deliveries appear.
-	if err := t.execAll(deleteOutboxOf, uids(list)); err != nil {
+	if err := t.ExecAll(deleteOutboxOf, uids(list)); err != nil {
 		return false, err
 	}
 	var open []rowKey
-	if err := t.query(queueOf, uids(list), func(r *sql.Rows) error {
+	if err := t.Query(queueOf, uids(list), func(r *sql.Rows) error {
 		var k rowKey
 		err := r.Scan((*id)(&k.uid), &k.endpoint)
 		open = append(open, k)
@@ -71,7 +71,7 @@ func (t *tx) eraseEvents(tenant string) (more bool, err error) {
 		return false, err
 	}
 	slices.SortFunc(open, rowKey.compare)
-	if err := t.execAll(deleteQueue, keys(open, func(k *rowKey) rowKey { return *k })); err != nil {
+	if err := t.ExecAll(deleteQueue, keys(open, func(k *rowKey) rowKey { return *k })); err != nil {
 		return false, err
 	}
 	if len(open) == pruneWork {
@@ -99,6 +99,6 @@ func (t *tx) eraseEndpoints(tenant string, most int) (int, error) {
 	if len(list) == most {
 		return most, nil
 	}
-	_, err = t.exec(deleteTenant, text(tenant))
+	_, err = t.Exec(deleteTenant, text(tenant))
 	return len(list), err
 }

@@ -17,7 +17,7 @@ const outboxEvents = 200
 // expand makes the deliveries of due events in the outbox. It does a bounded part of the work,
 // and reports whether nothing is left.
 func (s *Store) expand(ctx context.Context, now time.Time, from int64) (done bool, err error) {
-	err = s.write(ctx, "expand", writing{}, func(t *tx) error {
+	err = s.write(ctx, "expand", txOptions{}, func(t *tx) error {
 		x := expansion{tx: t, now: micros(now), from: from}
 		done, err = x.run()
 		return err
@@ -48,7 +48,7 @@ type outboxEvent struct {
 }
 
 func (x *expansion) run() (done bool, err error) {
-	if err := x.query(dueOutbox, nil, func(r *sql.Rows) error {
+	if err := x.Query(dueOutbox, nil, func(r *sql.Rows) error {
 		e := &outboxEvent{}
 		x.events = append(x.events, e)
 		return r.Scan((*id)(&e.uid), &e.after)
@@ -66,7 +66,7 @@ func (x *expansion) run() (done bool, err error) {
 		return false, err
 	}
 	var (
-		queue  = newTable(len(x.events), 16)
+		queue  = newTable(len(x.events))
 		over   = x.gone    // events with all deliveries made
 		drop   []uuid.UUID // events among them that no endpoint receives
 		budget = claimWork
@@ -106,7 +106,7 @@ func (x *expansion) run() (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return done && !left, x.execEach(batch{insertQueue, queue}, batch{deleteOutboxOf, uids(over)}, batch{deleteEvents, uids(drop)})
+	return done && !left, x.ExecEach(batch(insertQueue, queue), batch(deleteOutboxOf, uids(over)), batch(deleteEvents, uids(drop)))
 }
 
 // takeWide removes the events that have some deliveries already from the list. It returns the
@@ -133,8 +133,8 @@ func (x *expansion) takeWide() (wide *outboxEvent, more bool) {
 func (x *expansion) goOn(e *outboxEvent, queue *table) (more bool, err error) {
 	var n int
 	var last string
-	if rows := x.wanted(e); x.store.ops[widen] != nil && rows.fits() {
-		err = x.query(widen, rows, func(r *sql.Rows) error { return r.Scan(&n, &last) }, num(claimWork), uid(e.uid), num(e.since(x.now)), num(e.size))
+	if rows := x.wanted(e); x.store.dialect.widensAtOnce && rows.Fits() {
+		err = x.Query(widen, rows, func(r *sql.Rows) error { return r.Scan(&n, &last) }, num(claimWork), uid(e.uid), num(e.since(x.now)), num(e.size))
 	} else {
 		var matched [][]webhook.EndpointStatus
 		matched, err = x.match([]webhook.MatchRequest{x.request(e)}, []string{e.after})
@@ -153,11 +153,11 @@ func (x *expansion) goOn(e *outboxEvent, queue *table) (more bool, err error) {
 // it yet.
 func (x *expansion) wanted(e *outboxEvent) *table {
 	patterns := x.request(e).Patterns
-	rows := newTable(2*len(patterns), 4)
+	rows := newTable(2 * len(patterns))
 	for _, pattern := range patterns {
-		rows.add(text(e.tenant), text(pattern), text(""), text(e.after))
+		rows.Add(text(e.tenant), text(pattern), text(""), text(e.after))
 		if e.channel != "" {
-			rows.add(text(e.tenant), text(pattern), text(e.channel), text(e.after))
+			rows.Add(text(e.tenant), text(pattern), text(e.channel), text(e.after))
 		}
 	}
 	return rows
@@ -166,19 +166,19 @@ func (x *expansion) wanted(e *outboxEvent) *table {
 // move records the last endpoint that got a delivery of the event. It also moves the event
 // behind the other waiting events.
 func (x *expansion) move(e *outboxEvent, last string) error {
-	_, err := x.exec(moveOutbox, uid(e.uid), text(last), num(x.now))
+	_, err := x.Exec(moveOutbox, uid(e.uid), text(last), num(x.now))
 	return err
 }
 
 // add adds the rows of deliveries, which are due, to queue.
 func (x *expansion) add(queue *table, e *outboxEvent, list []webhook.EndpointStatus) {
 	for _, status := range list {
-		q := queued{
+		q := queueRow{
 			rowKey: rowKey{e.uid, status.Key.ID}, ref: refOf(status.Key), version: status.Version,
 			since: e.since(x.now), size: e.size, fanout: true,
 		}
 		q.place(q.since, x.now)
-		queue.add(q.cells()...)
+		queue.Add(q.cells()...)
 	}
 }
 
@@ -191,7 +191,7 @@ func (x *expansion) free(list []uuid.UUID) (locked []uuid.UUID, err error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	err = x.query(lockEvents, uids(list), func(r *sql.Rows) error {
+	err = x.Query(lockEvents, uids(list), func(r *sql.Rows) error {
 		var u id
 		err := r.Scan(&u)
 		locked = append(locked, u.uid())
@@ -207,7 +207,7 @@ func (x *expansion) read() error {
 	for i, e := range x.events {
 		byUID[e.uid], list[i] = e, e.uid
 	}
-	err := x.query(eventsOfOutbox, uids(list), func(r *sql.Rows) error {
+	err := x.Query(eventsOfOutbox, uids(list), func(r *sql.Rows) error {
 		var (
 			u id
 			e outboxEvent

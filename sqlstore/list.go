@@ -68,7 +68,7 @@ func (h *head) matches(q *webhook.Query) bool {
 // heads reads events by their UIDs.
 func (t *tx) heads(list []uuid.UUID) (map[uuid.UUID]head, error) {
 	found := make(map[uuid.UUID]head, len(list))
-	return found, t.query(eventHeads, uids(list), func(r *sql.Rows) error {
+	return found, t.Query(eventHeads, uids(list), func(r *sql.Rows) error {
 		var h head
 		err := r.Scan(h.into()...)
 		found[h.uid] = h
@@ -79,7 +79,7 @@ func (t *tx) heads(list []uuid.UUID) (map[uuid.UUID]head, error) {
 // sizes is heads with the size of each event's data. MySQL has to read the data for that.
 func (t *tx) sizes(list []uuid.UUID) (map[uuid.UUID]head, error) {
 	found := make(map[uuid.UUID]head, len(list))
-	return found, t.query(eventSizes, uids(list), func(r *sql.Rows) error {
+	return found, t.Query(eventSizes, uids(list), func(r *sql.Rows) error {
 		var h head
 		err := r.Scan(append(h.into(), &h.size)...)
 		found[h.uid] = h
@@ -89,7 +89,7 @@ func (t *tx) sizes(list []uuid.UUID) (map[uuid.UUID]head, error) {
 
 // event reads one event of a tenant.
 func (t *tx) event(tenant, eventID string) (h head, found bool, err error) {
-	found, err = t.row(eventByID, []cell{text(tenant), sought(eventID)}, h.into()...)
+	found, err = t.Row(eventByID, []cell{text(tenant), sought(eventID)}, h.into()...)
 	return h, found, err
 }
 
@@ -140,9 +140,9 @@ func (l *headList) fetch() error {
 	}
 	var err error
 	if l.q.AllTenants {
-		err = l.t.query(listAllEvents, nil, scan, uid(l.below), uid(l.from), num(l.atOnce))
+		err = l.t.Query(listAllEvents, nil, scan, uid(l.below), uid(l.from), num(l.atOnce))
 	} else {
-		err = l.t.query(listEvents, nil, scan, text(l.q.Tenant), uid(l.below), uid(l.from), num(l.atOnce))
+		err = l.t.Query(listEvents, nil, scan, text(l.q.Tenant), uid(l.below), uid(l.from), num(l.atOnce))
 	}
 	l.done = len(l.next) < l.atOnce
 	l.atOnce = headsAtOnce
@@ -214,7 +214,7 @@ func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.Event
 			}
 		}
 		found := make(map[uuid.UUID]webhook.EventRecord, len(part))
-		if err := t.query(o, uids(part), func(r *sql.Rows) error {
+		if err := t.Query(o, uids(part), func(r *sql.Rows) error {
 			e, err := scanEvent(r)
 			if unreadable(err) {
 				return nil

@@ -185,7 +185,7 @@ func (l *attemptList) fetch() error {
 		return nil
 	}
 	l.next = l.next[:0]
-	err := l.t.query(l.op, nil, func(r *sql.Rows) error {
+	err := l.t.Query(l.op, nil, func(r *sql.Rows) error {
 		var a attemptRow
 		err := r.Scan((*id)(&a.uid), &a.endpoint, &a.leaseNo, &a.startedAt, &a.class, &a.status)
 		l.next = append(l.next, a)
@@ -213,7 +213,7 @@ func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) 
 		return nil, err
 	}
 	found := make(map[attemptKey]webhook.Attempt, len(part))
-	return found, t.query(attemptDetails, attemptTable(part), func(r *sql.Rows) error {
+	return found, t.Query(attemptDetails, attemptTable(part), func(r *sql.Rows) error {
 		var (
 			k              attemptKey
 			a              webhook.Attempt
@@ -238,9 +238,9 @@ func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) 
 
 // attemptTable returns a table of the attempts' keys.
 func attemptTable(part []attemptRow) *table {
-	rows := newTable(len(part), 3)
+	rows := newTable(len(part))
 	for i := range part {
-		rows.add(part[i].cells()...)
+		rows.Add(part[i].cells()...)
 	}
 	return rows
 }
@@ -249,7 +249,7 @@ func attemptTable(part []attemptRow) *table {
 // budget, at least one. It returns these attempts.
 func (t *tx) addBodies(part []attemptRow, details map[attemptKey]webhook.Attempt, budget paging.Budget) ([]attemptRow, error) {
 	sizes := make(map[attemptKey]int)
-	if err := t.query(bodySizes, attemptTable(part), func(r *sql.Rows) error {
+	if err := t.Query(bodySizes, attemptTable(part), func(r *sql.Rows) error {
 		var k attemptKey
 		var n int
 		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &n)
@@ -273,7 +273,7 @@ func (t *tx) addBodies(part []attemptRow, details map[attemptKey]webhook.Attempt
 	if len(filled) == 0 {
 		return part, nil
 	}
-	return part, t.query(attemptBodies, attemptTable(filled), func(r *sql.Rows) error {
+	return part, t.Query(attemptBodies, attemptTable(filled), func(r *sql.Rows) error {
 		var k attemptKey
 		var body []byte
 		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo, &body)

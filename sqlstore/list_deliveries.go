@@ -157,7 +157,7 @@ func (t *tx) deliveriesOfEndpoint(c *collection) error {
 	below = bounds.below
 	for {
 		var views []view
-		if err := t.query(deliveriesBy, nil, func(r *sql.Rows) error {
+		if err := t.Query(deliveriesBy, nil, func(r *sql.Rows) error {
 			var v view
 			err := v.scan(r)
 			views = append(views, v)
@@ -302,18 +302,18 @@ func (t *tx) viewsOf(c *collection, some []head, each int) (map[uuid.UUID][]view
 		return err
 	}
 	if c.EventID != "" && c.EndpointID != "" && !c.AllTenants {
-		return of, t.query(deliveryOf, nil, scan, uid(some[0].uid), sought(c.EndpointID))
+		return of, t.Query(deliveryOf, nil, scan, uid(some[0].uid), sought(c.EndpointID))
 	}
-	singles, fanouts := newTable(len(some), 1), newTable(0, 2)
+	singles, fanouts := newTable(len(some)), newTable(0)
 	for i := range some {
 		if h := &some[i]; h.fanout {
-			fanouts.add(uid(h.uid), sought(behind(h.uid)))
+			fanouts.Add(uid(h.uid), sought(behind(h.uid)))
 		} else {
-			singles.add(uid(h.uid))
+			singles.Add(uid(h.uid))
 		}
 	}
-	if err := t.query(deliveriesOfSingles, singles, scan); err != nil {
+	if err := t.Query(deliveriesOfSingles, singles, scan); err != nil {
 		return of, err
 	}
-	return of, t.query(deliveriesOf, fanouts, scan, num(each))
+	return of, t.Query(deliveriesOf, fanouts, scan, num(each))
 }

@@ -48,7 +48,7 @@ func (s *Store) channel() string {
 
 // Listen implements [webhook.Listener]. Without Options.Listen it returns [errors.ErrUnsupported].
 func (s *Store) Listen(ctx context.Context, notified func()) error {
-	if s.options.Listen == nil || s.dialect != &postgres {
+	if s.options.Listen == nil || !s.dialect.listens {
 		return errors.ErrUnsupported
 	}
 	return s.wrap(ctx, "listen", s.options.Listen(ctx, s.channel(), notified))
@@ -58,12 +58,12 @@ func (s *Store) Listen(ctx context.Context, notified func()) error {
 // runs in a transaction of its own, because PostgreSQL commits transactions that notify one
 // after the other.
 func (s *Store) Notify(ctx context.Context) error {
-	if s.options.Listen == nil || s.dialect != &postgres {
+	if s.options.Listen == nil || !s.dialect.listens {
 		return errors.ErrUnsupported
 	}
-	conn, err := s.connect(ctx, s.writer)
+	conn, giveBack, err := s.db.ConnectWriter(ctx)
 	if err == nil {
-		defer conn.Close()
+		defer giveBack()
 		_, err = conn.ExecContext(ctx, `SELECT pg_notify($1, '')`, s.channel())
 	}
 	return s.wrap(ctx, "notify", err)
@@ -76,7 +76,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		return time.Now().UTC(), noCtx(ctx)
 	}
 	var us sql.NullInt64
-	conn, err := s.connect(ctx, s.reader)
+	conn, err := s.db.ConnectReader(ctx)
 	if err == nil {
 		defer conn.Close()
 		err = conn.QueryRowContext(ctx, s.dialect.clock).Scan(&us)

@@ -46,7 +46,7 @@ func (s *status) scan(r *sql.Rows, before ...any) error {
 // out rows that cannot be read.
 func (t *tx) statuses(o op, refs []uuid.UUID) (map[uuid.UUID]*status, error) {
 	found := make(map[uuid.UUID]*status, len(refs))
-	return found, t.query(o, uids(refs), func(r *sql.Rows) error {
+	return found, t.Query(o, uids(refs), func(r *sql.Rows) error {
 		s := &status{}
 		err := s.scan(r)
 		if unreadable(err) {
@@ -87,7 +87,7 @@ func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) (matched
 func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.EndpointStatus, error) {
 	matched := make([][]webhook.EndpointStatus, len(reqs))
 	most := 0
-	rows := newTable(4*len(reqs), 5)
+	rows := newTable(4 * len(reqs))
 	for i := range reqs {
 		r := &reqs[i]
 		if r.Limit <= 0 {
@@ -99,9 +99,9 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 			begin = after[i]
 		}
 		for _, pattern := range r.Patterns {
-			rows.add(num(i), text(r.Tenant), text(pattern), text(""), text(begin))
+			rows.Add(num(i), text(r.Tenant), text(pattern), text(""), text(begin))
 			if r.Channel != "" {
-				rows.add(num(i), text(r.Tenant), text(pattern), text(r.Channel), text(begin))
+				rows.Add(num(i), text(r.Tenant), text(pattern), text(r.Channel), text(begin))
 			}
 		}
 	}
@@ -139,13 +139,13 @@ func (t *tx) matchRows(rows *table, most int, more bool, matched [][]webhook.End
 		found++
 		return err
 	}
-	if t.store.ops[matchFew] != nil && !more && rows.fits() {
-		if err := t.query(matchFew, rows, read, num(fewMatches)); err != nil || found < fewMatches {
+	if t.store.dialect.matchesFew && !more && rows.Fits() {
+		if err := t.Query(matchFew, rows, read, num(fewMatches)); err != nil || found < fewMatches {
 			return err
 		}
 		clear(matched)
 	}
-	return t.query(match, rows, read, num(most))
+	return t.Query(match, rows, read, num(most))
 }
 
 func byRef(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }

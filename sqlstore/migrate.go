@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
 //go:embed migrations/*.sql
@@ -43,7 +45,7 @@ func Migrations(dialect Dialect, o Options) ([]Migration, error) {
 	steps := make(map[int]*Migration)
 	for _, entry := range entries {
 		parts := fileName.FindStringSubmatch(entry.Name())
-		if len(parts) == 0 || parts[1] != dialect.d.name {
+		if len(parts) == 0 || parts[1] != dialect.d.Name {
 			continue
 		}
 		text, err := migrationFiles.ReadFile(path.Join("migrations", entry.Name()))
@@ -89,11 +91,14 @@ const schemaWanted = 1
 // migrateTimeout is how long Migrate waits while another process migrates.
 const migrateTimeout = time.Minute
 
+// unlockTimeout bounds the end of a migration.
+const unlockTimeout = 5 * time.Second
+
 // Migrate brings the schema up to date. It never goes back to an older version. Many processes
 // may call it at once, when they start. One process migrates, and the others wait for it, at
 // most a minute.
 func (s *Store) Migrate(ctx context.Context) error {
-	conn, giveBack, err := s.connectWriter(ctx)
+	conn, giveBack, err := s.db.ConnectWriter(ctx)
 	if err == nil {
 		defer giveBack()
 		err = s.otherServer(ctx, conn, s.migrate(ctx, conn))
@@ -149,73 +154,30 @@ func (s *Store) createSchema(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// lockSchema keeps other processes from migrating. On PostgreSQL and SQLite the lock is a
-// transaction, so a migration happens wholly or not at all. MySQL commits after each statement
-// that changes the schema.
+// lockSchema keeps other processes from migrating.
 func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (unlock func(commit bool) error, err error) {
-	name := "webhook:" + s.options.Schema
-	run := func(query string, args ...any) error {
-		_, err := conn.ExecContext(ctx, query, args...)
-		return err
+	end, err := s.dialect.lockSchema(ctx, s.db, conn, "webhook:"+s.options.Schema)
+	if err != nil {
+		return nil, err
 	}
-	end := func(commit bool) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	return func(commit bool) error { return end(ctx, commit) }, nil
+}
+
+// unlockInTransaction ends a lock that a transaction holds.
+func unlockInTransaction(db *engine.DB, conn *sql.Conn) unlockSchema {
+	return func(ctx context.Context, commit bool) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 		defer cancel()
 		if !commit {
-			s.rollback(ctx, conn)
+			db.Rollback(ctx, conn)
 			return nil
 		}
 		_, err := conn.ExecContext(ctx, "COMMIT")
 		if err != nil {
-			s.rollback(ctx, conn)
+			db.Rollback(ctx, conn)
 		}
 		return err
 	}
-	switch s.dialect {
-	case &postgres:
-		if err := run("BEGIN ISOLATION LEVEL READ COMMITTED"); err != nil { // reads after the lock was granted see the latest rows
-			return nil, err
-		}
-		err := errors.Join(
-			run("SET LOCAL lock_timeout = "+strconv.FormatInt(migrateTimeout.Milliseconds(), 10)),
-			run("SET LOCAL idle_in_transaction_session_timeout = "+strconv.FormatInt(goneTimeout.Milliseconds(), 10)),
-			run("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name),
-		)
-		if err != nil {
-			return nil, errors.Join(err, end(false))
-		}
-		return end, nil
-	case &sqlite:
-		if err := s.beginSQLite(ctx, conn); err != nil {
-			s.rollback(ctx, conn)
-			return nil, err
-		}
-		return end, nil
-	}
-	var got sql.NullInt64
-	lock := "x'" + fmt.Sprintf("%x", name[:min(len(name), 64)]) + "'"
-	// The lock belongs to the session. The server ends the session if this process is gone.
-	if err := run(fmt.Sprintf("SET @webhook_wait = @@wait_timeout, wait_timeout = %d", int(goneTimeout.Seconds()))); err != nil {
-		return nil, err
-	}
-	restore := func(ctx context.Context, err error) error {
-		if _, failed := conn.ExecContext(ctx, "SET wait_timeout = @webhook_wait"); err != nil || failed != nil {
-			abandon(conn)
-		}
-		return err
-	}
-	query := "SELECT GET_LOCK(" + lock + ", " + strconv.Itoa(int(migrateTimeout.Seconds())) + ")"
-	if err := conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
-		return nil, restore(ctx, err)
-	}
-	if got.Int64 != 1 {
-		return nil, restore(ctx, fmt.Errorf("another process has been migrating for %v", migrateTimeout))
-	}
-	return func(bool) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		return restore(ctx, conn.QueryRowContext(ctx, "SELECT RELEASE_LOCK("+lock+")").Scan(&got))
-	}, nil
 }
 
 // Versions of an incomplete schema.
@@ -225,11 +187,10 @@ const (
 )
 
 // version returns the version of the schema.
-func (s *Store) version(ctx context.Context, on runner) (int, error) {
-	t := &tx{store: s, ctx: ctx, on: on}
+func (s *Store) version(ctx context.Context, conn *sql.Conn) (int, error) {
 	var there bool
-	query, args := s.dialect.hasTable(&s.options)
-	rows, err := on.QueryContext(ctx, query, args...)
+	query, args := s.dialect.hasTable(s.options.Schema, s.options.Prefix+"schema")
+	rows, err := conn.QueryContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -242,33 +203,18 @@ func (s *Store) version(ctx context.Context, on runner) (int, error) {
 	}
 	_ = rows.Close()
 	var version sql.NullInt64
-	_, err = t.row(schemaVersion, nil, &version)
+	_, err = s.db.On(ctx, conn).Row(schemaVersion, nil, &version)
 	if err == nil && !version.Valid {
 		return emptySchema, nil
 	}
 	return int(version.Int64), err
 }
 
-// hasTable returns a query that yields a row if the table of versions exists.
-func (d *dialect) hasTable(o *Options) (string, []any) {
-	name := o.Prefix + "schema"
-	switch d {
-	case &postgres:
-		if o.Schema != "" {
-			name = `"` + o.Schema + `"."` + name + `"`
-		}
-		return `SELECT 1 WHERE to_regclass($1) IS NOT NULL`, []any{name}
-	case &sqlite:
-		return `SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?`, []any{name}
-	}
-	return `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '` + name + `'`, nil
-}
-
 // Check returns an error unless this code works with the schema. It accepts the schema's
 // present version and the next one, so that a new release may migrate while instances of the
 // old release still run.
 func (s *Store) Check(ctx context.Context) error {
-	conn, err := s.connect(ctx, s.reader)
+	conn, err := s.db.ConnectReader(ctx)
 	if err != nil {
 		return s.wrap(ctx, "check", err)
 	}
@@ -300,21 +246,19 @@ func (s *Store) judge(version int) error {
 
 // otherServer turns an error into one that names the server, if the server has another dialect.
 func (s *Store) otherServer(ctx context.Context, conn *sql.Conn, err error) error {
-	if err == nil || codesOf(err) == (codes{}) {
+	if err == nil || !engine.HasCode(err) {
 		return err
 	}
-	var version string
-	is := &mysql
-	if conn.QueryRowContext(ctx, "SELECT version()").Scan(&version) != nil {
-		if conn.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version) != nil {
+	for _, d := range dialects {
+		var version string
+		if conn.QueryRowContext(ctx, d.identity).Scan(&version) != nil || !d.is(version) {
+			continue
+		}
+		if d == s.dialect {
 			return err
 		}
-		is = &sqlite
-	} else if strings.Contains(version, "PostgreSQL") {
-		is = &postgres
+		return fmt.Errorf("the database is %s %s, and the Store was made with the dialect %s: give the other one to New: %w",
+			d.Name, version, s.dialect.Name, err)
 	}
-	if is == s.dialect {
-		return err
-	}
-	return fmt.Errorf("the database is %s %s, and the Store was made with the dialect %s: give the other one to New: %w", is.name, version, s.dialect.name, err)
+	return err
 }

@@ -1,9 +1,15 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
 // The lane of waiting deliveries, and the first of the parked lanes.
@@ -90,14 +96,26 @@ func mysqlBounded(o op, sql string) string {
 // Statements that lock or delete the rows of several keys join them with a list. For a list of
 // keys in IN, the server may read the whole table although the index is named.
 var mysql = dialect{
-	name:      "mysql",
-	renderer:  mysqlRenderer{},
-	quote:     "`",
-	before:    mysqlBefore,
-	beginning: `START TRANSACTION`,
-	commit:    `/*M! BEGIN NOT ATOMIC */ COMMIT` + mysqlEnd,
-	rollback:  `/*M! BEGIN NOT ATOMIC */ ROLLBACK` + mysqlEnd,
-	clock:     `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time would repeat an hour a year
+	Dialect: engine.Dialect{
+		Name:     "mysql",
+		Renderer: engine.Literals,
+		Prepare:  mysqlBefore,
+		Begin:    `START TRANSACTION`,
+		Commit:   `/*M! BEGIN NOT ATOMIC */ COMMIT` + mysqlEnd,
+		Rollback: `/*M! BEGIN NOT ATOMIC */ ROLLBACK` + mysqlEnd,
+	},
+	adapt:       func(o op, sql string) string { return mysqlBounded(o, mysqlByKey(sql)) },
+	quote:       "`",
+	clock:       `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`, // local time would repeat an hour a year
+	packetLimit: `SELECT @@max_allowed_packet`,
+	logsWait:    true,
+
+	identity: `SELECT version()`,
+	is:       func(version string) bool { return !strings.Contains(version, "PostgreSQL") },
+	hasTable: func(_, table string) (string, []any) {
+		return `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '` + table + `'`, nil
+	},
+	lockSchema: lockMySQLSchema,
 	statements: map[op]string{
 		insertEvents:    mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents + ` ON DUPLICATE KEY UPDATE dup = dup + 1`,
 		insertNewAtOnce: mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents,
@@ -280,4 +298,33 @@ var mysql = dialect{
 		dropVersions: `DELETE r FROM {v ref uuid, version int} STRAIGHT_JOIN {versions} r FORCE INDEX (PRIMARY)
 			ON r.ref = v.ref AND r.version = v.version`,
 	},
+}
+
+// lockMySQLSchema takes a lock that the session holds. MySQL commits after each statement that
+// changes the schema. The server ends the session if this process is gone.
+func lockMySQLSchema(ctx context.Context, _ *engine.DB, conn *sql.Conn, name string) (unlockSchema, error) {
+	lock := fmt.Sprintf("x'%x'", name[:min(len(name), 64)])
+	wait := fmt.Sprintf("SET @webhook_wait = @@wait_timeout, wait_timeout = %d", int(goneTimeout.Seconds()))
+	if _, err := conn.ExecContext(ctx, wait); err != nil {
+		return nil, err
+	}
+	restore := func(ctx context.Context, err error) error {
+		if _, failed := conn.ExecContext(ctx, "SET wait_timeout = @webhook_wait"); err != nil || failed != nil {
+			engine.Abandon(conn)
+		}
+		return err
+	}
+	var got sql.NullInt64
+	query := "SELECT GET_LOCK(" + lock + ", " + strconv.Itoa(int(migrateTimeout.Seconds())) + ")"
+	if err := conn.QueryRowContext(ctx, query).Scan(&got); err != nil {
+		return nil, restore(ctx, err)
+	}
+	if got.Int64 != 1 {
+		return nil, restore(ctx, fmt.Errorf("another process has been migrating for %v", migrateTimeout))
+	}
+	return func(ctx context.Context, _ bool) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+		defer cancel()
+		return restore(ctx, conn.QueryRowContext(ctx, "SELECT RELEASE_LOCK("+lock+")").Scan(&got))
+	}, nil
 }

@@ -1,8 +1,6 @@
 package sqlstore
 
-// An op names a statement of the dialects.
-type op int
-
+// The statements of the dialects.
 const (
 	// Publishing.
 	insertEvents    op = iota // only events that are not stored yet
@@ -124,7 +122,7 @@ const (
 	openEvents
 	countDeliveries
 	countAttempts
-	deleteDeliveriesOf // without waiting for other transactions, see pruning.plain
+	deleteDeliveriesOf // without waiting for other transactions, see pruner.plain
 	deleteAttemptsOf   // likewise
 	deleteBodiesOf     // likewise
 	freeAttempts       // not held by another transaction; not SQLite
@@ -273,3 +271,17 @@ const (
 			(SELECT d.pruned FROM {deliveries} d WHERE d.event_uid = a.event_uid AND d.endpoint_id = a.endpoint_id), 0)`
 	bodyColumns = `b.event_uid, b.endpoint_id, b.lease_no`
 )
+
+// statsSQL counts the queue. $1 is now. $2 is now plus leaseGrace, the time for which an ended
+// lease still belongs to its owner.
+const statsSQL = `SELECT count(*),
+	COALESCE(SUM(CASE WHEN x.flight = 1 THEN 1 ELSE 0 END), 0),
+	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 1 THEN 1 ELSE 0 END), 0),
+	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 0 AND x.held = 1 THEN 1 ELSE 0 END), 0),
+	MIN(CASE WHEN x.flight = 0 AND x.later = 0 AND x.held = 0 THEN x.due END),
+	(SELECT count(*) FROM {outbox})
+	FROM (SELECT CASE WHEN q.leased_until > $2 THEN 1 ELSE 0 END AS flight,
+		CASE WHEN q.leased_until = 0 AND q.due_at > $1 THEN 1 ELSE 0 END AS later,
+		CASE WHEN s.ref IS NULL OR s.state <> 'active' OR s.blocked_until > $1 THEN 1 ELSE 0 END AS held,
+		CASE WHEN q.leased_until > 0 THEN q.leased_until - $2 + $1 ELSE q.due_at END AS due
+		FROM {queue} q LEFT JOIN {status} s ON s.ref = q.ref) x`

@@ -52,7 +52,7 @@ func TestAPrefixIsOneToThirtyLowerCaseLetters(t *testing.T) {
 				prefix = "webhook_"
 			}
 			assert.Equal(t, prefix, s.options.Prefix)
-			assert.Contains(t, s.ops[deleteEvent].text, prefix+"events")
+			assert.Contains(t, s.db.Statements[deleteEvent].Text(), prefix+"events")
 		}
 	}
 }
@@ -64,7 +64,7 @@ func TestASchemaIsPostgresOwn(t *testing.T) {
 		s, err := New(unusable(t), Postgres, Options{Schema: schema})
 		if usable {
 			require.NoError(t, err, schema)
-			assert.Contains(t, s.ops[deleteEvent].text, `"`+schema+`"."webhook_events"`)
+			assert.Contains(t, s.db.Statements[deleteEvent].Text(), `"`+schema+`"."webhook_events"`)
 		} else {
 			assert.ErrorContains(t, err, "Options.Schema", schema)
 		}

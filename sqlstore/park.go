@@ -84,7 +84,7 @@ func (c *claim) open() error {
 		return nil
 	}
 	var refs []uuid.UUID
-	if err := c.query(freeLanes, nil, func(r *sql.Rows) error {
+	if err := c.Query(freeLanes, nil, func(r *sql.Rows) error {
 		var ref id
 		err := r.Scan(&ref)
 		refs = append(refs, ref.uid())
@@ -95,7 +95,7 @@ func (c *claim) open() error {
 	c.due.open = true
 	c.at.again = c.at.again || len(refs) == claimWork
 	c.moved += len(refs)
-	return c.execAll(markLanes, uids(refs), num(laneOpen))
+	return c.ExecAll(markLanes, uids(refs), num(laneOpen))
 }
 
 // A laneLock is a locked status row, as far as it concerns the lane.
@@ -118,7 +118,7 @@ func (c *claim) park() error {
 		return nil
 	}
 	var held, rest []laneLock
-	if err := c.query(lockLanes, uids(asked), func(r *sql.Rows) error {
+	if err := c.Query(lockLanes, uids(asked), func(r *sql.Rows) error {
 		var l laneLock
 		err := r.Scan((*id)(&l.ref), &l.state, &l.blockedUntil, &l.mark)
 		if isHeld(l.state, l.blockedUntil, c.now) {
@@ -153,20 +153,20 @@ func (c *claim) moveAside(held []laneLock) error {
 		return nil
 	}
 	each := max(claimWork/len(held), 4)
-	lanes := newTable(len(held), 2)
+	lanes := newTable(len(held))
 	for _, l := range held {
-		lanes.add(uid(l.ref), num(each))
+		lanes.Add(uid(l.ref), num(each))
 	}
 	parked := make(map[uuid.UUID]bool, len(held))
-	rows := newTable(0, 3)
-	if err := c.query(readyInLanes, lanes, func(r *sql.Rows) error {
+	rows := newTable(0)
+	if err := c.Query(readyInLanes, lanes, func(r *sql.Rows) error {
 		var (
 			k   rowKey
 			ref id
 		)
 		err := r.Scan((*id)(&k.uid), &k.endpoint, &ref)
 		parked[ref.uid()] = true
-		rows.add(append(k.cells(), uid(parkedLane(ref.uid())))...)
+		rows.Add(append(k.cells(), uid(parkedLane(ref.uid())))...)
 		return err
 	}); err != nil {
 		return err
@@ -177,10 +177,10 @@ func (c *claim) moveAside(held []laneLock) error {
 			marks = append(marks, l.ref)
 		}
 	}
-	if err := c.execAll(moveDeliveries, rows); err != nil {
+	if err := c.ExecAll(moveDeliveries, rows); err != nil {
 		return err
 	}
-	return c.execAll(markLanes, uids(marks), num(laneParked))
+	return c.ExecAll(markLanes, uids(marks), num(laneParked))
 }
 
 // clear marks empty parked lanes laneClear. The status of the lanes is locked, so no other
@@ -190,11 +190,11 @@ func (c *claim) clear(lanes []laneLock) error {
 		return nil
 	}
 	full := make(map[uuid.UUID]bool, len(lanes))
-	rows := newTable(len(lanes), 1)
+	rows := newTable(len(lanes))
 	for _, l := range lanes {
-		rows.add(uid(parkedLane(l.ref)))
+		rows.Add(uid(parkedLane(l.ref)))
 	}
-	if err := c.query(filledLanes, rows, func(r *sql.Rows) error {
+	if err := c.Query(filledLanes, rows, func(r *sql.Rows) error {
 		var lane id
 		err := r.Scan(&lane)
 		full[lane.uid()] = true
@@ -208,5 +208,5 @@ func (c *claim) clear(lanes []laneLock) error {
 			marks = append(marks, l.ref)
 		}
 	}
-	return c.execAll(markLanes, uids(marks), num(laneClear))
+	return c.ExecAll(markLanes, uids(marks), num(laneClear))
 }

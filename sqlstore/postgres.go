@@ -1,5 +1,15 @@
 package sqlstore
 
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
+)
+
 // The lane of waiting deliveries, and the first of the parked lanes.
 const (
 	postgresZero   = `'00000000-0000-0000-0000-000000000000'`
@@ -23,30 +33,51 @@ const postgresSettings = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bit
 // the transaction is idle.
 const postgresBounds = `; SET LOCAL lock_timeout = 2000; SET LOCAL idle_in_transaction_session_timeout = 15000`
 
-// postgresAnswerBound ends a transaction if its process is gone while the server sends it an
+// postgresLinuxBound ends a transaction if its process is gone while the server sends it an
 // answer. Without it, an answer that is larger than the socket's buffer blocks the server,
 // which does not count as idle. Only servers on Linux can do this. Other servers log that they
 // cannot.
-const postgresAnswerBound = `; SET LOCAL tcp_user_timeout = 15000`
+const postgresLinuxBound = `; SET LOCAL tcp_user_timeout = 15000`
 
 // postgres is the SQL of PostgreSQL. Statements for many rows take them as arrays.
 var postgres = dialect{
-	name:      "postgres",
-	renderer:  postgresRenderer{},
-	quote:     `"`,
-	returning: true,
-	// One round trip sends all parts, because a statement without arguments may have several
-	// parts, with pgx and with lib/pq.
-	beginning: `BEGIN ISOLATION LEVEL READ COMMITTED`,
-	bounds:    postgresBounds,
-	settings:  postgresSettings,
-	brief:     `; SET LOCAL lock_timeout = 200`,
-	// Zero would mean no limit. Short waits for other locks, for example while a table grows,
-	// take less than 20 ms.
-	noWait:   `; SET LOCAL lock_timeout = 20`,
-	commit:   `COMMIT`,
-	rollback: `ROLLBACK`,
-	clock:    `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
+	Dialect: engine.Dialect{
+		Name:     "postgres",
+		Renderer: engine.Arrays,
+		// One round trip sends all parts, because a statement without arguments may have several
+		// parts, with pgx and with lib/pq.
+		Begin:   `BEGIN ISOLATION LEVEL READ COMMITTED`,
+		Bounds:  postgresBounds,
+		Linux:   postgresLinuxBound,
+		Planner: postgresSettings,
+		Brief:   `; SET LOCAL lock_timeout = 200`,
+		// Zero would mean no limit. Short waits for other locks, for example while a table
+		// grows, take less than 20 ms.
+		NoWait:   `; SET LOCAL lock_timeout = 20`,
+		Commit:   `COMMIT`,
+		Rollback: `ROLLBACK`,
+	},
+	quote:   `"`,
+	schemas: true,
+	listens: true,
+	clock:   `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)`,
+
+	returning:       true,
+	outboxWithEvent: true,
+	publishesAtOnce: true,
+	settlesAtOnce:   true,
+	widensAtOnce:    true,
+	matchesFew:      true,
+
+	identity: `SELECT version()`,
+	is:       func(version string) bool { return strings.Contains(version, "PostgreSQL") },
+	hasTable: func(schema, table string) (string, []any) {
+		if schema != "" {
+			table = `"` + schema + `"."` + table + `"`
+		}
+		return `SELECT 1 WHERE to_regclass($1) IS NOT NULL`, []any{table}
+	},
+	lockSchema: lockPostgresSchema,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			SELECT v.uid, v.tenant, v.id, v.type, v.channel, v.header, v.time, v.not_before, v.created_at, v.keep, v.fanout, v.test, v.content_hash, v.data
@@ -295,16 +326,24 @@ var postgres = dialect{
 	},
 }
 
-// statsSQL counts the queue. $1 is now. $2 is now plus leaseGrace, the time for which an ended
-// lease still belongs to its owner.
-const statsSQL = `SELECT count(*),
-	COALESCE(SUM(CASE WHEN x.flight = 1 THEN 1 ELSE 0 END), 0),
-	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 1 THEN 1 ELSE 0 END), 0),
-	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 0 AND x.held = 1 THEN 1 ELSE 0 END), 0),
-	MIN(CASE WHEN x.flight = 0 AND x.later = 0 AND x.held = 0 THEN x.due END),
-	(SELECT count(*) FROM {outbox})
-	FROM (SELECT CASE WHEN q.leased_until > $2 THEN 1 ELSE 0 END AS flight,
-		CASE WHEN q.leased_until = 0 AND q.due_at > $1 THEN 1 ELSE 0 END AS later,
-		CASE WHEN s.ref IS NULL OR s.state <> 'active' OR s.blocked_until > $1 THEN 1 ELSE 0 END AS held,
-		CASE WHEN q.leased_until > 0 THEN q.leased_until - $2 + $1 ELSE q.due_at END AS due
-		FROM {queue} q LEFT JOIN {status} s ON s.ref = q.ref) x`
+// lockPostgresSchema takes a lock that a transaction holds, so a migration happens wholly or not
+// at all.
+func lockPostgresSchema(ctx context.Context, db *engine.DB, conn *sql.Conn, name string) (unlockSchema, error) {
+	unlock := unlockInTransaction(db, conn)
+	run := func(query string, args ...any) error {
+		_, err := conn.ExecContext(ctx, query, args...)
+		return err
+	}
+	if err := run("BEGIN ISOLATION LEVEL READ COMMITTED"); err != nil { // reads after the lock was granted see the latest rows
+		return nil, err
+	}
+	err := errors.Join(
+		run("SET LOCAL lock_timeout = "+strconv.FormatInt(migrateTimeout.Milliseconds(), 10)),
+		run("SET LOCAL idle_in_transaction_session_timeout = "+strconv.FormatInt(goneTimeout.Milliseconds(), 10)),
+		run("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name),
+	)
+	if err != nil {
+		return nil, errors.Join(err, unlock(ctx, false))
+	}
+	return unlock, nil
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
 const (
@@ -94,8 +95,8 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	from, before, done := pass, swept, false
 	s.yield(ctx)
 	step := func(plain bool) error {
-		return s.write(ctx, "prune", writing{noWait: plain}, func(t *tx) error {
-			p := pruning{tx: t, now: now, pass: from, swept: before, halved: halved, plain: plain}
+		return s.write(ctx, "prune", txOptions{NoWait: plain}, func(t *tx) error {
+			p := pruner{tx: t, now: now, pass: from, swept: before, halved: halved, plain: plain}
 			more, done = false, false
 			mine, err := p.isMine(stopped)
 			if err != nil || !mine {
@@ -108,7 +109,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 		})
 	}
 	plain := s.prunesPlainly(now)
-	if err = step(plain); plain && lockedOut(err) {
+	if err = step(plain); plain && engine.LockedOut(err) {
 		s.mu.Lock()
 		s.held = now
 		s.mu.Unlock()
@@ -142,7 +143,16 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 func (s *Store) prunesPlainly(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dialect == &sqlite || now.Sub(s.held).Abs() >= sweepAgain
+	return s.dialect.OneWriter || now.Sub(s.held).Abs() >= sweepAgain
+}
+
+// yield leaves the database alone for a moment if it has one writer: for the longest pause of
+// other processes between two tries. Housekeeping begins one transaction after the other, and
+// would otherwise keep other processes waiting until it ends.
+func (s *Store) yield(ctx context.Context) {
+	if s.dialect.OneWriter {
+		engine.Pause(ctx, engine.BusyPause)
+	}
 }
 
 // sweepFrom makes all sweeps begin at event u or before, because some of its rows may have
@@ -157,8 +167,8 @@ func (s *Store) sweepFrom(u uuid.UUID) {
 	}
 }
 
-// A pruning is one transaction of Prune.
-type pruning struct {
+// A pruner is one transaction of Prune.
+type pruner struct {
 	*tx
 	now   time.Time
 	pass  sweepPass
@@ -176,10 +186,10 @@ type pruning struct {
 
 // isMine takes the lock of the housekeeping, and reports whether this process shall do it.
 // stopped says that this process has disabled or deleted endpoints.
-func (p *pruning) isMine(stopped bool) (bool, error) {
+func (p *pruner) isMine(stopped bool) (bool, error) {
 	var by id
 	var last int64
-	free, err := p.row(lockPruner, nil, &by, &last)
+	free, err := p.Row(lockPruner, nil, &by, &last)
 	if err != nil || !free {
 		return false, err
 	}
@@ -188,11 +198,11 @@ func (p *pruning) isMine(stopped bool) (bool, error) {
 	if recent && by.uid() != p.store.self && !stopped {
 		return false, nil
 	}
-	_, err = p.exec(usePruner, uid(p.store.self), at(p.now))
+	_, err = p.Exec(usePruner, uid(p.store.self), at(p.now))
 	return true, err
 }
 
-func (p *pruning) run(r webhook.Retention) (more bool, err error) {
+func (p *pruner) run(r webhook.Retention) (more bool, err error) {
 	if p.pass.stage == stageLanes {
 		if done, err := p.cancelDead(); err != nil || !done {
 			return true, err
@@ -248,10 +258,10 @@ func (p *pruning) run(r webhook.Retention) (more bool, err error) {
 }
 
 // atMost returns how many rows a step may take. It is fewer after calls that ran out of time.
-func (p *pruning) atMost(n int) int { return max(n>>p.halved, 1) }
+func (p *pruner) atMost(n int) int { return max(n>>p.halved, 1) }
 
 // lower does the work of sweepFrom within this transaction.
-func (p *pruning) lower(u uuid.UUID) {
+func (p *pruner) lower(u uuid.UUID) {
 	for i := range p.swept {
 		if byRef(u, p.swept[i]) < 0 {
 			p.swept[i] = u
@@ -264,14 +274,14 @@ func (p *pruning) lower(u uuid.UUID) {
 //
 // Deliveries are made under the present version. So only deliveries that are older than the end
 // of a version can need it. A version that another transaction holds stays for the next round.
-func (p *pruning) forgetVersions() (done bool, err error) {
+func (p *pruner) forgetVersions() (done bool, err error) {
 	type version struct {
 		ref   uuid.UUID
 		no    int64
 		ended int64
 	}
 	var list []version
-	if err := p.query(oldVersions, nil, func(r *sql.Rows) error {
+	if err := p.Query(oldVersions, nil, func(r *sql.Rows) error {
 		var v version
 		err := r.Scan((*id)(&v.ref), &v.no, &v.ended)
 		list = append(list, v)
@@ -279,7 +289,7 @@ func (p *pruning) forgetVersions() (done bool, err error) {
 	}, uid(p.pass.ref), num(p.pass.version), num(pruneWork)); err != nil {
 		return false, err
 	}
-	oldest, needless := make(map[uuid.UUID]uuid.UUID), newTable(0, 2)
+	oldest, needless := make(map[uuid.UUID]uuid.UUID), newTable(0)
 	for _, v := range list {
 		p.pass.ref, p.pass.version = v.ref, v.no
 		if v.ended+versionSlack.Microseconds() > micros(p.now) {
@@ -288,23 +298,23 @@ func (p *pruning) forgetVersions() (done bool, err error) {
 		first, known := oldest[v.ref]
 		if !known {
 			first = lastID
-			if _, err := p.row(oldestOfLane, []cell{uid(v.ref)}, (*id)(&first)); err != nil {
+			if _, err := p.Row(oldestOfLane, []cell{uid(v.ref)}, (*id)(&first)); err != nil {
 				return false, err
 			}
 			oldest[v.ref] = first
 		}
 		if first == lastID || createdAt(first) > v.ended+versionSlack.Microseconds() {
-			needless.add(uid(v.ref), num(v.no))
+			needless.Add(uid(v.ref), num(v.no))
 		}
 	}
-	free := newTable(needless.len(), 2)
-	if err := p.query(freeVersions, needless, func(r *sql.Rows) error {
+	free := newTable(needless.Len())
+	if err := p.Query(freeVersions, needless, func(r *sql.Rows) error {
 		var v version
 		err := r.Scan((*id)(&v.ref), &v.no)
-		free.add(uid(v.ref), num(v.no))
+		free.Add(uid(v.ref), num(v.no))
 		return err
 	}); err != nil {
 		return false, err
 	}
-	return len(list) < pruneWork, p.execAll(dropVersions, free)
+	return len(list) < pruneWork, p.ExecAll(dropVersions, free)
 }

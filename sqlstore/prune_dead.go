@@ -11,9 +11,9 @@ import (
 // cancelDead cancels deliveries of disabled and deleted endpoints. It reports whether it has
 // looked at all endpoints and canceled nothing. A transaction that holds the status of an
 // endpoint does nothing else, so that it ends soon.
-func (p *pruning) cancelDead() (done bool, err error) {
+func (p *pruner) cancelDead() (done bool, err error) {
 	var lanes []uuid.UUID
-	if err := p.query(pruneRefs, nil, func(r *sql.Rows) error {
+	if err := p.Query(pruneRefs, nil, func(r *sql.Rows) error {
 		var ref id
 		err := r.Scan(&ref)
 		lanes = append(lanes, ref.uid())
@@ -48,11 +48,11 @@ func (p *pruning) cancelDead() (done bool, err error) {
 // It locks the deliveries first and then looks at the endpoint. If the endpoint was enabled or
 // created again in between, its new deliveries were published even later. So they are not among
 // the locked ones.
-func (p *pruning) cancelSome(ref uuid.UUID, most int) (int, error) {
-	var open []*queued
+func (p *pruner) cancelSome(ref uuid.UUID, most int) (int, error) {
+	var open []*queueRow
 	now := micros(p.now)
-	err := p.query(pruneQueue, nil, func(r *sql.Rows) error {
-		q := &queued{}
+	err := p.Query(pruneQueue, nil, func(r *sql.Rows) error {
+		q := &queueRow{}
 		open = append(open, q)
 		return q.scan(r)
 	}, uid(ref), num(now+leaseGrace), num(most))
@@ -73,12 +73,12 @@ func (p *pruning) cancelSome(ref uuid.UUID, most int) (int, error) {
 // A disabled endpoint stays disabled until the transaction ends. If another transaction holds
 // the endpoint's status, the endpoint is left for the next round, because waiting could take
 // long.
-func (p *pruning) cause(ref uuid.UUID) (reason webhook.Reason, dead bool, err error) {
-	disabled, err := p.row(lockDisabled, []cell{uid(ref)}, &reason)
+func (p *pruner) cause(ref uuid.UUID) (reason webhook.Reason, dead bool, err error) {
+	disabled, err := p.Row(lockDisabled, []cell{uid(ref)}, &reason)
 	if err != nil || disabled {
 		return reason, disabled, err
 	}
 	var found id
-	exists, err := p.row(statusOfRef, []cell{uid(ref)}, &found)
+	exists, err := p.Row(statusOfRef, []cell{uid(ref)}, &found)
 	return webhook.ReasonDeleted, !exists, err
 }

@@ -25,10 +25,10 @@ const (
 //
 // The lock of the status row keeps UpdateEndpoint out, which writes the secrets too. An
 // endpoint that another transaction holds stays for the next round.
-func (p *pruning) dropSecrets() (done bool, err error) {
-	live := newTable(0, 3)
+func (p *pruner) dropSecrets() (done bool, err error) {
+	live := newTable(0)
 	now := micros(p.now)
-	if err := p.query(expiredSecrets, nil, func(r *sql.Rows) error {
+	if err := p.Query(expiredSecrets, nil, func(r *sql.Rows) error {
 		var (
 			ref    id
 			stored string
@@ -37,12 +37,12 @@ func (p *pruning) dropSecrets() (done bool, err error) {
 			return err
 		}
 		left, next := liveSecrets(stored, p.now)
-		live.add(uid(ref.uid()), text(left), num(next))
+		live.Add(uid(ref.uid()), text(left), num(next))
 		return nil
 	}, num(now), num(p.atMost(secretsAtOnce))); err != nil {
 		return false, err
 	}
-	return live.len() == 0, p.execAll(updateSecrets, live)
+	return live.Len() == 0, p.ExecAll(updateSecrets, live)
 }
 
 // liveSecrets returns the unexpired part of stored secrets, and when Prune must look at them

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
 // errRefused rolls back an atomic request.
@@ -23,6 +24,7 @@ type publication struct {
 	req     *webhook.PublishRequest
 	results []webhook.Published
 
+	unsure bool     // an earlier run may have been committed
 	singly bool     // events are inserted one by one
 	allNew bool     // no id was used before
 	hashes [][]byte // of the events' content
@@ -95,8 +97,8 @@ func (p *publication) insertAll(order []int) error {
 	}
 	for n, i := range order {
 		err := p.insertEvents(order[n : n+1])
-		if lockedOut(err) {
-			p.results[i] = webhook.Published{Held: true, Err: p.store.wrap(p.ctx, "publish", err)}
+		if engine.LockedOut(err) {
+			p.results[i] = webhook.Published{Held: true, Err: p.store.wrap(p.Context(), "publish", err)}
 			return errRefused
 		}
 		if err != nil {
@@ -110,17 +112,17 @@ func (p *publication) insertAll(order []int) error {
 // duplicate or a conflict.
 func (p *publication) insertEvents(order []int) error {
 	events := p.req.Events
-	rows := newTable(len(order), 14)
+	rows := newTable(len(order))
 	byUID := make(map[uuid.UUID]int, len(order))
 	for _, i := range order {
-		rows.add(eventCells(&events[i], p.hashes[i])...)
+		rows.Add(eventCells(&events[i], p.hashes[i])...)
 		if _, twice := byUID[events[i].UID]; twice {
 			return fmt.Errorf("two events of the request have the UID %s", events[i].UID)
 		}
 		byUID[events[i].UID] = i
 	}
 	if p.store.dialect.returning {
-		if err := p.query(insertEvents, rows, func(r *sql.Rows) error {
+		if err := p.Query(insertEvents, rows, func(r *sql.Rows) error {
 			var u id
 			err := r.Scan(&u)
 			p.stored[byUID[u.uid()]] = true
@@ -133,7 +135,7 @@ func (p *publication) insertEvents(order []int) error {
 		if p.allNew {
 			o = insertNewAtOnce
 		}
-		if err := p.execAll(o, rows); err != nil {
+		if err := p.ExecAll(o, rows); err != nil {
 			return err
 		}
 		if p.allNew {
@@ -158,14 +160,14 @@ func (p *publication) insertEvents(order []int) error {
 // ids.
 func (p *publication) compare(open []int) error {
 	events := p.req.Events
-	rows := newTable(len(open), 2)
+	rows := newTable(len(open))
 	byID := make(map[[2]string]int, len(open))
 	for _, i := range open {
-		rows.add(text(events[i].Tenant), text(events[i].ID))
+		rows.Add(text(events[i].Tenant), text(events[i].ID))
 		byID[[2]string{events[i].Tenant, events[i].ID}] = i
 		p.results[i].Err = webhook.ErrConflict // its UID belongs to another event, unless one is found
 	}
-	return p.query(findEvents, rows, func(r *sql.Rows) error {
+	return p.Query(findEvents, rows, func(r *sql.Rows) error {
 		var (
 			u          id
 			tenant, id string
@@ -183,7 +185,7 @@ func (p *publication) compare(open []int) error {
 		switch {
 		case own && !p.store.dialect.returning && dup == 0:
 			p.results[i], p.stored[i] = webhook.Published{}, true
-		case own && p.rerun: // the transaction that seemed lost was committed
+		case own && p.unsure: // the transaction that seemed lost was committed
 			p.results[i] = webhook.Published{Deliveries: len(events[i].Deliveries)}
 		default:
 			p.results[i], p.found[i] = again(hash, p.hashes[i]), hash
@@ -200,8 +202,8 @@ func (p *publication) insertRows() error {
 			p.results[i].Deliveries = rows.add(&p.req.Events[i])
 		}
 	}
-	return p.execEach(
-		batch{insertOutbox, rows.outbox}, batch{insertQueue, rows.queue}, batch{insertDeliveries, rows.deliveries},
-		batch{insertAttempts, rows.logs}, batch{insertBodies, rows.bodies},
+	return p.ExecEach(
+		batch(insertOutbox, rows.outbox), batch(insertQueue, rows.queue), batch(insertDeliveries, rows.deliveries),
+		batch(insertAttempts, rows.logs), batch(insertBodies, rows.bodies),
 	)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/paging"
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
 // Publish implements [webhook.Publisher].
@@ -29,11 +30,11 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	}
 	results, err := s.publish(ctx, &req, false)
 	switch {
-	case err == nil, ctx.Err() != nil, hopeless(err):
+	case err == nil, ctx.Err() != nil, engine.Hopeless(err):
 		return results, err
-	case len(req.Events) == 1 && lockedOut(err):
+	case len(req.Events) == 1 && engine.LockedOut(err):
 		return []webhook.Published{{Held: true, Err: err}}, nil
-	case len(req.Events) == 1, req.Atomic && !lockedOut(err):
+	case len(req.Events) == 1, req.Atomic && !engine.LockedOut(err):
 		return nil, err
 	case req.Atomic:
 		return s.publishSingly(ctx, &req)
@@ -47,7 +48,7 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 func (s *Store) publishSingly(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	results, err := s.publish(ctx, req, true)
 	given := slices.IndexFunc(req.Events, func(r webhook.EventRecord) bool { return !r.NewID })
-	if !lockedOut(err) || ctx.Err() != nil || given < 0 {
+	if !engine.LockedOut(err) || ctx.Err() != nil || given < 0 {
 		return results, err
 	}
 	results = make([]webhook.Published, len(req.Events))
@@ -71,9 +72,9 @@ func (s *Store) publishEach(ctx context.Context, req *webhook.PublishRequest) ([
 		switch {
 		case err == nil:
 			results[i] = result[0]
-		case ctx.Err() != nil, hopeless(err):
+		case ctx.Err() != nil, engine.Hopeless(err):
 			return nil, err
-		case lockedOut(err):
+		case engine.LockedOut(err):
 			held[key] = err
 			results[i] = webhook.Published{Held: true, Err: err}
 		default:
@@ -100,26 +101,26 @@ func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest, singly
 		p.allNew = p.allNew && req.Events[i].NewID
 	}
 	uncertain := false
-	if p.allNew && s.ops[publishNew] != nil {
+	if p.allNew && s.dialect.publishesAtOnce {
 		results, err = s.publishNew(ctx, req)
-		uncertain = uncertainCommit(err)
-		if !uncertain && !duplicateKey(err) && !errors.Is(err, errNotPlain) {
+		uncertain = engine.Uncertain(err)
+		if !uncertain && !engine.DuplicateKey(err) && !errors.Is(err, errNotPlain) {
 			return results, err
 		}
 		p.allNew = errors.Is(err, errNotPlain)
 	}
 	run := func(t *tx) error {
 		p := p
-		t.rerun = t.rerun || uncertain
+		p.unsure = t.Unsure() || uncertain
 		p.tx, p.results = t, make([]webhook.Published, len(req.Events))
-		p.allNew = p.allNew && !t.rerun
+		p.allNew = p.allNew && !p.unsure
 		results = p.results
 		return p.run()
 	}
-	err = s.write(ctx, "publish", writing{plain: p.allNew, noWait: !p.allNew}, run)
-	if duplicateKey(err) && p.allNew { // the request is repeated
+	err = s.write(ctx, "publish", txOptions{DefaultPlans: p.allNew, NoWait: !p.allNew}, run)
+	if engine.DuplicateKey(err) && p.allNew { // the request is repeated
 		p.allNew = false
-		err = s.write(ctx, "publish", writing{noWait: true}, run)
+		err = s.write(ctx, "publish", txOptions{NoWait: true}, run)
 	}
 	if errors.Is(err, errRefused) {
 		return results, nil

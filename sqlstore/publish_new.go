@@ -18,18 +18,18 @@ var errNotPlain = errors.New("not all of it is new events with deliveries to be 
 // statement reads nothing, so its effect is the same at each level. At SERIALIZABLE the server
 // may refuse it because of other transactions. Then it is run again.
 func (s *Store) publishNew(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
-	rows, events := newEventRows(req), newTable(len(req.Events), 14)
+	rows, events := newEventRows(req), newTable(len(req.Events))
 	results := make([]webhook.Published, len(req.Events))
 	for i := range req.Events {
 		r := &req.Events[i]
-		events.add(eventCells(r, contentHash(r))...)
+		events.Add(eventCells(r, contentHash(r))...)
 		results[i].Deliveries = rows.add(r)
 	}
-	if rows.queue.len() == 0 || rows.outbox.len()+rows.deliveries.len() > 0 || !events.fits() || !rows.queue.fits() {
+	if rows.queue.Len() == 0 || rows.outbox.Len()+rows.deliveries.Len() > 0 || !events.Fits() || !rows.queue.Fits() {
 		return nil, errNotPlain
 	}
-	err := s.write(ctx, "publish", writing{single: true, noMore: true}, func(t *tx) error {
-		return t.execTwo(publishNew, events, rows.queue)
+	err := s.write(ctx, "publish", txOptions{OneStatement: true, Once: true}, func(t *tx) error {
+		return t.ExecTwo(publishNew, events, rows.queue)
 	})
 	if err != nil {
 		return nil, err

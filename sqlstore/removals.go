@@ -21,11 +21,11 @@ func (t *tx) hide(list []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	rows := newTable(len(list), 2)
+	rows := newTable(len(list))
 	for _, u := range list {
-		rows.add(uid(u), text(heads[u].tenant))
+		rows.Add(uid(u), text(heads[u].tenant))
 	}
-	return t.execEach(batch{insertRemovals, rows}, batch{deleteEvents, uids(list)})
+	return t.ExecEach(batch(insertRemovals, rows), batch(deleteEvents, uids(list)))
 }
 
 // A takedown has the statements that find the rows of events, and the bounds for one
@@ -51,7 +51,7 @@ func (t *tx) takeDown(list []uuid.UUID, how takedown) (done takenDown, err error
 		return done, nil
 	}
 	var ended []rowKey
-	if err := t.query(how.deliveries, uids(list), func(r *sql.Rows) error {
+	if err := t.Query(how.deliveries, uids(list), func(r *sql.Rows) error {
 		var k rowKey
 		err := r.Scan((*id)(&k.uid), &k.endpoint)
 		ended = append(ended, k)
@@ -60,7 +60,7 @@ func (t *tx) takeDown(list []uuid.UUID, how takedown) (done takenDown, err error
 		return done, err
 	}
 	slices.SortFunc(ended, rowKey.compare)
-	if err := t.execAll(deleteDeliveries, keys(ended, func(k *rowKey) rowKey { return *k })); err != nil {
+	if err := t.ExecAll(deleteDeliveries, keys(ended, func(k *rowKey) rowKey { return *k })); err != nil {
 		return done, err
 	}
 	done.rows = len(ended)
@@ -75,7 +75,7 @@ func (t *tx) takeDown(list []uuid.UUID, how takedown) (done takenDown, err error
 		if err != nil {
 			return done, err
 		}
-		if err := t.execAll(log.remove, logTable(logged)); err != nil {
+		if err := t.ExecAll(log.remove, logTable(logged)); err != nil {
 			return done, err
 		}
 		done.rows += len(logged)
@@ -107,7 +107,7 @@ func except(list, other []uuid.UUID) []uuid.UUID {
 
 // attemptKeys reads keys of attempts, or of their bodies.
 func (t *tx) attemptKeys(o op, rows *table, scalars ...cell) (list []attemptKey, err error) {
-	err = t.query(o, rows, func(r *sql.Rows) error {
+	err = t.Query(o, rows, func(r *sql.Rows) error {
 		var k attemptKey
 		err := r.Scan((*id)(&k.uid), &k.endpoint, &k.leaseNo)
 		list = append(list, k)
@@ -117,21 +117,21 @@ func (t *tx) attemptKeys(o op, rows *table, scalars ...cell) (list []attemptKey,
 }
 
 func logTable(list []attemptKey) *table {
-	rows := newTable(len(list), 3)
+	rows := newTable(len(list))
 	for i := range list {
-		rows.add(list[i].cells()...)
+		rows.Add(list[i].cells()...)
 	}
 	return rows
 }
 
 // free takes down the rows that no other transaction holds.
-func (p *pruning) free() takedown {
+func (p *pruner) free() takedown {
 	return takedown{freeDeliveriesOf, freeAttemptsOf, freeBodiesOf, p.atMost(pruneWork), p.atMost(pruneAttempts)}
 }
 
 // takeApart continues the removal of hidden events. It returns how many rows it has removed or
 // looked at. It skips rows that other transactions hold.
-func (p *pruning) takeApart() (rows int, err error) {
+func (p *pruner) takeApart() (rows int, err error) {
 	list, err := p.uidsOf(freeRemovals, nil, uid(p.pass.removal), num(removalsAtOnce))
 	if err != nil {
 		return 0, err
@@ -147,12 +147,12 @@ func (p *pruning) takeApart() (rows int, err error) {
 	if !done.more { // other transactions hold the remaining rows
 		p.pass.removal = list[len(list)-1]
 	}
-	return done.rows + len(list), p.execAll(deleteRemovals, uids(done.gone))
+	return done.rows + len(list), p.ExecAll(deleteRemovals, uids(done.gone))
 }
 
 // uidsOf reads a list of UIDs.
 func (t *tx) uidsOf(o op, rows *table, scalars ...cell) (list []uuid.UUID, err error) {
-	err = t.query(o, rows, func(r *sql.Rows) error {
+	err = t.Query(o, rows, func(r *sql.Rows) error {
 		var u id
 		err := r.Scan(&u)
 		list = append(list, u.uid())

@@ -23,8 +23,8 @@ func (k rowKey) compare(other rowKey) int {
 	return cmp.Or(byRef(k.uid, other.uid), strings.Compare(k.endpoint, other.endpoint))
 }
 
-// A queued is an unfinished delivery.
-type queued struct {
+// A queueRow is an unfinished delivery.
+type queueRow struct {
 	rowKey
 	ref         uuid.UUID
 	lane        uuid.UUID
@@ -42,7 +42,7 @@ type queued struct {
 	reason      string
 }
 
-func (q *queued) cells() []cell {
+func (q *queueRow) cells() []cell {
 	return []cell{
 		uid(q.uid), text(q.endpoint), uid(q.ref), uid(q.lane), num(q.dueAt), num(q.leaseNo), num(q.leasedUntil), num(q.settledNo),
 		num(q.version), num(q.attempts), num(q.failures), num(q.pruned), num(q.since), num(q.size), flag(q.fanout), text(q.reason),
@@ -50,13 +50,13 @@ func (q *queued) cells() []cell {
 }
 
 // scan reads queueRead.
-func (q *queued) scan(r *sql.Rows) error {
+func (q *queueRow) scan(r *sql.Rows) error {
 	return r.Scan((*id)(&q.uid), &q.endpoint, (*id)(&q.ref), &q.dueAt, &q.leaseNo, &q.leasedUntil, &q.settledNo, &q.version, &q.attempts,
 		&q.failures, &q.pruned, &q.since, &q.size, &q.fanout)
 }
 
 // place sets the lane and the due time of a delivery that is not leased.
-func (q *queued) place(due, now int64) {
+func (q *queueRow) place(due, now int64) {
 	q.leasedUntil, q.dueAt, q.lane = 0, due, zeroID
 	if due <= now {
 		q.lane = q.ref
@@ -64,18 +64,18 @@ func (q *queued) place(due, now int64) {
 }
 
 // inFlight reports whether the delivery is leased at now.
-func (q *queued) inFlight(now int64) bool { return q.leasedUntil-leaseGrace > now }
+func (q *queueRow) inFlight(now int64) bool { return q.leasedUntil-leaseGrace > now }
 
 // requeueCells returns the cells of the statement requeue.
-func (q *queued) requeueCells() []cell {
+func (q *queueRow) requeueCells() []cell {
 	return []cell{
 		uid(q.uid), text(q.endpoint), uid(q.lane), num(q.dueAt), num(q.leaseNo), num(q.settledNo), num(q.attempts), num(q.failures),
 		num(q.since), text(q.reason),
 	}
 }
 
-// A finished is a finished delivery.
-type finished struct {
+// A finishedRow is a finished delivery.
+type finishedRow struct {
 	rowKey
 	ref        uuid.UUID
 	version    int64
@@ -89,7 +89,7 @@ type finished struct {
 	finishedAt int64
 }
 
-func (f *finished) cells() []cell {
+func (f *finishedRow) cells() []cell {
 	return []cell{
 		uid(f.uid), text(f.endpoint), uid(f.ref), num(f.version), text(f.state), text(f.reason), num(f.leaseNo), num(f.settledNo),
 		num(f.attempts), num(f.failures), num(f.pruned), num(f.finishedAt),
@@ -97,13 +97,13 @@ func (f *finished) cells() []cell {
 }
 
 // scan reads deliveryRead.
-func (f *finished) scan(r *sql.Rows) error {
+func (f *finishedRow) scan(r *sql.Rows) error {
 	return r.Scan((*id)(&f.uid), &f.endpoint, (*id)(&f.ref), &f.version, &f.state, &f.leaseNo, &f.settledNo, &f.attempts, &f.pruned)
 }
 
 // finish turns an unfinished delivery into a finished one.
-func (q *queued) finish(state webhook.DeliveryState, reason webhook.Reason, now int64) finished {
-	return finished{
+func (q *queueRow) finish(state webhook.DeliveryState, reason webhook.Reason, now int64) finishedRow {
+	return finishedRow{
 		rowKey: q.rowKey, ref: q.ref, version: q.version, state: state, reason: reason, leaseNo: q.leaseNo, settledNo: q.settledNo,
 		attempts: q.attempts, failures: q.failures, pruned: q.pruned, finishedAt: now,
 	}
@@ -131,18 +131,18 @@ func final(state webhook.DeliveryState) bool {
 
 // uids returns a table with one column.
 func uids(list []uuid.UUID) *table {
-	t := newTable(len(list), 1)
+	t := newTable(len(list))
 	for _, u := range list {
-		t.add(uid(u))
+		t.Add(uid(u))
 	}
 	return t
 }
 
 // keys returns a table with the keys of deliveries.
 func keys[T any](list []T, key func(*T) rowKey) *table {
-	t := newTable(len(list), 2)
+	t := newTable(len(list))
 	for i := range list {
-		t.add(key(&list[i]).cells()...)
+		t.Add(key(&list[i]).cells()...)
 	}
 	return t
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
 // Settle implements [webhook.Store]. It waits for no row that another transaction holds. If a
@@ -37,7 +38,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 // settles them by halves.
 func (s *Store) settleAll(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 	out, err := s.settle(ctx, now, items, true)
-	if err == nil || ctx.Err() != nil || hopeless(err) {
+	if err == nil || ctx.Err() != nil || engine.Hopeless(err) {
 		return out, err
 	}
 	h := halving{store: s, ctx: ctx, now: now, items: items}
@@ -68,7 +69,7 @@ func (h *halving) settle(from, to int) {
 	switch {
 	case err == nil:
 		mergeReply(&h.out, &some, func(i int) int { return from + i })
-	case h.ctx.Err() != nil, hopeless(err):
+	case h.ctx.Err() != nil, engine.Hopeless(err):
 		h.end = err
 	case to-from == 1:
 		fail(&h.out, from, err)
@@ -112,8 +113,8 @@ func fail(out *webhook.Settled, i int, err error) {
 // settle settles items in one transaction. If quick is set, it first tries the quick way for
 // plain successes. The statement of that way may wait briefly for a held row.
 func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settlement, quick bool) (out webhook.Settled, err error) {
-	err = s.write(ctx, "settle", writing{brief: true}, func(t *tx) error {
-		b := settling{tx: t, now: micros(now), at: now, items: items, quick: quick && s.ops[settleDelivered] != nil}
+	err = s.write(ctx, "settle", txOptions{Brief: true}, func(t *tx) error {
+		b := settler{tx: t, now: micros(now), at: now, items: items, quick: quick && s.dialect.settlesAtOnce}
 		err := b.run()
 		out = b.out
 		return err
@@ -132,8 +133,8 @@ func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settl
 	return out, nil
 }
 
-// A settling is one transaction of Settle.
-type settling struct {
+// A settler is one transaction of Settle.
+type settler struct {
 	*tx
 	now   int64
 	at    time.Time
@@ -144,8 +145,8 @@ type settling struct {
 
 	well     map[uuid.UUID]*status // of endpoints with items that delivered has settled
 	locked   map[uuid.UUID]*status // status rows that may be changed
-	queue    map[rowKey]*queued
-	finished map[rowKey]*finished
+	queue    map[rowKey]*queueRow
+	finished map[rowKey]*finishedRow
 	logged   map[attemptKey]bool // attempts that are stored; true if late
 
 	gone, requeued           *table
@@ -161,7 +162,7 @@ type attemptKey struct {
 
 func (k *attemptKey) cells() []cell { return append(k.rowKey.cells(), num(k.leaseNo)) }
 
-func (b *settling) run() error {
+func (b *settler) run() error {
 	b.refs, b.rest = make([]uuid.UUID, len(b.items)), make([]int, len(b.items))
 	for i := range b.items {
 		b.refs[i], b.rest[i] = refOf(b.items[i].Endpoint), i
@@ -188,7 +189,7 @@ func (b *settling) run() error {
 
 // settleRest settles the remaining items, each by itself. It returns the status of their
 // endpoints afterwards.
-func (b *settling) settleRest() (map[uuid.UUID]*status, error) {
+func (b *settler) settleRest() (map[uuid.UUID]*status, error) {
 	if len(b.rest) == 0 {
 		return make(map[uuid.UUID]*status), nil
 	}
@@ -200,25 +201,25 @@ func (b *settling) settleRest() (map[uuid.UUID]*status, error) {
 		return nil, err
 	}
 	n := len(b.rest)
-	b.gone, b.requeued = newTable(n, 2), newTable(0, 10)
-	b.deliveries, b.logs, b.bodies = newTable(n, 12), newTable(n, 14), newTable(n, 4)
+	b.gone, b.requeued = newTable(n), newTable(0)
+	b.deliveries, b.logs, b.bodies = newTable(n), newTable(n), newTable(n)
 	for _, i := range b.rest {
 		b.settle(i, statuses)
 	}
-	if err := b.execEach(
-		batch{deleteQueue, b.gone}, batch{requeue, b.requeued}, batch{insertDeliveries, b.deliveries},
-		batch{insertAttempts, b.logs}, batch{insertBodies, b.bodies},
+	if err := b.ExecEach(
+		batch(deleteQueue, b.gone), batch(requeue, b.requeued), batch(insertDeliveries, b.deliveries),
+		batch(insertAttempts, b.logs), batch(insertBodies, b.bodies),
 	); err != nil {
 		return nil, err
 	}
 	return statuses, b.apply()
 }
 
-func (b *settling) key(i int) rowKey { return rowKey{b.items[i].UID, b.items[i].Endpoint.ID} }
+func (b *settler) key(i int) rowKey { return rowKey{b.items[i].UID, b.items[i].Endpoint.ID} }
 
 // read locks the items' deliveries. It also reads the logged attempts of items that do not hold
 // their lease any more. It removes an item from rest if another transaction holds its delivery.
-func (b *settling) read() error {
+func (b *settler) read() error {
 	wanted := make([]rowKey, len(b.rest))
 	for n, i := range b.rest {
 		wanted[n] = b.key(i)
@@ -228,13 +229,13 @@ func (b *settling) read() error {
 		return err
 	}
 	b.logged = make(map[attemptKey]bool)
-	odd := newTable(0, 3)
+	odd := newTable(0)
 	for _, i := range b.rest {
 		if q := b.queue[b.key(i)]; q == nil || q.leasedUntil == 0 || q.leaseNo != b.items[i].LeaseNo {
-			odd.add(append(b.key(i).cells(), num(b.items[i].LeaseNo))...)
+			odd.Add(append(b.key(i).cells(), num(b.items[i].LeaseNo))...)
 		}
 	}
-	return b.query(findAttempts, odd, func(r *sql.Rows) error {
+	return b.Query(findAttempts, odd, func(r *sql.Rows) error {
 		var (
 			k    attemptKey
 			late bool
@@ -247,19 +248,19 @@ func (b *settling) read() error {
 
 // lockFree locks the deliveries that no other transaction holds. It recognizes held deliveries
 // because they exist but were not locked, and puts their items off.
-func (b *settling) lockFree(list []rowKey) error {
+func (b *settler) lockFree(list []rowKey) error {
 	var err error
 	if b.queue, b.finished, err = b.lockRows(lockFreeQueue, lockFreeDeliveries, list); err != nil {
 		return err
 	}
-	missing := newTable(0, 2)
+	missing := newTable(0)
 	for _, k := range list {
 		if b.queue[k] == nil && b.finished[k] == nil {
-			missing.add(k.cells()...)
+			missing.Add(k.cells()...)
 		}
 	}
 	held := make(map[rowKey]uuid.UUID)
-	if err := b.query(findRows, missing, func(r *sql.Rows) error {
+	if err := b.Query(findRows, missing, func(r *sql.Rows) error {
 		var (
 			k   rowKey
 			ref uuid.UUID
@@ -280,18 +281,18 @@ func (b *settling) lockFree(list []rowKey) error {
 }
 
 // putOff removes the items from rest for which why returns an error. They fail with that error.
-func (b *settling) putOff(why func(i int) error) {
+func (b *settler) putOff(why func(i int) error) {
 	b.rest = slices.DeleteFunc(b.rest, func(i int) bool {
 		err := why(i)
 		if err != nil {
-			fail(&b.out, i, b.store.wrap(b.ctx, "settle", err))
+			fail(&b.out, i, b.store.wrap(b.Context(), "settle", err))
 		}
 		return err != nil
 	})
 }
 
 // settle settles one item.
-func (b *settling) settle(i int, statuses map[uuid.UUID]*status) {
+func (b *settler) settle(i int, statuses map[uuid.UUID]*status) {
 	item := &b.items[i]
 	k := b.key(i)
 	q, f := b.queue[k], b.finished[k]
@@ -325,7 +326,7 @@ func (b *settling) settle(i int, statuses map[uuid.UUID]*status) {
 }
 
 // wasSettled reports whether a lease is known to have been settled.
-func (b *settling) wasSettled(q *queued, f *finished, k attemptKey) bool {
+func (b *settler) wasSettled(q *queueRow, f *finishedRow, k attemptKey) bool {
 	if k.leaseNo > 0 && (q != nil && q.settledNo == k.leaseNo || f != nil && f.settledNo == k.leaseNo) {
 		return true
 	}
@@ -334,7 +335,7 @@ func (b *settling) wasSettled(q *queued, f *finished, k attemptKey) bool {
 }
 
 // log stores an attempt, and reports whether it was not stored before.
-func (b *settling) log(k attemptKey, ref uuid.UUID, a *webhook.Attempt, late bool, q *queued) bool {
+func (b *settler) log(k attemptKey, ref uuid.UUID, a *webhook.Attempt, late bool, q *queueRow) bool {
 	if _, logged := b.logged[k]; logged {
 		return false
 	}
@@ -343,24 +344,24 @@ func (b *settling) log(k attemptKey, ref uuid.UUID, a *webhook.Attempt, late boo
 		q.attempts++
 	}
 	fanout := q == nil || q.fanout
-	b.logs.add(attemptCells(k.rowKey, ref, k.leaseNo, a, late, fanout)...)
+	b.logs.Add(attemptCells(k.rowKey, ref, k.leaseNo, a, late, fanout)...)
 	if len(a.ResponseBody) > 0 {
-		b.bodies.add(bodyCells(k.rowKey, k.leaseNo, a.ResponseBody)...)
+		b.bodies.Add(bodyCells(k.rowKey, k.leaseNo, a.ResponseBody)...)
 	}
 	return true
 }
 
 // take applies an item to its delivery. counts reports whether the item's effects on its
 // endpoint apply.
-func (b *settling) take(q *queued, item *webhook.Settlement, counts bool) {
+func (b *settler) take(q *queueRow, item *webhook.Settlement, counts bool) {
 	q.settledNo, q.failures, q.leasedUntil = q.leaseNo, int64(item.Failures), 0
 	if !final(item.State) {
 		q.reason = string(item.Reason)
 		q.place(micros(health.Due(item, counts)), b.now)
-		b.requeued.add(q.requeueCells()...)
+		b.requeued.Add(q.requeueCells()...)
 		return
 	}
 	f := q.finish(item.State, item.Reason, b.now)
-	b.gone.add(q.rowKey.cells()...)
-	b.deliveries.add(f.cells()...)
+	b.gone.Add(q.rowKey.cells()...)
+	b.deliveries.Add(f.cells()...)
 }

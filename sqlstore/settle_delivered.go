@@ -17,7 +17,7 @@ import (
 // successes, which change nothing about their endpoint. delivered leaves the other items in
 // rest: items of endpoints that are failing or have other items, and items whose lease is not
 // the caller's any more.
-func (b *settling) delivered() error {
+func (b *settler) delivered() error {
 	sick := make(map[uuid.UUID]bool) // endpoints with other items, because the order of an endpoint's successes and failures matters
 	for i := range b.items {
 		if !plainSuccess(&b.items[i]) {
@@ -37,16 +37,16 @@ func (b *settling) delivered() error {
 		return nil
 	}
 	slices.SortFunc(list, func(i, j int) int { return b.key(i).compare(b.key(j)) })
-	rows := newTable(len(list), 11)
+	rows := newTable(len(list))
 	for _, i := range list {
 		item := &b.items[i]
 		a := item.Attempt
-		rows.add(num(i), uid(item.UID), text(item.Endpoint.ID), uid(b.refs[i]), num(item.LeaseNo), num(item.Failures), at(a.StartedAt),
+		rows.Add(num(i), uid(item.UID), text(item.Endpoint.ID), uid(b.refs[i]), num(item.LeaseNo), num(item.Failures), at(a.StartedAt),
 			num(a.Duration.Microseconds()), num(a.Status), flag(a.Truncated), bin(a.ResponseBody))
 	}
 	taken := make([]bool, len(b.items))
 	b.well = make(map[uuid.UUID]*status)
-	if err := b.query(settleDelivered, rows, func(r *sql.Rows) error {
+	if err := b.Query(settleDelivered, rows, func(r *sql.Rows) error {
 		var (
 			indexes string
 			s       status

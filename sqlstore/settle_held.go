@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
 // heldWaits are the pauses before items are settled again because another transaction held
@@ -28,7 +29,7 @@ func (s *Store) settleHeld(ctx context.Context, now time.Time, items []webhook.S
 		if len(held) == 0 {
 			return
 		}
-		pause(ctx, wait)
+		engine.Pause(ctx, wait)
 		some := make([]webhook.Settlement, len(held))
 		for n, i := range held {
 			some[n] = items[i]

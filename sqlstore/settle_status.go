@@ -15,7 +15,7 @@ import (
 // lockStatuses returns the status of the items' endpoints. It locks the status rows that the
 // items may change. If another transaction holds such a row, the items that may change it are
 // put off.
-func (b *settling) lockStatuses() (map[uuid.UUID]*status, error) {
+func (b *settler) lockStatuses() (map[uuid.UUID]*status, error) {
 	changing, others := make(map[uuid.UUID]bool), make(map[uuid.UUID]bool)
 	for _, i := range b.rest {
 		if item := &b.items[i]; health.Acts(item) || tells(item) && item.Attempt.Class != "" {
@@ -67,7 +67,7 @@ func tells(item *webhook.Settlement) bool { return item.Attempt != nil && !item.
 
 // apply applies the edits to the locked statuses. It writes nothing about a healthy endpoint
 // that stays healthy.
-func (b *settling) apply() error {
+func (b *settler) apply() error {
 	failing := health.FailingOf(b.items)
 	b.edits = slices.DeleteFunc(b.edits, func(e health.Edit) bool {
 		s := b.locked[refOf(e.Item.Endpoint)]
@@ -93,17 +93,17 @@ func (b *settling) apply() error {
 	if err := b.supersedeAll(disabled); err != nil {
 		return err
 	}
-	rows := newTable(len(b.locked), 11)
+	rows := newTable(len(b.locked))
 	for _, ref := range sortedRefs(b.locked) {
 		if *b.locked[ref] != before[ref] {
-			rows.add(b.locked[ref].updateCells()...)
+			rows.Add(b.locked[ref].updateCells()...)
 		}
 	}
-	return b.execAll(updateStatus, rows)
+	return b.ExecAll(updateStatus, rows)
 }
 
 // supersedeAll begins the next version of endpoints.
-func (b *settling) supersedeAll(refs []uuid.UUID) error {
+func (b *settler) supersedeAll(refs []uuid.UUID) error {
 	if len(refs) == 0 {
 		return nil
 	}

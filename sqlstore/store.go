@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
 var (
@@ -45,19 +45,9 @@ const defaultPrefix = "webhook_"
 type Store struct {
 	dialect *dialect
 	options Options
-	ops     []*statement
-	writer  *sql.DB
-	reader  *sql.DB // for SQLite, several connections beside the writer's
-	lister  *sql.DB // for SQLite, several connections for lists alone
-	owned   bool    // Close closes the three databases
-
-	turn   chan struct{} // held by the call that uses the writer's only connection; nil if the writer has several
-	served atomic.Int64  // turns that got the connection
-
-	waiters atomic.Int64 // calls that are taking a connection from a pool
-
-	packet       atomic.Int64           // max_allowed_packet of MySQL; 0 if it is not known
-	boundAnswers atomic.Pointer[string] // see answerBound; nil if the answer is not known
+	db      *engine.DB
+	owned   bool         // Close closes the connections of db
+	packet  atomic.Int64 // what packetLimit returned; 0 if it is not known
 
 	self    uuid.UUID   // distinguishes this store's housekeeping from the housekeeping of others
 	stopped atomic.Bool // an endpoint was disabled or deleted, and Prune has not looked at its deliveries since
@@ -84,15 +74,17 @@ func New(db *sql.DB, dialect Dialect, o Options) (*Store, error) {
 	if db == nil {
 		return nil, fmt.Errorf("sqlstore: the database is nil; open one with sql.Open")
 	}
-	return newStore(db, db, dialect.d, o)
+	return newStore(engine.Config{Writer: db, Reader: db, Lister: db}, dialect.d, o)
 }
 
-func newStore(writer, reader *sql.DB, d *dialect, o Options) (*Store, error) {
+// newStore returns a Store on the connections of c.
+func newStore(c engine.Config, d *dialect, o Options) (*Store, error) {
 	if err := o.check(d); err != nil {
 		return nil, err
 	}
+	c.Dialect, c.Statements = &d.Dialect, d.compile(&o)
 	return &Store{
-		dialect: d, options: o, ops: d.compile(&o), writer: writer, reader: reader, lister: reader,
+		dialect: d, options: o, db: engine.New(c),
 		lane: laneFor(uuid.New()), // begin at a random lane
 		self: uuid.New(),
 	}, nil
@@ -105,7 +97,7 @@ func newStore(writer, reader *sql.DB, d *dialect, o Options) (*Store, error) {
 // transactions that write on DB, and read through them while they are open. A query on DB
 // itself would wait for the transaction's connection until its context ends. Code that only
 // reads may use a pool of its own.
-func (s *Store) DB() *sql.DB { return s.writer }
+func (s *Store) DB() *sql.DB { return s.db.Writer }
 
 // Close closes the databases that [OpenSQLite] opened. It leaves a database open that was given
 // to New.
@@ -113,7 +105,7 @@ func (s *Store) Close() error {
 	if !s.owned {
 		return nil
 	}
-	return errors.Join(s.lister.Close(), s.reader.Close(), s.writer.Close())
+	return s.db.Close()
 }
 
 var zeroID, lastID = uuid.UUID{}, uuid.UUID(bytes.Repeat([]byte{0xff}, 16))

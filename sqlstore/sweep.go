@@ -11,7 +11,7 @@ import (
 // sweep does one step of a sweep through rows that are older than before. It returns how many
 // rows it has looked at. That number is bounded, however many deliveries an event has. No step
 // removes more rows than it has looked at.
-func (p *pruning) sweep(kind int, before time.Time) (rows int, err error) {
+func (p *pruner) sweep(kind int, before time.Time) (rows int, err error) {
 	if kind == sweepEvents {
 		return p.sweepEvents(before)
 	}
@@ -21,7 +21,7 @@ func (p *pruning) sweep(kind int, before time.Time) (rows int, err error) {
 func untilTime(before time.Time) cell { return uid(uidAt(before.Add(time.Millisecond))) }
 
 // sweepEvents removes old events that have no unfinished deliveries.
-func (p *pruning) sweepEvents(before time.Time) (rows int, err error) {
+func (p *pruner) sweepEvents(before time.Time) (rows int, err error) {
 	list, err := p.uidsOf(oldEvents, nil, uid(p.swept[sweepEvents]), untilTime(before), num(p.atMost(pruneWork)))
 	if err != nil || len(list) == 0 {
 		return 0, err
@@ -47,14 +47,14 @@ func (p *pruning) sweepEvents(before time.Time) (rows int, err error) {
 // fitting returns how many of the first events one transaction may remove. It also returns how
 // many rows it has counted to find that out. list is sorted. If the first event alone has too
 // many deliveries or attempts, n is 0.
-func (p *pruning) fitting(list []uuid.UUID) (n, rows int, err error) {
+func (p *pruner) fitting(list []uuid.UUID) (n, rows int, err error) {
 	n = len(list)
 	for _, count := range []struct {
 		op   op
 		most int
 	}{{countDeliveries, p.atMost(pruneWork)}, {countAttempts, p.atMost(pruneAttempts)}} {
 		found, last := 0, zeroID
-		if err := p.query(count.op, nil, func(r *sql.Rows) error {
+		if err := p.Query(count.op, nil, func(r *sql.Rows) error {
 			var (
 				u     id
 				these int
@@ -79,7 +79,7 @@ func (p *pruning) fitting(list []uuid.UUID) (n, rows int, err error) {
 
 // sweepLogs removes old response bodies, or old attempts together with their bodies. It removes
 // the attempts of a delivery in the order of their numbers.
-func (p *pruning) sweepLogs(kind int, before time.Time) (rows int, err error) {
+func (p *pruner) sweepLogs(kind int, before time.Time) (rows int, err error) {
 	o := map[int]op{sweepAttempts: oldAttempts, sweepBodies: oldBodies}[kind]
 	most := p.atMost(pruneWork)
 	list, err := p.attemptKeys(o, nil, uid(p.swept[kind]), untilTime(before), num(most))
@@ -117,9 +117,9 @@ func (p *pruning) sweepLogs(kind int, before time.Time) (rows int, err error) {
 // removeLogs removes attempts with their bodies, or bodies alone. It returns the events that
 // they belonged to. It leaves an attempt if another transaction holds its row, its body or its
 // delivery. The delivery matters because it counts the removed attempts.
-func (p *pruning) removeLogs(kind int, list []attemptKey) (removed map[uuid.UUID]bool, err error) {
+func (p *pruner) removeLogs(kind int, list []attemptKey) (removed map[uuid.UUID]bool, err error) {
 	switch {
-	case p.plain && p.store.dialect != &mysql: // MySQL's statements for that would wait
+	case p.plain && !p.store.dialect.logsWait:
 	case kind == sweepBodies:
 		list, err = p.attemptKeys(freeBodies, logTable(list))
 	default:
@@ -129,24 +129,24 @@ func (p *pruning) removeLogs(kind int, list []attemptKey) (removed map[uuid.UUID
 		return nil, err
 	}
 	removed = make(map[uuid.UUID]bool)
-	counts, pruned := make(map[rowKey]int), newTable(0, 3)
+	counts, pruned := make(map[rowKey]int), newTable(0)
 	for _, k := range list {
 		removed[k.uid] = true
 		counts[k.rowKey]++
 	}
 	for k, n := range counts {
-		pruned.add(append(k.cells(), num(n))...)
+		pruned.Add(append(k.cells(), num(n))...)
 	}
 	rows := logTable(list)
 	if kind == sweepBodies {
-		return removed, p.execAll(deleteBodies, rows)
+		return removed, p.ExecAll(deleteBodies, rows)
 	}
-	return removed, p.execEach(batch{addPruned, pruned}, batch{deleteBodies, rows}, batch{deleteAttempts, rows})
+	return removed, p.ExecEach(batch(addPruned, pruned), batch(deleteBodies, rows), batch(deleteAttempts, rows))
 }
 
 // freeLogs locks attempts with their bodies and deliveries. It returns the attempts that are
 // locked completely.
-func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
+func (p *pruner) freeLogs(list []attemptKey) ([]attemptKey, error) {
 	list, err := p.attemptKeys(freeAttempts, logTable(list))
 	if err != nil {
 		return nil, err
@@ -155,12 +155,12 @@ func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
 	for _, k := range list {
 		free[k.rowKey] = false
 	}
-	rows := newTable(len(free), 2)
+	rows := newTable(len(free))
 	for k := range free {
-		rows.add(k.cells()...)
+		rows.Add(k.cells()...)
 	}
-	if err := p.query(lockFreeDeliveries, rows, func(r *sql.Rows) error {
-		var f finished
+	if err := p.Query(lockFreeDeliveries, rows, func(r *sql.Rows) error {
+		var f finishedRow
 		err := f.scan(r)
 		free[f.rowKey] = true
 		return err
@@ -169,7 +169,7 @@ func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
 	}
 	list = slices.DeleteFunc(list, func(k attemptKey) bool { return !free[k.rowKey] })
 	held := make(map[attemptKey]bool)
-	if err := p.query(bodySizes, logTable(list), func(r *sql.Rows) error {
+	if err := p.Query(bodySizes, logTable(list), func(r *sql.Rows) error {
 		var (
 			k    attemptKey
 			size int
@@ -189,7 +189,7 @@ func (p *pruning) freeLogs(list []attemptKey) ([]attemptKey, error) {
 
 // closed locks events. It returns the events that were made before a time and have no
 // unfinished deliveries.
-func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
+func (p *pruner) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 	locked := make(map[uuid.UUID]bool, len(list))
 	heads, err := p.heads(list)
 	if err != nil {
@@ -201,12 +201,12 @@ func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 		locked[u.uid()] = heads[u.uid()].created < before
 		return err
 	}
-	if err := p.query(lockEvents, uids(list), scan); err != nil {
+	if err := p.Query(lockEvents, uids(list), scan); err != nil {
 		return nil, err
 	}
 	// The lock comes first, because a retry by hand holds it while it makes a delivery pending
 	// again.
-	if err := p.query(openEvents, uids(list), func(r *sql.Rows) error {
+	if err := p.Query(openEvents, uids(list), func(r *sql.Rows) error {
 		var u id
 		err := r.Scan(&u)
 		locked[u.uid()] = false
@@ -219,17 +219,17 @@ func (p *pruning) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 
 // removeEvents removes events, which are locked, with all their rows. If another transaction
 // holds a row of an event, the event is hidden, and the row is removed when it is free.
-func (p *pruning) removeEvents(list []uuid.UUID) error {
+func (p *pruner) removeEvents(list []uuid.UUID) error {
 	if rows := uids(list); p.plain {
-		return p.execEach(
-			batch{deleteDeliveriesOf, rows}, batch{deleteAttemptsOf, rows}, batch{deleteBodiesOf, rows}, batch{deleteEvents, rows},
+		return p.ExecEach(
+			batch(deleteDeliveriesOf, rows), batch(deleteAttemptsOf, rows), batch(deleteBodiesOf, rows), batch(deleteEvents, rows),
 		)
 	}
 	done, err := p.takeDown(list, p.free())
 	if err != nil {
 		return err
 	}
-	if err := p.execAll(deleteEvents, uids(done.gone)); err != nil {
+	if err := p.ExecAll(deleteEvents, uids(done.gone)); err != nil {
 		return err
 	}
 	rest := except(list, done.gone)

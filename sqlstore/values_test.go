@@ -95,6 +95,12 @@ func TestTheContentOfAnEventIsItsTypeChannelAndData(t *testing.T) {
 	assert.Equal(t, contentHash(&webhook.EventRecord{}), contentHash(&webhook.EventRecord{Data: []byte{}}))
 }
 
+// hostile are values that look like SQL, a placeholder, a mark or an array.
+var hostile = []string{
+	"", "$1", "?", "{v uid uuid}", "{tuples}", "@1", "x'", "'; DROP TABLE webhook_events; --", `"`, `\`, `\"`, "{}", "{a,b}",
+	"NULL", ",", " ", "\n", "\t", "é", "\u2028", "\U0001f600", "/*", "--", "`", "%s",
+}
+
 func TestListsAndMapsRoundTrip(t *testing.T) {
 	odd := append([]string{"\x00\xff\xc3("}, hostile...)
 	for _, value := range odd {

@@ -24,7 +24,7 @@ const (
 // statement would fail too. asks uses the caller's transaction. If it is nil, oversized uses a
 // connection of the Store.
 func (s *Store) oversized(ctx context.Context, asks ask, events []webhook.EventRecord) map[int]error {
-	if s.dialect != &mysql {
+	if s.dialect.packetLimit == "" {
 		return nil
 	}
 	var refused map[int]error
@@ -57,7 +57,7 @@ func (s *Store) maxPacket(ctx context.Context, asks ask) int64 {
 		asks = s.askPool
 	}
 	var most int64
-	if asks(ctx, "SELECT @@max_allowed_packet", &most) != nil {
+	if asks(ctx, s.dialect.packetLimit, &most) != nil {
 		return 0
 	}
 	s.packet.Store(most)
@@ -68,7 +68,7 @@ func (s *Store) maxPacket(ctx context.Context, asks ask) int64 {
 func (s *Store) askPool(ctx context.Context, query string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, packetTimeout)
 	defer cancel()
-	conn, err := s.connect(ctx, s.reader)
+	conn, err := s.db.ConnectReader(ctx)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 		return done, s.wrap(ctx, what, webhook.ErrNotFound)
 	}
 	if len(views) > 0 {
-		err = s.write(ctx, what, writing{noMore: single}, func(t *tx) error {
+		err = s.write(ctx, what, txOptions{Once: single}, func(t *tx) error {
 			c := change{tx: t, now: micros(now), retry: retry, single: single, state: q.State, done: &webhook.Recovered{}}
 			err := c.run(views)
 			done = *c.done
@@ -107,8 +107,8 @@ func (c *change) run(views []view) error {
 	if err != nil {
 		return err
 	}
-	var open []*queued
-	var closed []*finished
+	var open []*queueRow
+	var closed []*finishedRow
 	for i := range views {
 		q, f := queue[views[i].rowKey], ended[views[i].rowKey]
 		if q == nil && f == nil || !events[views[i].uid] { // removed meanwhile
@@ -143,45 +143,45 @@ func (c *change) run(views []view) error {
 }
 
 // lockedRows locks deliveries. The keys must be sorted, without repeats.
-func (t *tx) lockedRows(list []rowKey) (queue map[rowKey]*queued, ended map[rowKey]*finished, err error) {
+func (t *tx) lockedRows(list []rowKey) (queue map[rowKey]*queueRow, ended map[rowKey]*finishedRow, err error) {
 	return t.lockRows(lockQueue, lockDeliveries, list)
 }
 
 // lockRows is lockedRows with the statements that lock unfinished and finished deliveries.
-func (t *tx) lockRows(unfinished, over op, list []rowKey) (queue map[rowKey]*queued, ended map[rowKey]*finished, err error) {
-	queue, ended = make(map[rowKey]*queued), make(map[rowKey]*finished)
+func (t *tx) lockRows(unfinished, over op, list []rowKey) (queue map[rowKey]*queueRow, ended map[rowKey]*finishedRow, err error) {
+	queue, ended = make(map[rowKey]*queueRow), make(map[rowKey]*finishedRow)
 	inQueue := func(r *sql.Rows) error {
-		q := &queued{}
+		q := &queueRow{}
 		err := q.scan(r)
 		queue[q.rowKey] = q
 		return err
 	}
 	inEnded := func(r *sql.Rows) error {
-		f := &finished{}
+		f := &finishedRow{}
 		err := f.scan(r)
 		ended[f.rowKey] = f
 		return err
 	}
 	missing := func() *table {
-		rest := newTable(0, 2)
+		rest := newTable(0)
 		for i := range list {
 			if queue[list[i]] == nil && ended[list[i]] == nil {
-				rest.add(list[i].cells()...)
+				rest.Add(list[i].cells()...)
 			}
 		}
 		return rest
 	}
-	if err := t.query(unfinished, missing(), inQueue); err != nil {
+	if err := t.Query(unfinished, missing(), inQueue); err != nil {
 		return nil, nil, err
 	}
-	if err := t.query(over, missing(), inEnded); err != nil {
+	if err := t.Query(over, missing(), inEnded); err != nil {
 		return nil, nil, err
 	}
-	return queue, ended, t.query(unfinished, missing(), inQueue) // a retry by hand may have moved them back meanwhile
+	return queue, ended, t.Query(unfinished, missing(), inQueue) // a retry by hand may have moved them back meanwhile
 }
 
 // refuse returns why a single delivery is not changed.
-func (c *change) refuse(q *queued, s *status) error {
+func (c *change) refuse(q *queueRow, s *status) error {
 	switch {
 	case s == nil:
 		return webhook.ErrNotFound
@@ -194,7 +194,7 @@ func (c *change) refuse(q *queued, s *status) error {
 }
 
 // wants reports whether the Query still selects a delivery.
-func (c *change) wants(q *queued, f *finished) bool {
+func (c *change) wants(q *queueRow, f *finishedRow) bool {
 	if q != nil {
 		return !c.retry && c.state == "" || c.state == webhook.DeliveryPending
 	}
@@ -208,13 +208,13 @@ func (c *change) wants(q *queued, f *finished) bool {
 }
 
 // retryAll makes deliveries due at once.
-func (c *change) retryAll(open []*queued, closed []*finished) error {
-	requeued, back, gone := newTable(len(open), 10), newTable(len(closed), 16), newTable(len(closed), 2)
+func (c *change) retryAll(open []*queueRow, closed []*finishedRow) error {
+	requeued, back, gone := newTable(len(open)), newTable(len(closed)), newTable(len(closed))
 	for _, q := range open {
 		q.leaseNo++
 		q.failures, q.reason, q.since = 0, "", c.now
 		q.place(c.now, c.now)
-		requeued.add(q.requeueCells()...)
+		requeued.Add(q.requeueCells()...)
 	}
 	sizes, err := c.sizes(closed)
 	if err != nil {
@@ -222,19 +222,19 @@ func (c *change) retryAll(open []*queued, closed []*finished) error {
 	}
 	for _, f := range closed {
 		head := sizes[f.uid]
-		q := queued{
+		q := queueRow{
 			rowKey: f.rowKey, ref: f.ref, leaseNo: f.leaseNo + 1, settledNo: f.settledNo, version: f.version, attempts: f.attempts,
 			pruned: f.pruned, since: c.now, size: head.size, fanout: head.fanout,
 		}
 		q.place(c.now, c.now)
-		back.add(q.cells()...)
-		gone.add(f.rowKey.cells()...)
+		back.Add(q.cells()...)
+		gone.Add(f.rowKey.cells()...)
 	}
-	return c.execEach(batch{requeue, requeued}, batch{deleteDeliveries, gone}, batch{insertQueue, back})
+	return c.ExecEach(batch(requeue, requeued), batch(deleteDeliveries, gone), batch(insertQueue, back))
 }
 
 // sizes returns the events of finished deliveries, with the size of their data.
-func (c *change) sizes(closed []*finished) (map[uuid.UUID]head, error) {
+func (c *change) sizes(closed []*finishedRow) (map[uuid.UUID]head, error) {
 	list := make([]uuid.UUID, len(closed))
 	for i, f := range closed {
 		list[i] = f.uid
@@ -245,13 +245,13 @@ func (c *change) sizes(closed []*finished) (map[uuid.UUID]head, error) {
 
 // cancel finishes pending deliveries, which are locked. The owner of an earlier lease can
 // change nothing afterwards.
-func (t *tx) cancel(open []*queued, reason webhook.Reason, now int64) error {
-	gone, ended := newTable(len(open), 2), newTable(len(open), 12)
+func (t *tx) cancel(open []*queueRow, reason webhook.Reason, now int64) error {
+	gone, ended := newTable(len(open)), newTable(len(open))
 	for _, q := range open {
 		q.leaseNo++
 		f := q.finish(webhook.DeliveryCanceled, reason, now)
-		gone.add(q.rowKey.cells()...)
-		ended.add(f.cells()...)
+		gone.Add(q.rowKey.cells()...)
+		ended.Add(f.cells()...)
 	}
-	return t.execEach(batch{deleteQueue, gone}, batch{insertDeliveries, ended})
+	return t.ExecEach(batch(deleteQueue, gone), batch(insertDeliveries, ended))
 }

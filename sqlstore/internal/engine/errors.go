@@ -1,10 +1,9 @@
-package sqlstore
+package engine
 
 import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"reflect"
@@ -78,7 +77,7 @@ func field(v reflect.Value, name string) reflect.Value {
 	return f
 }
 
-// Codes that the Store distinguishes.
+// Codes that the engine distinguishes.
 const (
 	sqliteError    = 1 // a statement that SQLite cannot compile, for example because a table is missing
 	sqliteBusy     = 5
@@ -124,9 +123,9 @@ func retryable(err error) bool {
 	return c.number == mysqlDeadlock || c.number == mysqlIdle
 }
 
-// hopeless reports whether the database refuses everything, so that trying smaller parts is
+// Hopeless reports whether the database refuses everything, so that trying smaller parts is
 // useless.
-func hopeless(err error) bool {
+func Hopeless(err error) bool {
 	c := codesOf(err)
 	switch c.state {
 	case pgNoTable, pgNoSchema, pgFull, pgDenied:
@@ -140,11 +139,8 @@ func hopeless(err error) bool {
 	case sqliteError, sqliteBusy, sqliteLocked, sqliteReadOnly, sqliteIO, sqliteCorrupt, sqliteFull, sqliteCantOpen:
 		return true
 	}
-	var (
-		unconnected unconnectedError
-		unbegun     unbegunError
-	)
-	return readOnly(err) || lostConnection(err) || errors.Is(err, errNoConnection) || errors.As(err, &unconnected) || errors.As(err, &unbegun)
+	_, unconnected := errors.AsType[unconnectedError](err)
+	return unconnected || errors.Is(err, ErrNoConnection) || OutcomeOf(err) == NotBegun || readOnly(err) || lostConnection(err)
 }
 
 // readOnly reports whether the server takes no writes because it is not the primary or has
@@ -158,13 +154,14 @@ func readOnly(err error) bool {
 	return c.state == pgReadOnly
 }
 
-// lockedOut reports whether a transaction waited too long for another one.
-func lockedOut(err error) bool {
+// LockedOut reports whether a transaction waited too long for another one.
+func LockedOut(err error) bool {
 	c := codesOf(err)
 	return c.state == pgLockTimeout || c.number == mysqlLockTimeout
 }
 
-func duplicateKey(err error) bool {
+// DuplicateKey reports whether a row with the same key exists.
+func DuplicateKey(err error) bool {
 	c := codesOf(err)
 	return c.number == mysqlDuplicate || c.state == pgDuplicate
 }
@@ -185,21 +182,43 @@ func lostConnection(err error) bool {
 		strings.Contains(err.Error(), "invalid connection")
 }
 
-// explain adds the cure to errors that mean a wrong set-up.
-func explain(d *dialect, err error) error {
-	c := codesOf(err)
+// Uncertain reports whether the connection broke during the commit of a [DB.Write], so that its
+// result is unknown.
+func Uncertain(err error) bool { return OutcomeOf(err) == Unknown && lostConnection(err) }
+
+// HasCode reports whether the database itself reported an error.
+func HasCode(err error) bool { return codesOf(err) != codes{} }
+
+// A Problem is a class of errors with a common cure.
+type Problem int
+
+// The problems.
+const (
+	NoProblem Problem = iota
+	MissingTable
+	ReadOnly
+	DiskFull
+	FileHeld // by another transaction
+	RowHeld  // by another transaction
+	AllConnectionsHeld
+)
+
+// Problem returns the problem that an error reports.
+func (d *DB) Problem(err error) Problem {
+	c, text := codesOf(err), d.Dialect.MissingTable
 	switch {
-	case c.state == pgNoTable, c.state == pgNoSchema, c.number == mysqlNoTable,
-		d == &sqlite && strings.Contains(err.Error(), "no such table"):
-		return fmt.Errorf("%w; the tables are missing: call Store.Migrate, or apply sqlstore.Migrations, and look at Options.Prefix and Schema", err)
+	case c.state == pgNoTable, c.state == pgNoSchema, c.number == mysqlNoTable, text != "" && strings.Contains(err.Error(), text):
+		return MissingTable
 	case readOnly(err), c.sqlite == sqliteReadOnly:
-		return fmt.Errorf("%w; the database is read-only: connect to the primary, with the right to write", err)
+		return ReadOnly
 	case c.state == pgFull, c.number == mysqlFull, c.sqlite == sqliteFull:
-		return fmt.Errorf("%w; the database's disk is full: nothing of this call was stored", err)
+		return DiskFull
 	case c.sqlite == sqliteBusy, c.sqlite == sqliteLocked:
-		return fmt.Errorf("%w; another transaction holds the file: if it is yours, emit through it with EmitTx", err)
-	case lockedOut(err):
-		return fmt.Errorf("%w; another transaction holds the row: if it is yours, emit through it with EmitTx", err)
+		return FileHeld
+	case LockedOut(err):
+		return RowHeld
+	case errors.Is(err, ErrNoConnection):
+		return AllConnectionsHeld
 	}
-	return err
+	return NoProblem
 }

@@ -16,7 +16,7 @@ func (c *claim) readEvents() error {
 		list = append(list, u)
 	}
 	c.out.Events = make([]webhook.EventRecord, 0, len(list))
-	return c.query(readEvents, uids(list), func(r *sql.Rows) error {
+	return c.Query(readEvents, uids(list), func(r *sql.Rows) error {
 		e, err := scanEvent(r)
 		if unreadable(err) {
 			c.events[e.UID] = false
@@ -37,7 +37,7 @@ func (c *claim) readCurrent() error {
 	}
 	c.current = make(map[uuid.UUID]webhook.Endpoint, len(refs))
 	bad := make(map[uuid.UUID]bool)
-	err := c.query(readEndpoints, uids(sortedRefs(refs)), func(r *sql.Rows) error {
+	err := c.Query(readEndpoints, uids(sortedRefs(refs)), func(r *sql.Rows) error {
 		ref, e, err := scanEndpoint(r)
 		if unreadable(err) {
 			bad[ref] = true
@@ -81,11 +81,11 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 		}
 	}
 	if len(earlier) > 0 {
-		rows := newTable(len(earlier), 2)
+		rows := newTable(len(earlier))
 		for b := range earlier {
-			rows.add(uid(b.ref), num(b.version))
+			rows.Add(uid(b.ref), num(b.version))
 		}
-		if err := c.query(readVersions, rows, func(r *sql.Rows) error {
+		if err := c.Query(readVersions, rows, func(r *sql.Rows) error {
 			var (
 				ref      id
 				e        webhook.Endpoint
@@ -113,7 +113,7 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 			return err
 		}
 	}
-	rebound := newTable(0, 3)
+	rebound := newTable(0)
 	c.out.Deliveries = make([]webhook.Leased, 0, len(c.taken))
 	for i := range c.taken {
 		p := &c.taken[i]
@@ -123,7 +123,7 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 		}
 		if p.version != e.Version && !earlier[bound{p.ref, p.version}] {
 			p.version = e.Version // the earlier version is not stored any more
-			rebound.add(uid(p.uid), text(p.endpoint), num(p.version))
+			rebound.Add(uid(p.uid), text(p.endpoint), num(p.version))
 		}
 		c.out.Deliveries = append(c.out.Deliveries, webhook.Leased{
 			UID: p.uid, Endpoint: webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}, Version: p.version, LeaseNo: p.leaseNo + 1,
@@ -134,7 +134,7 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 	for _, ref := range sortedRefs(endpoints) {
 		c.out.Endpoints = append(c.out.Endpoints, endpoints[ref])
 	}
-	return c.execAll(rebindDeliveries, rebound)
+	return c.ExecAll(rebindDeliveries, rebound)
 }
 
 // scanEvent reads eventColumns.

@@ -1,11 +1,9 @@
-package sqlstore
+package engine
 
 import (
 	"bytes"
 	"math"
 	"regexp"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -18,18 +16,21 @@ var (
 
 	// hostile are values that look like SQL, a placeholder, a mark or an array.
 	hostile = []string{
-		"", "$1", "?", "{v uid uuid}", "{tuples}", "{each}", "@1", "x'", "'; DROP TABLE webhook_events; --", `"`, `\`, `\"`, "{}", "{a,b}",
+		"", "$1", "?", "{v uid uuid}", "{tuples}", "{each}", "@1", "x'", "'; DROP TABLE some_table; --", `"`, `\`, `\"`, "{}", "{a,b}",
 		"NULL", "null", ",", " ", "\n", "\t", "é", "\u2028", "\U0001f600", "/*", "--", "`", "%s",
 	}
 )
 
 // rendered returns what each dialect makes of a statement.
-func rendered(r renderer, sql string, scalars []cell, t *table) (string, []any) {
-	return r.render(compile(sql), scalars, given(t)...)
+func rendered(r Renderer, sql string, scalars []Cell, t *Table) (string, []any) {
+	if t == nil {
+		return r.render(Compile(sql), scalars)
+	}
+	return r.render(Compile(sql), scalars, t)
 }
 
 func TestScalarsAreRendered(t *testing.T) {
-	scalars := []cell{num(-5), text("a'b"), uid(someID), bin([]byte{0, 0xff}), flag(true), flag(false), bin(nil)}
+	scalars := []Cell{Num(-5), Text("a'b"), UID(someID), Bin([]byte{0, 0xff}), Flag(true), Flag(false), Bin(nil)}
 	const sql = `SELECT $1, $2, $3, $4, $5, $6, $7, $1`
 
 	got, args := rendered(postgresRenderer{}, sql, scalars, nil)
@@ -46,11 +47,11 @@ func TestScalarsAreRendered(t *testing.T) {
 }
 
 func TestRelationsAreRendered(t *testing.T) {
-	rows := newTable(2, 4)
-	rows.add(uid(someID), text(`a"\`), num(math.MaxInt64), bin([]byte("one")))
-	rows.add(uid(zeroID), text(""), num(math.MinInt64), bin(nil))
+	rows := NewTable(2)
+	rows.Add(UID(someID), Text(`a"\`), Num(math.MaxInt64), Bin([]byte("one")))
+	rows.Add(UID(uuid.UUID{}), Text(""), Num(math.MinInt64), Bin(nil))
 	const sql = `SELECT $1 FROM {v ref uuid, id text, no int, data bytes} WHERE x = $2`
-	scalars := []cell{num(7), text("s")}
+	scalars := []Cell{Num(7), Text("s")}
 
 	got, args := rendered(postgresRenderer{}, sql, scalars, rows)
 	assert.Equal(t, `SELECT $1 FROM (SELECT ref, id, no, substring($3::bytea FROM data_at FOR data_len) AS data `+
@@ -68,34 +69,34 @@ func TestRelationsAreRendered(t *testing.T) {
 	got, args = rendered(sqliteRenderer{}, sql, scalars, rows)
 	assert.Equal(t, `SELECT 7 FROM (SELECT ? AS ref,? AS id,9223372036854775807 AS no,? AS data`+
 		` UNION ALL SELECT ?,?,-9223372036854775808,?) AS v WHERE x = ?`, got)
-	assert.Equal(t, []any{someID[:], `a"\`, []byte("one"), zeroID[:], "", []byte{}, "s"}, args)
+	assert.Equal(t, []any{someID[:], `a"\`, []byte("one"), make([]byte, 16), "", []byte{}, "s"}, args)
 }
 
 // Each row's bytes are cut out of those of all, which is one value also for several columns.
 func TestTheBytesOfEachRowAreCutOutOfTheWhole(t *testing.T) {
-	rows := newTable(3, 2)
+	rows := NewTable(3)
 	values := [][2][]byte{{[]byte("ab"), []byte("c")}, {nil, []byte("def")}, {[]byte("g"), nil}}
 	for _, v := range values {
-		rows.add(bin(v[0]), bin(v[1]))
+		rows.Add(Bin(v[0]), Bin(v[1]))
 	}
 	_, args := rendered(postgresRenderer{}, `{v x bytes, y bytes}`, nil, rows)
 	require.Len(t, args, 5)
 	assert.Equal(t, []any{[]byte("abgcdef"), "{1,3,3}", "{2,0,1}", "{4,5,8}", "{1,3,0}"}, args)
 
-	empty := newTable(1, 1)
-	empty.add(bin(nil))
+	empty := NewTable(1)
+	empty.Add(Bin(nil))
 	_, args = rendered(postgresRenderer{}, `{v x bytes}`, nil, empty)
 	assert.Equal(t, []any{[]byte{}, "{1}", "{0}"}, args, "not NULL")
 }
 
 func TestTuplesKeysAndEachAreRendered(t *testing.T) {
-	one, two := newTable(1, 2), newTable(2, 2)
-	one.add(num(1), text("a"))
-	two.add(num(1), text("a"))
-	two.add(num(2), text("b"))
+	one, two := NewTable(1), NewTable(2)
+	one.Add(Num(1), Text("a"))
+	two.Add(Num(1), Text("a"))
+	two.Add(Num(2), Text("b"))
 	for _, c := range []struct {
 		sql         string
-		rows        *table
+		rows        *Table
 		mysql, lite string
 	}{
 		{`({tuples})`, one, `((1,x'61'))`, `((1,?))`},
@@ -105,9 +106,9 @@ func TestTuplesKeysAndEachAreRendered(t *testing.T) {
 		{`{each}<@2 @1 $1>{end} LIMIT $1`, one, `<x'61' 1 9> LIMIT 9`, `<? 1 9> LIMIT 9`},
 		{`{each}<@2 @1 $1>{end} LIMIT $1`, two, `<x'61' 1 9> UNION ALL <x'62' 2 9> LIMIT 9`, `<? 1 9> UNION ALL <? 2 9> LIMIT 9`},
 	} {
-		got, _ := rendered(mysqlRenderer{}, c.sql, []cell{num(9)}, c.rows)
+		got, _ := rendered(mysqlRenderer{}, c.sql, []Cell{Num(9)}, c.rows)
 		assert.Equal(t, c.mysql, got)
-		got, _ = rendered(sqliteRenderer{}, c.sql, []cell{num(9)}, c.rows)
+		got, _ = rendered(sqliteRenderer{}, c.sql, []Cell{Num(9)}, c.rows)
 		assert.Equal(t, c.lite, got)
 	}
 }
@@ -118,23 +119,23 @@ var mysqlLiterals = regexp.MustCompile(`x'[0-9a-f]*'`)
 func TestAValueIsNeverTakenForSQL(t *testing.T) {
 	const sql = `SELECT $1 FROM {v a text, b bytes}`
 	const each = `{each}(SELECT @1, @2, $1){end}`
-	plainRows := newTable(1, 2)
-	plainRows.add(text("plain"), bin([]byte("plain")))
+	plainRows := NewTable(1)
+	plainRows.Add(Text("plain"), Bin([]byte("plain")))
 	for _, value := range hostile {
-		rows := newTable(1, 2)
-		rows.add(text(value), bin([]byte(value)))
+		rows := NewTable(1)
+		rows.Add(Text(value), Bin([]byte(value)))
 		for _, statement := range []string{sql, each} {
-			want, _ := rendered(mysqlRenderer{}, statement, []cell{text("plain")}, plainRows)
-			got, _ := rendered(mysqlRenderer{}, statement, []cell{text(value)}, rows)
+			want, _ := rendered(mysqlRenderer{}, statement, []Cell{Text("plain")}, plainRows)
+			got, _ := rendered(mysqlRenderer{}, statement, []Cell{Text(value)}, rows)
 			assert.Equal(t, mysqlLiterals.ReplaceAllString(want, "?"), mysqlLiterals.ReplaceAllString(got, "?"))
 
-			want, _ = rendered(sqliteRenderer{}, statement, []cell{text("plain")}, plainRows)
-			got, args := rendered(sqliteRenderer{}, statement, []cell{text(value)}, rows)
+			want, _ = rendered(sqliteRenderer{}, statement, []Cell{Text("plain")}, plainRows)
+			got, args := rendered(sqliteRenderer{}, statement, []Cell{Text(value)}, rows)
 			assert.Equal(t, want, got)
 			assert.Contains(t, args, any(value))
 		}
-		want, _ := rendered(postgresRenderer{}, sql, []cell{text("plain")}, plainRows)
-		got, args := rendered(postgresRenderer{}, sql, []cell{text(value)}, rows)
+		want, _ := rendered(postgresRenderer{}, sql, []Cell{Text("plain")}, plainRows)
+		got, args := rendered(postgresRenderer{}, sql, []Cell{Text(value)}, rows)
 		assert.Equal(t, want, got)
 		assert.Equal(t, value, args[0])
 		assert.Equal(t, []byte(value), args[1])
@@ -174,9 +175,9 @@ func FuzzPostgresArray(f *testing.F) {
 		f.Add(s, hostile[len(hostile)-1-i])
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		rows := newTable(3, 1)
+		rows := NewTable(3)
 		for _, s := range []string{a, b, a + b} {
-			rows.add(text(s))
+			rows.Add(Text(s))
 		}
 		assert.Equal(t, []string{a, b, a + b}, parseArray(t, postgresArray(rows, 0)))
 	})
@@ -184,18 +185,18 @@ func FuzzPostgresArray(f *testing.F) {
 
 func TestATableIsCutIntoPartsThatAStatementMayTake(t *testing.T) {
 	sizes := func(n, width, bytesEach int, sql string) (list []int) {
-		rows := newTable(n, width)
+		rows := NewTable(n)
 		for i := range n {
-			row := []cell{bin(bytes.Repeat([]byte{1}, bytesEach))}
+			row := []Cell{Bin(bytes.Repeat([]byte{1}, bytesEach))}
 			for len(row) < width {
-				row = append(row, num(i))
+				row = append(row, Num(i))
 			}
-			rows.add(row...)
+			rows.Add(row...)
 		}
 		next := 0
-		for part := range rows.parts(compile(sql)) {
-			list = append(list, part.len())
-			for i := range part.len() {
+		for part := range rows.parts(Compile(sql)) {
+			list = append(list, part.Len())
+			for i := range part.Len() {
 				require.Equal(t, rows.row(next), part.row(i))
 				next++
 			}
@@ -210,109 +211,19 @@ func TestATableIsCutIntoPartsThatAStatementMayTake(t *testing.T) {
 	assert.Equal(t, []int{statementKeys, statementKeys, 1}, sizes(2*statementKeys+1, 3, 0, `{keys}`))
 	assert.Equal(t, []int{1, 1, 1}, sizes(3, 2, statementBytes, `{tuples}`), "one that is too large goes alone")
 	assert.Equal(t, []int{2, 1}, sizes(3, 1, statementBytes/2-16, `{tuples}`))
-	assert.Zero(t, (&table{}).len())
+	assert.Zero(t, (&Table{}).Len())
 
-	stopped := newTable(1001, 1)
+	stopped := NewTable(1001)
 	for i := range 1001 {
-		stopped.add(num(i))
+		stopped.Add(Num(i))
 	}
-	for range stopped.parts(compile(`{tuples}`)) {
+	for range stopped.parts(Compile(`{tuples}`)) {
 		break
 	}
 }
 
 func TestAMalformedStatementDoesNotCompile(t *testing.T) {
-	assert.Panics(t, func() { compile(`{v ref}`) })
-	assert.Panics(t, func() { compile(`{v ref number}`) })
-	assert.Panics(t, func() { compile(`{v ref uuid text}`) })
-}
-
-func compiled(d *dialect) []*statement {
-	o := Options{Prefix: "webhook_"}
-	return d.compile(&o)
-}
-
-// absent are statements that some databases do without: they need several, or another one, for what these do.
-var absent = map[op][]*dialect{
-	publishNew: {&mysql, &sqlite}, settleDelivered: {&mysql, &sqlite}, widen: {&mysql, &sqlite}, matchFew: {&mysql},
-	insertNewAtOnce: {&postgres, &sqlite},
-	freeAttempts:    {&sqlite}, freeBodies: {&sqlite},
-}
-
-func TestEveryDialectHasEveryStatement(t *testing.T) {
-	for _, d := range []*dialect{&postgres, &mysql, &sqlite} {
-		for o, s := range compiled(d) {
-			if slices.Contains(absent[op(o)], d) {
-				assert.Nil(t, s, "%s %d", d.name, o)
-				continue
-			}
-			if !assert.NotNil(t, s, "%s %d", d.name, o) {
-				continue
-			}
-			left := marks.ReplaceAllString(s.text, "")
-			assert.NotContains(t, left, "{", "%s %d: a name that is no table's", d.name, o)
-			assert.NotContains(t, left, "}", "%s %d", d.name, o)
-			assert.Equal(t, strings.Count(left, "("), strings.Count(left, ")"), "%s %d: %s", d.name, o, s.text)
-		}
-		for o := range d.statements {
-			assert.Less(t, o, opCount)
-			assert.False(t, everywhere[o] != "" && strings.Join(strings.Fields(everywhere[o]), " ") == strings.Join(strings.Fields(d.statements[o]), " "),
-				"%s has a statement %d of its own that is that of all", d.name, o)
-		}
-	}
-}
-
-// A statement takes the same values in every dialect: the same number alone, and the same columns in a table.
-func TestTheDialectsAgreeOnTheValuesOfAStatement(t *testing.T) {
-	pg, my, lite := compiled(&postgres), compiled(&mysql), compiled(&sqlite)
-	for o := range int(opCount) {
-		if pg[o] == nil { // TestEveryDialectHasEveryStatement says whether it may be
-			continue
-		}
-		columns := relationOf(pg[o].pieces)
-		for _, s := range []*statement{my[o], lite[o]} {
-			if s == nil {
-				continue
-			}
-			assert.Equal(t, pg[o].scalars, s.scalars, "%d %s", o, s.text)
-			takes := takesTable(s.pieces)
-			assert.Equal(t, columns != nil, takes, "%d: %s", o, s.text)
-			if own := relationOf(s.pieces); own != nil {
-				assert.Equal(t, columns, own, "%d: %s", o, s.text)
-			}
-			assert.LessOrEqual(t, mostCell(s.pieces), len(columns), "%d: %s", o, s.text)
-		}
-	}
-}
-
-func relationOf(pieces []piece) []column {
-	for i := range pieces {
-		if pieces[i].kind == pieceRelation {
-			return pieces[i].columns
-		}
-	}
-	return nil
-}
-
-func takesTable(pieces []piece) bool {
-	for i := range pieces {
-		switch pieces[i].kind {
-		case pieceRelation, pieceTuples, pieceKeys, pieceEach:
-			return true
-		case pieceText, pieceScalar, pieceCell:
-		}
-	}
-	return false
-}
-
-// mostCell is the highest cell that is asked for.
-func mostCell(pieces []piece) int {
-	most := 0
-	for i := range pieces {
-		if pieces[i].kind == pieceCell {
-			most = max(most, pieces[i].n+1)
-		}
-		most = max(most, mostCell(pieces[i].inner))
-	}
-	return most
+	assert.Panics(t, func() { Compile(`{v ref}`) })
+	assert.Panics(t, func() { Compile(`{v ref number}`) })
+	assert.Panics(t, func() { Compile(`{v ref uuid text}`) })
 }

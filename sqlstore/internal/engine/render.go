@@ -1,27 +1,37 @@
-package sqlstore
+package engine
 
 import (
 	"encoding/hex"
 	"strconv"
 )
 
-// A renderer turns a statement and its values into SQL text and driver arguments.
-type renderer interface {
-	render(s *statement, scalars []cell, tables ...*table) (string, []any)
+// A Renderer turns a statement and its values into SQL text and driver arguments.
+type Renderer interface {
+	render(s *Statement, scalars []Cell, tables ...*Table) (string, []any)
 }
+
+// The renderers.
+var (
+	// Arrays passes each column of a table as an array, as PostgreSQL takes it.
+	Arrays Renderer = postgresRenderer{}
+	// Literals writes all values into the statement, as MariaDB and MySQL take them.
+	Literals Renderer = mysqlRenderer{}
+	// Parameters passes each value by itself, as SQLite takes it.
+	Parameters Renderer = sqliteRenderer{}
+)
 
 // mysqlRenderer writes all values into the statement, as numbers and hexadecimal strings. The
 // driver would otherwise prepare each statement for a single use, which takes two more round
 // trips.
 type mysqlRenderer struct{}
 
-func (mysqlRenderer) render(s *statement, scalars []cell, tables ...*table) (string, []any) {
+func (mysqlRenderer) render(s *Statement, scalars []Cell, tables ...*Table) (string, []any) {
 	b := make([]byte, 0, len(s.text)+64*len(scalars)+256)
 	b = renderPieces(b, s.pieces, scalars, tables, nil, mysqlLiteral)
 	return string(b), nil
 }
 
-func mysqlLiteral(b []byte, c *cell) []byte {
+func mysqlLiteral(b []byte, c *Cell) []byte {
 	switch c.kind {
 	case kindInt:
 		return strconv.AppendInt(b, c.num, 10)
@@ -41,9 +51,9 @@ func mysqlLiteral(b []byte, c *cell) []byte {
 // sqliteRenderer writes numbers into the statement, and passes all other values as parameters.
 type sqliteRenderer struct{}
 
-func (sqliteRenderer) render(s *statement, scalars []cell, tables ...*table) (string, []any) {
+func (sqliteRenderer) render(s *Statement, scalars []Cell, tables ...*Table) (string, []any) {
 	var args []any
-	literal := func(b []byte, c *cell) []byte {
+	literal := func(b []byte, c *Cell) []byte {
 		switch c.kind {
 		case kindInt:
 			return strconv.AppendInt(b, c.num, 10)
@@ -65,7 +75,7 @@ func (sqliteRenderer) render(s *statement, scalars []cell, tables ...*table) (st
 }
 
 func renderPieces(
-	b []byte, pieces []piece, scalars []cell, tables []*table, row []cell, literal func([]byte, *cell) []byte,
+	b []byte, pieces []piece, scalars []Cell, tables []*Table, row []Cell, literal func([]byte, *Cell) []byte,
 ) []byte {
 	for i := range pieces {
 		p := &pieces[i]
@@ -77,11 +87,11 @@ func renderPieces(
 		case pieceCell:
 			b = literal(b, &row[p.n])
 		case pieceTuples:
-			b = appendTuples(b, tables[0], tables[0].len(), literal)
+			b = appendTuples(b, tables[0], tables[0].Len(), literal)
 		case pieceKeys:
-			b = appendTuples(b, tables[0], max(tables[0].len(), 2), literal)
+			b = appendTuples(b, tables[0], max(tables[0].Len(), 2), literal)
 		case pieceEach:
-			for r := range tables[0].len() {
+			for r := range tables[0].Len() {
 				if r > 0 {
 					b = append(b, " UNION ALL "...)
 				}
@@ -94,9 +104,9 @@ func renderPieces(
 	return b
 }
 
-func appendRelation(b []byte, p *piece, t *table, literal func([]byte, *cell) []byte) []byte {
+func appendRelation(b []byte, p *piece, t *Table, literal func([]byte, *Cell) []byte) []byte {
 	b = append(b, '(')
-	for r := range t.len() {
+	for r := range t.Len() {
 		if r > 0 {
 			b = append(b, " UNION ALL "...)
 		}
@@ -117,18 +127,18 @@ func appendRelation(b []byte, p *piece, t *table, literal func([]byte, *cell) []
 }
 
 // appendTuples appends n rows. If t has fewer rows, it repeats the last one.
-func appendTuples(b []byte, t *table, n int, literal func([]byte, *cell) []byte) []byte {
+func appendTuples(b []byte, t *Table, n int, literal func([]byte, *Cell) []byte) []byte {
 	for r := range n {
 		if r > 0 {
 			b = append(b, ',')
 		}
-		b = appendTuple(append(b, '('), t.row(min(r, t.len()-1)), literal)
+		b = appendTuple(append(b, '('), t.row(min(r, t.Len()-1)), literal)
 		b = append(b, ')')
 	}
 	return b
 }
 
-func appendTuple(b []byte, row []cell, literal func([]byte, *cell) []byte) []byte {
+func appendTuple(b []byte, row []Cell, literal func([]byte, *Cell) []byte) []byte {
 	for n := range row {
 		if n > 0 {
 			b = append(b, ',')

@@ -1,4 +1,4 @@
-package sqlstore
+package engine
 
 import (
 	"regexp"
@@ -7,16 +7,14 @@ import (
 	"sync"
 )
 
-// A statement is SQL with marks in it:
+// A Statement is SQL with marks in it:
 //
-//	{queue}                   the table of that name, with the prefix
-//	{prefix}                  the prefix alone
 //	$1                        a value
 //	{v uid uuid, no int}      a table, as a relation named v with these columns; {w …} is a second table
 //	{tuples}                  a table, as (…), (…)
 //	{keys}                    the same, for IN: see pieceKeys
 //	{each}… @1 …{end}         for each row of a table a SELECT with its cells, joined by UNION ALL
-type statement struct {
+type Statement struct {
 	text    string // with its marks; PostgreSQL's text, if the statement takes no table
 	pieces  []piece
 	scalars int
@@ -54,19 +52,61 @@ const (
 	pieceEach
 )
 
+// marks matches the marks of a statement.
 var marks = regexp.MustCompile(`\$\d+|@\d+|\{each\}|\{end\}|\{tuples\}|\{keys\}|\{[vw] [^}]*\}`)
 
 var kinds = map[string]kind{"int": kindInt, "text": kindText, "uuid": kindUID, "bytes": kindBytes}
 
-// compile parses a statement in which the names of tables are already replaced. Statements are
-// constants of this package.
-func compile(sql string) *statement {
-	s := &statement{text: strings.TrimSpace(sql)}
+// Compile parses a statement in which the names of tables are already replaced. It panics if a
+// mark is malformed, because statements are constants.
+func Compile(sql string) *Statement {
+	s := &Statement{text: strings.TrimSpace(sql)}
 	s.pieces, _ = s.parse(s.text)
 	return s
 }
 
-func (s *statement) parse(sql string) (pieces []piece, rest string) {
+// Text returns the statement with its marks.
+func (s *Statement) Text() string { return s.text }
+
+// A Shape says which values a statement takes. Tests compare the shapes of one statement in all
+// dialects.
+type Shape struct {
+	Scalars int
+	Table   bool
+	Columns []string // of its first relation, as in "uid uuid"; nil without a relation
+	Cells   int      // the largest number after @
+}
+
+// Shape returns the shape of the statement.
+func (s *Statement) Shape() Shape {
+	shape := Shape{Scalars: s.scalars}
+	shape.add(s.pieces)
+	return shape
+}
+
+func (s *Shape) add(pieces []piece) {
+	for i := range pieces {
+		p := &pieces[i]
+		switch p.kind {
+		case pieceRelation:
+			s.Table = true
+			if s.Columns != nil {
+				continue
+			}
+			for _, c := range p.columns {
+				s.Columns = append(s.Columns, c.name+" "+c.kind.String())
+			}
+		case pieceCell:
+			s.Cells = max(s.Cells, p.n+1)
+		case pieceTuples, pieceKeys, pieceEach:
+			s.Table = true
+			s.add(p.inner)
+		case pieceText, pieceScalar:
+		}
+	}
+}
+
+func (s *Statement) parse(sql string) (pieces []piece, rest string) {
 	for {
 		at := marks.FindStringIndex(sql)
 		if at == nil {
@@ -108,7 +148,7 @@ func parseColumns(list string) []column {
 		f := strings.Fields(one)
 		k, known := kinds[f[len(f)-1]]
 		if len(f) != 2 || !known {
-			panic("sqlstore: a statement's column is not well formed: " + one)
+			panic("engine: a statement's column is not well formed: " + one)
 		}
 		columns = append(columns, column{f[0], k})
 	}

@@ -1,4 +1,4 @@
-package sqlstore
+package engine
 
 import (
 	"context"
@@ -17,11 +17,11 @@ const (
 
 // connect takes a connection from the pool. It waits for a new connection as long as its
 // context allows. While other callers hold all connections, it waits for connectTimeout.
-func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+func (d *DB) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w := s.enter(ctx, db)
+	w := d.enter(ctx, db)
 	defer w.leave()
 	conn, err := db.Conn(w.ctx)
 	switch {
@@ -35,7 +35,7 @@ func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 
 // A waiter is a call that takes a connection from the pool.
 type waiter struct {
-	store *Store
+	owner *DB
 	db    *sql.DB
 	ctx   context.Context
 	began time.Time
@@ -46,10 +46,10 @@ type waiter struct {
 }
 
 // enter starts a timer that checks from time to time whether the call must give up.
-func (s *Store) enter(ctx context.Context, db *sql.DB) *waiter {
-	w := &waiter{store: s, db: db, began: time.Now(), waits: db.Stats().WaitCount}
+func (d *DB) enter(ctx context.Context, db *sql.DB) *waiter {
+	w := &waiter{owner: d, db: db, began: time.Now(), waits: db.Stats().WaitCount}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	s.waiters.Add(1)
+	d.waiters.Add(1)
 	w.timer = time.AfterFunc(dialTimeout, w.look)
 	w.timer.Reset(connectTimeout)
 	return w
@@ -57,7 +57,7 @@ func (s *Store) enter(ctx context.Context, db *sql.DB) *waiter {
 
 func (w *waiter) leave() {
 	w.timer.Stop()
-	w.store.waiters.Add(-1)
+	w.owner.waiters.Add(-1)
 	w.cancel(nil)
 }
 
@@ -67,7 +67,7 @@ func (w *waiter) look() {
 	_, bounded := w.ctx.Deadline()
 	switch {
 	case w.exhausted():
-		w.cancel(errNoConnection)
+		w.cancel(ErrNoConnection)
 	case !bounded && time.Since(w.began) >= dialTimeout:
 		w.cancel(errNotMade)
 	case w.ctx.Err() == nil:
@@ -78,8 +78,8 @@ func (w *waiter) look() {
 // reason returns why look ended the call. It includes the driver's error if a connection was
 // being made.
 func (w *waiter) reason(err error) error {
-	if context.Cause(w.ctx) == errNoConnection { //nolint:errorlint // it is what look gave
-		return w.store.noConnection()
+	if context.Cause(w.ctx) == ErrNoConnection { //nolint:errorlint // it is what look gave
+		return ErrNoConnection
 	}
 	return unconnectedError{fmt.Errorf("%v; %w", err, errNotMade)} //nolint:errorlint // the context was not the caller's
 }
@@ -92,7 +92,7 @@ func (w *waiter) reason(err error) error {
 func (w *waiter) exhausted() bool {
 	stats := w.db.Stats()
 	return stats.MaxOpenConnections > 0 && stats.InUse >= stats.MaxOpenConnections &&
-		stats.WaitCount-w.waits >= w.store.waiters.Load()
+		stats.WaitCount-w.waits >= w.owner.waiters.Load()
 }
 
 // An unconnectedError reports that no connection could be made.
@@ -100,53 +100,48 @@ type unconnectedError struct{ error }
 
 func (e unconnectedError) Unwrap() error { return e.error }
 
-// noConnection returns errNoConnection. For SQLite it adds another possible cause.
-func (s *Store) noConnection() error {
-	if s.turn == nil {
-		return errNoConnection
-	}
-	return fmt.Errorf("%w; or another process holds the file for long", errNoConnection)
-}
+// ConnectReader takes a connection to read with.
+func (d *DB) ConnectReader(ctx context.Context) (*sql.Conn, error) { return d.connect(ctx, d.Reader) }
 
-// connectWriter takes a connection to write with. The callers of a pool with one connection
+// ConnectWriter takes a connection to write with. The callers of a pool with one connection
 // take turns. Otherwise database/sql gives a returned connection to any waiting caller, and one
 // of many callers would wait too long.
-func (s *Store) connectWriter(ctx context.Context) (conn *sql.Conn, giveBack func(), err error) {
-	if s.turn == nil {
-		conn, err = s.connect(ctx, s.writer)
+func (d *DB) ConnectWriter(ctx context.Context) (conn *sql.Conn, giveBack func(), err error) {
+	if d.turn == nil {
+		conn, err = d.connect(ctx, d.Writer)
 		return conn, func() { _ = conn.Close() }, err
 	}
-	if err := s.takeTurn(ctx); err != nil {
+	if err := d.takeTurn(ctx); err != nil {
 		return nil, nil, err
 	}
-	conn, err = s.connect(ctx, s.writer)
+	conn, err = d.connect(ctx, d.Writer)
 	if err != nil {
-		<-s.turn
+		<-d.turn
 		return nil, nil, err
 	}
-	s.served.Add(1)
+	d.served.Add(1)
 	return conn, func() {
 		_ = conn.Close()
-		<-s.turn
+		<-d.turn
 	}, nil
 }
 
 // takeTurn waits for a turn. It gives up if no other caller got its connection for
 // connectTimeout.
-func (s *Store) takeTurn(ctx context.Context) error {
+func (d *DB) takeTurn(ctx context.Context) error {
 	for {
-		served := s.served.Load()
+		served := d.served.Load()
 		timer := time.NewTimer(connectTimeout)
 		select {
-		case s.turn <- struct{}{}:
+		case d.turn <- struct{}{}:
 			timer.Stop()
 			return nil
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
 		case <-timer.C:
-			if s.served.Load() == served {
-				return s.noConnection()
+			if d.served.Load() == served {
+				return ErrNoConnection
 			}
 		}
 	}
@@ -154,5 +149,5 @@ func (s *Store) takeTurn(ctx context.Context) error {
 
 var errNotMade = fmt.Errorf("no connection was made within %v", dialTimeout)
 
-var errNoConnection = fmt.Errorf("no connection became free within %v; if this is called while a transaction of yours holds the "+
-	"connection, emit through that transaction with EmitTx; otherwise let the pool have more (SetMaxOpenConns)", connectTimeout)
+// ErrNoConnection reports that other callers held all connections of the pool.
+var ErrNoConnection = fmt.Errorf("no connection became free within %v", connectTimeout)

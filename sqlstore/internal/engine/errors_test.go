@@ -1,4 +1,4 @@
-package sqlstore
+package engine
 
 import (
 	"context"
@@ -63,8 +63,8 @@ func TestCodesAreFoundWithoutTheDrivers(t *testing.T) {
 			errors.Join(plain, c.err),
 			errors.Join(c.err, plain),
 			fmt.Errorf("%w: %w", context.Canceled, c.err),
-			unknownError{c.err},
-			unbegunError{fmt.Errorf("a: %w", c.err)},
+			Unknown.of(c.err),
+			NotBegun.of(fmt.Errorf("a: %w", c.err)),
 		} {
 			assert.Equal(t, c.want, codesOf(wrapped), "%v", wrapped)
 		}
@@ -81,27 +81,28 @@ func TestAnErrorWithAnEmptyEmbeddedOneIsNoCode(t *testing.T) {
 
 func TestWhatIsRunAgain(t *testing.T) {
 	for _, c := range []struct {
+		end   Outcome
 		err   error
 		again bool
 	}{
-		{&pgError{"40001"}, true},
-		{&pgError{"40P01"}, true},
-		{&pgError{"23505"}, false},
-		{&pgError{"55P03"}, false}, // it has waited for a second
-		{&mysqlError{1213}, true},
-		{&mysqlError{1205}, false},
-		{&mysqlError{1062}, false},
-		{&modernError{5}, false}, // it has waited for five
-		{errors.New("deadlock"), false},
-		{driver.ErrBadConn, false}, // what was done is unknown
-		{unknownError{driver.ErrBadConn}, true},
-		{unknownError{io.ErrUnexpectedEOF}, true},
-		{unknownError{errors.New("odd")}, false},
+		{Refused, &pgError{"40001"}, true},
+		{Refused, &pgError{"40P01"}, true},
+		{Refused, &pgError{"23505"}, false},
+		{Refused, &pgError{"55P03"}, false}, // it has waited for a second
+		{Refused, &mysqlError{1213}, true},
+		{Refused, &mysqlError{1205}, false},
+		{Refused, &mysqlError{1062}, false},
+		{Refused, &modernError{5}, false}, // it has waited for five
+		{Refused, errors.New("deadlock"), false},
+		{Refused, driver.ErrBadConn, false}, // the result is unknown
+		{Unknown, driver.ErrBadConn, true},
+		{Unknown, io.ErrUnexpectedEOF, true},
+		{Unknown, errors.New("odd"), false},
 	} {
-		assert.Equal(t, c.again, (&Store{}).again(c.err, writing{}), "%#v", c.err)
+		assert.Equal(t, c.again, again(c.end, c.err, TxOptions{}), "%#v", c.err)
 	}
-	assert.False(t, (&Store{}).again(unknownError{io.EOF}, writing{noMore: true}))
-	assert.True(t, (&Store{}).again(&pgError{"40P01"}, writing{noMore: true}))
+	assert.False(t, again(Unknown, io.EOF, TxOptions{Once: true}))
+	assert.True(t, again(Refused, &pgError{"40P01"}, TxOptions{Once: true}))
 }
 
 func TestWhatALostConnectionIs(t *testing.T) {
@@ -111,7 +112,7 @@ func TestWhatALostConnectionIs(t *testing.T) {
 	} {
 		assert.True(t, lostConnection(err), "%v", err)
 		assert.False(t, definite(err), "%v", err)
-		assert.True(t, hopeless(err), "%v", err)
+		assert.True(t, Hopeless(err), "%v", err)
 	}
 	for _, err := range []error{&pgError{"40001"}, &mysqlError{1213}, &modernError{5}} {
 		assert.False(t, lostConnection(err), "%v", err)
@@ -125,55 +126,24 @@ func TestWhatALostConnectionIs(t *testing.T) {
 func TestWhatIsHopeless(t *testing.T) {
 	for _, err := range []error{
 		&pgError{"42P01"}, &pgError{"25006"}, &pgError{"53100"}, &pgError{"42501"}, &mysqlError{1146}, &mysqlError{1114}, &mysqlError{1792},
-		&mysqlError{1142}, &modernError{5}, &modernError{8}, &modernError{13}, fmt.Errorf("a: %w", errNoConnection),
+		&mysqlError{1142}, &modernError{5}, &modernError{8}, &modernError{13}, fmt.Errorf("a: %w", ErrNoConnection),
 	} {
-		assert.True(t, hopeless(err), "%#v", err)
+		assert.True(t, Hopeless(err), "%#v", err)
 	}
 	for _, err := range []error{&pgError{"22021"}, &pgError{"55P03"}, &pgError{"54000"}, &mysqlError{1406}, &mysqlError{1205}, errors.New("odd")} {
-		assert.False(t, hopeless(err), "%#v", err)
+		assert.False(t, Hopeless(err), "%#v", err)
 	}
 }
 
-func TestErrorsSayWhatToDo(t *testing.T) {
-	for _, c := range []struct {
-		err  error
-		d    *dialect
-		says string
-	}{
-		{&pgError{"42P01"}, &postgres, "call Store.Migrate"},
-		{&pgError{"3F000"}, &postgres, "Options.Prefix and Schema"},
-		{&mysqlError{1146}, &mysql, "call Store.Migrate"},
-		{errors.New("SQL logic error: no such table: webhook_events (1)"), &sqlite, "call Store.Migrate"},
-		{&pgError{"25006"}, &postgres, "read-only"},
-		{&mysqlError{1290}, &mysql, "read-only"},
-		{&mysqlError{1792}, &mysql, "read-only"},
-		{&modernError{8 | 4<<8}, &sqlite, "read-only"},
-		{&pgError{"53100"}, &postgres, "disk is full"},
-		{&mysqlError{1114}, &mysql, "disk is full"},
-		{&modernError{13}, &sqlite, "disk is full"},
-		{&modernError{5}, &sqlite, "holds the file"},
-		{mattnError{Code: 6}, &sqlite, "EmitTx"},
-		{&pgError{"55P03"}, &postgres, "holds the row"},
-		{&mysqlError{1205}, &mysql, "EmitTx"},
-	} {
-		err := explain(c.d, fmt.Errorf("a: %w", c.err))
-		assert.ErrorIs(t, err, c.err)
-		assert.ErrorContains(t, err, c.says)
+func TestAnErrorSaysHowItsTransactionEnded(t *testing.T) {
+	for _, o := range []Outcome{Refused, NotBegun, Unknown} {
+		err := o.of(io.EOF)
+		assert.Equal(t, o, OutcomeOf(fmt.Errorf("a: %w", err)))
+		assert.ErrorIs(t, err, io.EOF)
+		assert.EqualError(t, err, "EOF", "the outcome is no part of the text")
+		assert.Equal(t, o == Unknown, Uncertain(err))
 	}
-	for _, err := range []error{errors.New("no such table"), &pgError{"22021"}, &mysqlError{1406}} {
-		assert.Equal(t, err, explain(&postgres, err), "nothing to add")
-	}
-}
-
-func TestTheEndOfTheContextIsInTheError(t *testing.T) {
-	s := &Store{dialect: &postgres}
-	ctx, cancel := context.WithCancel(t.Context())
-	assert.NoError(t, s.wrap(ctx, "claim", nil))
-	assert.EqualError(t, s.wrap(ctx, "claim", io.EOF), "sqlstore: claim: EOF")
-	cancel()
-	err := s.wrap(ctx, "claim", io.EOF)
-	assert.ErrorIs(t, err, context.Canceled)
-	assert.ErrorIs(t, err, io.EOF)
-	assert.EqualError(t, s.wrap(ctx, "claim", fmt.Errorf("a: %w", context.Canceled)), "sqlstore: claim: a: context canceled")
-	assert.ErrorIs(t, noCtx(ctx), context.Canceled)
+	assert.Equal(t, Committed, OutcomeOf(nil))
+	assert.False(t, Uncertain(Unknown.of(context.Canceled)), "the connection did not break")
+	assert.True(t, Hopeless(NotBegun.of(errors.New("odd"))))
 }

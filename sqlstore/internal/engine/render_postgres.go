@@ -1,4 +1,4 @@
-package sqlstore
+package engine
 
 import (
 	"encoding/hex"
@@ -15,7 +15,7 @@ import (
 // bytes is one value with the bytes of all rows, from which the statement cuts each row.
 type postgresRenderer struct{}
 
-func (postgresRenderer) render(s *statement, scalars []cell, tables ...*table) (string, []any) {
+func (postgresRenderer) render(s *Statement, scalars []Cell, tables ...*Table) (string, []any) {
 	args := make([]any, 0, len(scalars)+16*len(tables))
 	for i := range scalars {
 		args = append(args, postgresValue(&scalars[i]))
@@ -32,7 +32,7 @@ func (postgresRenderer) render(s *statement, scalars []cell, tables ...*table) (
 	return s.full, args
 }
 
-func postgresValue(c *cell) any {
+func postgresValue(c *Cell) any {
 	switch c.kind {
 	case kindText:
 		return c.text
@@ -49,7 +49,7 @@ func postgresValue(c *cell) any {
 }
 
 // postgres returns the text of a statement with tables.
-func (s *statement) postgres() string {
+func (s *Statement) postgres() string {
 	var b strings.Builder
 	n := s.scalars
 	for i := range s.pieces {
@@ -100,7 +100,7 @@ func hasBytes(columns []column) bool {
 }
 
 // appendPostgres appends the values of a relation.
-func appendPostgres(args []any, columns []column, t *table) []any {
+func appendPostgres(args []any, columns []column, t *Table) []any {
 	blobAt, size := -1, 0
 	if hasBytes(columns) {
 		blobAt = len(args)
@@ -115,8 +115,8 @@ func appendPostgres(args []any, columns []column, t *table) []any {
 			args = append(args, postgresArray(t, i))
 			continue
 		}
-		at, length := make([]byte, 0, 8*t.len()+2), make([]byte, 0, 8*t.len()+2)
-		for r := range t.len() {
+		at, length := make([]byte, 0, 8*t.Len()+2), make([]byte, 0, 8*t.Len()+2)
+		for r := range t.Len() {
 			value := t.row(r)[i].bin
 			at = strconv.AppendInt(append(at, ','), int64(len(blob)+1), 10)
 			length = strconv.AppendInt(append(length, ','), int64(len(value)), 10)
@@ -131,8 +131,8 @@ func appendPostgres(args []any, columns []column, t *table) []any {
 }
 
 // postgresArray returns a column as the text of an array.
-func postgresArray(t *table, i int) string {
-	rows := t.len()
+func postgresArray(t *Table, i int) string {
+	rows := t.Len()
 	out := make([]byte, 0, 40*rows+2)
 	out = append(out, '{')
 	for r := range rows {

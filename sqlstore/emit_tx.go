@@ -71,7 +71,7 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 		}
 		allNew = allNew && req.Events[i].NewID
 	}
-	if isPool(p.on) && (p.store.dialect != &postgres || len(req.Events) > 1 && !allNew) {
+	if isPool(p.on) && (!p.store.dialect.outboxWithEvent || len(req.Events) > 1 && !allNew) {
 		return nil, errors.New("sqlstore: Tx was given a pool, which is no transaction: begin one, or give EmitTx the Store itself")
 	}
 	var results []webhook.Published
@@ -100,13 +100,13 @@ func isPool(x Execer) bool {
 
 // insertAll inserts events whose ids were just made, so they cannot be duplicates.
 func (p publisher) insertAll(ctx context.Context, events []webhook.EventRecord) ([]webhook.Published, error) {
-	rows, outbox := newTable(len(events), 14), newTable(len(events), 2)
+	rows, outbox := newTable(len(events)), newTable(len(events))
 	for i := range events {
 		r := &events[i]
-		rows.add(eventCells(r, contentHash(r))...)
-		outbox.add(outboxCells(r)...)
+		rows.Add(eventCells(r, contentHash(r))...)
+		outbox.Add(outboxCells(r)...)
 	}
-	if p.store.dialect != &postgres { // before the events, see insert
+	if !p.store.dialect.outboxWithEvent { // before the events, see insert
 		if _, err := p.execAll(ctx, insertOutbox, outbox); err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (p publisher) insertEach(ctx context.Context, req *webhook.PublishRequest) 
 // left. The next claim removes it. An event without an outbox row would be worse: a duplicate
 // for ever that is never delivered.
 func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.Published, error) {
-	hash, two, added := contentHash(r), p.store.dialect != &postgres, false
+	hash, two, added := contentHash(r), !p.store.dialect.outboxWithEvent, false
 	if two {
 		n, err := p.exec(ctx, insertOutboxRow, outboxCells(r)...)
 		if err != nil {
@@ -187,12 +187,14 @@ func (p publisher) remove(ctx context.Context, r *webhook.EventRecord) error {
 }
 
 func (p publisher) exec(ctx context.Context, o op, scalars ...cell) (int64, error) {
-	return p.execTable(ctx, o, nil, scalars...)
+	query, args := p.store.db.Render(o, scalars)
+	return p.run(ctx, query, args)
 }
 
 func (p publisher) execAll(ctx context.Context, o op, rows *table) (sum int64, err error) {
-	for part := range rows.parts(p.store.ops[o]) {
-		n, err := p.execTable(ctx, o, part)
+	for part := range p.store.db.Parts(o, rows) {
+		query, args := p.store.db.Render(o, nil, part)
+		n, err := p.run(ctx, query, args)
 		if err != nil {
 			return sum, err
 		}
@@ -201,8 +203,7 @@ func (p publisher) execAll(ctx context.Context, o op, rows *table) (sum int64, e
 	return sum, nil
 }
 
-func (p publisher) execTable(ctx context.Context, o op, rows *table, scalars ...cell) (int64, error) {
-	query, args := p.store.dialect.renderer.render(p.store.ops[o], scalars, given(rows)...)
+func (p publisher) run(ctx context.Context, query string, args []any) (int64, error) {
 	result, err := p.on.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err

@@ -16,8 +16,8 @@ type eventRows struct {
 
 func newEventRows(req *webhook.PublishRequest) *eventRows {
 	return &eventRows{
-		now: micros(req.Now), until: micros(req.LeaseUntil), outbox: newTable(0, 2), queue: newTable(len(req.Events), 16),
-		deliveries: newTable(0, 12), logs: newTable(0, 14), bodies: newTable(0, 4),
+		now: micros(req.Now), until: micros(req.LeaseUntil), outbox: newTable(0), queue: newTable(len(req.Events)),
+		deliveries: newTable(0), logs: newTable(0), bodies: newTable(0),
 	}
 }
 
@@ -30,13 +30,13 @@ func outboxCells(r *webhook.EventRecord) []cell {
 // add makes the rows of one event, and returns the number of its deliveries.
 func (e *eventRows) add(r *webhook.EventRecord) int {
 	if r.Deliveries == nil {
-		e.outbox.add(outboxCells(r)...)
+		e.outbox.Add(outboxCells(r)...)
 		return 0
 	}
 	rows := inOrder(r.Deliveries)
 	for n := range rows {
 		row := &rows[n]
-		q := queued{
+		q := queueRow{
 			rowKey: rowKey{r.UID, row.EndpointID}, ref: refOf(webhook.EndpointKey{Tenant: r.Tenant, ID: row.EndpointID}),
 			version: row.Version, size: int64(len(r.Data)), fanout: len(rows) > 1,
 		}
@@ -51,23 +51,23 @@ func (e *eventRows) add(r *webhook.EventRecord) int {
 			q.since = micros(row.DueAt)
 			q.place(q.since, e.now)
 		}
-		e.queue.add(q.cells()...)
+		e.queue.Add(q.cells()...)
 	}
 	return len(rows)
 }
 
 // finished makes the rows of a finished delivery.
-func (e *eventRows) finished(q *queued, row *webhook.NewDelivery) {
+func (e *eventRows) finished(q *queueRow, row *webhook.NewDelivery) {
 	q.leaseNo, q.settledNo = 1, 1
 	if a := row.Attempt; a != nil {
 		q.attempts = 1
-		e.logs.add(attemptCells(q.rowKey, q.ref, 1, a, false, q.fanout)...)
+		e.logs.Add(attemptCells(q.rowKey, q.ref, 1, a, false, q.fanout)...)
 		if len(a.ResponseBody) > 0 {
-			e.bodies.add(bodyCells(q.rowKey, 1, a.ResponseBody)...)
+			e.bodies.Add(bodyCells(q.rowKey, 1, a.ResponseBody)...)
 		}
 	}
 	f := q.finish(row.State, row.Reason, e.now)
-	e.deliveries.add(f.cells()...)
+	e.deliveries.Add(f.cells()...)
 }
 
 // inOrder returns rows sorted by endpoint id, without repeated endpoints. Nearly always they

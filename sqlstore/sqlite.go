@@ -1,5 +1,12 @@
 package sqlstore
 
+import (
+	"context"
+	"database/sql"
+
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
+)
+
 // The lane of waiting deliveries, and the first of the parked lanes.
 const (
 	sqliteZero   = `x'00000000000000000000000000000000'`
@@ -9,13 +16,25 @@ const (
 // sqlite is the SQL of SQLite. There is one writer at a time, so no statement locks single
 // rows.
 var sqlite = dialect{
-	name:      "sqlite",
-	renderer:  sqliteRenderer{},
-	quote:     `"`,
-	returning: true,
-	beginning: `BEGIN IMMEDIATE`,
-	commit:    `COMMIT`,
-	rollback:  `ROLLBACK`,
+	Dialect: engine.Dialect{
+		Name:         "sqlite",
+		Renderer:     engine.Parameters,
+		Begin:        `BEGIN IMMEDIATE`,
+		Commit:       `COMMIT`,
+		Rollback:     `ROLLBACK`,
+		OneWriter:    true,
+		MissingTable: "no such table",
+	},
+	quote:      `"`,
+	returning:  true,
+	matchesFew: true,
+
+	identity: `SELECT sqlite_version()`,
+	is:       func(string) bool { return true },
+	hasTable: func(_, table string) (string, []any) {
+		return `SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?`, []any{table}
+	},
+	lockSchema: lockSQLiteSchema,
 	statements: map[op]string{
 		insertEvents: `INSERT INTO {events} (uid, tenant, id, type, channel, header, time, not_before, created_at, keep, fanout, test, content_hash, data)
 			VALUES {tuples} ON CONFLICT DO NOTHING RETURNING uid`,
@@ -180,4 +199,12 @@ var sqlite = dialect{
 		freeVersions: `SELECT ref, version FROM {versions} WHERE (ref, version) IN (VALUES {tuples})`,
 		dropVersions: `DELETE FROM {versions} WHERE (ref, version) IN (VALUES {tuples})`,
 	},
+}
+
+// lockSQLiteSchema begins a transaction, so a migration happens wholly or not at all.
+func lockSQLiteSchema(ctx context.Context, db *engine.DB, conn *sql.Conn, _ string) (unlockSchema, error) {
+	if _, _, err := db.Begin(ctx, conn, txOptions{}); err != nil {
+		return nil, err
+	}
+	return unlockInTransaction(db, conn), nil
 }

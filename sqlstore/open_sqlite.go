@@ -6,12 +6,12 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/url"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
+
+	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
 const (
@@ -22,9 +22,6 @@ const (
 	// sqliteListers is the number of connections that read lists. Lists have connections of
 	// their own, so that callers of lists cannot keep the Dispatcher waiting for one.
 	sqliteListers = 4
-
-	// sqliteWait is how long a connection waits for another process's transaction.
-	sqliteWait = 5 * time.Second
 )
 
 // OpenSQLite returns a Store on a file, which is created if it is missing. driverName names a
@@ -61,12 +58,13 @@ func OpenSQLite(driverName, file string, o Options) (*Store, error) {
 		db.SetMaxIdleConns(n)
 		return db
 	}
-	s, err := newStore(writer, readers(sqliteReaders), &sqlite, o)
+	s, err := newStore(engine.Config{
+		Writer: writer, Reader: readers(sqliteReaders), Lister: readers(sqliteListers), OneConnection: true,
+	}, &sqlite, o)
 	if err != nil {
 		return nil, err
 	}
-	s.lister = readers(sqliteListers)
-	s.owned, s.turn = true, make(chan struct{}, 1)
+	s.owned = true
 	return s, nil
 }
 
@@ -86,7 +84,7 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, fmt.Errorf("open %s: %w", c.file, err)
 	}
 	settings := []string{
-		fmt.Sprintf("PRAGMA busy_timeout = %d", sqliteWait.Milliseconds()),
+		fmt.Sprintf("PRAGMA busy_timeout = %d", engine.BusyTimeout.Milliseconds()),
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = FULL",
 		"PRAGMA foreign_keys = ON",
@@ -112,54 +110,6 @@ func sqliteURI(file string) string {
 		p = "/" + p
 	}
 	return "file:" + (&url.URL{Path: p}).EscapedPath() + "?_txlock=immediate" // a transaction that will write waits when it begins
-}
-
-// sqlitePause is the longest pause between two tries to begin a transaction while another
-// process has one open.
-const sqlitePause = 5 * time.Millisecond
-
-// beginSQLite begins a transaction that will write. It asks again itself, because SQLite would
-// wait without heeding the context, and would ask less and less often.
-//
-// The connections of OpenSQLite also serve the application's own transactions. For those
-// beginSQLite restores SQLite's own waiting.
-func (s *Store) beginSQLite(ctx context.Context, conn *sql.Conn) error {
-	if s.owned {
-		if err := setBusyTimeout(ctx, conn, 0); err != nil {
-			return err
-		}
-		defer func() { _ = setBusyTimeout(context.WithoutCancel(ctx), conn, sqliteWait) }()
-	}
-	for began := time.Now(); ; {
-		_, err := conn.ExecContext(ctx, s.dialect.beginning)
-		if err == nil || codesOf(err).sqlite != sqliteBusy || ctx.Err() != nil || time.Since(began) > sqliteWait {
-			return err
-		}
-		pause(ctx, rand.N(sqlitePause)) //nolint:gosec // it spreads tries, nothing has to be unpredictable
-	}
-}
-
-// yield leaves an SQLite file alone for sqlitePause, the longest pause of other processes
-// between two tries. Housekeeping begins one transaction after the other, and would otherwise
-// keep other processes waiting until it ends.
-func (s *Store) yield(ctx context.Context) {
-	if s.dialect == &sqlite {
-		pause(ctx, sqlitePause)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
-
-func setBusyTimeout(ctx context.Context, conn *sql.Conn, d time.Duration) error {
-	_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", d.Milliseconds()))
-	return err
 }
 
 // execDriver runs a statement on a driver's connection.
