@@ -155,7 +155,7 @@ func TestTheGoCodeInTheREADMECompiles(t *testing.T) {
 }
 
 // documents are the Markdown files whose links are checked.
-var documents = []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md", "docs/performance.md"}
+var documents = []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md", "docs/performance.md", "sqlstore/migrations/README.md"}
 
 var (
 	markdownLink    = regexp.MustCompile(`\]\(([^)\s]+)\)`)

@@ -52,6 +52,27 @@
 // MySQL has no such setting. It waits for wait_timeout, 8 hours by default. Put wait_timeout=30
 // into the DSN of MySQL, and call SetConnMaxIdleTime(20 * time.Second) on the pool.
 //
+// # When a primary fails
+//
+// The Store goes on with the successor of a primary. Tests kill PostgreSQL primaries under load
+// and promote their standbys. Three settings are yours:
+//
+//   - Make the standby synchronous (synchronous_standby_names), and no accepted event is lost. An
+//     asynchronous standby loses the commits that it has not received, and their webhooks.
+//   - Name all servers in the DSN with target_session_attrs=read-write, or use an address that
+//     follows the primary. Connections to a read-only server leave the pool.
+//   - Fence the old primary, so that it accepts no writes when it comes back.
+//
+// On MySQL and MariaDB the same holds for semi-synchronous replication and the address of the
+// primary.
+//
+// # Migrations
+//
+// [Store.Migrate] applies the migrations. Any number of processes may call it at once. A tool of
+// your own may apply [Migrations] instead, and each process then calls [Store.Check] when it
+// starts. The file example_goose_test.go in the folder drivertest does so with goose. Check
+// accepts the next version of the schema too, so old processes run on while a new one migrates.
+//
 // # Tables
 //
 // Unfinished deliveries are in the queue, a table of their own. Finished deliveries are in
@@ -83,6 +104,6 @@
 // (modernc.org/sqlite). They do not run on MySQL 8. There, a wait for another transaction's
 // event id may last as long as the server's innodb_lock_wait_timeout instead of a second.
 //
-// Until version 0.1.0 the one migration may be edited in place. Create the tables anew after an
-// update.
+// Until version 0.1.0, version 0001 of the schema is edited in place: create the tables anew after
+// an update. Later, a published migration never changes.
 package sqlstore
