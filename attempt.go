@@ -127,12 +127,11 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 // together, so a step of the store's clock cannot make a request seem long.
 func (d *Dispatcher) send(ctx context.Context, t trial, req *Request, timeout time.Duration) attempted {
 	a := t.newAttempt(req.Time)
-	bounded, cancel := context.WithTimeout(ctx, timeout)
 	began := time.Now()
-	resp, err := d.transmit(bounded, req)
+	deadline := began.Add(timeout)
+	resp, err := d.transmit(ctx, deadline, req)
 	a.Duration = time.Since(began)
-	timedOut := bounded.Err() != nil
-	cancel()
+	timedOut := !time.Now().Before(deadline)
 	if err == nil && resp == nil {
 		err = errors.New("the transport returned neither a response nor an error")
 	}
@@ -154,15 +153,20 @@ func (d *Dispatcher) send(ctx context.Context, t trial, req *Request, timeout ti
 	return d.conclude(t, a, resp, lane.Answered)
 }
 
-// transmit is Transport.Send. A Transport of the application's own may panic, which becomes an
-// error.
-func (d *Dispatcher) transmit(ctx context.Context, req *Request) (resp *Response, err error) {
+// transmit sends a request before the deadline. A Transport of the application may panic, which
+// becomes an error.
+func (d *Dispatcher) transmit(ctx context.Context, deadline time.Time, req *Request) (resp *Response, err error) {
 	defer func() {
 		if err != nil && resp != nil {
 			resp = nil
 		}
 	}()
 	defer recovered(&err)
+	if own, ok := d.transport.(*httpTransport); ok && own.wrapped == nil {
+		return own.sendBy(ctx, deadline, req)
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	return d.transport.Send(ctx, req)
 }
 

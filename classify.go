@@ -37,18 +37,35 @@ func (e *sendError) Unwrap() []error {
 	return []error{e.class, e.cause}
 }
 
-// newSendError makes a sendError of err. Once ctx's deadline has passed, every error is a
-// timeout, except a blocked address. That includes errors from a moment earlier. late is the
-// text of a timeout in that part of the request.
-func newSendError(ctx context.Context, err error, late string) error {
-	e := &sendError{class: classify(err), text: oneLine(describeKnown(err, true)), cause: ctx.Err()}
-	if deadline, ok := ctx.Deadline(); ok && e.cause == nil && !time.Now().Before(deadline) {
-		e.cause = context.DeadlineExceeded // a dial may end a moment before its context
-	}
+// Texts of a timeout, by the part of the request that it ended.
+const (
+	noResponse = "no response came in time"
+	noEnd      = "the response body did not end in time"
+)
+
+// newSendError makes a sendError of err. cause is the result of endOf. Once the deadline has
+// passed, every error is a timeout, except a blocked address. That includes errors from a
+// moment earlier. late is the text of a timeout.
+func newSendError(cause, err error, late string) error {
+	e := &sendError{class: classify(err), text: oneLine(describeKnown(err, true)), cause: cause}
 	if e.class != ClassBlocked && errors.Is(e.cause, context.DeadlineExceeded) {
 		e.class, e.text = ClassTimeout, late
 	}
 	return e
+}
+
+// endOf returns the reason if a request is over: the error of ctx, or DeadlineExceeded after
+// one of the deadlines. A dial may end a moment before its context, so the clock decides. A
+// zero deadline is none.
+func endOf(ctx context.Context, deadline time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	now := time.Now()
+	if own, ok := ctx.Deadline(); ok && !now.Before(own) || !deadline.IsZero() && !now.Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // classify returns the class of a Transport's error, or ClassProtocol if the error has no sign

@@ -85,15 +85,15 @@ func verdictOfNetHTTP(t *testing.T, dial wire.DialFunc) verdict {
 	require.NoError(t, err)
 	resp, err := tr.RoundTrip(r)
 	if err != nil {
-		return verdictOf(nil, newSendError(ctx, err, "late"), false)
+		return verdictOf(nil, newSendError(endOf(ctx, time.Time{}), err, "late"), false)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.StatusCode < 100 {
 		return verdict{class: ClassProtocol}
 	}
-	body, truncated, err := readBody(resp.Body, defaultResponseBytes)
+	body, truncated, err := wire.ReadBody(resp.Body, defaultResponseBytes)
 	if err != nil {
-		return verdictOf(nil, newSendError(ctx, err, "late"), false)
+		return verdictOf(nil, newSendError(endOf(ctx, time.Time{}), err, "late"), false)
 	}
 	if !truncated {
 		synctest.Wait() // it is put back by another goroutine

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"sync"
+	"time"
 
 	"github.com/gowebhook/webhook/internal/wire"
 )
@@ -60,32 +60,62 @@ func (t *httpTransport) closeIdle() { t.client.CloseIdle() }
 
 // Send implements [Transport]. Its errors are *sendError.
 func (t *httpTransport) Send(ctx context.Context, req *Request) (*Response, error) {
+	if t.wrapped != nil {
+		return t.sendWrapped(ctx, req)
+	}
+	return t.sendBy(ctx, time.Time{}, req)
+}
+
+// sendBy is Send with a deadline beside that of ctx, unless it is zero. It does without a
+// context for each request, and does not call Network.Wrap. Many requests should share ctx.
+func (t *httpTransport) sendBy(ctx context.Context, deadline time.Time, req *Request) (*Response, error) {
+	u, err := t.checkedURL(req)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := t.client.Fetch(ctx, &wire.Request{
+		Owner: req.owner, Method: http.MethodPost, URL: u, Header: req.Header, Body: req.Body, Close: req.OwnConn, Deadline: deadline,
+	}, t.limit)
+	if err != nil {
+		late := noResponse
+		if reply.Status != 0 {
+			late = noEnd
+		}
+		return nil, newSendError(endOf(ctx, deadline), err, late)
+	}
+	return &Response{StatusCode: reply.Status, Header: reply.Header, Body: reply.Body, Truncated: reply.Truncated}, nil
+}
+
+// checkedURL returns the URL of a request, unless it is blocked. A URL that was accepted may be
+// blocked since.
+func (t *httpTransport) checkedURL(req *Request) (*url.URL, error) {
 	u, err := t.network.checkURL("URL", req.URL)
-	if err != nil { // an accepted address may be blocked since
+	if err != nil {
 		return nil, &sendError{class: ClassBlocked, text: describe(err)}
 	}
-	var resp *http.Response
-	if t.wrapped == nil {
-		resp, err = t.client.Do(ctx, &wire.Request{
-			Owner: req.owner, Method: http.MethodPost, URL: u, Header: req.Header, Body: req.Body, Close: req.OwnConn,
-		})
-	} else {
-		resp, err = t.sendWrapped(ctx, u, req)
-	}
+	return u, nil
+}
+
+// sendWrapped sends through the RoundTripper of Network.Wrap.
+func (t *httpTransport) sendWrapped(ctx context.Context, req *Request) (*Response, error) {
+	u, err := t.checkedURL(req)
 	if err != nil {
-		return nil, newSendError(ctx, err, "no response came in time")
+		return nil, err
 	}
-	body, truncated, err := readBody(resp.Body, t.limit)
+	resp, err := t.roundTrip(ctx, u, req)
+	if err != nil {
+		return nil, newSendError(endOf(ctx, time.Time{}), err, noResponse)
+	}
+	body, truncated, err := wire.ReadBody(resp.Body, t.limit)
 	_ = resp.Body.Close()
 	if err != nil {
-		return nil, newSendError(ctx, err, "the response body did not end in time")
+		return nil, newSendError(endOf(ctx, time.Time{}), err, noEnd)
 	}
 	return &Response{StatusCode: resp.StatusCode, Header: resp.Header, Body: body, Truncated: truncated}, nil
 }
 
-// sendWrapped sends through the RoundTripper of Network.Wrap, which may return invalid
-// responses.
-func (t *httpTransport) sendWrapped(ctx context.Context, u *url.URL, req *Request) (*http.Response, error) {
+// roundTrip calls the RoundTripper of Network.Wrap, which may return invalid responses.
+func (t *httpTransport) roundTrip(ctx context.Context, u *url.URL, req *Request) (*http.Response, error) {
 	if !req.OwnConn {
 		ctx = context.WithValue(ctx, ownerKey{}, req.owner)
 	}
@@ -130,48 +160,4 @@ func newHTTPRequest(ctx context.Context, u *url.URL, req *Request) *http.Request
 		r.Body, _ = r.GetBody()
 	}
 	return r.WithContext(ctx)
-}
-
-// Response bodies are read into pooled buffers and then copied at their own size. The buffers
-// grow with the body, and large ones are not kept.
-const (
-	firstBufferBytes = 2 << 10
-	maxPooledBytes   = 64 << 10
-)
-
-var bodyBuffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, firstBufferBytes)
-	return &b
-}}
-
-// readBody reads at most limit bytes and reports whether there is more. It ignores an error
-// that comes after them.
-func readBody(r io.Reader, limit int) (body []byte, truncated bool, err error) {
-	if r == http.NoBody {
-		return nil, false, nil
-	}
-	pooled := bodyBuffers.Get().(*[]byte)
-	buf := (*pooled)[:0]
-	for err == nil && len(buf) <= limit {
-		if len(buf) == cap(buf) {
-			buf = slices.Grow(buf, len(buf)) // twice the size
-		}
-		var n int
-		n, err = r.Read(buf[len(buf):min(cap(buf), limit+1)])
-		buf = buf[:len(buf)+n]
-	}
-	if cap(buf) <= maxPooledBytes {
-		*pooled = buf
-		defer bodyBuffers.Put(pooled)
-	}
-	if len(buf) > limit {
-		buf, truncated, err = buf[:limit], true, nil
-	}
-	if err != nil && err != io.EOF {
-		return nil, false, err
-	}
-	if len(buf) == 0 {
-		return nil, truncated, nil
-	}
-	return bytes.Clone(buf), truncated, nil
 }

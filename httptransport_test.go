@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -18,7 +17,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -443,27 +441,6 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 	for inFlight, want := range map[int][2]int{-1: {32, 32}, 0: {32, 32}, 1: {32, 32}, 64: {64, 32}, 1024: {1024, 512}, 1 << 20: {1024, 512}} {
 		total, perHost := idleLimits(inFlight)
 		assert.Equal(t, want, [2]int{total, perHost}, strconv.Itoa(inFlight))
-	}
-}
-
-func TestReadBodyReturnsWhatCameBeforeTheEnd(t *testing.T) {
-	broken := errors.New("broken")
-	for _, r := range []io.Reader{strings.NewReader("abc"), iotest.OneByteReader(strings.NewReader("abc"))} {
-		body, truncated, err := readBody(r, 3)
-		require.NoError(t, err)
-		assert.False(t, truncated)
-		assert.Equal(t, "abc", string(body))
-	}
-	_, _, err := readBody(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), 3)
-	require.ErrorIs(t, err, broken)
-	for _, r := range []io.Reader{
-		io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)),
-		iotest.DataErrReader(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken))), // with the last bytes
-	} {
-		body, truncated, err := readBody(r, 2)
-		require.NoError(t, err)
-		assert.True(t, truncated)
-		assert.Equal(t, "ab", string(body))
 	}
 }
 

@@ -49,7 +49,7 @@ func (c callTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	own := r.WithContext(context.WithValue(ctx, ownerKey{}, nil)) // of no endpoint
 	resp, err := c.guarded.RoundTrip(own)
 	if err != nil {
-		err = newSendError(ctx, err, "no response came in time")
+		err = newSendError(endOf(ctx, time.Time{}), err, noResponse)
 		cancel()
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (b *callBody) Read(p []byte) (int, error) {
 	}
 	b.left -= n
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = newSendError(b.ctx, err, "the response body did not end in time")
+		err = newSendError(endOf(b.ctx, time.Time{}), err, noEnd)
 	}
 	return n, err
 }

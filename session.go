@@ -155,10 +155,10 @@ func (s *session) drain(loops *sync.WaitGroup) error {
 		s.workers.Wait()
 		close(finished)
 	}()
-	defer s.cut()
+	defer s.cutRequests()
 	defer s.giveUp()
 	if !waitFor(finished, s.d.config.DrainTimeout) {
-		s.cut()
+		s.cutRequests()
 		if !waitFor(finished, cutGrace) {
 			s.giveUp()
 			<-finished
@@ -169,6 +169,13 @@ func (s *session) drain(loops *sync.WaitGroup) error {
 			cut, s.d.config.DrainTimeout, lost)
 	}
 	return nil
+}
+
+// cutRequests ends the requests in flight. It closes the idle connections first. Otherwise each
+// of them, which is bound to the context of the requests, would start a goroutine.
+func (s *session) cutRequests() {
+	s.d.idle()
+	s.cut()
 }
 
 // waitFor waits until done is closed, at most d. It reports whether done is closed.

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bufio"
-	"container/list"
 	"context"
 	"crypto/tls"
 	"net"
@@ -25,12 +24,16 @@ type conn struct {
 	kept bool          // it has had a request before
 
 	// While it is idle, of the pool:
-	until time.Time
-	entry *list.Element
+	until        time.Time
+	older, newer *conn
+
+	// The socket expires with a context. The connection stays bound to that context
+	// after a request with a deadline, because the next one usually has the same.
+	done <-chan struct{} // of the context; nil if the connection is not bound
+	stop func() bool     // unbinds it
 
 	// While it has a request:
 	ctx        context.Context //nolint:containedctx // of the request
-	stop       func() bool     // of the function that expires the socket
 	trace      trace
 	in         *bufio.Reader
 	scanner    scanner
@@ -47,23 +50,51 @@ func newConn(c net.Conn, to place, home *home) *conn {
 	return &conn{socket: s, stream: s, to: to, home: home, keep: idleTimeout, onExpire: s.expire}
 }
 
-// begin starts a request: until finish is called, the connection ends with ctx.
-func (c *conn) begin(ctx context.Context) {
-	c.ctx, c.stop = ctx, context.AfterFunc(ctx, c.onExpire)
+// begin starts a request. Until finish is called, the connection ends with ctx or
+// at the deadline, if it is not zero. begin returns false if the connection is
+// already ending with the context of an earlier request.
+func (c *conn) begin(ctx context.Context, deadline time.Time) bool {
+	c.ctx = ctx
+	if done := ctx.Done(); done != c.done {
+		if !c.unbind() {
+			return false
+		}
+		c.done, c.stop = done, context.AfterFunc(ctx, c.onExpire)
+	}
+	c.socket.begin(deadline)
+	return true
 }
 
-// finish undoes begin, and reports whether the connection has not ended.
+// unbind lets the connection outlive the context that it is bound to. It returns
+// false if the context has ended.
+func (c *conn) unbind() bool {
+	if c.done == nil {
+		return true
+	}
+	stopped := c.stop()
+	c.done, c.stop = nil, nil
+	return stopped
+}
+
+// finish ends a request, and reports whether the connection can have another one.
+// Without a deadline, the context is assumed to be of this request alone.
 func (c *conn) finish() bool {
-	same := c.stop() && !c.socket.isExpired()
-	c.ctx, c.stop, c.trace = nil, nil, trace{}
-	return same
+	usable := !c.socket.isExpired()
+	if c.socket.deadline.IsZero() {
+		usable = c.unbind() && usable
+	}
+	c.ctx, c.trace = nil, trace{}
+	return usable
 }
 
-// ended returns the error of the request's context if the connection ended
-// with it.
+// ended returns the reason if the connection ended with the request's context or
+// at its deadline.
 func (c *conn) ended() error {
-	if c.socket.isExpired() {
+	switch {
+	case c.socket.isExpired():
 		return c.ctx.Err()
+	case c.socket.isLate():
+		return context.DeadlineExceeded
 	}
 	return nil
 }
@@ -141,6 +172,7 @@ func (c *conn) wrote() bool {
 
 // abort closes the connection at once, and waits for the goroutine that writes.
 func (c *conn) abort() {
+	c.unbind()
 	_ = c.socket.Conn.Close()
 	if c.written != nil {
 		c.writeError = <-c.written
@@ -150,6 +182,7 @@ func (c *conn) abort() {
 
 // close closes a connection that has no request, with a goodbye if it has TLS.
 func (c *conn) close() {
+	c.unbind()
 	c.socket.mu.Lock()
 	c.socket.closing = true
 	c.socket.mu.Unlock()

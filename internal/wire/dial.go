@@ -42,33 +42,33 @@ func clientTLS(config *tls.Config) *tls.Config {
 	return config
 }
 
-// dial returns a new connection to a place. A request has begun on it.
-func (c *Client) dial(ctx context.Context, h *home, to place, hooks trace) (*conn, error) {
+// dial returns a new connection to a place. The request has begun on it.
+func (c *Client) dial(ctx context.Context, r *Request, h *home, to place, hooks trace) (*conn, error) {
 	c.pool.dialing()
-	conn, err := c.connect(ctx, h, to, hooks)
+	conn, err := c.connect(ctx, r, h, to, hooks)
 	if err != nil {
 		c.pool.gone()
 		_, blocked := errors.AsType[*netguard.BlockedError](err)
-		if ctx.Err() != nil && !blocked {
-			err = ctx.Err()
+		if over := r.over(ctx); over != nil && !blocked {
+			err = over
 		}
 		return nil, err
 	}
 	return conn, nil
 }
 
-func (c *Client) connect(ctx context.Context, h *home, to place, hooks trace) (*conn, error) {
+func (c *Client) connect(ctx context.Context, r *Request, h *home, to place, hooks trace) (*conn, error) {
 	addr, host := to.addr()
 	via := addr
 	if c.proxy != nil {
 		via = addrOf(c.proxy)
 	}
-	raw, err := c.Dial(ctx, "tcp", via)
+	raw, err := c.dialBy(ctx, r.Deadline, via)
 	if err != nil {
 		return nil, c.proxyError(err)
 	}
 	conn := newConn(raw, to, h)
-	conn.begin(ctx)
+	conn.begin(ctx, r.Deadline)
 	conn.trace = hooks
 	if c.proxy != nil {
 		err = c.proxyError(c.throughProxy(conn, addr))
@@ -85,6 +85,16 @@ func (c *Client) connect(ctx context.Context, h *home, to place, hooks trace) (*
 		return nil, err
 	}
 	return conn, nil
+}
+
+// dialBy connects to an address before a deadline, if it is not zero.
+func (c *Client) dialBy(ctx context.Context, deadline time.Time, addr string) (net.Conn, error) {
+	if !deadline.IsZero() {
+		bounded, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		ctx = bounded
+	}
+	return c.Dial(ctx, "tcp", addr)
 }
 
 // handshake puts TLS on the stream of the connection.

@@ -27,6 +27,12 @@ type exchange struct {
 	closed  bool
 }
 
+// reset makes an exchange ready for another request. Its body must have been closed.
+func (x *exchange) reset() {
+	x.pool, x.conn, x.resp, x.left = nil, nil, nil, 0
+	x.body, x.ended, x.closed = nil, nil, false
+}
+
 // post tells net/http's parser the method of most requests.
 var post = &http.Request{Method: http.MethodPost}
 
@@ -58,7 +64,7 @@ func (x *exchange) run(r *Request, h *head) (*http.Response, error) {
 
 // unsent reports whether a kept connection took no byte of the request, although
 // the caller's time is not over.
-func (c *conn) unsent() bool { return c.kept && c.socket.sent == 0 && !c.socket.isExpired() }
+func (c *conn) unsent() bool { return c.kept && c.socket.sent == 0 && c.ended() == nil }
 
 // fail ends an exchange without a response. Of the errors of writing and of
 // reading, it returns the one that says more.
@@ -152,12 +158,12 @@ func (x *exchange) finish(complete bool) {
 	x.body = nil
 	empty := c.freeReader() && len(x.resp.Trailer) == 0 // the scanner does not see the lines of a trailer
 	sent, hooks := complete && c.wrote(), c.trace
-	same := c.finish()
+	usable := c.finish()
 	switch {
 	case !sent:
 		c.abort()
 		x.pool.gone()
-	case c.reusable && empty && same && c.home != nil:
+	case c.reusable && empty && usable && c.home != nil:
 		hooks.putIdleConn(x.pool.put(c))
 		return
 	default:

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"container/list"
 	"slices"
 	"sync"
 	"time"
@@ -17,8 +16,8 @@ type pool struct {
 
 	mu    sync.Mutex
 	homes map[homeKey]*home
-	idle  list.List // of *conn, the one that had a request the longest ago first
-	open  int       // connections and dials
+	idle  idleList
+	open  int // connections and dials
 	timer *time.Timer
 	next  time.Time // when the timer calls sweep; zero if it does not
 }
@@ -73,7 +72,7 @@ func (p *pool) supersede(h *home) []*conn {
 	old := h.idle
 	h.idle = nil
 	for _, c := range old {
-		p.idle.Remove(c.entry)
+		p.idle.remove(c)
 	}
 	p.open -= len(old)
 	return old
@@ -108,7 +107,7 @@ func (p *pool) take(h *home, to place) *conn {
 	for i, c := range slices.Backward(h.idle) {
 		if c.to == to {
 			h.idle = slices.Delete(h.idle, i, i+1)
-			p.idle.Remove(c.entry)
+			p.idle.remove(c)
 			return c
 		}
 	}
@@ -128,13 +127,13 @@ func (p *pool) put(c *conn) (kept bool) {
 	} else {
 		now := time.Now()
 		c.kept, c.until = true, now.Add(c.keep)
-		c.entry = p.idle.PushBack(c)
+		p.idle.push(c)
 		h.idle = append(h.idle, c)
 		if len(h.idle) > p.maxPerOwner {
 			old = append(old, p.evict(h.idle[0]))
 		}
-		if p.idle.Len() > p.max {
-			old = append(old, p.evict(p.idle.Front().Value.(*conn)))
+		if p.idle.len > p.max {
+			old = append(old, p.evict(p.idle.oldest))
 		}
 		p.wake(now, c.until)
 	}
@@ -149,7 +148,7 @@ func (p *pool) evict(c *conn) *conn {
 	h := c.home
 	i := slices.Index(h.idle, c)
 	h.idle = slices.Delete(h.idle, i, i+1)
-	p.idle.Remove(c.entry)
+	p.idle.remove(c)
 	p.open--
 	p.forgetUnused(h)
 	return c
@@ -174,9 +173,8 @@ func (p *pool) sweep() {
 	now := time.Now()
 	var old []*conn
 	var first time.Time
-	for e := p.idle.Front(); e != nil; {
-		c := e.Value.(*conn)
-		e = e.Next()
+	for c, newer := p.idle.oldest, (*conn)(nil); c != nil; c = newer {
+		newer = c.newer
 		switch {
 		case !c.until.After(now):
 			old = append(old, p.evict(c))
@@ -238,7 +236,7 @@ func (p *pool) count() int {
 func (p *pool) countIdle() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.idle.Len()
+	return p.idle.len
 }
 
 func closeAll(conns []*conn) {

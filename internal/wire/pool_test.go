@@ -56,7 +56,7 @@ func (m *poolModel) begin(owner Owner, to place) {
 	for _, other := range m.running {
 		require.NotSame(m.t, other.conn, r.conn, "a connection that is in use")
 	}
-	r.conn.begin(context.Background())
+	r.conn.begin(context.Background(), time.Time{})
 	m.running = append(m.running, r)
 }
 
@@ -81,8 +81,8 @@ func (m *poolModel) check() {
 	p := &m.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	require.LessOrEqual(m.t, p.idle.Len(), p.max)
-	require.Equal(m.t, len(m.running)+p.idle.Len(), p.open)
+	require.LessOrEqual(m.t, p.idle.len, p.max)
+	require.Equal(m.t, len(m.running)+p.idle.len, p.open)
 	idle := 0
 	for key, h := range p.homes {
 		require.False(m.t, h.superseded)
@@ -95,7 +95,7 @@ func (m *poolModel) check() {
 			require.True(m.t, c.until.After(time.Now()), "it is kept for too long")
 		}
 	}
-	require.Equal(m.t, p.idle.Len(), idle)
+	require.Equal(m.t, p.idle.len, idle)
 	require.True(m.t, idle == 0 || !p.next.IsZero(), "the timer runs while connections are kept")
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"net/http/httptrace"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Request is sent by [Client.Do].
@@ -22,8 +24,24 @@ type Request struct {
 	Body   []byte // must not be changed before the response's body is closed
 	Close  bool   // asks for a connection of its own
 
+	// Deadline ends the exchange like a deadline of the context, with
+	// [context.DeadlineExceeded]. It is cheaper than a context for each request if
+	// many requests share one. Zero means no deadline.
+	Deadline time.Time
+
 	// Trace has hooks to be called. It is nil for none.
 	Trace *httptrace.ClientTrace
+}
+
+// over returns the reason if the time of the request is over.
+func (r *Request) over(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !r.Deadline.IsZero() && !time.Now().Before(r.Deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // maxDirectBytes is the size up to which the calling goroutine writes a request

@@ -19,9 +19,10 @@ type socket struct {
 	came    bool            // an instant Read found something: bytes, an end or an error
 	now     instantRead
 
-	mu      sync.Mutex
-	expired bool
-	closing bool
+	mu       sync.Mutex
+	deadline time.Time // of the request; zero for none
+	expired  bool
+	closing  bool
 }
 
 func newSocket(c net.Conn) *socket {
@@ -51,13 +52,36 @@ func (s *socket) isExpired() bool {
 	return s.expired
 }
 
-// SetDeadline sets a deadline until the next call. It changes nothing once the
-// socket has expired.
+// begin sets the deadline of a request; zero means none. It changes nothing once
+// the socket has expired.
+func (s *socket) begin(deadline time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.expired || deadline.Equal(s.deadline) {
+		return
+	}
+	s.deadline = deadline
+	_ = s.Conn.SetDeadline(deadline)
+}
+
+// isLate reports whether the deadline of the request has passed.
+func (s *socket) isLate() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.deadline.IsZero() && !time.Now().Before(s.deadline)
+}
+
+// SetDeadline sets an earlier deadline than that of the request. The next call
+// replaces it; the zero time restores the deadline of the request. SetDeadline
+// changes nothing once the socket has expired.
 func (s *socket) SetDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.expired {
 		return nil
+	}
+	if t.IsZero() || !s.deadline.IsZero() && s.deadline.Before(t) {
+		t = s.deadline
 	}
 	return s.Conn.SetDeadline(t)
 }

@@ -92,7 +92,12 @@ func New(c Config) *Client {
 // package have the types [Error] and [*ProxyError]. Only errors of net/http's
 // parser quote the receiver.
 func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) {
-	if err := ctx.Err(); err != nil {
+	return c.do(ctx, r, &exchange{pool: &c.pool})
+}
+
+// do is Do with a new exchange.
+func (c *Client) do(ctx context.Context, r *Request, x *exchange) (*http.Response, error) {
+	if err := r.over(ctx); err != nil {
 		return nil, err
 	}
 	owner := r.Owner
@@ -109,24 +114,23 @@ func (c *Client) Do(ctx context.Context, r *Request) (*http.Response, error) {
 	to, hooks := place{scheme: r.URL.Scheme, host: r.URL.Host}, trace{r.Trace}
 	hooks.getConn(to)
 	for {
-		if err := ctx.Err(); err != nil { // or each kept connection would end with it
+		if err := r.over(ctx); err != nil { // or each kept connection would end with it
 			c.pool.leave(home)
 			return nil, err
 		}
 		conn := c.pool.take(home, to)
 		if conn != nil {
-			conn.begin(ctx)
-			if !conn.quiet() {
+			if !conn.begin(ctx, r.Deadline) || !conn.quiet() {
 				c.pool.drop(conn)
 				continue
 			}
-		} else if conn, err = c.dial(ctx, home, to, hooks); err != nil {
+		} else if conn, err = c.dial(ctx, r, home, to, hooks); err != nil {
 			c.pool.leave(home)
 			return nil, err
 		}
 		conn.trace = hooks
 		hooks.gotConn(conn)
-		x := &exchange{pool: &c.pool, conn: conn}
+		x.conn = conn
 		resp, err := x.run(r, head)
 		if err == nil {
 			return resp, nil
