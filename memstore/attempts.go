@@ -21,12 +21,14 @@ func attemptBytes(a *webhook.Attempt) int64 {
 	return int64(attemptOverhead + len(a.Error) + len(a.ResponseBody))
 }
 
-// log stores the attempt that was made under a lease. It returns false if the log has, or had,
-// an attempt of this lease.
-func (s *Store) log(d *delivery, leaseNo int64, a *webhook.Attempt, late bool) bool {
-	if _, found := d.attempt(leaseNo); found || d.removed > 0 && leaseNo <= d.removedTo {
-		return false
-	}
+// hasLogged reports whether the log has, or had, an attempt of a lease.
+func (d *delivery) hasLogged(leaseNo int64) bool {
+	_, found := d.attempt(leaseNo)
+	return found || d.removed > 0 && leaseNo <= d.removedTo
+}
+
+// log stores the attempt that was made under a lease, unless hasLogged.
+func (s *Store) log(d *delivery, leaseNo int64, a *webhook.Attempt, late bool) {
 	if !late {
 		d.logged++
 	}
@@ -36,7 +38,7 @@ func (s *Store) log(d *delivery, leaseNo int64, a *webhook.Attempt, late bool) b
 	if !s.fitAttempt(own) {
 		d.removed++
 		d.removedTo = max(d.removedTo, leaseNo)
-		return true
+		return
 	}
 	own.ResponseBody = bytes.Clone(own.ResponseBody)
 	s.seq++
@@ -55,7 +57,6 @@ func (s *Store) log(d *delivery, leaseNo int64, a *webhook.Attempt, late bool) b
 	if d.event.closed {
 		s.sweepFrom(d.event.key)
 	}
-	return true
 }
 
 // attempt returns the place of the attempt that was made under a lease, and whether it is

@@ -32,42 +32,37 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 	var edits []health.Edit
 	var room [16]*endpoint
 	touched := room[:0]
-	at, failing := micros(now), health.FailingOf(items)
-	for i := range items {
-		item := &items[i]
-		d := s.delivery(item)
-		if d == nil {
-			out.Lost = append(out.Lost, i)
-			if e := s.live(item.Endpoint); e != nil && e.mark != s.gen {
-				e.mark = s.gen
-				touched = append(touched, e)
-			}
-			continue
-		}
-		inEffect := d.leased && d.leaseNo == item.LeaseNo
-		switch {
-		case inEffect:
-		case d.wasSettled(item.LeaseNo):
-			out.Already = append(out.Already, i)
-		default:
-			out.Lost = append(out.Lost, i)
-		}
-		e := d.endpoint
-		counts := health.Counts(item, e.Version)
-		merge := item.Attempt != nil && s.log(d, item.LeaseNo, item.Attempt, !inEffect) && !item.Attempt.Test && counts
-		if inEffect {
-			s.settle(d, item, counts, at)
-		}
-		if e.gone {
-			continue
-		}
-		if e.mark != s.gen {
+	at, failures := micros(now), health.FailuresOf(items)
+	touch := func(e *endpoint) {
+		if e != nil && !e.gone && e.mark != s.gen {
 			e.mark = s.gen
 			touched = append(touched, e)
 		}
-		edit := health.Edit{Item: item, Merge: merge && (failing[item.Endpoint] || health.Failing(&e.Health)), Act: inEffect && counts && health.Acts(item)}
-		if edit.Merge || edit.Act {
-			edits = append(edits, edit)
+	}
+	for i := range items {
+		item := &items[i]
+		d := s.delivery(item)
+		v := health.Judge(item, d.facts(item))
+		switch v.Result {
+		case health.Applied:
+		case health.Already:
+			out.Already = append(out.Already, i)
+		case health.Lost:
+			out.Lost = append(out.Lost, i)
+		}
+		if d == nil {
+			touch(s.live(item.Endpoint))
+			continue
+		}
+		if v.Log {
+			s.log(d, item.LeaseNo, item.Attempt, v.Result != health.Applied)
+		}
+		if v.Result == health.Applied {
+			s.settle(d, item, micros(v.Due), at)
+		}
+		touch(d.endpoint)
+		if failures.Changes(v.Edit, &d.endpoint.Health) {
+			edits = append(edits, v.Edit)
 		}
 	}
 	s.apply(edits, now)
@@ -88,6 +83,17 @@ func (s *Store) delivery(item *webhook.Settlement) *delivery {
 	return ev.delivery(item.Endpoint.ID)
 }
 
+// facts returns the facts about an item. d is its delivery, or nil.
+func (d *delivery) facts(item *webhook.Settlement) health.Facts {
+	if d == nil {
+		return health.Facts{}
+	}
+	return health.Facts{
+		Found: true, Leased: d.leased && d.leaseNo == item.LeaseNo, Settled: d.wasSettled(item.LeaseNo), Logged: d.hasLogged(item.LeaseNo),
+		Exists: !d.endpoint.gone, Version: d.endpoint.Version,
+	}
+}
+
 // wasSettled reports whether a lease is known to have been settled.
 func (d *delivery) wasSettled(leaseNo int64) bool {
 	if leaseNo == d.leaseNo {
@@ -99,9 +105,8 @@ func (d *delivery) wasSettled(leaseNo int64) bool {
 	return slices.Contains(d.returned, leaseNo)
 }
 
-// settle applies an item to its delivery. counts says whether the item's effects on the
-// endpoint apply.
-func (s *Store) settle(d *delivery, item *webhook.Settlement, counts bool, now int64) {
+// settle applies an item to its delivery. due is for a delivery that stays pending.
+func (s *Store) settle(d *delivery, item *webhook.Settlement, due, now int64) {
 	s.unpark(d, now)
 	d.leased, d.settled = false, true
 	d.failures = item.Failures
@@ -113,7 +118,7 @@ func (s *Store) settle(d *delivery, item *webhook.Settlement, counts bool, now i
 		return
 	}
 	d.reason = item.Reason
-	d.due = micros(health.Due(item, counts))
+	d.due = due
 	s.park(d, now)
 }
 

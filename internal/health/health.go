@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gowebhook/webhook"
 )
@@ -21,19 +20,6 @@ type Edit struct {
 // Acts reports whether an item has an effect on its endpoint besides its attempt.
 func Acts(item *webhook.Settlement) bool {
 	return item.OpenCircuit || item.Disable != "" || !item.BlockUntil.IsZero()
-}
-
-// Counts reports whether an item's effects on its endpoint apply. They apply only to the
-// endpoint version of the request. version is the endpoint's present one.
-func Counts(item *webhook.Settlement, version int64) bool { return item.Version == version }
-
-// Due returns when a pending item is due. counts says whether the item's effects on its
-// endpoint apply.
-func Due(item *webhook.Settlement, counts bool) time.Time {
-	if counts && item.BlockUntil.After(item.DueAt) {
-		return item.BlockUntil
-	}
-	return item.DueAt
 }
 
 // IsReset reports whether an update from old to e resets the endpoint's health.
@@ -58,20 +44,26 @@ func urlOf(e *webhook.Endpoint) string {
 // Failing reports whether a success would change h.
 func Failing(h *webhook.Health) bool { return h.Failures > 0 || h.Circuit }
 
-// FailingOf returns the endpoints with a failed attempt among the items, or nil if there is
-// none. For every other endpoint, a success changes nothing unless the endpoint is failing
-// already.
-func FailingOf(items []webhook.Settlement) map[webhook.EndpointKey]bool {
-	var failing map[webhook.EndpointKey]bool
+// Failures are the endpoints with a failed attempt among the items of a Settle.
+type Failures map[webhook.EndpointKey]bool
+
+// FailuresOf returns the failures among items. It is nil if there are none.
+func FailuresOf(items []webhook.Settlement) (failures Failures) {
 	for i := range items {
 		if a := items[i].Attempt; a != nil && a.Class != "" {
-			if failing == nil {
-				failing = make(map[webhook.EndpointKey]bool)
+			if failures == nil {
+				failures = make(Failures)
 			}
-			failing[items[i].Endpoint] = true
+			failures[items[i].Endpoint] = true
 		}
 	}
-	return failing
+	return failures
+}
+
+// Changes reports whether e may change h, the Health of its endpoint before the Settle. A
+// success changes nothing unless the endpoint is failing or fails in the same Settle.
+func (f Failures) Changes(e Edit, h *webhook.Health) bool {
+	return e.Act || e.Merge && (f[e.Item.Endpoint] || Failing(h))
 }
 
 // Sort orders the edits of one call by their attempts, so that the order of the items does not

@@ -92,11 +92,19 @@ func TestAnEditActsOnlyIfItIsInEffect(t *testing.T) {
 }
 
 func TestAnEndpointFailsByItsOwnAttemptsWithAClass(t *testing.T) {
-	assert.Nil(t, FailingOf(nil))
-	assert.Nil(t, FailingOf([]webhook.Settlement{{}, *success(1)}))
-	sick, well := *failure(2), *success(1)
-	sick.Endpoint.ID, well.Endpoint.ID = "sick", "well"
-	assert.Equal(t, map[webhook.EndpointKey]bool{{ID: "sick"}: true}, FailingOf([]webhook.Settlement{{}, well, sick, well}))
+	assert.Nil(t, FailuresOf(nil))
+	assert.Nil(t, FailuresOf([]webhook.Settlement{{}, *success(1)}))
+	bad, good := *failure(2), *success(1)
+	bad.Endpoint.ID, good.Endpoint.ID = "bad", "good"
+	failures := FailuresOf([]webhook.Settlement{{}, good, bad, good})
+	assert.Equal(t, Failures{{ID: "bad"}: true}, failures)
+
+	healthy, failing := &webhook.Health{}, &webhook.Health{Failures: 1}
+	assert.True(t, failures.Changes(Edit{Item: &bad, Merge: true}, healthy))
+	assert.False(t, failures.Changes(Edit{Item: &bad}, healthy))
+	assert.False(t, failures.Changes(Edit{Item: &good, Merge: true}, healthy))
+	assert.True(t, failures.Changes(Edit{Item: &good, Merge: true}, failing))
+	assert.True(t, failures.Changes(Edit{Item: &good, Act: true}, healthy))
 }
 
 func TestTheOrderOfTheItemsOfACallDoesNotMatter(t *testing.T) {
