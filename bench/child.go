@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +11,7 @@ import (
 	"time"
 )
 
-// roleVariable names what a process of this program is, if it is not the one that measures.
+// roleVariable is set in the processes that bench starts from its own program.
 const roleVariable = "WEBHOOK_BENCH_ROLE"
 
 const (
@@ -18,31 +19,35 @@ const (
 	roleSender   = "sender"
 )
 
-// beChild plays the part that the environment says, and reports whether there is one.
-func beChild(ctx context.Context) (bool, error) {
-	conversation := pipe{json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)}
+// runChild runs the role in the environment, and reports whether there is one.
+func runChild(ctx context.Context) (isChild bool, err error) {
+	parent := pipe{json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)}
 	switch role := os.Getenv(roleVariable); role {
 	case "":
 		return false, nil
 	case roleReceiver:
-		return true, receive(ctx, conversation)
+		err = serveReceiver(ctx, parent)
 	case roleSender:
-		return true, send(ctx, conversation)
+		err = serveSender(ctx, parent)
 	default:
-		return true, fmt.Errorf("%s: no such role: %q", roleVariable, role)
+		err = fmt.Errorf("%s: there is no role %q", roleVariable, role)
 	}
+	if errors.Is(err, io.EOF) { // the parent has ended
+		err = nil
+	}
+	return true, err
 }
 
-// A pipe carries values between this program's processes, as JSON.
+// A pipe carries JSON values between a child and its parent.
 type pipe struct {
 	in  *json.Decoder
 	out *json.Encoder
 }
 
-func (p pipe) tell(v any) error { return p.out.Encode(v) }
-func (p pipe) hear(v any) error { return p.in.Decode(v) }
+func (p pipe) write(v any) error { return p.out.Encode(v) }
+func (p pipe) read(v any) error  { return p.in.Decode(v) }
 
-// A child is another process of this program, which ends when its standard input does.
+// A child is another process of this program. It ends when its standard input does.
 type child struct {
 	pipe
 	cmd   *exec.Cmd
@@ -72,7 +77,15 @@ func startChild(ctx context.Context, role string) (*child, error) {
 	return &child{pipe{json.NewDecoder(out), json.NewEncoder(in)}, cmd, in}, nil
 }
 
-// stop ends the process and waits for it. How it ends does not matter: what it had to say has been heard.
+// ask writes a question and reads the answer.
+func (c *child) ask(question, answer any) error {
+	if err := c.write(question); err != nil {
+		return err
+	}
+	return c.read(answer)
+}
+
+// stop ends the process and waits for it. Its exit status does not matter.
 func (c *child) stop() {
 	_ = c.stdin.Close()
 	_ = c.cmd.Wait()

@@ -4,68 +4,78 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// openPool connects to one of the server's databases, with all connections made.
-func openPool(ctx context.Context, server, database string, connections int, t *tracer) (*pgxpool.Pool, error) {
-	c, err := pgxpool.ParseConfig(server)
-	if err != nil {
-		return nil, err
-	}
-	c.ConnConfig.Database = database
-	c.MaxConns, c.MinConns = int32(connections), int32(connections)
-	if t != nil {
-		c.ConnConfig.Tracer = t
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	held := make([]*pgxpool.Conn, 0, connections)
-	defer func() {
-		for _, conn := range held {
-			conn.Release()
-		}
-	}()
-	for range connections {
-		conn, err := pool.Acquire(ctx)
+// openStore opens a database of the library. All connections of its pool are made before it
+// returns. A nil counter counts nothing; only statements to PostgreSQL are counted.
+func openStore(ctx context.Context, store, dsn string, connections int, counter *statementCounter) (*sqlstore.Store, error) {
+	switch store {
+	case storeSQLite:
+		return sqlstore.OpenSQLite("sqlite", dsn, sqlstore.Options{})
+	case storeMariaDB:
+		db, err := sql.Open("mysql", dsn)
 		if err != nil {
 			return nil, err
 		}
-		held = append(held, conn)
+		return newStore(ctx, db, sqlstore.MySQL, connections)
+	case storePostgres:
+		config, err := pgx.ParseConfig(dsn)
+		if err != nil {
+			return nil, err
+		}
+		if counter != nil {
+			config.Tracer = counter
+		}
+		return newStore(ctx, stdlib.OpenDB(*config), sqlstore.Postgres, connections)
 	}
-	return pool, nil
+	return nil, fmt.Errorf("there is no store %q", store)
 }
 
-// openSQL is openPool for database/sql.
-func openSQL(ctx context.Context, server, database string, connections int, t *tracer) (*sql.DB, error) {
-	c, err := pgx.ParseConfig(server)
-	if err != nil {
-		return nil, err
-	}
-	c.Database = database
-	if t != nil {
-		c.Tracer = t
-	}
-	db := stdlib.OpenDB(*c)
+func newStore(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect, connections int) (*sqlstore.Store, error) {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	conns := make([]*sql.Conn, 0, connections)
-	for range connections {
-		conn, err := db.Conn(ctx)
-		if err != nil {
+	conns := make([]*sql.Conn, connections)
+	for i := range conns {
+		var err error
+		if conns[i], err = db.Conn(ctx); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
-		conns = append(conns, conn)
 	}
 	for _, conn := range conns {
 		if err := conn.Close(); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
 	}
-	return db, nil
+	return sqlstore.New(db, dialect, sqlstore.Options{})
+}
+
+// openPool opens a database of River, with all connections made.
+func openPool(ctx context.Context, dsn string, connections int, counter *statementCounter) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns, config.MinConns = int32(connections), int32(connections)
+	if counter != nil {
+		config.ConnConfig.Tracer = counter
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	for range connections {
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer conn.Release() // after all connections are made
+	}
+	return pool, nil
 }

@@ -1,43 +1,56 @@
-// Bench measures the library beside what a team would use in its place: River, a job queue on PostgreSQL, with a worker that signs,
-// posts and logs; and the bare loop that signs and posts with net/http and remembers nothing.
+// Bench measures the library beside two alternatives: River, a job queue on PostgreSQL whose
+// worker signs, posts and logs; and the loop, which signs and posts with net/http and
+// remembers nothing.
 //
-//	go run ./bench [-run drain,steady,…] [-peers webhook,river,raw] [-n 50000] [-rounds 3] [-short] [-json]
+//	go run ./bench [-run drain,steady/mariadb,…] [-peers webhook,river,loop] [-n 30000] [-rounds 3] [-json]
 //
-// It needs a PostgreSQL server with full durability on this machine (-postgres, or WEBHOOK_TEST_POSTGRES; by default the one on
-// 127.0.0.1:5432), and makes databases of its own there, which it drops at the end. A run without arguments takes about 20
-// minutes, -short about 5. Nothing else should use the machine or the server meanwhile: WAL, fsyncs and the server's CPU are
-// counted for all of it. How much of the machine others took is in foreign_cpu, and the report complains of more than a tenth.
+// Without arguments it measures everything in about twelve minutes, and prints the tables of
+// docs/performance.md and of the README in Markdown. The progress goes to the standard error.
 //
-// # How it measures
-//
-// The receiver is a process of its own, and so is each sender; PostgreSQL is there anyway. The receiver verifies every signature
-// and counts every id. Peers take turns within each round, each on a fresh copy of a prepared database, after a CHECKPOINT; the
-// figures are medians over the rounds. A prepared database holds 10,000 deliveries that are over, and is vacuumed and analyzed. A round is void, and the program fails, unless every delivery arrived exactly once, with
-// a valid signature, and has its row in the peer's log of attempts.
-//
-// Each peer's rate ends with the last row of its log, and its counts when its bookkeeping is over. p50, p99 and p999 are from
-// just before the call that emits to the arrival at the receiver. "Statements" are what a connection sends and waits for:
-// queries, BEGIN, COMMIT, a batch or a COPY as one; they are counted by the same tracer of pgx for every peer.
+// It needs Linux and the programs of PostgreSQL. The variants "mariadb" need MariaDB too. Bench
+// starts durable servers of its own from these programs, with their default settings. It keeps
+// their files in -dir, which must be on a disk, and removes them at the end. Nothing else should
+// use the machine meanwhile.
 //
 // # Scenarios
 //
-//   - memory: 32 goroutines emit one by one, webhook on memstore; nothing is durable
-//   - drain: a preloaded backlog of -n deliveries, to 50 endpoints of as many tenants
-//   - steady: 32 goroutines emit one by one, two fifths of -n deliveries, each event to 1 endpoint or to 10; also on SQLite
-//   - latency: 200 events a second
-//   - noisy: 20 events a second to 10 endpoints, of which one takes 10 s for each answer, or none
-//   - backlog: 200 events a second to 10 endpoints, beside one with 20 times -n deliveries due that hangs or refuses; and a claim
-//     beside 10,000 endpoints which only have retries in the future
-//   - fanout: one event to a fifth of -n endpoints
-//   - match: Emit and EmitTx to tenants with 10 endpoints and with twice -n, without Run
-//   - processes: drain by 1, 2 and 4 processes
-//   - snapshot: drain, four times -n (River: -n), while another session keeps an old snapshot
+//   - memory: 32 goroutines emit -n events, and nothing is durable
+//   - drain: -n stored deliveries to 50 endpoints are sent; on three databases
+//   - processes: drain by one process and by four
+//   - steady: 32 goroutines emit 2/5 of -n events to one endpoint each, or a tenth of that to ten
+//     endpoints each; on three databases
+//   - callers: steady with 256 goroutines
+//   - latency: 200 events a second for ten seconds
+//   - noisy: 20 events a second to ten endpoints; one of them answers after ten seconds, or has
+//     a backlog of -n deliveries too
+//   - tls: 2/5 of -n events to 1,000 hosts over TLS 1.3; the receiver keeps connections open, or
+//     closes each after one response
 //
-// # What can be compared
+// -run takes the names of scenarios. "steady/mariadb" is one variant, and "drain/" is the
+// variant without a name.
 //
-// Ratios between peers of one run can be compared with those of another run of the same -n. Statements, fsyncs, WAL and
-// allocations per delivery hardly depend on the machine; fsyncs and statements do depend on how much is grouped, and so on its
-// speed. Times and rates of -short are those of a smaller database: compare them with other short runs only.
+// # How it measures
+//
+// The receiver is a process, each sender is a process, and so is the database. The receiver
+// verifies each signature and counts each id. A round is void, and bench fails, unless each
+// delivery arrives once, has a valid signature, and has a row in the log of the peer.
+//
+// Peers take turns within a round. Each turn has a new database, which begins with 10,000
+// finished deliveries and with fresh statistics, after a checkpoint. A figure is the median over
+// the rounds. Before a sender is measured, it delivers a few hundred events, so that
+// connections and statements are ready. The senders of drain cannot do that, and so each peer
+// drains a small database first.
+//
+// The clock of a peer stops at the last row of its log. Its counts end when its bookkeeping has
+// ended. Latency is the time from the call of Emit to the arrival at the receiver. "statements"
+// are the messages that a connection sends and waits for: a query, BEGIN, COMMIT, or a batch.
+//
+// # Which figures can be compared
+//
+// Ratios between peers of one run compare with those of another run. Statements, WAL and
+// allocations depend little on the machine. Fsyncs and statements fall when more calls are
+// grouped, and so they depend on its speed. Rates and times depend on the machine and on -n.
+// Bench warns if other programs used more than a tenth of the machine (foreign_cpu).
 package main
 
 import (
@@ -45,6 +58,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/signal"
@@ -54,26 +68,27 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
-	if err := play(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := start(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// play is this process's part.
-func play() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if isChild, err := beChild(ctx); isChild {
+// start runs a receiver, a sender, or the benchmark.
+func start(ctx context.Context, args []string, out io.Writer) error {
+	if isChild, err := runChild(ctx); isChild {
 		return err
 	}
-	o, err := parse(os.Args[1:], os.Stderr)
+	o, err := parse(args, os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	err = run(ctx, o, os.Stdout)
+	err = run(ctx, o, out)
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted: %w", err)
 	}

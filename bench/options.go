@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -11,93 +10,52 @@ import (
 )
 
 const (
-	defaultPostgres = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
-
-	fullSize  = 50_000
-	shortSize = 10_000
+	defaultSize = 30_000
+	minSize     = 500 // every size that is derived from a smaller one is above zero
 )
 
-// Options are what the command line says.
+// Options are the command line.
 type options struct {
-	scenarios []string
-	peers     []string
-	n         int
-	rounds    int
-	asJSON    bool
-	postgres  string
-	dir       string // of SQLite files
-	profiles  string // directory; empty for none
-	river     riverTuning
+	run      []string // scenarios, or scenario/variant
+	peers    []string
+	n        int
+	rounds   int
+	asJSON   bool
+	dir      string // of the databases
+	anyDisk  bool   // also one in memory, for tests
+	profiles string // directory of CPU profiles; empty for none
 }
 
-// A riverTuning is what River leaves to its users.
-type riverTuning struct {
-	Workers     int
-	Connections int
-	CooldownMS  int
-	PollMS      int
-}
-
-// parse reads the command line.
 func parse(args []string, usage io.Writer) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(usage)
-	names := flags.String("run", strings.Join(scenarioNames(), ","), "scenarios")
+	names := flags.String("run", strings.Join(scenarioNames(), ","), "scenarios, or scenario/variant")
 	peers := flags.String("peers", strings.Join(peerNames, ","), "peers")
-	short := flags.Bool("short", false, fmt.Sprintf("-n %d and one round, unless they are given: about five minutes", shortSize))
-	flags.IntVar(&o.n, "n", fullSize, "deliveries of drain; the sizes of the others follow")
+	flags.IntVar(&o.n, "n", defaultSize, "deliveries of drain; the other sizes follow from it")
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds of each scenario")
-	flags.BoolVar(&o.asJSON, "json", false, "print one JSON object a line for each round and peer")
-	flags.StringVar(&o.postgres, "postgres", cmp.Or(os.Getenv("WEBHOOK_TEST_POSTGRES"), defaultPostgres), "the PostgreSQL `server`: a superuser's URL")
-	flags.StringVar(&o.dir, "dir", os.TempDir(), "where SQLite files are made: a `directory` on a disk")
-	flags.StringVar(&o.profiles, "cpuprofile", "", "write a CPU profile of each measured sender into this `directory`")
-	flags.IntVar(&o.river.Workers, "river-workers", 200, "MaxWorkers of River")
-	flags.IntVar(&o.river.Connections, "river-connections", 40, "connections of River's pool")
-	flags.IntVar(&o.river.CooldownMS, "river-cooldown", 5, "FetchCooldown of River in milliseconds")
-	flags.IntVar(&o.river.PollMS, "river-poll", 50, "FetchPollInterval of River in milliseconds")
+	flags.BoolVar(&o.asJSON, "json", false, "print a line of JSON for each round and peer in place of the tables")
+	flags.StringVar(&o.dir, "dir", os.TempDir(), "a `directory` on a disk, for the databases")
+	flags.StringVar(&o.profiles, "cpuprofile", "", "write a CPU profile of each sender into this `directory`")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
-	if *short {
-		o.shorten(flags)
-	}
 	if o.n < minSize || o.rounds < 1 {
 		return nil, fmt.Errorf("-n must be at least %d, and -rounds at least 1", minSize)
 	}
-	var err error
-	if o.scenarios, err = listed("-run", *names, scenarioNames()); err != nil {
-		return nil, err
-	}
-	o.peers, err = listed("-peers", *peers, peerNames)
-	return o, err
-}
-
-// shorten sets what is not given to what -short says.
-func (o *options) shorten(flags *flag.FlagSet) {
-	given := make(map[string]bool)
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if !given["n"] {
-		o.n = shortSize
-	}
-	if !given["rounds"] {
-		o.rounds = 1
-	}
-}
-
-// minSize keeps the smallest sizes that are derived from -n above zero.
-const minSize = 500
-
-// listed splits a list of known names.
-func listed(name, list string, known []string) ([]string, error) {
-	names := strings.Split(list, ",")
-	for _, n := range names {
-		if !slices.Contains(known, n) {
-			return nil, fmt.Errorf("%s: %q is none of %s", name, n, strings.Join(known, ", "))
+	o.run, o.peers = strings.Split(*names, ","), strings.Split(*peers, ",")
+	for _, peer := range o.peers {
+		if !slices.Contains(peerNames, peer) {
+			return nil, fmt.Errorf("-peers: %q is none of %s", peer, strings.Join(peerNames, ", "))
 		}
 	}
-	return names, nil
+	for _, name := range o.run {
+		if !slices.ContainsFunc(scenarios, func(s scenario) bool { return len(s.selected([]string{name}, peerNames, minSize)) > 0 }) {
+			return nil, fmt.Errorf("-run: there is no scenario or variant %q; the scenarios are %s", name, strings.Join(scenarioNames(), ", "))
+		}
+	}
+	return o, nil
 }

@@ -2,151 +2,122 @@ package main
 
 import (
 	"context"
-	"database/sql"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/memstore"
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// Stores of the library.
-const (
-	storePostgres = "postgres"
-	storeSQLite   = "sqlite"
-	storeMemory   = "memory"
-)
-
-// webhookConnections is the size of the library's pool. Its documentation says that ten are plenty for a process; twenty leave
-// room for whatever it does at the same time.
+// webhookConnections is the size of the library's pool. Ten are plenty for a process, as its
+// documentation says. Twenty do not limit it.
 const webhookConnections = 20
 
-// network lets requests go to the receiver. All else is as the library has it by default.
-var network = webhook.Network{AllowHTTP: true, AllowLoopback: true}
-
-// A webhookPeer is the library.
+// A webhookPeer is the library, with its defaults.
 type webhookPeer struct {
-	d      *webhook.Dispatcher
-	store  webhook.Store
-	sql    *sqlstore.Store // nil in memory
-	tracer *tracer
-	layout layout
-	meter  *storeMeter
+	d       *webhook.Dispatcher
+	sql     *sqlstore.Store // nil in memory
+	counter *statementCounter
+	targets targets
+	stop    context.CancelFunc
+	stopped chan error
 }
 
-func openWebhook(ctx context.Context, s *spec, done *ledger) (*webhookPeer, error) {
-	p := &webhookPeer{layout: s.Layout, meter: &storeMeter{done: done}}
-	var err error
-	switch s.Store {
-	case storeMemory:
-		n := s.Load.Events + history // room to warm up
-		p.store = memstore.New(memstore.Options{MaxPending: n, MaxFinished: n, MaxBytes: int64(n) * 8 * bodySize})
-	case storeSQLite:
-		p.sql, err = sqlstore.OpenSQLite("sqlite", s.File, sqlstore.Options{})
-	default:
-		p.tracer = &tracer{}
-		var db *sql.DB
-		if db, err = openSQL(ctx, s.Postgres, s.Database, webhookConnections, p.tracer); err == nil {
-			p.sql, err = sqlstore.New(db, sqlstore.Postgres, sqlstore.Options{})
+func openWebhook(ctx context.Context, s *senderSpec, done *progress) (*webhookPeer, error) {
+	p := &webhookPeer{targets: s.Targets}
+	var store webhook.Store
+	if s.Store == storeMemory {
+		n := s.Load.Events*s.Targets.Endpoints + 10_000 // room for the warm-up
+		store = memoryStore{memstore.New(memstore.Options{MaxPending: n, MaxFinished: n, MaxBytes: int64(n) * 8 * bodySize}), done}
+	} else {
+		p.counter = &statementCounter{}
+		var err error
+		if p.sql, err = openStore(ctx, s.Store, s.DSN, webhookConnections, p.counter); err != nil {
+			return nil, err
 		}
+		store = sqlStore{p.sql, done}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if p.sql != nil {
-		p.store = p.sql
-	}
-	logs := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}) // that secrets are stored in clear is known
-	if p.d, err = webhook.New(p.meter.around(p.store), webhook.Config{Network: network, Logger: slog.New(logs)}); err != nil {
+	logs := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}) // without the warning that secrets are in clear
+	var err error
+	if p.d, err = webhook.New(store, webhook.Config{Network: network(s.Receiver), Logger: slog.New(logs)}); err != nil {
 		return nil, err
 	}
 	if s.Store == storeMemory {
-		err = createEndpoints(ctx, p.d, append(s.Layout.endpoints(s.Receiver), pastEndpoint(s.Receiver)), eventType)
+		err = createEndpoints(ctx, p.d, append(s.Targets.endpoints(s.Receiver), pastEndpoint(s.Receiver)))
 	}
 	return p, err
 }
 
-func (p *webhookPeer) begin(ctx context.Context) error {
-	go func() { _ = p.d.Run(ctx) }()
-	return nil
+// network allows requests to the receiver.
+func network(at addresses) webhook.Network {
+	return webhook.Network{AllowHTTP: true, AllowLoopback: true, TLS: &tls.Config{RootCAs: at.roots(), MinVersion: tls.VersionTLS12}}
 }
 
-func (p *webhookPeer) emit(ctx context.Context, e event) error {
-	_, err := p.d.Emit(ctx, webhookEvent(e))
-	return err
+// roots returns the authority of the receiver's certificates.
+func (at addresses) roots() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(at.Authority)
+	return pool
 }
 
-func webhookEvent(e event) webhook.Event {
-	tenant := past
-	if e.Tenant != toThePast {
-		tenant = tenantID(e.Tenant)
-	}
-	return webhook.Event{Tenant: tenant, Type: eventType, Data: e.Data}
-}
-
-// stored waits until the Store has expanded the events that were too large for Emit.
-func (p *webhookPeer) stored(ctx context.Context) error {
-	for {
-		left, err := p.unexpanded(ctx)
-		if err != nil || !left {
-			return err
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// unexpanded reports whether there are events whose deliveries are not made yet.
-func (p *webhookPeer) unexpanded(ctx context.Context) (left bool, err error) {
-	err = p.sql.DB().QueryRowContext(uncounted(ctx), "SELECT EXISTS (SELECT 1 FROM webhook_outbox)").Scan(&left)
-	return left, err
-}
-
-// finish returns at once: what Settle has stored is final.
-func (*webhookPeer) finish(context.Context) error { return nil }
-
-func (p *webhookPeer) statements() int64 {
-	if p.tracer == nil {
-		return -1
-	}
-	return p.tracer.count.Load()
-}
-
-func (p *webhookPeer) figures() map[string]float64 { return p.meter.figures() }
-
-func (p *webhookPeer) forget() { p.meter.forget() }
-
-// logged counts by reading the log, in memory.
-func (p *webhookPeer) logged(ctx context.Context) (int, error) {
-	if p.sql != nil {
-		return -1, nil
-	}
-	total := 0
-	for _, e := range p.layout.endpoints(addresses{}) {
-		q := webhook.Query{EndpointID: e.ID, Limit: 1000}
-		for {
-			page, err := p.d.Tenant(e.Tenant).Attempts(ctx, q)
-			if err != nil {
-				return total, err
-			}
-			total += len(page.Items)
-			if q.Cursor = page.Next; q.Cursor == "" {
-				break
-			}
-		}
-	}
-	return total, nil
-}
-
-// createEndpoints subscribes endpoints to one type of events.
-func createEndpoints(ctx context.Context, d *webhook.Dispatcher, endpoints []endpoint, typ string) error {
+// createEndpoints subscribes endpoints to the events of their tenants.
+func createEndpoints(ctx context.Context, d *webhook.Dispatcher, endpoints []endpoint) error {
 	for _, e := range endpoints {
-		_, err := d.Tenant(e.Tenant).CreateEndpoint(ctx, webhook.Endpoint{ID: e.ID, URL: e.URL, Secret: secret, Events: []string{typ}})
+		types := []string{eventType}
+		if e.ID == hanging {
+			types = append(types, backlogType)
+		}
+		_, err := d.Tenant(e.Tenant).CreateEndpoint(ctx, webhook.Endpoint{ID: e.ID, URL: e.URL, Secret: secret, Events: types})
 		if err != nil {
 			return fmt.Errorf("create endpoint %s: %w", e.ID, err)
 		}
 	}
 	return nil
+}
+
+func (p *webhookPeer) begin(ctx context.Context) error {
+	ctx, p.stop = context.WithCancel(ctx)
+	p.stopped = make(chan error, 1)
+	go func() { p.stopped <- p.d.Run(ctx) }()
+	return nil
+}
+
+func (p *webhookPeer) emit(ctx context.Context, e event) error {
+	_, err := p.d.Emit(ctx, webhook.Event{Tenant: tenantID(e.Tenant), Type: eventType, Data: e.Data})
+	return err
+}
+
+func (p *webhookPeer) finish(context.Context) error {
+	p.stop()
+	return <-p.stopped
+}
+
+func (p *webhookPeer) statements() int64 { return p.counter.value() }
+
+func (p *webhookPeer) logged(ctx context.Context) (n int, err error) {
+	if p.sql != nil {
+		err = p.sql.DB().QueryRowContext(uncounted(ctx), countRows("webhook_attempts")).Scan(&n)
+		return n, err
+	}
+	for _, e := range p.targets.endpoints(addresses{}) {
+		q := webhook.Query{EndpointID: e.ID, Limit: 1000}
+		for more := true; more; more = q.Cursor != "" {
+			page, err := p.d.Tenant(e.Tenant).Attempts(ctx, q)
+			if err != nil {
+				return n, err
+			}
+			n += len(page.Items)
+			q.Cursor = page.Next
+		}
+	}
+	return n, nil
+}
+
+// countRows is the query for the attempts in a log to endpoints that answer.
+func countRows(table string) string {
+	return "SELECT count(*) FROM " + table + " WHERE endpoint_id NOT IN ('" + hanging + "', '" + past + "')"
 }

@@ -3,137 +3,113 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"math"
-	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 )
 
-// A column of the table.
-type column struct {
-	head   string
-	figure string
-	format string
+// A row is a line of the tables: one kind of figure of each peer.
+type row struct {
+	label    string
+	scenario string
+	variant  string
+	format   string // a figure in braces, with the number of its digits after the point
+	brief    bool   // the README has it too
 }
 
-var columns = []column{
-	{"deliveries/s", "deliveries_per_s", "%.0f"},
-	{"p50 ms", "p50_ms", "%.1f"},
-	{"p99 ms", "p99_ms", "%.1f"},
-	{"p99.9 ms", "p999_ms", "%.1f"},
-	{"CPU µs", "cpu_us_per_delivery", "%.0f"},
-	{"sender", "cpu_sender_us", "%.0f"},
-	{"receiver", "cpu_receiver_us", "%.0f"},
-	{"postgres", "cpu_postgres_us", "%.0f"},
-	{"statements", "statements", "%.3f"},
-	{"fsyncs", "fsyncs", "%.4f"},
-	{"WAL bytes", "wal_bytes", "%.0f"},
-	{"allocs", "allocs", "%.1f"},
-	{"RSS MB", "rss_mb", "%.0f"},
+const (
+	rate    = "{deliveries_per_s}"
+	latency = "{p50_ms.1} / {p99_ms.1} ms"
+	cpu     = "{cpu_us_per_delivery} µs ({cpu_sender_us} + {cpu_receiver_us})"
+	cpuAll  = "{cpu_us_per_delivery} µs ({cpu_sender_us} + {cpu_receiver_us} + {cpu_database_us})"
+	costs   = "{statements.3}, {fsyncs.3}, {wal_bytes}"
+	tlsRate = "{deliveries_per_s}, {handshakes.2} / {resumptions.2}"
+)
+
+var rows = []row{
+	{"**memory**, deliveries/s", "memory", "", rate, true},
+	{"CPU (sender + receiver)", "memory", "", cpu, false},
+	{"allocations", "memory", "", "{allocs}", false},
+	{"**drain**, deliveries/s", "drain", "", rate, true},
+	{"CPU (sender + receiver + database)", "drain", "", cpuAll, true},
+	{"allocations", "drain", "", "{allocs}", false},
+	{"statements, fsyncs, bytes of WAL", "drain", "", costs, false},
+	{"on MariaDB, deliveries/s", "drain", "mariadb", rate, false},
+	{"on SQLite, deliveries/s", "drain", "sqlite", rate, false},
+	{"**processes**: one, deliveries/s", "processes", "1", rate, false},
+	{"four, deliveries/s", "processes", "4", rate, false},
+	{"**steady**, deliveries/s", "steady", "fanout1", rate, true},
+	{"p50 / p99", "steady", "fanout1", latency, false},
+	{"CPU", "steady", "fanout1", cpuAll, false},
+	{"statements, fsyncs, bytes of WAL", "steady", "fanout1", costs, false},
+	{"to ten endpoints each, deliveries/s", "steady", "fanout10", rate, true},
+	{"on MariaDB, deliveries/s", "steady", "mariadb", rate, false},
+	{"on SQLite, deliveries/s", "steady", "sqlite", rate, false},
+	{"**callers**: 256 goroutines, deliveries/s", "callers", "", rate, false},
+	{"p50 / p99", "callers", "", latency, false},
+	{"**latency** at 200/s, p50 / p99", "latency", "", latency, true},
+	{"**noisy**: ten healthy endpoints, p99", "noisy", "quiet", "{p99_ms.1} ms", false},
+	{"nine beside one that hangs, p99", "noisy", "hangs", "{p99_ms.1} ms", true},
+	{"the same with a backlog, p99", "noisy", "backlog", "{p99_ms.1} ms", false},
+	{"**tls**, kept connections: deliveries/s, handshakes / resumptions", "tls", "reused", tlsRate, false},
+	{"closed connections: deliveries/s, handshakes / resumptions", "tls", "closed", tlsRate, false},
 }
 
-// A table holds the results of a run.
-type table []result
+// print writes the tables of docs/performance.md and README.md in Markdown.
+func (rs results) print(out io.Writer) {
+	fmt.Fprintf(out, "docs/performance.md:\n\n")
+	rs.printTable(out, func(row) bool { return true })
+	fmt.Fprintf(out, "\nREADME.md:\n\n")
+	rs.printTable(out, func(r row) bool { return r.brief })
+}
 
-// values are one figure of all rounds.
-func (t table) values(scenario, peer, variant, figure string) []float64 {
-	var values []float64
-	for i := range t {
-		r := &t[i]
-		if r.scenario != scenario || r.peer != peer || r.variant != variant {
-			continue
+// printTable writes the rows of which a peer was measured.
+func (rs results) printTable(out io.Writer, included func(row) bool) {
+	fmt.Fprintf(out, "| | %s |\n|%s\n", strings.Join(peerNames, " | "), strings.Repeat("---|", 1+len(peerNames)))
+	for _, r := range rows {
+		cells, measured := make([]string, len(peerNames)), false
+		for i, peer := range peerNames {
+			cells[i] = rs.cell(&r, peer)
+			measured = measured || cells[i] != ""
 		}
-		if v, measured := r.figures[figure]; measured {
-			values = append(values, v)
-		}
-	}
-	return values
-}
-
-// median is that of one figure over all rounds; NaN if it was not measured.
-func (t table) median(scenario, peer, variant, figure string) float64 {
-	return median(t.values(scenario, peer, variant, figure))
-}
-
-// report prints medians, with the least and the most in parentheses.
-func report(out io.Writer, o *options, results table) {
-	fmt.Fprintf(out, "\nMedians of %d rounds (least–most), -n %d. CPU, statements, fsyncs, WAL and allocations are for each delivery.\n", o.rounds, o.n)
-	for _, name := range o.scenarios {
-		results.printScenario(out, name)
-	}
-	printTargets(out, results)
-	results.printForeign(out)
-}
-
-// foreignLimit is the part of the machine that others may use before times and rates mean little.
-const foreignLimit = 0.1
-
-// printForeign warns if the machine was not ours alone.
-func (t table) printForeign(out io.Writer) {
-	worst, n := 0.0, 0
-	for i := range t {
-		if share := t[i].figures["foreign_cpu"]; share > foreignLimit {
-			worst, n = max(worst, share), n+1
-		}
-	}
-	if n > 0 {
-		fmt.Fprintf(out, "\nIn %d of %d rounds other programs used more than %.0f %% of this machine, up to %.0f %%: repeat it when they have ended.\n",
-			n, len(t), 100*foreignLimit, 100*worst)
-	}
-}
-
-func (t table) printScenario(out io.Writer, scenario string) {
-	fmt.Fprintf(out, "\n%s\n", scenario)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	heads := make([]string, len(columns))
-	for i, c := range columns {
-		heads[i] = c.head
-	}
-	fmt.Fprintf(w, "  \t%s\n", strings.Join(heads, "\t"))
-	var others []string
-	done := make(map[string]bool)
-	for i := range t {
-		r := &t[i]
-		if r.scenario != scenario || done[r.label()] {
-			continue
-		}
-		done[r.label()] = true
-		label := strings.TrimSpace(r.peer + " " + r.variant)
-		cells := make([]string, len(columns))
-		for i, c := range columns {
-			cells[i] = spreadOf(t.values(scenario, r.peer, r.variant, c.figure), c.format)
-		}
-		fmt.Fprintf(w, "  %s\t%s\n", label, strings.Join(cells, "\t"))
-		for _, name := range slices.Sorted(maps.Keys(r.figures)) {
-			if !printed(name) {
-				others = append(others, fmt.Sprintf("  %s\t%s\t%s", label, name, spreadOf(t.values(scenario, r.peer, r.variant, name), "%.4g")))
-			}
+		if measured && included(r) {
+			fmt.Fprintf(out, "| %s | %s |\n", r.label, strings.Join(cells, " | "))
 		}
 	}
-	_ = w.Flush()
-	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, line := range others {
-		fmt.Fprintln(w, line)
-	}
-	_ = w.Flush()
 }
 
-// printed reports whether a figure is in the table, or says nothing when the round counts.
-func printed(figure string) bool {
-	return slices.ContainsFunc(columns, func(c column) bool { return c.figure == figure }) ||
-		slices.Contains([]string{"lost", "duplicates", "deliveries", "foreign_cpu"}, figure)
+// cell fills the format of a row with medians. It is empty if one was not measured.
+func (rs results) cell(r *row, peer string) string {
+	var b strings.Builder
+	for rest := r.format; rest != ""; {
+		before, after, found := strings.Cut(rest, "{")
+		b.WriteString(before)
+		if !found {
+			break
+		}
+		var name string
+		name, rest, _ = strings.Cut(after, "}")
+		name, digits, _ := strings.Cut(name, ".")
+		v := rs.median(r.scenario, peer, r.variant, name)
+		if math.IsNaN(v) {
+			return ""
+		}
+		n, _ := strconv.Atoi(digits)
+		b.WriteString(number(v, n))
+	}
+	return b.String()
 }
 
-// spreadOf writes a median with the least and the most.
-func spreadOf(values []float64, format string) string {
-	m := median(values)
-	if math.IsNaN(m) {
-		return "–"
+// number writes v with commas between thousands, and numbers from 1,000 up with three
+// significant digits.
+func number(v float64, digits int) string {
+	if v >= 1000 {
+		unit := math.Pow(10, math.Floor(math.Log10(v))-2)
+		v, digits = math.Round(v/unit)*unit, 0
 	}
-	one := func(v float64) string { return fmt.Sprintf(format, v) }
-	if len(values) == 1 {
-		return one(m)
+	s := strconv.FormatFloat(v, 'f', digits, 64)
+	for i := len(s) - 3; digits == 0 && i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
 	}
-	return fmt.Sprintf("%s (%s–%s)", one(m), one(slices.Min(values)), one(slices.Max(values)))
+	return s
 }

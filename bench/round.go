@@ -4,179 +4,250 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 )
 
 const (
+	history = 10_000 // finished deliveries in each database, or -n if that is less
+
 	roundTimeout = 10 * time.Minute
-	stallTimeout = 60 * time.Second // without a delivery
-	sayEvery     = 2 * time.Second
+	stallTimeout = time.Minute // without an arrival
+	hangTime     = 10 * time.Second
+	lookEvery    = 20 * time.Millisecond
 )
 
-// Measured is what came out of one round of one peer.
-type measured struct {
-	plan     *plan
-	outcomes []outcome
-	began    time.Time
-	last     time.Time // delivery
-	before   reading
-	after    reading
-	receiver time.Duration // CPU
-	machine  time.Duration // CPU of everything; 0: unknown
-	took     time.Duration // the window of machine
-	tally    tally
-	logged   int
-	track    []point
-	extra    map[string]float64
+// A round measures one variant once.
+type round struct {
+	*bench
+	variant *variant
+	name    string
+
+	before, after counters
+	senders       []senderReport
+	receiverCPU   time.Duration // while the load ran
+	machineCPU    time.Duration // of all programs, while the load ran
+	took          time.Duration // the period of machineCPU
+	report        receiverReport
 }
 
-// A point is how far a round had come.
-type point struct {
-	at        time.Time
-	delivered int
-}
-
-// round measures a plan once.
-func (b *bench) round(ctx context.Context, title string, p *plan) (_ *measured, err error) {
+func (r *round) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
-	s := spec{
-		Name: title, Peer: p.peer, Store: p.store, Receiver: b.at, Layout: p.prepared.Layout, Load: p.load, River: b.river,
+	v := r.variant
+	spec := senderSpec{Name: r.name, Peer: v.peer, Store: v.store, Receiver: r.at, Targets: v.dataset.Targets, Load: v.load}
+	if !v.durable() {
+		return r.send(ctx, &spec, nil)
 	}
-	drop, err := b.database(ctx, p, &s)
+	server, err := r.server(ctx, v.store)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { err = errors.Join(err, drop()) }()
-	m := &measured{plan: p, extra: make(map[string]float64)}
-	if err := b.send(ctx, &s, p, m); err != nil {
-		return nil, err
+	data := v.dataset
+	data.History = min(history, r.n)
+	if spec.DSN, err = server.create(ctx, v.peer, &data, r.at); err != nil {
+		return fmt.Errorf("prepare: %w", err)
 	}
-	if p.usesPostgres() {
-		if err := b.cluster.alone(ctx, s.Database); err != nil {
-			return nil, err
-		}
-		if m.after, err = b.cluster.read(ctx); err != nil {
-			return nil, err
-		}
+	if err := r.send(ctx, &spec, server); err != nil {
+		return err
 	}
-	m.logged, err = b.countLog(ctx, p, &s, m.outcomes)
-	return m, err
+	if err := server.idle(ctx); err != nil {
+		return err
+	}
+	r.after, err = server.counters(ctx)
+	return errors.Join(err, server.drop(ctx, spec.DSN))
 }
 
-// send runs the senders until all has been delivered, or nothing more is.
-func (b *bench) send(ctx context.Context, s *spec, p *plan, m *measured) error {
-	if p.beside != nil {
-		end, err := p.beside(ctx, b, s.Database)
+// send runs the senders until all deliveries have arrived, or no more do. server may be nil.
+func (r *round) send(ctx context.Context, spec *senderSpec, server server) error {
+	v := r.variant
+	hangs := receiverCommand{Forget: true, Closes: v.closes}
+	if v.dataset.Targets.Hangs {
+		hangs.Hang = hangTime
+	}
+	answers := hangs
+	if v.dataset.Backlog == 0 { // or the warm-up would deliver the backlog
+		answers.Hang = 0
+	}
+	if _, err := r.tellReceiver(answers); err != nil {
+		return err
+	}
+	senders, err := r.startSenders(ctx, spec)
+	defer func() {
+		for _, s := range senders {
+			s.stop()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	ready, err := r.tellReceiver(hangs)
+	if err != nil {
+		return err
+	}
+	if server != nil {
+		if err := server.checkpoint(ctx); err != nil {
+			return err
+		}
+		if r.before, err = server.counters(ctx); err != nil {
+			return err
+		}
+	}
+	busy, began := machineBusy(), time.Now()
+	for _, s := range senders {
+		if err := s.write(senderCommand{}); err != nil {
+			return err
+		}
+	}
+	if err := r.await(ctx); err != nil {
+		return err
+	}
+	for _, s := range senders {
+		if err := s.write(senderCommand{}); err != nil {
+			return err
+		}
+	}
+	r.senders = make([]senderReport, len(senders))
+	for i, s := range senders {
+		if err := s.read(&r.senders[i]); err != nil {
+			return fmt.Errorf("a sender has ended: %w", err)
+		}
+	}
+	r.machineCPU, r.took = machineBusy()-busy, time.Since(began)
+	r.report, err = r.tellReceiver(receiverCommand{Latency: true})
+	r.receiverCPU = r.report.CPU - ready.CPU
+	return err
+}
+
+// startSenders starts the senders of the variant and waits until they are ready.
+func (r *round) startSenders(ctx context.Context, spec *senderSpec) (senders []*child, err error) {
+	for i := range max(r.variant.processes, 1) {
+		one := *spec
+		if r.profiles != "" {
+			one.Profile = filepath.Join(r.profiles, fmt.Sprintf("%s-%d.pprof", strings.ReplaceAll(r.name, " ", "-"), i))
+		}
+		s, err := startChild(ctx, roleSender)
 		if err != nil {
-			return err
+			return senders, err
 		}
-		defer end()
-	}
-	first := order{Reset: true, Refuse: p.refuse}
-	if p.prepared.Layout.Dead {
-		first.Hang = p.hang // while the sender warms up its backlog would go
-	}
-	if _, err := b.order(first); err != nil {
-		return err
-	}
-	f := &fleet{news: make(chan numbered)}
-	defer f.stop()
-	for i := range max(p.processes, 1) {
-		spec := *s
-		if b.profiles != "" {
-			spec.Profile = filepath.Join(b.profiles, fmt.Sprintf("%s-%d.pprof", s.Name, i))
-		}
-		if err := f.start(ctx, &spec); err != nil {
-			return err
+		senders = append(senders, s)
+		if err := s.ask(one, &senderReport{}); err != nil {
+			return senders, fmt.Errorf("a sender has ended: %w", err)
 		}
 	}
-	before, err := b.order(order{Forget: true, Hang: p.hang})
-	if err != nil {
-		return err
-	}
-	if p.usesPostgres() {
-		if err := b.cluster.checkpoint(ctx); err != nil {
-			return err
-		}
-		if m.before, err = b.cluster.read(ctx); err != nil {
-			return err
-		}
-	}
-	busy, busyErr := machineBusy()
-	began := time.Now()
-	if err := f.tell(command{Go: true}); err != nil {
-		return err
-	}
-	if err := b.follow(ctx, f, s.Name, m); err != nil {
-		return err
-	}
-	if m.outcomes, err = f.finish(ctx); err != nil {
-		return err
-	}
-	m.began, m.last = f.span(m.outcomes)
-	if now, err := machineBusy(); err == nil && busyErr == nil {
-		m.machine, m.took = now-busy, time.Since(began)
-	}
-	if m.tally, err = b.order(order{}); err != nil {
-		return err
-	}
-	m.receiver = m.tally.CPU - before.CPU
-	return nil
+	return senders, nil
 }
 
-// follow returns when all is delivered, or when nothing has been for long.
-func (b *bench) follow(ctx context.Context, f *fleet, title string, m *measured) error {
-	p := m.plan
-	changed, said, saidAt := time.Now(), 0, time.Now()
-	for delivered, sent := 0, false; ; {
-		if err := f.hear(ctx); err != nil {
+// await returns when all deliveries have arrived, or when none has arrived for long. Then it
+// lets the hanging endpoint answer.
+func (r *round) await(ctx context.Context) error {
+	last := time.Now()
+	for arrived := 0; arrived < r.variant.expect && time.Since(last) < stallTimeout; time.Sleep(lookEvery) {
+		report, err := r.tellReceiver(receiverCommand{})
+		if err = errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
-		now := time.Now()
-		if n := f.delivered(); n > delivered {
-			delivered, changed = n, now
-			m.track = append(m.track, point{now, n})
-		}
-		if !sent && f.sent() {
-			sent, changed = true, now
-			if p.sent != nil {
-				if err := p.sent(ctx, b, m); err != nil {
-					return err
-				}
-			}
-		}
-		if sent && delivered >= p.expect+p.others || now.Sub(changed) > stallTimeout {
-			return nil
-		}
-		if since := now.Sub(saidAt); since >= sayEvery {
-			fmt.Fprintf(os.Stderr, "%s: %d of %d, %.0f/s\n", title, delivered, p.expect+p.others, float64(delivered-said)/since.Seconds())
-			said, saidAt = delivered, now
+		if n := report.Arrivals[healthy].Distinct; n > arrived {
+			arrived, last = n, time.Now()
 		}
 	}
+	_, err := r.tellReceiver(receiverCommand{Release: true})
+	return err
 }
 
-// countLog counts the attempts in the log of the endpoints that answer; -1 if the peer has none.
-func (b *bench) countLog(ctx context.Context, p *plan, s *spec, outcomes []outcome) (n int, err error) {
-	const answering = " WHERE endpoint_id NOT IN ('" + dead + "', '" + past + "')"
-	query := "SELECT count(*) FROM webhook_attempts" + answering
-	switch {
-	case p.peer == peerRaw:
-		return -1, nil
-	case p.store == storeMemory:
-		return outcomes[0].Logged, nil
-	case p.store == storeSQLite:
-		return countSQLite(ctx, s.File, query)
-	case p.peer == peerRiver:
-		query = "SELECT count(*) FROM delivery_log" + answering
+// result judges the round and makes its figures.
+func (r *round) result(scenario string, number int) result {
+	v, seen := r.variant, r.report.Arrivals[healthy]
+	figures := map[string]float64{
+		"deliveries":       float64(seen.Distinct),
+		"lost":             float64(v.expect - seen.Distinct),
+		"duplicates":       float64(seen.Requests - seen.Distinct),
+		"deliveries_per_s": float64(seen.Distinct) / r.duration().Seconds(),
 	}
-	pool, err := openPool(ctx, b.postgres, s.Database, 1, nil)
-	if err != nil {
-		return 0, err
+	for i := range r.senders {
+		figures["rss_mb"] = max(figures["rss_mb"], float64(r.senders[i].Peak)/1e6)
 	}
-	defer pool.Close()
-	err = pool.QueryRow(ctx, query).Scan(&n)
-	return n, err
+	if v.dataset.Preload == 0 { // preloaded events were emitted long before
+		figures["p50_ms"], figures["p99_ms"] = milliseconds(seen.P50), milliseconds(seen.P99)
+	}
+	costs := r.costs()
+	if v.dataset.Targets.Hangs { // the work for the hanging endpoint is not theirs
+		costs = map[string]float64{"foreign_cpu": costs["foreign_cpu"]}
+	}
+	maps.Copy(figures, costs)
+	if v.dataset.Targets.TLS {
+		figures["handshakes"] = float64(r.report.Handshakes) / float64(v.expect)
+		figures["resumptions"] = float64(r.report.Resumptions) / float64(v.expect)
+	}
+	return result{scenario: scenario, peer: v.peer, variant: v.name, round: number, figures: figures, problem: r.problem()}
+}
+
+// duration returns the time from the start of the first sender to the last delivery.
+func (r *round) duration() time.Duration {
+	began, last := r.senders[0].Began, r.senders[0].Last
+	for i := range r.senders {
+		if t := r.senders[i].Began; t.Before(began) {
+			began = t
+		}
+		if t := r.senders[i].Last; t.After(last) {
+			last = t
+		}
+	}
+	return last.Sub(began)
+}
+
+// costs returns the figures of one delivery.
+func (r *round) costs() map[string]float64 {
+	each := 1 / float64(r.variant.expect)
+	var cpu time.Duration
+	var mallocs uint64
+	statements := r.after.statements - r.before.statements
+	for i := range r.senders {
+		cpu += r.senders[i].CPU
+		mallocs += r.senders[i].Mallocs
+		statements += r.senders[i].Statements
+	}
+	figures := map[string]float64{
+		"allocs":          float64(mallocs) * each,
+		"cpu_sender_us":   microseconds(cpu) * each,
+		"cpu_receiver_us": microseconds(r.receiverCPU) * each,
+	}
+	cpu += r.receiverCPU
+	if r.after != (counters{}) {
+		database := r.after.cpu - r.before.cpu
+		cpu += database
+		figures["cpu_database_us"] = microseconds(database) * each
+		figures["statements"] = float64(statements) * each
+		figures["wal_bytes"] = float64(r.after.wal-r.before.wal) * each
+		figures["fsyncs"] = float64(r.after.syncs-r.before.syncs) * each
+	}
+	figures["cpu_us_per_delivery"] = microseconds(cpu) * each
+	// A few hundredths are the kernel's work for all programs.
+	figures["foreign_cpu"] = max(0, (r.machineCPU-cpu).Seconds()/r.took.Seconds()/float64(runtime.NumCPU()))
+	return figures
+}
+
+// problem says why the round is void; it is empty if the round counts.
+func (r *round) problem() string {
+	var problems []string
+	check := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Sprintf(format, args...))
+		}
+	}
+	seen := r.report.Arrivals[healthy]
+	check(seen.Distinct != r.variant.expect, "%d deliveries arrived, not %d", seen.Distinct, r.variant.expect)
+	check(seen.Requests != seen.Distinct, "%d requests for %d deliveries", seen.Requests, seen.Distinct)
+	for name, a := range r.report.Arrivals {
+		check(a.Invalid > 0, "%d invalid signatures (%s)", a.Invalid, name)
+	}
+	logged := 0 // as the last of the senders to finish has read it
+	for i := range r.senders {
+		logged = max(logged, r.senders[i].Logged)
+	}
+	check(logged != seen.Requests && r.variant.peer != peerLoop, "%d rows in the log for %d requests", logged, seen.Requests)
+	return strings.Join(problems, "; ")
 }

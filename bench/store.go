@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/memstore"
+	"github.com/gowebhook/webhook/sqlstore"
+)
+
+// A sqlStore counts the deliveries that it stores as delivered.
+type sqlStore struct {
+	*sqlstore.Store
+	done *progress
+}
+
+// Settle implements [webhook.Store].
+func (s sqlStore) Settle(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
+	settled, err := s.Store.Settle(ctx, now, items)
+	s.done.settled(items, &settled, err)
+	return settled, err
+}
+
+// A memoryStore counts the deliveries that it stores as delivered.
+type memoryStore struct {
+	*memstore.Store
+	done *progress
+}
+
+// Settle implements [webhook.Store].
+func (s memoryStore) Settle(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
+	settled, err := s.Store.Settle(ctx, now, items)
+	s.done.settled(items, &settled, err)
+	return settled, err
+}
+
+// settled adds the items that a store has accepted.
+func (p *progress) settled(items []webhook.Settlement, settled *webhook.Settled, err error) {
+	if err != nil {
+		return
+	}
+	n := 0
+	for i := range items {
+		delivered := items[i].State == webhook.DeliverySucceeded && items[i].Endpoint.ID != hanging
+		if delivered && !slices.Contains(settled.Lost, i) && !slices.Contains(settled.Already, i) {
+			n++
+		}
+	}
+	if n > 0 {
+		p.add(n)
+	}
+}
