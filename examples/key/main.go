@@ -1,6 +1,8 @@
-// Key is a provider like key.ai: each community has one endpoint with a client id and a secret, gets all five events, and can ask for a
-// test, or for a check of its credentials and its server at once. Its customer verifies what comes as Key's documentation says. It ends
-// by itself, with status 0 if all was verified.
+// Key is a provider like key.ai. Each community has one endpoint with a client id and a
+// secret, and gets all five events. It can ask for a test, or check its credentials and its
+// server with one call. Its customer verifies requests as Key's documentation says.
+//
+// The program ends by itself, with status 0 if every request was verified.
 //
 //	go run ./examples/key
 package main
@@ -56,7 +58,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer stop()
 
-	// An admin pastes the URL, and is shown the two credentials.
+	// An admin pastes the URL, and sees the two credentials.
 	scope := d.Tenant(community)
 	endpoint, err := scope.CreateEndpoint(ctx, webhook.Endpoint{URL: url, Events: []string{"*"}})
 	if err != nil {
@@ -68,7 +70,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("a second endpoint: %w", err)
 	}
 
-	// The customer's side makes the verify call, which needs no other login than the credentials.
+	// The customer's side makes the verify call, which needs only the credentials.
 	verify, err := webhookhttp.NewVerify(d, webhookhttp.VerifyConfig{})
 	if err != nil {
 		return err
@@ -82,7 +84,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 
-	// "Send test event", then what happens in the community.
+	// The admin clicks "Send test event". Then members join the community.
 	attempt, err := scope.Test(ctx, endpoint.ID)
 	if err != nil {
 		return err

@@ -14,14 +14,17 @@ import (
 	"github.com/gowebhook/webhook/examples/internal/loopback"
 )
 
-// A receiver is the customer's handler, by https://www.key.ai/help/webhooks/webhooks-signature-verification: the code over the raw body
-// is compared with the whole header in constant time, and answered with 401 if it differs.
+// A receiver is the customer's handler, as
+// https://www.key.ai/help/webhooks/webhooks-signature-verification describes it. It computes
+// the code of the raw body and compares it with the whole header in constant time. It answers
+// 401 if they differ.
 type receiver struct {
 	clientID, secret string
 	inbox            *loopback.Inbox
 }
 
-// verify checks the credentials and this server with one call, by https://www.key.ai/help/webhooks/webhooks-getting-started.
+// verify checks the credentials and this server with one call, as
+// https://www.key.ai/help/webhooks/webhooks-getting-started describes it.
 func (c *receiver) verify(ctx context.Context, url string) error {
 	body, err := json.Marshal(map[string]string{"communityId": community, "clientId": c.clientID, "clientSecret": c.secret})
 	if err != nil {
@@ -64,7 +67,7 @@ func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var event struct{ EventType, EventID, OccurredAt string }
 	if err := json.Unmarshal(body, &event); err != nil || event.EventID != r.Header.Get("X-Event-Id") {
-		c.inbox.Refused("%s is not what its headers say", event.EventType)
+		c.inbox.Refused("%s does not match its headers", event.EventType)
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}

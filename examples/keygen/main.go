@@ -1,6 +1,8 @@
-// Keygen is a provider like Keygen: events fan out to the endpoints of an account, whose keys sign them, in the algorithm that each
-// endpoint chose; a retry by hand repeats the idempotency token. Its customers verify what comes as Keygen's documentation says. It
-// ends by itself, with status 0 if all was verified.
+// Keygen is a provider like Keygen. Events fan out to the endpoints of an account, whose keys
+// sign them. Each endpoint chooses the algorithm. A retry by hand repeats the idempotency
+// token. The customers verify requests as Keygen's documentation says.
+//
+// The program ends by itself, with status 0 if every request was verified.
 //
 //	go run ./examples/keygen
 package main

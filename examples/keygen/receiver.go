@@ -21,9 +21,10 @@ import (
 	"github.com/gowebhook/webhook/examples/internal/loopback"
 )
 
-// A receiver is a customer's handler, by https://keygen.sh/docs/api/signatures/ and https://keygen.sh/docs/api/webhooks/: the digest is
-// that of the body, the date is of the last five minutes, the account's public key verifies the four lines, and a token that was seen
-// before is acknowledged and not acted on.
+// A receiver is a customer's handler, as https://keygen.sh/docs/api/signatures/ and
+// https://keygen.sh/docs/api/webhooks/ describe it. It checks the digest of the body, the date
+// (at most five minutes old) and the signature over four lines, with the account's public key.
+// It acknowledges a repeated token and does nothing else with it.
 type receiver struct {
 	keys  map[string]crypto.PublicKey // by algorithm
 	inbox *loopback.Inbox
@@ -51,7 +52,7 @@ func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err := json.Unmarshal(body, &event); err != nil || !json.Valid([]byte(event.Data.Attributes.Payload)) {
-		c.inbox.Refused("a body that is not JSON, or a payload in it")
+		c.inbox.Refused("the body or its payload is not JSON")
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
@@ -70,12 +71,12 @@ func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var parameter = regexp.MustCompile(`(\w+)="([^"]*)"`)
 
-// verify returns the algorithm of the signature, if it is one.
+// verify returns the algorithm of the signature, if it is valid.
 func (c *receiver) verify(r *http.Request, body []byte) (algorithm string, err error) {
 	sum := sha256.Sum256(body)
 	digest := "sha-256=" + base64.StdEncoding.EncodeToString(sum[:])
 	if r.Header.Get("Digest") != digest {
-		return "", errors.New("the digest is not that of the body")
+		return "", errors.New("the digest does not match the body")
 	}
 	date, err := http.ParseTime(r.Header.Get("Date"))
 	if err != nil || time.Since(date) > 5*time.Minute {
@@ -86,7 +87,7 @@ func (c *receiver) verify(r *http.Request, body []byte) (algorithm string, err e
 		parameters[match[1]] = match[2]
 	}
 	if parameters["headers"] != "(request-target) host date digest" {
-		return "", errors.New("the signature does not cover what it must")
+		return "", errors.New("the signature does not cover the four lines")
 	}
 	algorithm = parameters["algorithm"]
 	code, err := base64.StdEncoding.DecodeString(parameters["signature"])
@@ -104,7 +105,7 @@ func (c *receiver) verify(r *http.Request, body []byte) (algorithm string, err e
 		"digest: " + digest,
 	}, "\n")
 	if algorithm != r.URL.Query().Get("by") || !isSigned(c.keys[algorithm], algorithm, text, code) {
-		return "", fmt.Errorf("the signature by %q is not one", algorithm)
+		return "", fmt.Errorf("the signature by %q is not valid", algorithm)
 	}
 	return algorithm, nil
 }

@@ -10,7 +10,8 @@ import (
 	"unicode/utf16"
 )
 
-// dumps reads JSON and writes it again as Python's json.dumps(json.loads(…)) does. A receiver in Python has no need of it.
+// dumps reads JSON and writes it again as Python's json.dumps(json.loads(…)) does. A receiver
+// in Python does not need it.
 func dumps(r io.Reader) (string, error) {
 	in := json.NewDecoder(r)
 	in.UseNumber()
@@ -44,7 +45,7 @@ func dumpValue(in *json.Decoder, out *strings.Builder) error {
 	return nil
 }
 
-// dumpItems writes arrays and objects with their items in the order in which they came.
+// dumpItems writes arrays and objects, with their items in the given order.
 func dumpItems(in *json.Decoder, out *strings.Builder, opening json.Delim) error {
 	out.WriteString(opening.String())
 	for first := true; in.More(); first = false {

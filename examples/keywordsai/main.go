@@ -1,6 +1,9 @@
-// Keywordsai is a provider like Keywords AI, now Respan: each logged request is an event, signed with the API key of that request, which
-// is nowhere stored, or with a webhook's own secret, which its owner can read again. Its customers parse what comes, write it again as
-// Python does, and verify that, as the documented receiver does. It ends by itself, with status 0 if all was verified.
+// Keywordsai is a provider like Keywords AI, now Respan. Each logged request is an event. It
+// is signed with the API key of that request, which is stored nowhere, or with a webhook's own
+// secret, which its owner can read again. The customers parse the body, write it again as
+// Python does, and verify the result, as the documented receiver does.
+//
+// The program ends by itself, with status 0 if every request was verified.
 //
 //	go run ./examples/keywordsai
 package main
@@ -48,7 +51,8 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	inbox := &loopback.Inbox{Out: out}
 
-	// Two customers' webhooks are bound to the same API key. One verifies with that key, the other with the webhook's secret.
+	// Two customers' webhooks belong to the same API key. One verifies with that key, the
+	// other with the webhook's secret.
 	const apiKey = "kwai_test_0123456789abcdefghijABCDEFGHIJ"
 	for _, profile := range []string{"api-key", "secret"} {
 		customer := &receiver{name: "by " + profile, key: apiKey, inbox: inbox}
@@ -84,7 +88,7 @@ func run(ctx context.Context, out io.Writer) error {
 	return inbox.Run(ctx, d, 4)
 }
 
-// logged is what the provider calls with the API key in the header of the request that it has logged.
+// logged emits the event of a logged request, with the API key from that request's header.
 func logged(ctx context.Context, d *webhook.Dispatcher, apiKey webhook.Secret, log any) error {
 	event, err := profile.KeywordsAIEvent(webhook.Event{
 		Tenant: organization, Type: "request_log", Channel: keyID, Data: log,

@@ -22,7 +22,8 @@ func TestItEndsWhenBothCustomersHaveVerifiedBothEvents(t *testing.T) {
 	assert.NotContains(t, out.String(), "REFUSED")
 }
 
-// The code is of package profile's test vector. That the body has other white space does not matter to a receiver that writes it again.
+// The code comes from package profile's test vector. The body has other white space here,
+// because the receiver writes it again.
 func TestTheReceiverRefusesWhatWasChanged(t *testing.T) {
 	const code = "8f2699676d8cc7a6760a4835cb579c3c2e295e686ded21f4ccfede1240e7a87f"
 	send := func(code, body string) (int, string) {

@@ -10,8 +10,9 @@ import (
 	"github.com/gowebhook/webhook/examples/internal/loopback"
 )
 
-// A receiver is the customer's handler, as the Django view in https://docs.keywordsai.co/features/webhooks: the body is parsed, written
-// again by json.dumps, and the hex HMAC-SHA256 of that compared with the header.
+// A receiver is the customer's handler, like the Django view in
+// https://docs.keywordsai.co/features/webhooks. It parses the body, writes it again as
+// json.dumps does, and compares the hex HMAC-SHA256 of the result with the header.
 type receiver struct {
 	name, key string
 	inbox     *loopback.Inbox

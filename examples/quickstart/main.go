@@ -1,6 +1,8 @@
-// Quickstart shows what the library does, in one process that ends by itself: two customers register an endpoint each, four
-// things happen, and the events fan out, fail, are retried and arrive signed. All of it is kept in an SQLite file, or where
-// -database says: a second run shows the log of the first.
+// Quickstart shows the library in one process that ends by itself. Two customers register an
+// endpoint each. Four events fan out, fail, are retried, and arrive with valid signatures.
+//
+// Everything is kept in an SQLite file, or in the database of the flag -database. A second run
+// shows the log of the first too.
 package main
 
 import (
@@ -42,13 +44,15 @@ func run(ctx context.Context, out io.Writer, name string) error {
 	defer closeStore()
 	s := &story{out: out, began: time.Now()}
 
-	// Secrets are stored sealed. The key of an application comes from a secret manager; this one is known to everybody.
+	// Secrets are stored sealed. The key of a real application comes from a secret manager.
+	// Everybody knows the key of this program.
 	cipher, err := webhook.NewCipher(webhook.CipherKey{ID: "quickstart", Key: make([]byte, 32)})
 	if err != nil {
 		return err
 	}
 
-	// The sender. Real endpoints have https URLs and public addresses; the two of this program are allowed by name.
+	// The sender. Real endpoints have https URLs and public addresses. The two options allow
+	// the receivers of this program.
 	d, err := webhook.New(store, webhook.Config{
 		Network:  webhook.Network{AllowHTTP: true, AllowLoopback: true},
 		Profiles: map[string]webhook.Profile{"quick": {Retry: webhook.Schedule(400*time.Millisecond, 800*time.Millisecond)}},
@@ -64,7 +68,7 @@ func run(ctx context.Context, out io.Writer, name string) error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.Run(running) }()
 
-	// Two customers' servers, and what they subscribe to.
+	// Two customers' servers, and their subscriptions.
 	crm, billing := webhooktest.NewReceiver(), webhooktest.NewReceiver()
 	defer crm.Close()
 	defer billing.Close()
@@ -111,7 +115,7 @@ func run(ctx context.Context, out io.Writer, name string) error {
 		return err
 	}
 
-	s.say("3. What arrived, checked with each customer's own secret")
+	s.say("3. Each customer checks the requests with its own secret")
 	for _, r := range []struct {
 		name string
 		*webhooktest.Receiver
@@ -126,7 +130,8 @@ func run(ctx context.Context, out io.Writer, name string) error {
 	return printLog(ctx, d, s)
 }
 
-// register creates an endpoint. That of an earlier run gets the new URL, and a new secret.
+// register creates an endpoint. If an earlier run has created it, it gets the new URL and a
+// new secret.
 func register(ctx context.Context, scope webhook.Scope, e webhook.Endpoint) (webhook.Endpoint, error) {
 	created, err := scope.CreateEndpoint(ctx, e)
 	if !errors.Is(err, webhook.ErrConflict) {
@@ -143,7 +148,7 @@ func register(ctx context.Context, scope webhook.Scope, e webhook.Endpoint) (web
 	return scope.RotateSecret(ctx, e.ID, 0)
 }
 
-// printLog prints the delivery log, and fails unless everything was delivered.
+// printLog prints the delivery log, and fails unless every delivery has succeeded.
 func printLog(ctx context.Context, d *webhook.Dispatcher, s *story) error {
 	s.say("4. The delivery log, as your customers would see it")
 	table := tabwriter.NewWriter(s.out, 0, 0, 3, ' ', 0)
@@ -177,7 +182,7 @@ func printLog(ctx context.Context, d *webhook.Dispatcher, s *story) error {
 	return nil
 }
 
-// A story is told line by line, with the time since it began.
+// A story is printed line by line, with the time since it began.
 type story struct {
 	out     io.Writer
 	began   time.Time
@@ -191,7 +196,7 @@ func (s *story) say(format string, args ...any) {
 	fmt.Fprintf(s.out, "%6dms %s\n", time.Since(s.began).Milliseconds(), fmt.Sprintf(format, args...))
 }
 
-// attempt tells of one request; the Dispatcher calls it.
+// attempt prints one request. The Dispatcher calls it.
 func (s *story) attempt(a webhook.Attempt, _ webhook.Verdict) {
 	s.say("   → %-8s %-18s attempt %d: HTTP %d in %s, %s", a.EndpointID, a.EventType, a.Number, a.Status, round(a.Duration), result(a))
 }

@@ -1,5 +1,5 @@
-// Receiver is a customer's server: it prints the webhooks that arrive, and refuses those whose signature is not that of the endpoint's
-// secret, if it is given one.
+// Receiver is a customer's server. It prints the webhooks that arrive. If it has the
+// endpoint's secret, it refuses requests with a wrong signature.
 //
 //	go run ./examples/receiver -secret whsec_…
 package main
@@ -59,7 +59,8 @@ func newHandler(out io.Writer, secret string) (http.Handler, error) {
 	})
 }
 
-// unverified lets everything pass. It is for the first minutes only: anybody could have sent it.
+// unverified accepts every request. Use it for the first minutes only, because anybody could
+// have sent the request.
 func unverified(r *http.Request, body []byte) (receive.Event, error) {
 	return receive.Event{ID: r.Header.Get("Webhook-Id"), Body: body, Header: r.Header}, nil
 }

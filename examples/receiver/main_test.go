@@ -16,7 +16,8 @@ import (
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// send sends a test event that is signed with a secret to a receiver, and returns the status and what was printed.
+// send signs a test event with a secret and sends it to a receiver. It returns the status and
+// the printed text.
 func send(t *testing.T, receivers, senders string) (status int, printed string) {
 	t.Helper()
 	var out bytes.Buffer

@@ -15,10 +15,11 @@ import (
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
-// prefix is where everything is that belongs to a community. Communities are the customers here, and so webhook's tenants.
+// prefix is the path of a community. Communities are the customers here, so they are webhook's
+// tenants.
 const prefix = "/v1/communities/{community_id}"
 
-// catalogue are the types of events that there are.
+// catalogue has the event types.
 var catalogue = map[string]string{
 	"member.joined":       "Somebody has become a member of the community.",
 	"member.left":         "A member has left the community, or was removed.",
@@ -32,7 +33,7 @@ var catalogue = map[string]string{
 	"event.checked_in":    "A member has arrived at an event.",
 }
 
-// An api is the application's HTTP.
+// An api is the application's HTTP handler.
 type api struct {
 	*http.ServeMux
 	d       *webhook.Dispatcher
@@ -59,7 +60,8 @@ func newAPI(d *webhook.Dispatcher, m *members, token string, logger *slog.Logger
 	return a, nil
 }
 
-// authorize lets who has the token manage the webhooks of every community. An application asks its own users instead.
+// authorize lets a caller with the token manage the webhooks of every community. A real
+// application authenticates its own users instead.
 func (a *api) authorize(r *http.Request, _ webhookhttp.Permission) (string, error) {
 	given, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	hash := sha256.Sum256([]byte(given)) // so that it takes as long whatever is given
@@ -79,7 +81,7 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// emit stores an event of whatever kind.
+// emit stores an event of any type.
 func (a *api) emit(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		ID   string          `json:"id"`
@@ -102,7 +104,7 @@ func (a *api) emit(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusAccepted, emitted(receipt))
 }
 
-// join stores a member, and with it the event that tells of it.
+// join stores a member and the event "member.joined".
 func (a *api) join(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Name string `json:"name"`
@@ -112,7 +114,7 @@ func (a *api) join(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if n := len(body.Name); n < 1 || n > 200 {
-		a.refuse(w, r, http.StatusBadRequest, "invalid_field", "name", "name has no or more than 200 bytes", "give the member's name")
+		a.refuse(w, r, http.StatusBadRequest, "invalid_field", "name", "name must have 1 to 200 bytes", "give the member's name")
 		return
 	}
 	m, receipt, err := a.members.join(r.Context(), a.d, tenant, body.Name)
@@ -126,7 +128,7 @@ func (a *api) join(w http.ResponseWriter, r *http.Request) {
 	}{m, emitted(receipt)})
 }
 
-// A receiptJSON says what became of an event.
+// A receiptJSON is the result of emitting an event.
 type receiptJSON struct {
 	ID         string `json:"id"`
 	Deliveries *int   `json:"deliveries"` // null when that is decided later
@@ -141,9 +143,9 @@ func emitted(r webhook.Receipt) receiptJSON {
 	return out
 }
 
-// isWebhook reports whether a request was made by this library. Whoever registers the application's
-// own API as an endpoint, with a token of theirs as its header, would have each event make another.
-// Endpoints cannot set either header; an application with profiles that change them names theirs.
+// isWebhook reports whether this library made a request. A customer may register this API as
+// an endpoint, with their token as a header, and each event would then make another. Endpoints
+// cannot set either header. An application whose profiles change them checks its own headers.
 func isWebhook(r *http.Request) bool {
 	return r.Header.Get("Webhook-Id") != "" || strings.HasPrefix(r.UserAgent(), "gowebhook/")
 }
@@ -183,7 +185,7 @@ func (a *api) read(w http.ResponseWriter, r *http.Request, body any) (tenant str
 	return tenant, err == nil
 }
 
-// fail answers with what a method of the library says.
+// fail answers with the error of a method of the library.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var field *webhook.FieldError
 	switch {

@@ -1,10 +1,14 @@
-// Server is an application that sends webhooks: communities have members, and customers register endpoints that are told of them.
-// It is what an application of yours would have, and no more: a Dispatcher on the application's own database, the customers' API
-// of webhookhttp behind the application's authentication, and two handlers that emit, one of them within a transaction.
+// Server is an application that sends webhooks. Communities have members, and customers
+// register endpoints for events about them. It has the parts that every application needs:
+//
+//   - a Dispatcher on the application's own database
+//   - the customers' API of webhookhttp, behind the application's authentication
+//   - two handlers that emit, one of them within a transaction
+//
+// Without a token it makes one and logs it. The flag -help prints the flags. An environment
+// variable can replace each of them.
 //
 //	WEBHOOK_TOKEN=dev-token go run ./examples/server -allow-private
-//
-// Without a token it makes one and logs it. Its flags, each of which an environment variable may set instead, are printed by -help.
 package main
 
 import (
@@ -47,7 +51,8 @@ const (
 	shutdownTime  = 10 * time.Second
 )
 
-// run serves until ctx ends, and then drains: first the requests to the API end, then the deliveries in flight.
+// run serves until ctx ends. Then it drains: first the requests to the API end, then the
+// deliveries in flight.
 func run(ctx context.Context, o options, out io.Writer) error {
 	logger := slog.New(slog.NewTextHandler(out, nil))
 	store, closeStore, err := database.Open(ctx, o.Database)
@@ -86,7 +91,8 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 
-	// The Dispatcher stops after the last request that may emit has been answered, so its context is not that of the signal.
+	// The Dispatcher must outlive the last API request, which may emit. So its context is not
+	// the signal's.
 	delivering, stopDelivering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDelivering()
 	delivered := make(chan error, 1)

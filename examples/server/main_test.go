@@ -271,7 +271,7 @@ func TestEveryFlagMayBeGivenByTheEnvironment(t *testing.T) {
 	assert.Equal(t, options{":1", "memory", "flag", false, true, []time.Duration{time.Millisecond}, 7, keys}, o)
 }
 
-// An endpoint may be the application's own API, with its owner's token as a header.
+// A customer may register the application's own API as an endpoint, with a token as a header.
 func TestAWebhookMakesNoEvent(t *testing.T) {
 	s := start(t, "memory")
 	body := `{"url":"` + s.url + acme + `/events","events":["*"],"headers":{"Authorization":"Bearer dev-token"}}`

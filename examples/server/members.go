@@ -20,8 +20,8 @@ type member struct {
 	JoinedAt time.Time `json:"joined_at"`
 }
 
-// members are the application's own data. They are in the database in which webhooks are kept, so that both may change in one
-// transaction.
+// members are the application's own data. They are in the database of the webhooks, so that
+// one transaction can change both.
 type members struct {
 	store  *sqlstore.Store // nil: in memory
 	insert string
@@ -44,7 +44,7 @@ func newMembers(ctx context.Context, s webhook.Store, databaseName string) (*mem
 	return &members{store: store, insert: database.Bind(databaseName, insert)}, nil
 }
 
-// join stores a member, and the event that tells of it, in one transaction.
+// join stores a member and the event "member.joined" in one transaction.
 func (m *members) join(ctx context.Context, d *webhook.Dispatcher, community, name string) (member, webhook.Receipt, error) {
 	joined := member{ID: "mem_" + strings.ToLower(rand.Text()), Name: name, JoinedAt: time.Now().UTC().Truncate(time.Second)}
 	event := webhook.Event{Tenant: community, Type: "member.joined", Data: joined}
@@ -72,7 +72,7 @@ func (m *members) join(ctx context.Context, d *webhook.Dispatcher, community, na
 	return joined, receipts[0], nil
 }
 
-// joinInMemory does one after the other: without a database there are no transactions.
+// joinInMemory stores the member and then emits. Without a database there is no transaction.
 func (m *members) joinInMemory(ctx context.Context, d *webhook.Dispatcher, joined member, event webhook.Event) (webhook.Receipt, error) {
 	m.mu.Lock()
 	m.of[event.Tenant] = append(m.of[event.Tenant], joined)

@@ -16,7 +16,7 @@ import (
 	"github.com/gowebhook/webhook/examples/internal/database"
 )
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	Addr         string
 	Database     string
@@ -28,11 +28,12 @@ type options struct {
 	Keys         []webhook.CipherKey
 }
 
-// parse reads the flags. One that is not given is what the environment says, or else its default.
+// parse reads the flags. A flag that is not given takes the value of its environment variable,
+// or else its default.
 func parse(args []string, getenv func(string) string, out io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(out)
-	// The environment's values pass the same checks as those of flags.
+	// The environment's values pass the same checks as flags.
 	fromEnv := func(name string) {
 		key := "WEBHOOK_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 		f := flags.Lookup(name)
@@ -46,8 +47,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (o options,
 	o.Retries = []time.Duration{time.Second, time.Second, 2 * time.Second}
 	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "where to listen, `host:port`")
 	flags.StringVar(&o.Database, "database", "webhook.db", database.Usage)
-	flags.StringVar(&o.Token, "token", "", "the bearer token that requests must have; everybody on the machine sees flags, so prefer the environment (default one that is made and logged)")
-	flags.BoolVar(&o.AllowPrivate, "allow-private", false, "development: allow endpoints with http:// and with private and loopback addresses, such as 127.0.0.1")
+	flags.StringVar(&o.Token, "token", "", "the bearer token of requests; everybody on the machine sees flags, so prefer the environment (default: a token is made and logged)")
+	flags.BoolVar(&o.AllowPrivate, "allow-private", false, "development: allow endpoints with http:// URLs, private addresses and loopback addresses")
 	flags.Var((*schedule)(&o.Retries), "retry-schedule", "the `waits` before each retry")
 	flags.IntVar(&o.Workers, "workers", 1024, "requests to endpoints at once, at most")
 	flags.Usage = func() {
@@ -79,7 +80,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (o options,
 	return o, nil
 }
 
-// keysUsage is about the one setting that is no flag: everybody on the machine can see those.
+// keysUsage describes the only setting without a flag, because everybody on the machine can
+// see flags.
 const keysUsage = `  WEBHOOK_KEYS, in the environment alone
     	keys that seal secrets in the database: id:64 hex digits, several with commas between, of which the first seals
 `
@@ -102,7 +104,7 @@ func parseKeys(list string) (keys []webhook.CipherKey, err error) {
 	return keys, nil
 }
 
-// A schedule is a flag of durations that are separated by commas.
+// A schedule is a flag with a list of durations, separated by commas.
 type schedule []time.Duration
 
 func (s *schedule) String() string {

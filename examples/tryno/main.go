@@ -1,6 +1,8 @@
-// Tryno is a provider like Tryno: communities subscribe endpoints to types of a closed catalogue, an answer of 400 or more is
-// repeated at once, and an endpoint is disabled when four attempts in a row have failed. Its customer verifies what comes. It ends by
-// itself, with status 0 if all was verified.
+// Tryno is a provider like Tryno. Communities subscribe endpoints to the types of a closed
+// catalogue. A request with an answer of 400 or more is repeated at once. Four failed attempts
+// in a row disable an endpoint. The customer verifies requests.
+//
+// The program ends by itself, with status 0 if every request was verified.
 //
 //	go run ./examples/tryno
 package main

@@ -22,7 +22,7 @@ func TestItEndsWhenAllWasVerifiedAndTheBrokenEndpointIsDisabled(t *testing.T) {
 	assert.NotContains(t, out.String(), "post.created", "nobody is subscribed to it")
 }
 
-// The body is the documented one, the code of package profile's test vector.
+// The body comes from the documentation, and the code from package profile's test vector.
 func TestTheReceiverRefusesWhatWasChanged(t *testing.T) {
 	const code = "d3be560d2475c981c4938ff142794332dafe856237bba846768722b63210c98d"
 	const body = `{"event":"member.joined","timestamp":"2026-01-15T10:30:00Z","data":{"community_id":"7f0c1d1e-0000-4000-8000-000000000001",` +

@@ -12,7 +12,8 @@ import (
 	"github.com/gowebhook/webhook/examples/internal/loopback"
 )
 
-// A receiver is the customer's handler. Tryno documents the header, an HMAC-SHA256 signature with the endpoint's secret, and the body.
+// A receiver is the customer's handler. Tryno documents the header, an HMAC-SHA256 signature
+// with the endpoint's secret, and the body.
 type receiver struct {
 	secret string
 	busy   atomic.Bool
@@ -34,7 +35,7 @@ func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var event struct{ Event, Timestamp string }
 	if err := json.Unmarshal(body, &event); err != nil {
-		c.inbox.Refused("a body that is not JSON")
+		c.inbox.Refused("the body is not JSON")
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}

@@ -96,7 +96,8 @@ func Redacted(name string) string {
 
 var parameter = regexp.MustCompile(`\$\d+`)
 
-// Bind writes the parameters $1, $2 and so on of a query, which it has in this order, as the database wants them.
+// Bind writes the parameters $1, $2 and so on of a query in the form of the database. The
+// query has them in this order.
 func Bind(name, query string) string {
 	if strings.HasPrefix(name, "postgres") {
 		return query

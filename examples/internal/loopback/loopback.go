@@ -1,5 +1,6 @@
-// Package loopback has what the examples of providers share: a customer's server on a loopback address, a record of what the customer
-// made of the requests, and running a Dispatcher until all of them have come.
+// Package loopback has the common parts of the examples of providers: a customer's server on a
+// loopback address, a record of the verified requests, and a function that runs a Dispatcher
+// until all requests have come.
 package loopback
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Serve serves handler on a free port. It returns the URL, and what ends it.
+// Serve serves handler on a free port. It returns the URL, and a function that ends the
+// server.
 func Serve(ctx context.Context, handler http.Handler) (url string, stop func(), err error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -26,8 +28,8 @@ func Serve(ctx context.Context, handler http.Handler) (url string, stop func(), 
 	return "http://" + listener.Addr().String(), func() { _ = server.Close() }, nil
 }
 
-// An Inbox prints and counts what customers made of the requests that came. Set Out before it is used; then it is safe for
-// concurrent use.
+// An Inbox prints and counts the requests that customers verified or refused. Set Out before
+// the first use. After that, an Inbox is safe for concurrent use.
 type Inbox struct {
 	Out io.Writer
 
@@ -37,12 +39,12 @@ type Inbox struct {
 	changed  chan struct{} // closed when there is something new
 }
 
-// Verified records a request whose signature is right.
+// Verified records a request with a valid signature.
 func (i *Inbox) Verified(format string, args ...any) {
 	i.record("verified", format, args, func() { i.verified++ })
 }
 
-// Refused records a request whose signature is not.
+// Refused records a request with an invalid signature.
 func (i *Inbox) Refused(format string, args ...any) {
 	i.record("REFUSED ", format, args, func() {
 		if i.refused == nil {
@@ -62,7 +64,8 @@ func (i *Inbox) record(verdict, format string, args []any, count func()) {
 	}
 }
 
-// now returns how many were verified, what is closed when that has changed, and the first refusal.
+// now returns the number of verified requests, a channel that is closed at the next change,
+// and the first refusal.
 func (i *Inbox) now() (verified int, changed <-chan struct{}, refused error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -72,8 +75,8 @@ func (i *Inbox) now() (verified int, changed <-chan struct{}, refused error) {
 	return i.verified, i.changed, i.refused
 }
 
-// Run runs d until n requests in all have been verified, and each of the channels after them has been closed. It is an error if a
-// request is refused, or if all that has not happened when ctx ends.
+// Run runs d until n requests in all have been verified and each of the channels is closed. It
+// returns an error if a request is refused, or if ctx ends first.
 func (i *Inbox) Run(ctx context.Context, d *webhook.Dispatcher, n int, also ...<-chan struct{}) error {
 	running, stop := context.WithCancel(ctx)
 	stopped := make(chan error, 1)

@@ -13,7 +13,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
-// Postgres makes a database on this machine's PostgreSQL, if that lets us in without a password, and returns its URL.
+// Postgres makes a database on this machine's PostgreSQL and returns its URL. The test is
+// skipped if the server asks for a password.
 func Postgres(t *testing.T) string {
 	t.Helper()
 	return create(t, "pgx", map[string]string{
@@ -22,13 +23,14 @@ func Postgres(t *testing.T) string {
 	})
 }
 
-// MySQL does so on MariaDB or MySQL.
+// MySQL makes a database on this machine's MariaDB or MySQL, as Postgres does.
 func MySQL(t *testing.T) string {
 	t.Helper()
 	return create(t, "mysql", map[string]string{"root@tcp(127.0.0.1:3306)/": "mysql://root@127.0.0.1/%s"})
 }
 
-// create makes a database: servers are what the driver connects to, and the URL of a database there.
+// create makes a database. servers has the addresses to try, each with the URL of a database
+// there.
 func create(t *testing.T, driver string, servers map[string]string) string {
 	t.Helper()
 	name := "webhook_test_" + strings.ToLower(rand.Text())
