@@ -9,8 +9,8 @@ import (
 	"github.com/gowebhook/webhook/memstore"
 )
 
-// With a catalogue of event types, a misspelt type is refused where it is emitted, and a subscription that could never match
-// where it is made.
+// A catalogue lists the event types. A misspelt type is then refused when it is emitted, and a
+// subscription that matches no type is refused when it is made.
 func Example_catalogue() {
 	ctx := context.Background()
 	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{

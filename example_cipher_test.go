@@ -9,7 +9,7 @@ import (
 	"github.com/gowebhook/webhook/memstore"
 )
 
-// sealAgain updates every endpoint as it is: what an old key sealed is then sealed with the current one.
+// sealAgain updates every endpoint unchanged. Its secrets are then sealed with the current key.
 func sealAgain(ctx context.Context, d *webhook.Dispatcher) (sealed int, err error) {
 	all := d.AllTenants()
 	for q := (webhook.Query{}); ; {
@@ -18,7 +18,8 @@ func sealAgain(ctx context.Context, d *webhook.Dispatcher) (sealed int, err erro
 			return sealed, err
 		}
 		for _, e := range page.Items {
-			if _, err := all.UpdateEndpoint(ctx, e); err != nil { // ErrConflict or ErrNotFound: somebody else changed it, so run it again
+			// ErrConflict and ErrNotFound mean that somebody has just changed it: run this again.
+			if _, err := all.UpdateEndpoint(ctx, e); err != nil {
 				return sealed, err
 			}
 			sealed++
@@ -29,15 +30,15 @@ func sealAgain(ctx context.Context, d *webhook.Dispatcher) (sealed int, err erro
 	}
 }
 
-// Keys come from a secret manager, or the environment. Here the key of 2026 takes over: when all has been sealed again, that of 2025 may
-// be forgotten.
+// The key of 2026 replaces the key of 2025. When every endpoint has been updated, the old key can
+// be deleted. Real keys come from a secret manager or the environment.
 func ExampleNewCipher() {
 	manager := map[string]string{ // a secret manager
 		"2025": "6368616e676520746869732070617373776f726420746f206120736563726574",
 		"2026": "e0b0c0d0a09080706050403020100f0e0d0c0b0a090807060504030201000f0e",
 	}
 	key := func(id string) webhook.CipherKey {
-		bytes, _ := hex.DecodeString(manager[id]) // NewCipher says so if that is not 32 bytes
+		bytes, _ := hex.DecodeString(manager[id]) // NewCipher refuses a key that has not 32 bytes
 		return webhook.CipherKey{ID: id, Key: bytes}
 	}
 	cipher, err := webhook.NewCipher(key("2026"), key("2025"))
@@ -58,25 +59,4 @@ func ExampleNewCipher() {
 	}
 	fmt.Println(sealAgain(ctx, d))
 	// Output: 1 <nil>
-}
-
-// Customers verify with a public key, so that what they store cannot sign anything.
-func ExampleIssueEd25519() {
-	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
-		Profiles: map[string]webhook.Profile{"ed25519": {Issue: webhook.IssueEd25519}},
-		Profile:  "ed25519",
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	e, err := d.Tenant("acme").CreateEndpoint(context.Background(), webhook.Endpoint{
-		URL: "https://receiver.example", Events: []string{"*"},
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(e.Secret == "", e.Secrets[0].PublicKey[:5]) // give the public key to the customer
-	// Output: true whpk_
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// What is signed may begin with the time, so that nobody can send a request again later, and the header may have a code for each
-// secret, so that receivers may change to a new one in their own time.
+// The signed content begins with the time, so nobody can send a request again later. The header has
+// a code for each secret, so receivers can change to a new secret at any time.
 func ExampleHMAC() {
 	seconds := func(r *webhook.Request) string { return strconv.FormatInt(r.Time.Unix(), 10) }
 	scheme := webhook.HMAC{
@@ -40,7 +40,8 @@ func ExampleHMAC() {
 	// v1=17a9062e369c971c7e8b20b0b32428bc4ad8298a4940ed7b1cf1cb9a678fa117
 }
 
-// Each request has the event's id in webhook-id, whatever signs it. The signature covers the id if Content does.
+// Every request has the event's id in the header webhook-id. The signature covers the id if Content
+// does.
 func ExampleHMAC_dropRepeats() {
 	scheme := webhook.HMAC{
 		Header:  "Acme-Signature",
