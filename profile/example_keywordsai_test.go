@@ -10,7 +10,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// The API key of a request signs the event that the request triggers, and is not kept. The endpoint is bound to the key by a channel.
+// The API key of a request signs the event that the request triggers, and is not kept. A
+// channel assigns the endpoint to the key.
 func ExampleKeywordsAIEvent() {
 	ctx := context.Background()
 	network := new(webhooktest.Transport)

@@ -13,14 +13,14 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// acmeOld is the scheme that Acme's customers verify so far: the key is the secret as text.
+// acmeOld is the scheme that Acme's customers verify today. The key is the secret as text.
 var acmeOld = webhook.HMAC{Header: "X-Acme-Signature", Prefix: "sha256="}
 
-// isOld reports whether a secret is of the time before Standard Webhooks.
+// isOld reports whether a secret is older than Standard Webhooks.
 func isOld(s webhook.Secret) bool { return !strings.HasPrefix(string(s), "whsec_") }
 
-// signOld signs with the newest old secret, because receivers of the old header do not know the new kind yet; with the newest of
-// all if there is no old one.
+// signOld signs with the newest old secret, because receivers of the old header do not know
+// new secrets yet. Without an old secret it signs with the newest one.
 func signOld(r *webhook.Request, secrets []webhook.Secret) error {
 	for _, s := range secrets {
 		if isOld(s) {
@@ -30,9 +30,12 @@ func signOld(r *webhook.Request, secrets []webhook.Secret) error {
 	return acmeOld.Sign(r, secrets)
 }
 
-// signNew signs as Standard Webhooks with both kinds of secrets. An old one is written as the standard wants it, "whsec_" and base64 of its
-// bytes; customers with an old secret do the same, once, for their new verifier. One that is shorter than 24 bytes, or longer than 64, is
-// no key of the standard: it has the old signature alone, until it is rotated.
+// signNew signs as Standard Webhooks with both kinds of secrets. It writes an old secret in
+// the standard's form: "whsec_" and the base64 of its bytes. Customers with an old secret do
+// the same once, for their new verifier.
+//
+// The standard allows keys of 24 to 64 bytes. An endpoint with an old secret of another length
+// has the old signature alone until its secret is rotated.
 func signNew(r *webhook.Request, secrets []webhook.Secret) error {
 	var keys []webhook.Secret
 	for _, s := range secrets {
@@ -50,8 +53,9 @@ func signNew(r *webhook.Request, secrets []webhook.Secret) error {
 	return webhook.SignStandard(r, keys)
 }
 
-// Acme has signed with a scheme of its own and moves to Standard Webhooks. Each request has both signatures, so that its customers
-// change their verifiers when they like, and then their secrets, by a rotation.
+// Acme signs with a scheme of its own and moves to Standard Webhooks. Each request has both
+// signatures. Customers change their verifiers at any time, and then their secrets, by a
+// rotation.
 func Example_migration() {
 	ctx := context.Background()
 	network := &webhooktest.Transport{}

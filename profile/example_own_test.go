@@ -12,8 +12,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// acme has a body of its own, a signature with the time in it, a header that names the event, three retries within about an hour, and
-// receivers that answer 402 when they no longer pay.
+// acme has its own body, a signature over the time, a header with the event type, and three
+// retries within about an hour. Receivers answer 402 when they no longer pay.
 func acme() webhook.Profile {
 	return webhook.Profile{
 		Encode: func(m *webhook.Message) ([]byte, error) {
@@ -35,13 +35,14 @@ func acme() webhook.Profile {
 			if o.Response != nil && o.Response.StatusCode == http.StatusPaymentRequired {
 				return webhook.VerdictDisable
 			}
-			return "" // as always
+			return "" // the default
 		},
 		Test: func(*webhook.Endpoint) webhook.Event { return webhook.Event{Type: "acme.hello"} },
 	}
 }
 
-// A provider of your own is a profile of some 30 lines. What it leaves out is as Standard Webhooks says.
+// A provider of your own is a profile of about 30 lines. The fields that it leaves out follow
+// Standard Webhooks.
 func Example_own() {
 	ctx := context.Background()
 	network := new(webhooktest.Transport)

@@ -16,7 +16,8 @@ import (
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// send posts a request that is signed as Standard Webhooks says, and returns the status of the answer.
+// send signs a request as Standard Webhooks says, posts it, and returns the status of the
+// answer.
 func send(handler http.Handler, id, body string) int {
 	key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	timestamp := fmt.Sprint(time.Now().Unix())
@@ -32,8 +33,8 @@ func send(handler http.Handler, id, body string) int {
 	return w.Code
 }
 
-// A receiver of Standard Webhooks that handles each event once. The sender repeats what failed, and what it did not see
-// acknowledged.
+// A receiver of Standard Webhooks that handles each event once. The sender repeats requests
+// that failed, and requests without an answer.
 func ExampleNewHandler() {
 	verify, err := receive.Standard(receive.Window{}, secret)
 	if err != nil {

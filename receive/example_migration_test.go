@@ -8,7 +8,8 @@ import (
 	"github.com/gowebhook/webhook/receive"
 )
 
-// While a provider moves from a scheme of its own to Standard Webhooks, some requests have only the old signature.
+// A provider moves from its own scheme to Standard Webhooks. Meanwhile some requests have only
+// the old signature.
 func ExampleVerifier_migration() {
 	standard, err := receive.Standard(receive.Window{}, secret)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/gowebhook/webhook/receive"
 )
 
-// A handler of the application's own reads the body, verifies, and answers as it likes: here Slack, which asks a new URL to repeat
-// a challenge.
+// The application's own handler reads the body, verifies it, and answers. Slack asks a new URL
+// to repeat a challenge.
 func ExampleVerifier() {
 	verify, err := receive.Slack(receive.Window{}, "8f742231b10e8888abcd99yyyzzz85a5")
 	if err != nil {

@@ -26,7 +26,8 @@ type Orders struct {
 	dispatcher *webhook.Dispatcher
 }
 
-// Place takes part in a transaction that its caller begins and ends, with pgx.BeginFunc(ctx, pool, …) say.
+// Place takes part in a transaction of its caller, who begins and ends it, for example with
+// pgx.BeginFunc(ctx, pool, …).
 func (o *Orders) Place(ctx context.Context, tx PgxTx, customer, order string) error {
 	if _, err := tx.Exec(ctx, "INSERT INTO orders (id, customer) VALUES ($1, $2)", order, customer); err != nil {
 		return err
@@ -37,7 +38,7 @@ func (o *Orders) Place(ctx context.Context, tx PgxTx, customer, order string) er
 	return err
 }
 
-// Events in a transaction of pgx.
+// EmitTx within a transaction of pgx.
 func ExamplePgx() {
 	var (
 		orders Orders // made when the program starts

@@ -10,8 +10,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// PostgreSQL, on the pool that the application has anyway. Every process does this when it starts: one of them migrates, and the
-// others wait for it.
+// PostgreSQL, on the pool that the application has anyway. Every process does this when it
+// starts. One of them migrates, and the others wait for it.
 func ExampleNew() { //nolint:testableexamples // it needs a server
 	ctx := context.Background()
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL")) // with import _ "github.com/jackc/pgx/v5/stdlib"
@@ -36,7 +36,7 @@ func ExampleNew() { //nolint:testableexamples // it needs a server
 	fmt.Println(dispatcher.Run(ctx)) // until ctx ends
 }
 
-// A file, for an application on one machine.
+// An SQLite file, for an application on one machine.
 func ExampleOpenSQLite() { //nolint:testableexamples // it needs a driver
 	ctx := context.Background()
 	store, err := sqlstore.OpenSQLite("sqlite", "webhooks.db", sqlstore.Options{}) // with import _ "modernc.org/sqlite"
@@ -57,7 +57,7 @@ func ExampleOpenSQLite() { //nolint:testableexamples // it needs a driver
 	fmt.Println(dispatcher.Run(ctx)) // until ctx ends
 }
 
-// Migrations for a tool that takes files, such as golang-migrate.
+// Migrations as files, for example for golang-migrate.
 func ExampleMigrations() {
 	steps, err := sqlstore.Migrations(sqlstore.Postgres, sqlstore.Options{})
 	if err != nil {

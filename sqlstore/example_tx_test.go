@@ -16,7 +16,8 @@ type Shop struct {
 	dispatcher *webhook.Dispatcher
 }
 
-// PlaceOrder stores an order and the event that tells of it. When it returns nil both are there, otherwise neither.
+// PlaceOrder stores an order and the event "order.placed". When it returns nil, both are
+// stored. Otherwise neither is.
 func (s *Shop) PlaceOrder(ctx context.Context, customer, order string) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
-// Another envelope: a flat object with the kind of error and, where it helps, a message.
+// Another form of errors: a flat object with the kind of error and sometimes a message.
 func Example_flatErrors() {
 	render := func(w http.ResponseWriter, r *http.Request, p webhookhttp.Problem) {
 		answer := struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
-// The handler is mounted below the path of a community, and a session says who asks.
+// The handler is mounted below the path of a community. A session names the caller.
 func Example() {
 	dispatcher, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{})
 	if err != nil {

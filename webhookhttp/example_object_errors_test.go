@@ -11,7 +11,7 @@ import (
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
-// An application that has its own envelope for errors gives it to webhooks too: here an object with a code in capitals, a
+// An application gives webhooks its own form of errors: an object with a code in capitals, a
 // message and the status.
 func Example_errorsInAnObject() {
 	codes := map[int]string{

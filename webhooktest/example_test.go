@@ -17,8 +17,8 @@ func (s *Shop) Sell(ctx context.Context, order string) error {
 	return err
 }
 
-// A test of an application that sends webhooks: give it a Dispatcher, let it do its work, and look at what a customer got. The
-// customer's server is down at first.
+// A test of an application that sends webhooks. It gives the application a Dispatcher, lets it
+// work, and looks at the customer's requests. The customer's server is down at first.
 func Example() {
 	ctx := context.Background()
 	d, err := webhook.New(memstore.New(memstore.Options{}), webhooktest.Config())

@@ -23,7 +23,8 @@ type Shop struct {
 	dispatcher *webhook.Dispatcher
 }
 
-// PlaceOrder stores an order and the event that tells of it. When it returns nil both are there, otherwise neither.
+// PlaceOrder stores an order and the event "order.placed". When it returns nil, both are
+// stored. Otherwise neither is.
 func (s *Shop) PlaceOrder(ctx context.Context, customer, order string) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -46,7 +47,8 @@ func (s *Shop) PlaceOrder(ctx context.Context, customer, order string) error {
 	return nil
 }
 
-// An order and its event are committed together, or vanish together: what the Example of sqlstore says, which needs a database.
+// An order and its event are committed together, or vanish together. The Example of sqlstore
+// needs a database, so this test runs its code.
 func TestTheShopOfTheExampleKeepsOrdersAndEventsTogether(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		h := newHost(t, d)
@@ -86,7 +88,8 @@ func TestTheShopIsThatOfTheExample(t *testing.T) {
 	assert.Equal(t, shop("../example_tx_test.go"), shop("example_shop_test.go"))
 }
 
-// dollars connects to MariaDB for an application that writes $1 for the first value, as PostgreSQL and SQLite take it.
+// dollars connects to MariaDB for an application that writes $1 for the first value, in the
+// style of PostgreSQL and SQLite.
 type dollars struct {
 	driver driver.Driver
 	dsn    string
@@ -99,7 +102,7 @@ func (d dollars) Connect(context.Context) (driver.Conn, error) {
 	return dollarConn{conn}, err
 }
 
-// A dollarConn has none of the methods by which database/sql would not prepare a statement.
+// A dollarConn hides the methods that let database/sql run a statement without preparing it.
 type dollarConn struct{ driver.Conn }
 
 var dollar = regexp.MustCompile(`\$\d+`)
