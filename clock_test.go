@@ -129,7 +129,7 @@ func TestNothingIsEmittedOrChangedBeforeTheStoresClockWasRead(t *testing.T) {
 		require.ErrorIs(t, err, errStore)
 		_, err = d.EmitTx(ctx, store, event)
 		require.ErrorIs(t, err, errStore)
-		_, err = d.Tenant(acme).Retry(ctx, webhook.Query{})
+		_, err = d.Tenant(acme).Retry(ctx, webhook.Query{All: true})
 		require.ErrorIs(t, err, errStore)
 		page, err := store.Events(ctx, webhook.Query{Tenant: acme})
 		require.NoError(t, err)

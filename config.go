@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
 // A Config configures a Dispatcher. The zero value is usable. New copies it, so later changes
@@ -150,9 +152,9 @@ func (c Config) complete() (Config, error) {
 	setDefault(&c.DrainTimeout, 20*time.Second)
 	setDefault(&c.MaxEventBytes, 256<<10)
 	setDefault(&c.MaxEndpoints, 100)
-	setDefault(&c.Retention.ResponseBodies, defaultBodyAge)
-	setDefault(&c.Retention.Attempts, defaultAttemptAge)
-	setDefault(&c.Retention.Events, defaultEventAge)
+	setDefault(&c.Retention.ResponseBodies, contract.BodyAge)
+	setDefault(&c.Retention.Attempts, contract.AttemptAge)
+	setDefault(&c.Retention.Events, contract.EventAge)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

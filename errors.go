@@ -20,8 +20,8 @@ var (
 	// ErrInvalid is wrapped by every [FieldError].
 	ErrInvalid = errors.New("invalid")
 
-	// ErrInFlight is returned by [Scope.Retry] and [Scope.Cancel] for a single delivery that is
-	// being sent right now, and by [Scope.Test] while too many test sends run.
+	// ErrInFlight is returned by [Scope.RetryDelivery] and [Scope.CancelDelivery] for a delivery
+	// that is being sent right now, and by [Scope.Test] while too many test sends run.
 	ErrInFlight = errors.New("in flight")
 
 	// ErrFull is returned by Emit when a bounded Store, for example memstore, has no room for

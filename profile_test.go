@@ -282,7 +282,7 @@ func TestADeliveryOlderThanMaxAgeIsGivenUpAfterItsNextFailure(t *testing.T) {
 		assert.Equal(t, webhook.ReasonExpired, d.Reason)
 		assert.Equal(t, 4, d.Attempts, "at 0, 60, 120 and 180 minutes")
 
-		_, err := r.Tenant(acme).Retry(t.Context(), webhook.Query{EventID: "evt", EndpointID: "one"})
+		err := r.Tenant(acme).RetryDelivery(t.Context(), "evt", "one")
 		require.NoError(t, err)
 		pass(time.Minute)
 		d = r.delivery("evt", "one")

@@ -1,9 +1,15 @@
 package webhook
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/gowebhook/webhook/internal/contract"
+)
 
 // A Query selects endpoints, events, deliveries or attempts. Zero fields do not narrow the
-// selection. A method refuses a field that it does not honour. [Scope] sets Tenant.
+// selection. The methods of [Scope] say which fields they honour, and refuse the others. They set
+// Tenant, Limit and MaxBytes. So a Store gets only valid queries, and need not check them again.
 type Query struct {
 	Tenant     string
 	AllTenants bool // with Tenant empty: of every tenant
@@ -17,6 +23,15 @@ type Query struct {
 
 	From time.Time // inclusive
 	To   time.Time // exclusive
+
+	// FinishedFrom and FinishedTo select deliveries by the time when they succeeded, failed or
+	// were canceled. Pending deliveries have no such time, so they do not match.
+	FinishedFrom time.Time // inclusive
+	FinishedTo   time.Time // exclusive
+
+	// All lets [Scope.Retry] and [Scope.Cancel] change everything in the scope. Without it they
+	// refuse a Query with none of the fields above but Tenant. A Store does not see it.
+	All bool
 
 	// NoBodies leaves out the Data and Header of events and the ResponseBody of attempts. A
 	// Store then does not read them, so a list that shows none of them costs little.
@@ -49,9 +64,89 @@ type Page[T any] struct {
 	Unreadable []error
 }
 
-// Limits of a page.
+// A queryField is a set of fields of a Query that methods may honour.
+type queryField uint
+
 const (
-	defaultPage  = 100
-	maxPage      = 1000
-	maxPageBytes = 4 << 20
+	fieldEventID queryField = 1 << iota
+	fieldEndpointID
+	fieldType
+	fieldState
+	fieldClass
+	fieldStatus
+	fieldTimes
+	fieldFinished
+	fieldNoBodies
+	fieldMaxBytes
+	fieldSkip
+	fieldAll
+
+	deliveryFields = fieldEventID | fieldEndpointID | fieldType | fieldState | fieldTimes | fieldFinished
 )
+
+// check refuses values that are out of range, and fields that are not honoured. It fills in the
+// defaults.
+func (q *Query) check(honoured queryField) error {
+	for _, f := range []struct {
+		name string
+		set  bool
+		bit  queryField
+	}{
+		{"EventID", q.EventID != "", fieldEventID},
+		{"EndpointID", q.EndpointID != "", fieldEndpointID},
+		{"Type", q.Type != "", fieldType},
+		{"State", q.State != "", fieldState},
+		{"Class", q.Class != "", fieldClass},
+		{"Status", q.Status != 0, fieldStatus},
+		{"From", !q.From.IsZero(), fieldTimes},
+		{"To", !q.To.IsZero(), fieldTimes},
+		{"FinishedFrom", !q.FinishedFrom.IsZero(), fieldFinished},
+		{"FinishedTo", !q.FinishedTo.IsZero(), fieldFinished},
+		{"NoBodies", q.NoBodies, fieldNoBodies},
+		{"MaxBytes", q.MaxBytes != 0, fieldMaxBytes},
+		{"Skip", q.Skip != 0, fieldSkip},
+		{"All", q.All, fieldAll},
+	} {
+		if f.set && f.bit&honoured == 0 {
+			return &FieldError{"Query." + f.name, "does not apply here", "leave it empty"}
+		}
+	}
+	switch {
+	case q.Limit < 0 || q.Limit > contract.MaxPageRows:
+		return &FieldError{
+			"Query.Limit", fmt.Sprintf("is %d", q.Limit), fmt.Sprintf("use 1 to %d, or 0 for %d", contract.MaxPageRows, contract.PageRows),
+		}
+	case q.Skip < 0 || q.Skip > contract.MaxPageRead:
+		return &FieldError{
+			"Query.Skip", fmt.Sprintf("is %d", q.Skip), fmt.Sprintf("use 0 to %d, and Cursor beyond that", contract.MaxPageRead),
+		}
+	case q.MaxBytes < 0 || q.MaxBytes > contract.MaxPageBytes:
+		return &FieldError{
+			"Query.MaxBytes", fmt.Sprintf("is %d", q.MaxBytes), fmt.Sprintf("use 1 to %d, or 0 for %[1]d", contract.MaxPageBytes),
+		}
+	}
+	switch q.State {
+	case "", DeliveryPending, DeliverySucceeded, DeliveryFailed, DeliveryCanceled:
+	default:
+		return &FieldError{"Query.State", fmt.Sprintf("is unknown: %q", q.State), "use pending, succeeded, failed or canceled"}
+	}
+	setDefault(&q.Limit, contract.PageRows)
+	q.From, q.To = micros(q.From), micros(q.To)
+	q.FinishedFrom, q.FinishedTo = micros(q.FinishedFrom), micros(q.FinishedTo)
+	return nil
+}
+
+// checkBulk refuses to change everything in the scope if All does not say so.
+func (q *Query) checkBulk() error {
+	bounds := [...]time.Time{q.From, q.To, q.FinishedFrom, q.FinishedTo}
+	narrow := q.EventID != "" || q.EndpointID != "" || q.Type != "" || q.State != "" || bounds != [4]time.Time{}
+	switch {
+	case q.EventID != "" && q.EndpointID != "":
+		return &FieldError{"Query.EndpointID", "names a single delivery, beside EventID", "call RetryDelivery or CancelDelivery, or leave one of the two out"}
+	case !narrow && !q.All:
+		return &FieldError{"Query", "would select every delivery", "narrow it down, or set Query.All"}
+	case narrow && q.All:
+		return &FieldError{"Query.All", "is set beside fields that narrow the selection", "leave it out, or leave them out"}
+	}
+	return nil
+}

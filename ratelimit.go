@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A RateError is returned by [Scope.Test] and [Scope.Retry] when a tenant makes more calls than
+// A RateError is returned by [Scope.Test], [Scope.RetryDelivery] and [Scope.Retry] when a tenant makes more calls than
 // people need. Nothing was done. The rates are those of one process.
 type RateError struct {
 	Wait time.Duration // the time after which the call will be accepted
@@ -28,8 +28,8 @@ type rate struct {
 var (
 	testsOfEndpoint   = rate{10, 5 * time.Second}
 	testsOfTenant     = rate{30, 2 * time.Second}
-	retriesOfEndpoint = rate{60, 5 * time.Second} // of single deliveries
-	retriesOfTenant   = rate{200, time.Second}    // single ones count 1, calls for many retryManyCost
+	retriesOfEndpoint = rate{60, 5 * time.Second} // calls of RetryDelivery
+	retriesOfTenant   = rate{200, time.Second}    // of RetryDelivery, and retryManyCost for each of Retry
 )
 
 // retryManyCost is the cost of a call of Retry for many deliveries. It does not depend on their
@@ -121,15 +121,18 @@ func (d *Dispatcher) payForTest(key EndpointKey) error {
 	)
 }
 
-// payForRetry counts a call of Retry. The application's own calls for all tenants are free.
-func (d *Dispatcher) payForRetry(s Scope, q *Query) error {
+// payForRetry counts a call of RetryDelivery.
+func (d *Dispatcher) payForRetry(key EndpointKey) error {
+	return d.rates.pay(time.Now(),
+		toll{rateKey{"retry", EndpointKey{Tenant: key.Tenant}}, retriesOfTenant, 1},
+		toll{rateKey{"retry", key}, retriesOfEndpoint, 1},
+	)
+}
+
+// payForBulkRetry counts a call of Retry. The application's own calls for all tenants are free.
+func (s Scope) payForBulkRetry() error {
 	if s.all {
 		return nil
 	}
-	whole := toll{rateKey{"retry", EndpointKey{Tenant: s.tenant}}, retriesOfTenant, retryManyCost}
-	if q.EventID == "" || q.EndpointID == "" {
-		return d.rates.pay(time.Now(), whole)
-	}
-	whole.cost = 1
-	return d.rates.pay(time.Now(), whole, toll{rateKey{"retry", EndpointKey{s.tenant, q.EndpointID}}, retriesOfEndpoint, 1})
+	return s.d.rates.pay(time.Now(), toll{rateKey{"retry", EndpointKey{Tenant: s.tenant}}, retriesOfTenant, retryManyCost})
 }

@@ -3,8 +3,6 @@ package webhook
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 )
 
 // A Scope reads and changes the data of one tenant or, from [Dispatcher.AllTenants], of all
@@ -33,7 +31,7 @@ func (s Scope) one() error {
 }
 
 // query applies the scope to a query, and refuses fields that the method does not honour.
-func (s Scope) query(q Query, honoured ...string) (Query, error) {
+func (s Scope) query(q Query, honoured queryField) (Query, error) {
 	if err := s.check(); err != nil {
 		return q, err
 	}
@@ -50,38 +48,9 @@ func (s Scope) query(q Query, honoured ...string) (Query, error) {
 			return q, err
 		}
 	}
-	set := map[string]bool{
-		"EventID": q.EventID != "", "EndpointID": q.EndpointID != "", "Type": q.Type != "", "State": q.State != "",
-		"Class": q.Class != "", "Status": q.Status != 0, "From": !q.From.IsZero(), "To": !q.To.IsZero(),
-		"NoBodies": q.NoBodies, "MaxBytes": q.MaxBytes != 0, "Skip": q.Skip != 0,
+	if err := q.check(honoured); err != nil {
+		return q, err
 	}
-	for _, field := range honoured {
-		delete(set, field)
-	}
-	for _, field := range slices.Sorted(maps.Keys(set)) {
-		if set[field] {
-			return q, &FieldError{"Query." + field, "does not apply here", "leave it empty"}
-		}
-	}
-	switch {
-	case q.Limit < 0 || q.Limit > maxPage:
-		return q, &FieldError{"Query.Limit", fmt.Sprintf("is %d", q.Limit), fmt.Sprintf("use 1 to %d, or 0 for %d", maxPage, defaultPage)}
-	case q.Skip < 0 || q.Skip > maxPage:
-		return q, &FieldError{"Query.Skip", fmt.Sprintf("is %d", q.Skip), fmt.Sprintf("use 0 to %d, and Cursor beyond that", maxPage)}
-	case q.MaxBytes < 0 || q.MaxBytes > maxPageBytes:
-		return q, &FieldError{
-			"Query.MaxBytes", fmt.Sprintf("is %d", q.MaxBytes), fmt.Sprintf("use 1 to %d, or 0 for %[1]d", maxPageBytes),
-		}
-	}
-	if q.Limit == 0 {
-		q.Limit = defaultPage
-	}
-	switch q.State {
-	case "", DeliveryPending, DeliverySucceeded, DeliveryFailed, DeliveryCanceled:
-	default:
-		return q, &FieldError{"Query.State", fmt.Sprintf("is unknown: %q", q.State), "use pending, succeeded, failed or canceled"}
-	}
-	q.From, q.To = micros(q.From), micros(q.To)
 	return q, nil
 }
 

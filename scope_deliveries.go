@@ -9,7 +9,7 @@ import (
 // Events returns events, the newest first. It honours EventID, Type, From and To (of the
 // emission), NoBodies, MaxBytes, Limit and Cursor.
 func (s Scope) Events(ctx context.Context, q Query) (Page[Event], error) {
-	q, err := s.query(q, "EventID", "Type", "From", "To", "NoBodies", "MaxBytes")
+	q, err := s.query(q, fieldEventID|fieldType|fieldTimes|fieldNoBodies|fieldMaxBytes)
 	if err != nil {
 		return Page[Event]{}, err
 	}
@@ -40,9 +40,10 @@ func withoutValues[V ~string](header map[string]V) map[string]V {
 }
 
 // Deliveries returns deliveries by their event, the newest first. It honours EventID,
-// EndpointID, Type, State, From and To (of the emission), Limit and Cursor.
+// EndpointID, Type, State, From and To (of the emission), FinishedFrom, FinishedTo, Limit and
+// Cursor.
 func (s Scope) Deliveries(ctx context.Context, q Query) (Page[Delivery], error) {
-	q, err := s.query(q, "EventID", "EndpointID", "Type", "State", "From", "To")
+	q, err := s.query(q, deliveryFields)
 	if err != nil {
 		return Page[Delivery]{}, err
 	}
@@ -58,7 +59,7 @@ func (s Scope) Deliveries(ctx context.Context, q Query) (Page[Delivery], error) 
 // EndpointID, Class, Status, From and To (of StartedAt), NoBodies, MaxBytes, Skip, Limit and
 // Cursor.
 func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
-	q, err := s.query(q, "EventID", "EndpointID", "Class", "Status", "From", "To", "NoBodies", "MaxBytes", "Skip")
+	q, err := s.query(q, fieldEventID|fieldEndpointID|fieldClass|fieldStatus|fieldTimes|fieldNoBodies|fieldMaxBytes|fieldSkip)
 	if err != nil {
 		return Page[Attempt]{}, err
 	}
@@ -75,25 +76,75 @@ func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
 	return page, nil
 }
 
-// Retry sends deliveries again. With EventID and EndpointID it sends that delivery, in any
-// state. Otherwise it sends all deliveries that q matches: failed and canceled ones if q.State
-// is empty. It honours EventID, EndpointID, Type, State, From and To (of the emission).
+// RetryDelivery sends one delivery again, in any state. It is due at once. Its retries and its
+// age count from now, and its attempts go on counting.
 //
-// The deliveries are due at once. Their retries and age count from now, and their attempts go
-// on counting. Retry changes everything that matches, and may be repeated after an error.
+// Errors:
 //
-// A single delivery is [ErrInFlight] while it is being sent, and [ErrConflict] if its endpoint
-// is disabled. A call for many passes over such deliveries, and counts the ones in flight.
-//
-// A tenant's Scope takes 200 calls at once and then one each second. A call for many deliveries
-// counts as 20, however many they are. Single deliveries of one endpoint are taken 60 at once
-// and then one every 5 seconds. A call beyond these rates is a [RateError]. Each process counts
-// by itself.
-func (s Scope) Retry(ctx context.Context, q Query) (Recovered, error) {
-	if err := s.d.payForRetry(s, &q); err != nil {
-		return Recovered{}, fmt.Errorf("webhook: retry: %w", err)
+//   - [ErrNotFound] if there is no such delivery, or its endpoint is deleted.
+//   - [ErrInFlight] while the delivery is being sent.
+//   - [ErrConflict] if its endpoint is disabled.
+//   - A [RateError] after 60 calls for an endpoint or 200 for a tenant. Later calls are accepted
+//     every 5 seconds and every second. Each process counts by itself.
+func (s Scope) RetryDelivery(ctx context.Context, eventID, endpointID string) error {
+	key := EndpointKey{s.tenant, endpointID}
+	pay := func() error { return s.d.payForRetry(key) }
+	if err := s.changeOne(ctx, eventID, endpointID, pay, s.d.store.Retry); err != nil {
+		return fmt.Errorf("webhook: retry delivery: %w", err)
 	}
-	r, err := s.recover(ctx, q, s.d.store.Retry)
+	s.d.Wake()
+	return nil
+}
+
+// CancelDelivery cancels one pending delivery. Its errors are those of RetryDelivery, but it has
+// no rate limit. A delivery that has finished is [ErrConflict].
+func (s Scope) CancelDelivery(ctx context.Context, eventID, endpointID string) error {
+	free := func() error { return nil }
+	if err := s.changeOne(ctx, eventID, endpointID, free, s.d.store.Cancel); err != nil {
+		return fmt.Errorf("webhook: cancel delivery: %w", err)
+	}
+	return nil
+}
+
+// A storeChange is the method Retry or Cancel of a Store.
+type storeChange func(context.Context, Query, time.Time) (Recovered, error)
+
+func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, pay func() error, change storeChange) error {
+	if err := s.one(); err != nil {
+		return err
+	}
+	if eventID == "" {
+		return &FieldError{"eventID", "is empty", "name the event of the delivery"}
+	}
+	if endpointID == "" {
+		return &FieldError{"endpointID", "is empty", "name the endpoint of the delivery"}
+	}
+	if err := pay(); err != nil {
+		return err
+	}
+	if err := s.d.time.keepUp(ctx); err != nil {
+		return err
+	}
+	_, err := change(ctx, Query{Tenant: s.tenant, EventID: eventID, EndpointID: endpointID}, s.d.now())
+	return err
+}
+
+// Retry sends all deliveries again that q matches: failed and canceled ones if q.State is empty.
+// It honours EventID, EndpointID, Type, State, From and To (of the emission), FinishedFrom and
+// FinishedTo. For example, Query{State: DeliveryFailed, FinishedFrom: anHourAgo} selects the
+// deliveries that failed in the last hour. A Query without any of these fields needs Query.All.
+//
+// The deliveries are due at once, as after RetryDelivery. Retry passes over deliveries of
+// disabled endpoints, and over deliveries that are being sent, which it counts. It may be
+// repeated after an error.
+//
+// FinishedFrom alone reads all deliveries of the scope that are still stored. If you know when
+// the events were emitted, set From too.
+//
+// A call counts as 20 calls of RetryDelivery for the tenant's rate, however many deliveries it
+// selects. Beyond that rate it is a [RateError].
+func (s Scope) Retry(ctx context.Context, q Query) (Recovered, error) {
+	r, err := s.changeMany(ctx, q, deliveryFields, s.payForBulkRetry, s.d.store.Retry)
 	if err != nil {
 		return r, fmt.Errorf("webhook: retry: %w", err)
 	}
@@ -101,32 +152,39 @@ func (s Scope) Retry(ctx context.Context, q Query) (Recovered, error) {
 	return r, nil
 }
 
-// Cancel cancels pending deliveries. It selects and answers as Retry does, but only among
-// pending deliveries, and has no rate limit. A single delivery that has finished is
-// [ErrConflict].
+// Cancel cancels all pending deliveries that q matches. It honours EventID, EndpointID, Type,
+// State, From and To (of the emission). A Query without any of these fields needs Query.All.
+//
+// Cancel passes over deliveries of disabled endpoints, which are canceled anyway, and over
+// deliveries that are being sent, which it counts. It may be repeated after an error.
 func (s Scope) Cancel(ctx context.Context, q Query) (Recovered, error) {
-	r, err := s.recover(ctx, q, s.d.store.Cancel)
+	free := func() error { return nil }
+	r, err := s.changeMany(ctx, q, deliveryFields&^fieldFinished, free, s.d.store.Cancel)
 	if err != nil {
 		return r, fmt.Errorf("webhook: cancel: %w", err)
 	}
 	return r, nil
 }
 
-func (s Scope) recover(ctx context.Context, q Query, part func(context.Context, Query, time.Time) (Recovered, error)) (Recovered, error) {
-	q, err := s.query(q, "EventID", "EndpointID", "Type", "State", "From", "To")
+func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, pay func() error, change storeChange) (Recovered, error) {
+	q, err := s.query(q, honoured|fieldAll)
+	if err == nil {
+		err = q.checkBulk()
+	}
+	if err == nil {
+		err = pay()
+	}
+	if err == nil {
+		err = s.d.time.keepUp(ctx)
+	}
 	if err != nil {
-		return Recovered{}, err
-	}
-	if q.AllTenants && q.EventID != "" && q.EndpointID != "" {
-		return Recovered{}, &FieldError{"Query.Tenant", "is empty", "ids are the tenant's own"}
-	}
-	if err := s.d.time.keepUp(ctx); err != nil {
 		return Recovered{}, err
 	}
 	var total Recovered
 	now := s.d.now()
+	q.All = false
 	for {
-		done, err := part(ctx, q, now)
+		done, err := change(ctx, q, now)
 		total.Changed += done.Changed
 		total.InFlight += done.InFlight
 		if err != nil {

@@ -100,7 +100,7 @@ func (s Scope) opened(ctx context.Context, id string) (Endpoint, error) {
 // Endpoints returns endpoints in the order of their ids. It honours EndpointID, MaxBytes, Limit
 // and Cursor.
 func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
-	q, err := s.query(q, "EndpointID", "MaxBytes")
+	q, err := s.query(q, fieldEndpointID|fieldMaxBytes)
 	if err != nil {
 		return Page[Endpoint]{}, err
 	}

@@ -325,11 +325,9 @@ func TestNothingOfATenantIsReachableFromAnothersScope(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrNotFound)
 	require.ErrorIs(t, other.DeleteEndpoint(ctx, "one"), webhook.ErrNotFound)
 	one := webhook.Query{EventID: "evt", EndpointID: "one"}
-	_, err = other.Retry(ctx, one)
-	require.ErrorIs(t, err, webhook.ErrNotFound)
-	_, err = other.Cancel(ctx, one)
-	require.ErrorIs(t, err, webhook.ErrNotFound)
-	recovered, err := other.Cancel(ctx, webhook.Query{})
+	require.ErrorIs(t, other.RetryDelivery(ctx, "evt", "one"), webhook.ErrNotFound)
+	require.ErrorIs(t, other.CancelDelivery(ctx, "evt", "one"), webhook.ErrNotFound)
+	recovered, err := other.Cancel(ctx, webhook.Query{All: true})
 	require.NoError(t, err)
 	assert.Zero(t, recovered.Changed)
 	deliveries, err := other.Deliveries(ctx, webhook.Query{})
@@ -367,8 +365,10 @@ func TestTheEmptyTenantIsAnErrorEverywhere(t *testing.T) {
 	_, errs["Events"] = nobody.Events(ctx, webhook.Query{})
 	_, errs["Deliveries"] = nobody.Deliveries(ctx, webhook.Query{})
 	_, errs["Attempts"] = nobody.Attempts(ctx, webhook.Query{EventID: "evt"})
-	_, errs["Retry"] = nobody.Retry(ctx, webhook.Query{})
-	_, errs["Cancel"] = nobody.Cancel(ctx, webhook.Query{})
+	_, errs["Retry"] = nobody.Retry(ctx, webhook.Query{All: true})
+	_, errs["Cancel"] = nobody.Cancel(ctx, webhook.Query{All: true})
+	errs["RetryDelivery"] = nobody.RetryDelivery(ctx, "evt", "one")
+	errs["CancelDelivery"] = nobody.CancelDelivery(ctx, "evt", "one")
 	errs["Erase"] = nobody.Erase(ctx)
 	_, errs["Emit"] = r.Emit(ctx, webhook.Event{Type: "a"})
 	for name, err := range errs {
@@ -387,7 +387,7 @@ func TestAllTenantsReadsAndRecoversAndCreatesNothing(t *testing.T) {
 	narrowed, err := all.Deliveries(ctx, webhook.Query{Tenant: "other"})
 	require.NoError(t, err)
 	assert.Empty(t, narrowed.Items)
-	canceled, err := all.Cancel(ctx, webhook.Query{})
+	canceled, err := all.Cancel(ctx, webhook.Query{All: true})
 	require.NoError(t, err)
 	assert.Equal(t, 1, canceled.Changed)
 	e.State = webhook.EndpointPaused
@@ -399,8 +399,8 @@ func TestAllTenantsReadsAndRecoversAndCreatesNothing(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrInvalid)
 	require.ErrorIs(t, all.DeleteEndpoint(ctx, "one"), webhook.ErrInvalid)
 	require.ErrorIs(t, all.Erase(ctx), webhook.ErrInvalid)
-	_, err = all.Retry(ctx, webhook.Query{EventID: "evt", EndpointID: "one"})
-	require.ErrorIs(t, err, webhook.ErrInvalid)
+	require.ErrorIs(t, all.RetryDelivery(ctx, "evt", "one"), webhook.ErrInvalid)
+	require.ErrorIs(t, all.CancelDelivery(ctx, "evt", "one"), webhook.ErrInvalid)
 }
 
 func TestAQueryFieldThatDoesNotApplyIsRefused(t *testing.T) {
@@ -424,11 +424,85 @@ func TestAQueryFieldThatDoesNotApplyIsRefused(t *testing.T) {
 	add(err)
 	_, err = scope.Attempts(ctx, webhook.Query{})
 	add(err)
+	_, err = scope.Attempts(ctx, webhook.Query{EndpointID: "one", FinishedTo: time.Now()})
+	add(err)
+	_, err = scope.Deliveries(ctx, webhook.Query{All: true})
+	add(err)
+	_, err = scope.Cancel(ctx, webhook.Query{FinishedFrom: time.Now()})
+	add(err)
 	_, err = scope.Retry(ctx, webhook.Query{Class: webhook.ClassDNS})
 	add(err)
 	for i, err := range errs {
 		require.ErrorIs(t, err, webhook.ErrInvalid, "%d", i)
 	}
+}
+
+func TestRetryAndCancelChangeEverythingOnlyOnRequest(t *testing.T) {
+	r := newRig(t, nil)
+	r.endpoint("one")
+	r.endpoint("two")
+	r.emit("evt")
+	ctx := t.Context()
+	for name, scope := range map[string]webhook.Scope{"a tenant": r.Tenant(acme), "all tenants": r.AllTenants()} {
+		for _, q := range []webhook.Query{
+			{}, {Limit: 10}, {EventID: "evt", All: true}, {EventID: "evt", EndpointID: "one"}, {EventID: "evt", EndpointID: "one", All: true},
+		} {
+			_, err := scope.Retry(ctx, q)
+			require.ErrorIs(t, err, webhook.ErrInvalid, "%s: Retry %+v", name, q)
+			_, err = scope.Cancel(ctx, q)
+			require.ErrorIs(t, err, webhook.ErrInvalid, "%s: Cancel %+v", name, q)
+		}
+	}
+	_, err := r.AllTenants().Cancel(ctx, webhook.Query{Tenant: acme})
+	require.ErrorIs(t, err, webhook.ErrInvalid, "a tenant alone does not narrow the selection")
+	page, err := r.Tenant(acme).Deliveries(ctx, webhook.Query{State: webhook.DeliveryPending})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 2, "nothing was changed")
+
+	canceled, err := r.AllTenants().Cancel(ctx, webhook.Query{Tenant: acme, All: true})
+	require.NoError(t, err)
+	assert.Equal(t, 2, canceled.Changed)
+	retried, err := r.Tenant(acme).Retry(ctx, webhook.Query{All: true})
+	require.NoError(t, err)
+	assert.Equal(t, 2, retried.Changed)
+}
+
+func TestRetryDeliveryNamesBothHalves(t *testing.T) {
+	r := newRig(t, nil)
+	r.endpoint("one")
+	r.emit("evt")
+	for _, ids := range [][2]string{{"", ""}, {"evt", ""}, {"", "one"}} {
+		require.ErrorIs(t, r.Tenant(acme).RetryDelivery(t.Context(), ids[0], ids[1]), webhook.ErrInvalid)
+		require.ErrorIs(t, r.Tenant(acme).CancelDelivery(t.Context(), ids[0], ids[1]), webhook.ErrInvalid)
+	}
+	require.ErrorIs(t, r.Tenant(acme).RetryDelivery(t.Context(), "evt", "two"), webhook.ErrNotFound)
+	assert.Equal(t, webhook.DeliveryPending, r.delivery("evt", "one").State)
+}
+
+func TestRetrySelectsByTheTimeOfTheFailure(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+			net.Answer = answer(500)
+			c.Profiles = map[string]webhook.Profile{"once": {Retry: webhook.Schedule()}}
+			c.Profile = "once"
+		})
+		r.run()
+		r.endpoint("one")
+		r.emit("early")
+		pass(2 * time.Hour)
+		r.emit("late")
+		pass(time.Minute)
+		net := r.net
+		net.Answer = answer(200)
+		retried, err := r.AllTenants().Retry(t.Context(), webhook.Query{
+			State: webhook.DeliveryFailed, FinishedFrom: time.Now().Add(-time.Hour),
+		})
+		require.NoError(t, err)
+		assert.Equal(t, webhook.Recovered{Changed: 1}, retried)
+		pass(time.Minute)
+		assert.Equal(t, webhook.DeliveryFailed, r.delivery("early", "one").State)
+		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("late", "one").State)
+	})
 }
 
 func TestEventsShowTheNamesOfTheirHeadersOnly(t *testing.T) {
@@ -449,12 +523,9 @@ func TestADeliveryIsNotRetriedOrCanceledWhileItIsBeingSent(t *testing.T) {
 		r.endpoint("one")
 		r.emit("evt")
 		synctest.Wait()
-		one := webhook.Query{EventID: "evt", EndpointID: "one"}
-		_, err := r.Tenant(acme).Retry(t.Context(), one)
-		require.ErrorIs(t, err, webhook.ErrInFlight)
-		_, err = r.Tenant(acme).Cancel(t.Context(), one)
-		require.ErrorIs(t, err, webhook.ErrInFlight)
-		recovered, err := r.Tenant(acme).Cancel(t.Context(), webhook.Query{})
+		require.ErrorIs(t, r.Tenant(acme).RetryDelivery(t.Context(), "evt", "one"), webhook.ErrInFlight)
+		require.ErrorIs(t, r.Tenant(acme).CancelDelivery(t.Context(), "evt", "one"), webhook.ErrInFlight)
+		recovered, err := r.Tenant(acme).Cancel(t.Context(), webhook.Query{EventID: "evt"})
 		require.NoError(t, err)
 		assert.Equal(t, webhook.Recovered{InFlight: 1}, recovered)
 		assert.True(t, r.delivery("evt", "one").InFlight)
@@ -466,16 +537,15 @@ func TestACanceledDeliveryIsNotSent(t *testing.T) {
 		r := newRig(t, nil)
 		r.endpoint("one")
 		r.emit("evt")
-		recovered, err := r.Tenant(acme).Cancel(t.Context(), webhook.Query{EventID: "evt", EndpointID: "one"})
+		err := r.Tenant(acme).CancelDelivery(t.Context(), "evt", "one")
 		require.NoError(t, err)
-		assert.Equal(t, 1, recovered.Changed)
 		r.run()
 		pass(time.Hour)
 		assert.Empty(t, r.net.Sent())
 		d := r.delivery("evt", "one")
 		assert.Equal(t, webhook.DeliveryCanceled, d.State)
 		assert.Equal(t, webhook.ReasonCanceled, d.Reason)
-		_, err = r.Tenant(acme).Retry(t.Context(), webhook.Query{EventID: "evt", EndpointID: "one"})
+		err = r.Tenant(acme).RetryDelivery(t.Context(), "evt", "one")
 		require.NoError(t, err)
 		synctest.Wait()
 		assert.Len(t, r.net.Sent(), 1)

@@ -194,11 +194,10 @@ type Store interface {
 	// goes up by one, so that their attempts go on counting. It honours the same fields as
 	// Deliveries.
 	//
-	// With EventID and EndpointID it takes that delivery in any state, and honours neither
-	// State nor Cursor. It may then return these errors:
+	// With EventID and EndpointID, and no other field but Tenant, it takes that delivery in any
+	// state. It may then return these errors:
 	//
-	//   - ErrNotFound if there is no such delivery, if Type, From or To leave it out, or if its
-	//     endpoint is deleted.
+	//   - ErrNotFound if there is no such delivery, or if its endpoint is deleted.
 	//   - ErrInFlight if it is leased at now.
 	//   - ErrConflict if its endpoint is disabled.
 	//
@@ -221,7 +220,7 @@ type Store interface {
 
 	// Deliveries returns deliveries by their event, the newest first, then by endpoint id. It
 	// honours Tenant, AllTenants, EventID, EndpointID, Type, State, From and To (of the event's
-	// CreatedAt), Limit and Cursor. now decides InFlight. Test is the event's, in every state
+	// CreatedAt), FinishedFrom, FinishedTo, Limit and Cursor. now decides InFlight. Test is the event's, in every state
 	// of the delivery.
 	Deliveries(ctx context.Context, q Query, now time.Time) (Page[Delivery], error)
 
@@ -406,10 +405,3 @@ type Retention struct {
 	Attempts       time.Duration // Defaults to 30 days.
 	Events         time.Duration // finished ones, with their deliveries. Defaults to 30 days.
 }
-
-// Default ages.
-const (
-	defaultBodyAge    = 7 * 24 * time.Hour
-	defaultAttemptAge = 30 * 24 * time.Hour
-	defaultEventAge   = 30 * 24 * time.Hour
-)

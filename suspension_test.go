@@ -74,7 +74,7 @@ func TestASuspensionIsNotLiftedByTheTenant(t *testing.T) {
 				r.run()
 				r.emit("evt2")
 				pass(5 * time.Second)
-				_, err = scope.Retry(t.Context(), webhook.Query{EventID: "evt1", EndpointID: "ep1"})
+				err = scope.RetryDelivery(t.Context(), "evt1", "ep1")
 				require.ErrorIs(t, err, webhook.ErrConflict)
 				recovered, err := scope.Retry(t.Context(), webhook.Query{EndpointID: "ep1"})
 				require.NoError(t, err)

@@ -52,7 +52,7 @@ func TestATestSendNeedsNoRunAndIsLoggedButNotRetried(t *testing.T) {
 		assert.True(t, events.Items[0].Test, "lists mark it")
 		assert.True(t, r.delivery(a.EventID, "one").Test)
 
-		_, err = r.Tenant(acme).Retry(t.Context(), webhook.Query{EventID: a.EventID, EndpointID: "one"})
+		err = r.Tenant(acme).RetryDelivery(t.Context(), a.EventID, "one")
 		require.NoError(t, err)
 		assert.True(t, r.delivery(a.EventID, "one").Test, "also while it is retried by hand")
 	})
@@ -185,10 +185,9 @@ func TestRetriesByHandHaveARate(t *testing.T) {
 		r.endpoint("one")
 		r.emit("evt")
 		synctest.Wait()
-		one := webhook.Query{EventID: "evt", EndpointID: "one"}
 		allowed := 0
 		for range 200 { // of a delivery that has succeeded
-			_, err := r.Tenant(acme).Retry(t.Context(), one)
+			err := r.Tenant(acme).RetryDelivery(t.Context(), "evt", "one")
 			if err == nil {
 				allowed++
 			} else {
@@ -213,7 +212,7 @@ func TestRetriesByHandHaveARate(t *testing.T) {
 		pass(20 * time.Second)
 		_, err = r.Tenant(acme).Retry(t.Context(), many)
 		require.NoError(t, err)
-		_, err = r.Tenant(acme).Retry(t.Context(), one)
+		err = r.Tenant(acme).RetryDelivery(t.Context(), "evt", "one")
 		require.Error(t, err)
 	})
 }

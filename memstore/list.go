@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -18,7 +19,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	limit, err := paging.Check(&q, paging.AllTenants|paging.EndpointID|paging.Bytes)
+	limit, err := paging.Rows(&q)
 	if err != nil {
 		return page, err
 	}
@@ -31,7 +32,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	read, last, budget := 0, after, paging.NewBudget(&q)
 	for e := range s.endpointsAfter(&q, after) {
 		wanted := q.EndpointID == "" || e.ID == q.EndpointID
-		if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(paging.EndpointSize(&e.Endpoint)) {
+		if len(page.Items) == limit || read == contract.MaxPageRead || wanted && !budget.Take(paging.EndpointSize(&e.Endpoint)) {
 			page.Next = paging.FormatEndpoint(last)
 			break
 		}
@@ -84,7 +85,7 @@ func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webho
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	limit, err := paging.Check(&q, paging.AllTenants|paging.EventID|paging.Type|paging.Times|paging.NoBodies|paging.Bytes)
+	limit, err := paging.Rows(&q)
 	if err != nil {
 		return page, err
 	}
@@ -101,7 +102,7 @@ func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webho
 		if q.NoBodies {
 			record.Data, record.Header = nil, nil
 		}
-		if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(paging.EventSize(&record)) {
+		if len(page.Items) == limit || read == contract.MaxPageRead || wanted && !budget.Take(paging.EventSize(&record)) {
 			page.Next = paging.FormatUID(last.UID)
 			break
 		}
@@ -218,7 +219,7 @@ type selection struct {
 }
 
 func newSelection(q *webhook.Query) (selection, error) {
-	limit, err := paging.Check(q, paging.AllTenants|paging.EventID|paging.EndpointID|paging.Type|paging.State|paging.Times)
+	limit, err := paging.Rows(q)
 	if err != nil {
 		return selection{}, err
 	}
@@ -232,7 +233,7 @@ func (s *Store) each(sel selection, visit func(*delivery)) string {
 	read, taken := 0, 0
 	last := sel.from
 	for ev, d := range s.rows(sel) {
-		if taken == sel.limit || read == paging.MaxRead {
+		if taken == sel.limit || read == contract.MaxPageRead {
 			return last.String()
 		}
 		read++
@@ -242,7 +243,7 @@ func (s *Store) each(sel selection, visit func(*delivery)) string {
 		}
 		last.endpoint = d.endpoint.ID
 		if ev.matches(sel.Query) && (sel.EndpointID == "" || d.endpoint.ID == sel.EndpointID) &&
-			(sel.State == "" || d.state == sel.State) && (sel.anyOf == nil || sel.anyOf(d)) {
+			(sel.State == "" || d.state == sel.State) && d.isFinishedIn(sel.Query) && (sel.anyOf == nil || sel.anyOf(d)) {
 			taken++
 			visit(d)
 		}
@@ -318,13 +319,9 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	limit, err := paging.Check(&q, paging.EventID|paging.EndpointID|paging.Class|paging.Status|paging.Times|
-		paging.NoBodies|paging.Bytes|paging.Skip)
+	limit, err := paging.Rows(&q)
 	if err != nil {
 		return page, err
-	}
-	if q.EventID == "" && q.EndpointID == "" {
-		return page, paging.NoAttemptsOf()
 	}
 	below, err := attemptCursor(q.Cursor)
 	if err != nil {
@@ -345,7 +342,7 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 		}
 		matches := (q.Class == "" || a.Class == q.Class) && (q.Status == 0 || a.Status == q.Status)
 		wanted := matches && skip == 0
-		if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(a.listed(&q)) {
+		if len(page.Items) == limit || read == contract.MaxPageRead || wanted && !budget.Take(a.listed(&q)) {
 			page.Next = paging.Format(paging.Attempts, last.key.bytes())
 			break
 		}

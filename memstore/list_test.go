@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -157,26 +156,4 @@ func TestEventsOfOneIDAreListedOverAllTenants(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"d", "c", "b", "a"}, got)
-}
-
-func TestARetryByIDHonoursTheRestOfTheQuery(t *testing.T) {
-	tr := newTrial(t, memstore.Options{})
-	id := tr.endpoints(1)[0]
-	tr.stored(tr.named("e1", dueAt(start, id)...))
-	q := webhook.Query{Tenant: "acme", EventID: "e1", EndpointID: id}
-	for _, change := range []func(*webhook.Query){
-		func(q *webhook.Query) { q.Type = "other" },
-		func(q *webhook.Query) { q.From = start.Add(time.Microsecond) },
-		func(q *webhook.Query) { q.To = start },
-	} {
-		other := q
-		change(&other)
-		_, err := tr.Retry(t.Context(), other, start)
-		require.ErrorIs(t, err, webhook.ErrNotFound)
-	}
-	_, err := tr.Retry(t.Context(), q, start)
-	require.NoError(t, err)
-	q.Tenant, q.AllTenants = "", true
-	_, err = tr.Retry(t.Context(), q, start)
-	require.ErrorIs(t, err, webhook.ErrInvalid, "ids are the tenant's own")
 }

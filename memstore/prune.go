@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -22,10 +23,7 @@ const (
 
 // Default ages.
 const (
-	day               = 24 * time.Hour
-	defaultBodyAge    = 7 * day
-	defaultAttemptAge = 30 * day
-	defaultEventAge   = 30 * day
+	day = 24 * time.Hour
 )
 
 // Prune implements [webhook.Store].
@@ -39,9 +37,9 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	done := s.wake(at, &budget) && // so that ended leases do not count as leases
 		s.cancelDoomed(at, &budget) &&
 		s.dropSecrets(now, &budget) &&
-		s.sweep(sweepEvents, at, age(r.Events, defaultEventAge), &budget) &&
-		s.sweep(sweepAttempts, at, age(r.Attempts, defaultAttemptAge), &budget) &&
-		s.sweep(sweepBodies, at, age(r.ResponseBodies, defaultBodyAge), &budget)
+		s.sweep(sweepEvents, at, age(r.Events, contract.EventAge), &budget) &&
+		s.sweep(sweepAttempts, at, age(r.Attempts, contract.AttemptAge), &budget) &&
+		s.sweep(sweepBodies, at, age(r.ResponseBodies, contract.BodyAge), &budget)
 	s.shed()
 	return !done, nil
 }

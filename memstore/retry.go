@@ -76,7 +76,7 @@ func (s *Store) change(ctx context.Context, q webhook.Query, c change) (webhook.
 
 func (s *Store) changeOne(q *webhook.Query, c change) error {
 	ev := s.events[eventKey{q.Tenant, q.EventID}]
-	if ev == nil || !ev.matches(q) {
+	if ev == nil {
 		return webhook.ErrNotFound
 	}
 	d := ev.delivery(q.EndpointID)

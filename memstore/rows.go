@@ -3,8 +3,11 @@ package memstore
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
+	"github.com/gowebhook/webhook/internal/paging"
 )
 
 // A tenant exists while it has an endpoint or an event.
@@ -113,8 +116,16 @@ type delivery struct {
 // inFlight reports whether a process holds a lease that has not ended.
 func (d *delivery) inFlight(now int64) bool { return d.leased && d.due > now }
 
+// isFinishedIn reports whether FinishedFrom and FinishedTo select the delivery.
+func (d *delivery) isFinishedIn(q *webhook.Query) bool {
+	if d.state == webhook.DeliveryPending {
+		return paging.Finished(q, 0)
+	}
+	return paging.Finished(q, d.finishedAt)
+}
+
 // dueFrom returns the time from which the delivery may be leased. The owner of an ended lease
-// has leaseGrace to settle it.
+// has a grace to settle it.
 func (d *delivery) dueFrom() int64 {
 	if d.leased {
 		return d.due + leaseGrace
@@ -122,9 +133,7 @@ func (d *delivery) dueFrom() int64 {
 	return d.due
 }
 
-// leaseGrace is the time in microseconds after the end of a lease during which nobody takes the
-// delivery over.
-const leaseGrace = 5_000_000
+const leaseGrace = int64(contract.LeaseGrace / time.Microsecond)
 
 // An attempt is a row of the delivery log. Its Number follows from its place in delivery.attempts.
 type attempt struct {

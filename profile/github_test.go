@@ -94,7 +94,7 @@ func TestGitHubRepeatsNothingByItselfAndTheSameGUIDByHand(t *testing.T) {
 				assert.Equal(t, webhook.EndpointActive, w.state())
 
 				w.answer(204)
-				_, err := w.scope.Retry(t.Context(), webhook.Query{EventID: "evt_1", EndpointID: w.endpoint.ID})
+				err := w.scope.RetryDelivery(t.Context(), "evt_1", w.endpoint.ID)
 				require.NoError(t, err)
 				w.pass(pollInterval)
 				require.Len(t, w.net.Sent(), 2)

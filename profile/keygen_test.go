@@ -145,7 +145,7 @@ func TestKeygenRepeatsTheBodyAndTheTokenInEveryAttemptAndAfterARetryByHand(t *te
 		pair := keygenPairs()[0]
 		s := newSender(t, Keygen(keygenKeys(pair.private)))
 		s.answer(500)
-		s.register(t, webhook.Endpoint{URL: keygenURL})
+		endpoint := s.register(t, webhook.Endpoint{URL: keygenURL})
 		receipt, err := s.Emit(t.Context(), webhook.Event{Tenant: tenant, Type: "license.created"})
 		require.NoError(t, err)
 		scope, query := s.Tenant(tenant), webhook.Query{EventID: receipt.EventID}
@@ -163,7 +163,7 @@ func TestKeygenRepeatsTheBodyAndTheTokenInEveryAttemptAndAfterARetryByHand(t *te
 		require.Len(t, s.Sent(), 16)
 
 		s.answer(204)
-		_, err = scope.Retry(t.Context(), query)
+		err = scope.RetryDelivery(t.Context(), receipt.EventID, endpoint.ID)
 		require.NoError(t, err)
 		assert.Equal(t, "DELIVERING", state())
 		require.NoError(t, webhooktest.Drain(t.Context(), s.Dispatcher))

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
 	"github.com/gowebhook/webhook/internal/secrets"
@@ -246,7 +247,7 @@ func (t *tx) remove(ref uuid.UUID, tenant string) error {
 // Endpoints implements [webhook.Store].
 func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Endpoint], error) {
 	var page webhook.Page[webhook.Endpoint]
-	limit, err := paging.Check(&q, paging.AllTenants|paging.EndpointID|paging.Bytes)
+	limit, err := paging.Rows(&q)
 	if err != nil {
 		return page, err
 	}
@@ -286,7 +287,7 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 	}
 	budget := paging.NewBudget(q)
 	for read := 0; ; {
-		found, atOnce := 0, min(wideAtOnce, limit+1, paging.MaxRead+1-read)
+		found, atOnce := 0, min(wideAtOnce, limit+1, contract.MaxPageRead+1-read)
 		err := t.Query(o, nil, func(r *sql.Rows) error {
 			found++
 			_, e, err := scanEndpoint(r)
@@ -295,7 +296,7 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 				return err
 			}
 			wanted := !bad && (q.EndpointID == "" || e.ID == q.EndpointID)
-			if len(page.Items) == limit || read == paging.MaxRead || wanted && !budget.Take(paging.EndpointSize(&e)) {
+			if len(page.Items) == limit || read == contract.MaxPageRead || wanted && !budget.Take(paging.EndpointSize(&e)) {
 				page.Next = paging.FormatEndpoint(after)
 				return errPageEnds
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -155,7 +156,7 @@ func (l *headList) fetch() error {
 // Events implements [webhook.Store].
 func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webhook.EventRecord], error) {
 	var page webhook.Page[webhook.EventRecord]
-	limit, err := paging.Check(&q, paging.AllTenants|paging.EventID|paging.Type|paging.Times|paging.NoBodies|paging.Bytes)
+	limit, err := paging.Rows(&q)
 	if err != nil {
 		return page, err
 	}
@@ -189,7 +190,7 @@ func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.Event
 		if len(heads.next) == 0 {
 			break
 		}
-		if len(wanted) == limit || read == paging.MaxRead {
+		if len(wanted) == limit || read == contract.MaxPageRead {
 			page.Next = paging.FormatUID(last)
 			break
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -55,13 +56,9 @@ func parseAttempt(cursor string) (attemptRow, error) {
 // Attempts implements [webhook.Store].
 func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Attempt], error) {
 	var page webhook.Page[webhook.Attempt]
-	limit, err := paging.Check(&q, paging.EventID|paging.EndpointID|paging.Class|paging.Status|paging.Times|
-		paging.NoBodies|paging.Bytes|paging.Skip)
+	limit, err := paging.Rows(&q)
 	if err != nil {
 		return page, err
-	}
-	if q.EventID == "" && q.EndpointID == "" {
-		return page, paging.NoAttemptsOf()
 	}
 	below, err := parseAttempt(q.Cursor)
 	if err != nil {
@@ -92,7 +89,7 @@ func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webho
 		if len(l.next) == 0 {
 			break
 		}
-		if len(wanted) == limit || read == paging.MaxRead {
+		if len(wanted) == limit || read == contract.MaxPageRead {
 			page.Next = last.String()
 			break
 		}

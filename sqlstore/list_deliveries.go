@@ -10,10 +10,11 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// A page reads at most paging.MaxRead deliveries, and the event of each. It may read the rows
+// A page reads at most contract.MaxPageRead deliveries, and the event of each. It may read the rows
 // of one more statement before it knows whether it needs them.
 const (
 	// viewsAtOnce is how many deliveries one statement reads at most, from both tables
@@ -94,7 +95,7 @@ type selection struct {
 }
 
 func newSelection(q *webhook.Query) (*selection, error) {
-	limit, err := paging.Check(q, paging.AllTenants|paging.EventID|paging.EndpointID|paging.Type|paging.State|paging.Times)
+	limit, err := paging.Rows(q)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +118,9 @@ func (c *collection) full() bool { return c.end(len(c.views) == c.limit) }
 
 // spent reports whether the page is full, or has read as many deliveries as it may. It then
 // sets the cursor.
-func (c *collection) spent() bool { return c.end(len(c.views) == c.limit || c.read >= paging.MaxRead) }
+func (c *collection) spent() bool {
+	return c.end(len(c.views) == c.limit || c.read >= contract.MaxPageRead)
+}
 
 func (c *collection) end(now bool) bool {
 	if now {
@@ -128,7 +131,8 @@ func (c *collection) end(now bool) bool {
 
 func (c *collection) add(v *view) {
 	c.below, c.endpoint = v.uid, v.endpoint
-	if v.event.matches(c.Query) && (c.EndpointID == "" || v.endpoint == c.EndpointID) && (c.State == "" || v.state == c.State) {
+	if v.event.matches(c.Query) && (c.EndpointID == "" || v.endpoint == c.EndpointID) && (c.State == "" || v.state == c.State) &&
+		paging.Finished(c.Query, v.finishedAt) {
 		c.views = append(c.views, *v)
 	}
 }

@@ -251,7 +251,8 @@ const (
 		q.failures, q.pruned, q.since, q.size, q.fanout`
 	deliveryColumns = `event_uid, endpoint_id, ref, version, state, reason, lease_no, settled_no, attempts, failures, pruned,
 		finished_at`
-	deliveryRead   = `d.event_uid, d.endpoint_id, d.ref, d.version, d.state, d.lease_no, d.settled_no, d.attempts, d.pruned`
+	deliveryRead = `d.event_uid, d.endpoint_id, d.ref, d.version, d.state, d.lease_no, d.settled_no, d.attempts, d.pruned,
+		d.finished_at`
 	attemptColumns = `event_uid, endpoint_id, lease_no, ref, started_at, duration_us, status, class, error, truncated, next_at, late,
 		test, fanout`
 	pickColumns = `q.event_uid, q.endpoint_id, q.ref, q.lease_no, q.version, q.attempts, q.failures, q.since, q.size, q.due_at`

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
@@ -45,14 +46,6 @@ const (
 	sweepAttempts
 	sweepEvents
 	sweeps
-)
-
-// Default ages.
-const (
-	day               = 24 * time.Hour
-	defaultBodyAge    = 7 * day
-	defaultAttemptAge = 30 * day
-	defaultEventAge   = 30 * day
 )
 
 // A sweepPass is one round of Prune through the endpoints, with the time at which its sweeps
@@ -226,7 +219,7 @@ func (p *pruner) run(r webhook.Retention) (more bool, err error) {
 	for _, sweep := range []struct {
 		kind           int
 		age, byDefault time.Duration
-	}{{sweepEvents, r.Events, defaultEventAge}, {sweepAttempts, r.Attempts, defaultAttemptAge}, {sweepBodies, r.ResponseBodies, defaultBodyAge}} {
+	}{{sweepEvents, r.Events, contract.EventAge}, {sweepAttempts, r.Attempts, contract.AttemptAge}, {sweepBodies, r.ResponseBodies, contract.BodyAge}} {
 		age := sweep.age
 		switch {
 		case age < 0:

@@ -13,7 +13,7 @@ const (
 	secretsAtOnce = 200
 
 	// secretsLater is the time after which Prune looks again at secrets that it cannot read.
-	secretsLater = day
+	secretsLater = 24 * time.Hour
 )
 
 // dropSecrets removes expired secrets from endpoints, and reports whether there were none. A

@@ -36,12 +36,6 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 	if single && q.AllTenants {
 		return done, paging.NoTenant("Query.Tenant") // ids are unique only within a tenant
 	}
-	if single {
-		q.State, q.Cursor = "", ""
-		if sel, err = newSelection(&q); err != nil {
-			return done, err
-		}
-	}
 	var views []view
 	next := ""
 	if err := s.readPlanned(ctx, what, func(t *tx) error {
@@ -55,7 +49,7 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 	}
 	if len(views) > 0 {
 		err = s.write(ctx, what, txOptions{Once: single}, func(t *tx) error {
-			c := change{tx: t, now: micros(now), retry: retry, single: single, state: q.State, done: &webhook.Recovered{}}
+			c := change{tx: t, now: micros(now), retry: retry, single: single, query: &q, done: &webhook.Recovered{}}
 			err := c.run(views)
 			done = *c.done
 			return err
@@ -77,7 +71,7 @@ type change struct {
 	now    int64
 	retry  bool
 	single bool
-	state  webhook.DeliveryState // the state asked for
+	query  *webhook.Query
 	done   *webhook.Recovered
 }
 
@@ -195,14 +189,15 @@ func (c *change) refuse(q *queueRow, s *status) error {
 
 // wants reports whether the Query still selects a delivery.
 func (c *change) wants(q *queueRow, f *finishedRow) bool {
+	state := c.query.State
 	if q != nil {
-		return !c.retry && c.state == "" || c.state == webhook.DeliveryPending
+		return paging.Finished(c.query, 0) && (!c.retry && state == "" || state == webhook.DeliveryPending)
 	}
 	switch {
-	case !c.retry:
+	case !c.retry || !paging.Finished(c.query, f.finishedAt):
 		return false
-	case c.state != "":
-		return f.state == c.state
+	case state != "":
+		return f.state == state
 	}
 	return f.state == webhook.DeliveryFailed || f.state == webhook.DeliveryCanceled
 }

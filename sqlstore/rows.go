@@ -98,7 +98,8 @@ func (f *finishedRow) cells() []cell {
 
 // scan reads deliveryRead.
 func (f *finishedRow) scan(r *sql.Rows) error {
-	return r.Scan((*id)(&f.uid), &f.endpoint, (*id)(&f.ref), &f.version, &f.state, &f.leaseNo, &f.settledNo, &f.attempts, &f.pruned)
+	return r.Scan((*id)(&f.uid), &f.endpoint, (*id)(&f.ref), &f.version, &f.state, &f.leaseNo, &f.settledNo, &f.attempts, &f.pruned,
+		&f.finishedAt)
 }
 
 // finish turns an unfinished delivery into a finished one.

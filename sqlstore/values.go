@@ -12,10 +12,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
-// leaseGrace is how long after its end a lease still belongs to its owner, in microseconds.
-const leaseGrace = int64(5 * time.Second / time.Microsecond)
+const leaseGrace = int64(contract.LeaseGrace / time.Microsecond)
 
 // clockSkew is how far the store time of one process may be ahead of another's, in
 // microseconds. Two readings of the server's clock differ by milliseconds.

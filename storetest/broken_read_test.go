@@ -56,13 +56,7 @@ var recoverDefects = []defect{
 			since[leaseOf(*l)] = l.Since
 		})(b)
 	}},
-	{"State narrows a single one", "retry/single-fields cancel/single-fields", narrowed(func(q *webhook.Query) { q.Cursor = "" })},
-	{"Cursor narrows a single one", "retry/single-fields cancel/single-fields", narrowed(func(q *webhook.Query) { q.State = "" })},
-	{"Type and times do not narrow a single one", "retry/single-fields cancel/single-fields", recoveries(func(q *webhook.Query, _ *time.Time) {
-		if q.EventID != "" && q.EndpointID != "" {
-			q.Type, q.From, q.To = "", time.Time{}, time.Time{}
-		}
-	})},
+
 	{"Retry waits a minute", "retry/single retry/goes-on retry/published-final retry/fences retry/in-flight retry/matching", recoveries(func(_ *webhook.Query, now *time.Time) {
 		*now = now.Add(time.Minute)
 	})},
@@ -177,8 +171,24 @@ var listDefects = []defect{
 			q.From = q.From.Add(time.Millisecond)
 		}
 	})},
-	{"Type is ignored", "events/filter deliveries/filter page/refused", queries(func(q *webhook.Query) { q.Type = "" })},
-	{"Status and Class are ignored", "attempts/filter page/refused", queries(func(q *webhook.Query) { q.Status, q.Class = 0, "" })},
+	{"Type is ignored", "events/filter deliveries/filter", queries(func(q *webhook.Query) { q.Type = "" })},
+	{"FinishedFrom and FinishedTo are ignored by lists", "deliveries/finished", queries(func(q *webhook.Query) {
+		q.FinishedFrom, q.FinishedTo = time.Time{}, time.Time{}
+	})},
+	{"FinishedFrom and FinishedTo are ignored by Retry", "recover/finished", recoveries(func(q *webhook.Query, _ *time.Time) {
+		q.FinishedFrom, q.FinishedTo = time.Time{}, time.Time{}
+	})},
+	{"FinishedFrom is exclusive", "deliveries/finished", queries(func(q *webhook.Query) {
+		if !q.FinishedFrom.IsZero() {
+			q.FinishedFrom = q.FinishedFrom.Add(time.Millisecond)
+		}
+	})},
+	{"FinishedTo is inclusive", "deliveries/finished", queries(func(q *webhook.Query) {
+		if !q.FinishedTo.IsZero() {
+			q.FinishedTo = q.FinishedTo.Add(time.Millisecond)
+		}
+	})},
+	{"Status and Class are ignored", "attempts/filter", queries(func(q *webhook.Query) { q.Status, q.Class = 0, "" })},
 	{"Type is ignored by Retry and Cancel", "recover/filters recover/cancel-filters", func(b *broken) {
 		recoveries(func(q *webhook.Query, _ *time.Time) { q.Type = "" })(b)
 	}},
@@ -191,14 +201,6 @@ var listDefects = []defect{
 	{"in flight is what was leased", "deliveries/in-flight", func(b *broken) {
 		b.deliveries = func(ctx context.Context, q webhook.Query, _ time.Time) (webhook.Page[webhook.Delivery], error) {
 			return b.Store.Deliveries(ctx, q, base)
-		}
-	}},
-	{"all attempts are listed", "attempts/required", func(b *broken) {
-		b.attempts = func(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Attempt], error) {
-			if q.EventID == "" && q.EndpointID == "" {
-				return webhook.Page[webhook.Attempt]{}, nil
-			}
-			return b.Store.Attempts(ctx, q)
 		}
 	}},
 	{"pages are kept by the store", "page/owned", func(b *broken) {

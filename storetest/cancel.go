@@ -27,10 +27,6 @@ var cancelCases = []testCase{
 		},
 	},
 	{
-		"cancel/single-fields", "Cancel answers as Retry does: a single one honours neither State nor Cursor; Type, From and To may leave it out",
-		func(f *fixture) { f.singleFields("waiting", f.tryCancel) },
-	},
-	{
 		"cancel/finished", "a single delivery that has finished is ErrConflict",
 		func(f *fixture) {
 			f.everyState("acme", "e1")

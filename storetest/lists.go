@@ -164,6 +164,35 @@ var deliveryListCases = []testCase{
 		},
 	},
 	{
+		"deliveries/finished", "FinishedFrom (inclusive) and FinishedTo (exclusive) select deliveries by the time when they finished; pending ones do not match",
+		func(f *fixture) {
+			times := f.finishedAtTimes()
+			for _, c := range []struct {
+				q    webhook.Query
+				want []string
+			}{
+				{webhook.Query{FinishedFrom: times[0]}, []string{"e1.ep0000", "e1.ep0001", "e1.ep0002"}},
+				{webhook.Query{FinishedFrom: times[0].Add(instant)}, []string{"e1.ep0001", "e1.ep0002"}},
+				{webhook.Query{FinishedFrom: times[1]}, []string{"e1.ep0001", "e1.ep0002"}},
+				{webhook.Query{FinishedTo: times[1]}, []string{"e1.ep0000"}},
+				{webhook.Query{FinishedTo: times[1].Add(instant)}, []string{"e1.ep0000", "e1.ep0001"}},
+				{webhook.Query{FinishedFrom: times[1], FinishedTo: times[2]}, []string{"e1.ep0001"}},
+				{webhook.Query{FinishedFrom: times[1], EndpointID: "ep0002"}, []string{"e1.ep0002"}},
+				{webhook.Query{FinishedFrom: times[0], State: webhook.DeliveryPending}, nil},
+				{webhook.Query{FinishedFrom: times[2].Add(time.Hour)}, nil},
+				{webhook.Query{FinishedTo: times[0]}, nil},
+				{webhook.Query{FinishedTo: times[2].Add(time.Hour), To: base}, nil},
+			} {
+				for _, c.q.Limit = range []int{0, 1} {
+					c.q.Tenant = "acme"
+					f.ordered(fmt.Sprintf("%+v", c.q), deliveryIDs(f.deliveries(c.q)), c.want...)
+				}
+			}
+			f.retry(one("acme", "e1", "ep0002"), 1, 0)
+			f.ordered("one that is pending again", deliveryIDs(f.deliveries(webhook.Query{Tenant: "acme", FinishedFrom: times[1]})), "e1.ep0001")
+		},
+	},
+	{
 		"deliveries/in-flight", "now decides InFlight",
 		func(f *fixture) {
 			f.endpoints("acme", 2)

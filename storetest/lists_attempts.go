@@ -115,14 +115,4 @@ var attemptListCases = []testCase{
 			}
 		},
 	},
-	{
-		"attempts/required", "EventID or EndpointID is required",
-		func(f *fixture) {
-			f.logged()
-			_, err := f.store.Attempts(f.ctx(), webhook.Query{Tenant: "acme"})
-			f.is("neither", err, webhook.ErrInvalid)
-			_, err = f.store.Attempts(f.ctx(), webhook.Query{Tenant: "acme", Status: 200, Class: webhook.ClassStatus})
-			f.is("neither, but others", err, webhook.ErrInvalid)
-		},
-	},
 }

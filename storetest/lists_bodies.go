@@ -99,10 +99,6 @@ var bodyCases = []testCase{
 			brief, err := f.store.Events(f.ctx(), webhook.Query{Tenant: "acme", MaxBytes: 1800, NoBodies: true})
 			f.must("Events", err)
 			f.equal("events without bodies in 1,800 bytes", len(brief.Items), 7)
-			for _, limit := range []int{-1, 4<<20 + 1} {
-				_, err = f.store.Events(f.ctx(), webhook.Query{Tenant: "acme", MaxBytes: limit})
-				f.is(fmt.Sprint("MaxBytes ", limit), err, webhook.ErrInvalid)
-			}
 		},
 	},
 	{
@@ -124,10 +120,6 @@ var bodyCases = []testCase{
 			page, err := f.store.Attempts(f.ctx(), webhook.Query{Tenant: "acme", EndpointID: "ep1", Status: 204, Skip: 1, Limit: 2})
 			f.must("Attempts", err)
 			f.ordered("of a status, behind one", attemptEvents(page.Items), "e05", "e03")
-			for _, skip := range []int{-1, 1001} {
-				_, err = f.store.Attempts(f.ctx(), webhook.Query{Tenant: "acme", EndpointID: "ep1", Skip: skip})
-				f.is(fmt.Sprint("Skip ", skip), err, webhook.ErrInvalid)
-			}
 		},
 	},
 	{

@@ -12,44 +12,6 @@ import (
 // pageCases check the rules for all lists.
 var pageCases = []testCase{
 	{
-		"page/refused", "a method refuses a field that it does not honour",
-		func(f *fixture) {
-			f.endpoints("acme", 1)
-			set := map[string]func(*webhook.Query){
-				"AllTenants": func(q *webhook.Query) { q.Tenant, q.AllTenants = "", true },
-				"EventID":    func(q *webhook.Query) { q.EventID = "e1" },
-				"EndpointID": func(q *webhook.Query) { q.EndpointID = "ep0000" },
-				"Type":       func(q *webhook.Query) { q.Type = "member.joined" },
-				"State":      func(q *webhook.Query) { q.State = webhook.DeliveryFailed },
-				"Class":      func(q *webhook.Query) { q.Class = webhook.ClassTimeout },
-				"Status":     func(q *webhook.Query) { q.Status = 500 },
-				"From":       func(q *webhook.Query) { q.From = base },
-				"To":         func(q *webhook.Query) { q.To = base },
-				"NoBodies":   func(q *webhook.Query) { q.NoBodies = true },
-				"MaxBytes":   func(q *webhook.Query) { q.MaxBytes = 1000 },
-				"Skip":       func(q *webhook.Query) { q.Skip = 1 },
-			}
-			refused := map[string][]string{
-				"Endpoints":  {"EventID", "Type", "State", "Class", "Status", "From", "To", "NoBodies", "Skip"},
-				"Events":     {"EndpointID", "State", "Class", "Status", "Skip"},
-				"Deliveries": {"Class", "Status", "NoBodies", "MaxBytes", "Skip"},
-				"Retry":      {"Class", "Status", "NoBodies", "MaxBytes", "Skip"},
-				"Cancel":     {"Class", "Status", "NoBodies", "MaxBytes", "Skip"},
-				"Attempts":   {"AllTenants", "Type", "State"},
-			}
-			for method, fields := range refused {
-				for _, field := range fields {
-					q := webhook.Query{Tenant: "acme"}
-					if method == "Attempts" {
-						q.EventID = "e1"
-					}
-					set[field](&q)
-					f.is(method+" with "+field, f.ask(f.ctx(), method, q), webhook.ErrInvalid)
-				}
-			}
-		},
-	},
-	{
 		"page/default-limit", "Limit is 1 to 1,000 rows of a page; zero means 100",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -33,6 +35,22 @@ var recoverCases = []testCase{
 					f.retry(one(d.Tenant, d.EventID, d.EndpointID), 1, 0)
 				}
 			}
+		},
+	},
+	{
+		"recover/finished", "Retry honours FinishedFrom and FinishedTo",
+		func(f *fixture) {
+			times := f.finishedAtTimes()
+			window := webhook.Query{Tenant: "acme", FinishedFrom: times[1], FinishedTo: times[2]}
+			f.retry(window, 1, 0)
+			f.expectState("acme", "e1", "ep0001", webhook.DeliveryPending, "")
+			f.expectState("acme", "e1", "ep0002", webhook.DeliveryFailed, webhook.ReasonExhausted)
+			f.retry(window, 0, 0)
+			window.FinishedTo, window.State = time.Time{}, webhook.DeliverySucceeded
+			f.retry(window, 0, 0)
+			window.Tenant, window.AllTenants, window.State = "", true, webhook.DeliveryFailed
+			f.retry(window, 1, 0)
+			f.expectState("acme", "e1", "ep0000", webhook.DeliveryFailed, webhook.ReasonExhausted)
 		},
 	},
 	{
@@ -129,4 +147,21 @@ func (f *fixture) filters(state webhook.DeliveryState) []webhook.Query {
 		qs[i].Tenant, qs[i].State = "acme", state
 	}
 	return qs
+}
+
+// finishedAtTimes stores an event with three deliveries that failed one after the other, and one
+// that waits. It returns the times at which the three failed.
+func (f *fixture) finishedAtTimes() (times [3]time.Time) {
+	f.Helper()
+	f.endpoints("acme", 4)
+	f.send("acme", "e1", "ep0000", "ep0001", "ep0002", "ep0003")
+	leases := f.expectClaim("e1.ep0000", "e1.ep0001", "e1.ep0002", "e1.ep0003")
+	slices.SortFunc(leases, func(a, b webhook.Leased) int { return strings.Compare(a.Endpoint.ID, b.Endpoint.ID) })
+	for i := range times {
+		f.advance(time.Second)
+		times[i] = f.now
+		f.settle(f.failure(leases[i]))
+	}
+	f.settle(f.retryIn(leases[3], time.Hour))
+	return times
 }

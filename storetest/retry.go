@@ -71,33 +71,6 @@ func (f *fixture) everyState(tenant string, events ...string) {
 	}
 }
 
-// singleFields asks for a single delivery with other fields set as well. With some fields call
-// must not find it. State, Cursor and Limit must not matter.
-func (f *fixture) singleFields(endpoint string, call func(webhook.Query) (webhook.Recovered, error)) {
-	f.Helper()
-	f.everyState("acme", "e1", "e2")
-	q := one("acme", "e2", endpoint)
-	for what, change := range map[string]func(q *webhook.Query){
-		"another Type": func(q *webhook.Query) { q.Type = "member.left" },
-		"later From":   func(q *webhook.Query) { q.From = f.now.Add(time.Hour) },
-		"earlier To":   func(q *webhook.Query) { q.To = base },
-	} {
-		other := q
-		change(&other)
-		_, err := call(other)
-		f.is(what, err, webhook.ErrNotFound)
-	}
-	page, err := f.store.Deliveries(f.ctx(), webhook.Query{Tenant: "acme", Limit: 5}, f.now) // all deliveries of e2
-	f.must("Deliveries", err)
-	q.State, q.Cursor, q.Limit = webhook.DeliveryCanceled, page.Next, 1
-	q.Type, q.From, q.To = "member.joined", base, f.now.Add(time.Hour)
-	done, err := call(q)
-	f.must("with another State and a Cursor", err)
-	if done.Changed != 1 {
-		f.Errorf("with another State and a Cursor: changed %d, want 1", done.Changed)
-	}
-}
-
 // retryCases check Retry.
 var retryCases = []testCase{
 	{
@@ -118,10 +91,6 @@ var retryCases = []testCase{
 				}
 			}
 		},
-	},
-	{
-		"retry/single-fields", "a single one is taken whatever its state, and honours neither State nor Cursor; Type, From and To may leave it out",
-		func(f *fixture) { f.singleFields("succeeded", f.tryRetry) },
 	},
 	{
 		"retry/goes-on", "retried deliveries get a lease number one higher, so that their attempts go on counting",

@@ -149,7 +149,7 @@ func (c *call) retryDelivery() error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.scope().Retry(c.r.Context(), q); errors.Is(err, webhook.ErrConflict) {
+	if err := c.scope().RetryDelivery(c.r.Context(), q.EventID, q.EndpointID); errors.Is(err, webhook.ErrConflict) {
 		return refuse(http.StatusConflict, codeEndpointDisabled, "", "the endpoint of this delivery is disabled",
 			"set is_active of the endpoint to true first")
 	} else if err != nil {

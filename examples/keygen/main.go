@@ -89,7 +89,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, "The same once more, by hand")
-	if _, err := scope.Retry(ctx, webhook.Query{EventID: receipt.EventID, EndpointID: "ed25519"}); err != nil {
+	if err := scope.RetryDelivery(ctx, receipt.EventID, "ed25519"); err != nil {
 		return err
 	}
 	if err := customer.inbox.Run(ctx, d, len(customer.keys)+1); err != nil {

@@ -145,7 +145,7 @@ func (w *World) populate(tb testing.TB) {
 		check(tb, webhooktest.Drain(ctx, w.Dispatcher)) // so that the attempts have an order
 	}
 	// A second answer disables the endpoint that is gone.
-	_, err = w.Dispatcher.Tenant(Ours).Retry(ctx, webhook.Query{EventID: "evt-left", EndpointID: "gone"})
+	err = w.Dispatcher.Tenant(Ours).RetryDelivery(ctx, "evt-left", "gone")
 	check(tb, err)
 	check(tb, webhooktest.Drain(ctx, w.Dispatcher))
 }

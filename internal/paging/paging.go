@@ -1,87 +1,42 @@
-// Package paging has the common part of the lists of all stores: the fields of a Query that a
-// method honours, the size of a page, and the form of cursors.
+// Package paging has the common part of the lists of all stores: the size of a page, and the form
+// of cursors.
 package paging
 
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
-// Limits of a page.
-const (
-	DefaultRows = 100
-	MaxRows     = 1000
-	MaxRead     = 1000 // rows that are read for one page
-	MaxBytes    = 4 << 20
-	RowBytes    = 256 // counted for each row besides its bodies
-)
+// RowBytes is counted against Query.MaxBytes for each row besides its bodies.
+const RowBytes = 256
 
-// Fields of a Query, beside Tenant, Limit and Cursor.
-const (
-	AllTenants = 1 << iota
-	EventID
-	EndpointID
-	Type
-	State
-	Class
-	Status
-	Times
-	NoBodies
-	Bytes
-	Skip
-)
-
-// Check refuses a Query with a field that is not among the honoured ones. It returns the number
-// of rows of a page.
-func Check(q *webhook.Query, honoured int) (int, error) {
-	for _, f := range []struct {
-		name string
-		set  bool
-		bit  int
-	}{
-		{"AllTenants", q.AllTenants, AllTenants},
-		{"EventID", q.EventID != "", EventID},
-		{"EndpointID", q.EndpointID != "", EndpointID},
-		{"Type", q.Type != "", Type},
-		{"State", q.State != "", State},
-		{"Class", q.Class != "", Class},
-		{"Status", q.Status != 0, Status},
-		{"From", !q.From.IsZero(), Times},
-		{"To", !q.To.IsZero(), Times},
-		{"NoBodies", q.NoBodies, NoBodies},
-		{"MaxBytes", q.MaxBytes != 0, Bytes},
-		{"Skip", q.Skip != 0, Skip},
-	} {
-		if f.set && f.bit&honoured == 0 {
-			return 0, &webhook.FieldError{Field: "Query." + f.name, Problem: "does not apply here", Cure: "leave it empty"}
-		}
-	}
+// Rows returns the number of rows of a page. It refuses a Query that names neither a tenant nor
+// all tenants, so that a mistake of a caller shows nobody the rows of others.
+func Rows(q *webhook.Query) (int, error) {
 	switch {
 	case q.Tenant == "" && !q.AllTenants:
 		return 0, NoTenant("Query.Tenant")
 	case q.Tenant != "" && q.AllTenants:
 		return 0, &webhook.FieldError{Field: "Query.Tenant", Problem: "is set beside AllTenants", Cure: "use one of them"}
-	case q.Limit < 0, q.Limit > MaxRows:
-		return 0, &webhook.FieldError{
-			Field: "Query.Limit", Problem: fmt.Sprintf("is %d", q.Limit), Cure: fmt.Sprintf("use 1 to %d, or 0 for %d", MaxRows, DefaultRows),
-		}
-	case q.Skip < 0, q.Skip > MaxRead:
-		return 0, &webhook.FieldError{
-			Field: "Query.Skip", Problem: fmt.Sprintf("is %d", q.Skip), Cure: fmt.Sprintf("use 0 to %d, and Cursor beyond that", MaxRead),
-		}
-	case q.MaxBytes < 0, q.MaxBytes > MaxBytes:
-		return 0, &webhook.FieldError{
-			Field: "Query.MaxBytes", Problem: fmt.Sprintf("is %d", q.MaxBytes), Cure: fmt.Sprintf("use 1 to %d, or 0 for %[1]d", MaxBytes),
-		}
 	case q.Limit == 0:
-		return DefaultRows, nil
+		return contract.PageRows, nil
 	}
 	return q.Limit, nil
+}
+
+// Finished reports whether FinishedFrom and FinishedTo select a delivery. at is the time when it
+// finished, in microseconds, and 0 for a pending one.
+func Finished(q *webhook.Query, at int64) bool {
+	from, to := q.FinishedFrom, q.FinishedTo
+	if at == 0 {
+		return from.IsZero() && to.IsZero()
+	}
+	return (from.IsZero() || at >= from.UnixMicro()) && (to.IsZero() || at < to.UnixMicro())
 }
 
 // A Budget counts the bytes of a page against Query.MaxBytes.
@@ -95,7 +50,7 @@ func NewBudget(q *webhook.Query) Budget {
 	if q.MaxBytes > 0 {
 		return Budget{left: q.MaxBytes}
 	}
-	return Budget{left: MaxBytes}
+	return Budget{left: contract.MaxPageBytes}
 }
 
 // Take counts a row of n bytes and reports whether it fits. The first row always fits. After
@@ -113,11 +68,6 @@ func (b *Budget) Take(n int) bool {
 // NoTenant returns the error for an empty tenant.
 func NoTenant(field string) error {
 	return &webhook.FieldError{Field: field, Problem: "is empty", Cure: "name a tenant"}
-}
-
-// NoAttemptsOf returns the error for a Query for attempts without EventID and EndpointID.
-func NoAttemptsOf() error {
-	return &webhook.FieldError{Field: "Query.EndpointID", Problem: "is empty", Cure: "say whose attempts: EventID, EndpointID or both"}
 }
 
 // Kinds of cursors. A store may have more of its own.

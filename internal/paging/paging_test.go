@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
 var someID = uuid.MustParse("00112233-4455-6677-8899-aabbccddeeff")
@@ -27,52 +28,41 @@ func fieldOf(t *testing.T, err error) string {
 	return field.Field
 }
 
-// queries have one field each, with the bit by which a method honours it.
-var queries = map[string]struct {
-	query webhook.Query
-	bit   int
-}{
-	"AllTenants": {webhook.Query{AllTenants: true}, AllTenants},
-	"EventID":    {webhook.Query{Tenant: "acme", EventID: "x"}, EventID},
-	"EndpointID": {webhook.Query{Tenant: "acme", EndpointID: "x"}, EndpointID},
-	"Type":       {webhook.Query{Tenant: "acme", Type: "x"}, Type},
-	"State":      {webhook.Query{Tenant: "acme", State: "x"}, State},
-	"Class":      {webhook.Query{Tenant: "acme", Class: "x"}, Class},
-	"Status":     {webhook.Query{Tenant: "acme", Status: -1}, Status},
-	"From":       {webhook.Query{Tenant: "acme", From: time.Unix(1, 0)}, Times},
-	"To":         {webhook.Query{Tenant: "acme", To: time.Unix(1, 0)}, Times},
-}
-
-func TestAFieldThatIsNotHonouredIsRefused(t *testing.T) {
-	const all = AllTenants | EventID | EndpointID | Type | State | Class | Status | Times
-	for name, c := range queries {
-		rows, err := Check(&c.query, c.bit)
-		require.NoError(t, err, name)
-		assert.Equal(t, DefaultRows, rows)
-		_, err = Check(&c.query, all)
-		require.NoError(t, err, name)
-		_, err = Check(&c.query, all&^c.bit)
-		assert.Equal(t, "Query."+name, fieldOf(t, err))
+func TestAQueryNamesATenantOrAll(t *testing.T) {
+	_, err := Rows(&webhook.Query{})
+	assert.Equal(t, "Query.Tenant", fieldOf(t, err))
+	_, err = Rows(&webhook.Query{Tenant: "acme", AllTenants: true})
+	assert.Equal(t, "Query.Tenant", fieldOf(t, err))
+	for _, q := range []webhook.Query{{Tenant: "acme"}, {AllTenants: true}} {
+		rows, err := Rows(&q)
+		require.NoError(t, err)
+		assert.Equal(t, contract.PageRows, rows)
+		q.Limit = 7
+		rows, err = Rows(&q)
+		require.NoError(t, err)
+		assert.Equal(t, 7, rows)
 	}
 }
 
-func TestAQueryNamesATenantOrAll(t *testing.T) {
-	_, err := Check(&webhook.Query{}, AllTenants)
-	assert.Equal(t, "Query.Tenant", fieldOf(t, err))
-	_, err = Check(&webhook.Query{Tenant: "acme", AllTenants: true}, AllTenants)
-	assert.Equal(t, "Query.Tenant", fieldOf(t, err))
-	assert.Equal(t, "Query.EndpointID", fieldOf(t, NoAttemptsOf()))
-}
-
-func TestALimitIsOneToAThousand(t *testing.T) {
-	for limit, want := range map[int]int{0: DefaultRows, 1: 1, 999: 999, MaxRows: MaxRows, MaxRows + 1: 0, -1: 0} {
-		rows, err := Check(&webhook.Query{Tenant: "acme", Limit: limit}, 0)
-		if want == 0 {
-			assert.Equal(t, "Query.Limit", fieldOf(t, err))
-			continue
-		}
-		require.NoError(t, err)
-		assert.Equal(t, want, rows)
+func TestFinishedIncludesTheFirstInstantAndNotTheLast(t *testing.T) {
+	from, to := time.UnixMicro(1000), time.UnixMicro(2000)
+	for _, c := range []struct {
+		q    webhook.Query
+		at   int64
+		want bool
+	}{
+		{webhook.Query{}, 0, true},
+		{webhook.Query{}, 1, true},
+		{webhook.Query{FinishedFrom: from}, 0, false},
+		{webhook.Query{FinishedTo: to}, 0, false},
+		{webhook.Query{FinishedFrom: from}, 999, false},
+		{webhook.Query{FinishedFrom: from}, 1000, true},
+		{webhook.Query{FinishedTo: to}, 1999, true},
+		{webhook.Query{FinishedTo: to}, 2000, false},
+		{webhook.Query{FinishedFrom: from, FinishedTo: to}, 1500, true},
+		{webhook.Query{FinishedFrom: to, FinishedTo: from}, 1500, false},
+	} {
+		assert.Equal(t, c.want, Finished(&c.q, c.at), "%+v at %d", c.q, c.at)
 	}
 }
 
