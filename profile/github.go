@@ -8,32 +8,41 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// GitHub speaks as GitHub's webhooks do. The body is the event's data, unchanged. If an
-// endpoint's Metadata has "content_type": "form", as in GitHub's setting of that name, the body
-// is a form whose field "payload" is the data.
+// GitHub speaks as GitHub's webhooks do.
 //
-// X-Hub-Signature-256 is "sha256=" and the hex HMAC-SHA256 of the body with the whole secret.
-// X-Hub-Signature is the same with SHA-1, for old receivers. Each has room for one signature,
-// so a rotation has no overlap on the wire: the new secret signs from the next request on. The
-// scheme signs no time, so anybody who has seen a request can send it again.
+//	body       the event's data, unchanged
+//	header     X-Hub-Signature-256: sha256={hex}, and X-Hub-Signature: sha1={hex}
+//	covers     the body, with HMAC-SHA256 and HMAC-SHA1 under the whole secret
+//	retries    none
+//	success    2xx; every other outcome fails for good, and disables nothing
+//	test       "ping"
+//	timeout    10 s at GitHub: set Endpoint.Timeout or Config.RequestTimeout
 //
-// X-GitHub-Event is Event.Type. Use GitHub's form of name: "issues" with the action in the
-// data, not "issues.opened". X-GitHub-Delivery is a GUID, the same for all endpoints and in
-// every repeat of an event. It is Event.ID if that is a UUID, and otherwise a GUID made of
-// tenant and id. X-GitHub-Hook-ID is Endpoint.ID, which is a number at GitHub.
-// X-GitHub-Hook-Installation-Target-ID and -Type are "installation_target_id" and
-// "installation_target_type" of Endpoint.Metadata, if present. The user agent begins with
-// "GitHub-Hookshot/", which GitHub promises to receivers.
+// If an endpoint's Metadata has "content_type": "form", as in GitHub's setting of that name,
+// the body is a form whose field "payload" is the data.
 //
-// GitHub does not repeat a request by itself, and neither does the profile. 2xx is a success.
-// Every other outcome fails for good, and disables nothing. Scope.Retry sends such deliveries
-// again, as GitHub does by hand for up to three days.
+// The SHA-1 header is for old receivers. Each header has room for one signature, so a rotation
+// has no overlap on the wire: the new secret signs from the next request on. The scheme signs
+// no time, so anybody who has seen a request can send it again.
 //
-// The test event is "ping", with the data {"zen":…,"hook":{"active":…,"events":[…]}}. If
-// Endpoint.ID is a number, the data has hook_id too.
+// The other headers:
 //
-// GitHub waits 10 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. Its
-// bodies have up to 25 MB; Config.MaxEventBytes allows up to 16 MiB.
+//	X-GitHub-Event      Event.Type, in GitHub's form: "issues" with the action in the data,
+//	                    not "issues.opened"
+//	X-GitHub-Delivery   Event.ID if that is a UUID, or a GUID made of tenant and id; the same
+//	                    for all endpoints and in every repeat of an event
+//	X-GitHub-Hook-ID    Endpoint.ID, which is a number at GitHub
+//	X-GitHub-Hook-Installation-Target-ID, -Type
+//	                    "installation_target_id" and "installation_target_type" of
+//	                    Endpoint.Metadata, if present
+//	User-Agent          begins with "GitHub-Hookshot/", which GitHub promises to receivers
+//
+// GitHub does not repeat a request by itself. By hand it does, for up to three days, as
+// Scope.Retry does here.
+//
+// The test event has the data {"zen":…,"hook":{"active":…,"events":[…]}}. If Endpoint.ID is a
+// number, the data has hook_id too. GitHub's bodies have up to 25 MB; Config.MaxEventBytes
+// allows up to 16 MiB.
 //
 // Source: https://docs.github.com/en/webhooks/webhook-events-and-payloads and the pages beside
 // it.

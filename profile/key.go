@@ -21,27 +21,37 @@ type KeyOptions struct {
 	TestData func(*webhook.Endpoint) any
 }
 
-// Key speaks as Key (key.ai) does. The data of an event is a JSON object of the application,
-// for example {"community":…,"status":…,"member":…,"questions":…}. The body is the same object
-// with eventType, eventId and occurredAt before its members. The data must not have these three
-// members. Data that is not such an object fails when it is encoded.
+// Key speaks as Key (key.ai) does.
+//
+//	body       the event's data, an object, with eventType, eventId and occurredAt first
+//	header     X-Webhook-Signature: sha256={hex}
+//	covers     the body, with HMAC-SHA256 under the whole secret
+//	retries    3: after 15 minutes, 2 hours and 16 hours
+//	success    2xx; 410 Gone disables the endpoint
+//	test       "webhook.test"
+//
+// The data of an event is a JSON object of the application, for example
+// {"community":…,"status":…,"member":…,"questions":…}. It must not have the three members of
+// the profile. Data that is not such an object fails when it is encoded.
 //
 // An endpoint's id is the client id, "wh_" and 16 letters and digits. Its secret is the client
-// secret, "sk_" and 25 letters and digits. Both are made when the endpoint is created, and only
-// then is the secret shown. X-Webhook-Signature is "sha256=" and the hex HMAC-SHA256 of the
-// body with the whole secret. The scheme has room for one signature, so a rotation has no
-// overlap on the wire: the new secret signs from the next request on.
+// secret, "sk_" and 25 letters and digits. Both are made when the endpoint is created, and
+// only then is the secret shown. There is room for one signature, so a rotation has no overlap
+// on the wire: the new secret signs from the next request on.
 //
-// X-Event-Id is Event.ID. Key's own ids are "evt_" and 24 hex digits in its examples, and a
-// UUID in its text. For the first form, set Event.ID. For the second, leave it to the library,
-// as a test send always does. X-Event-Timestamp and occurredAt are the time of the event, not
-// of the attempt. Only occurredAt is signed.
+// The other headers:
 //
-// There are three retries, after 15 minutes, 2 hours and 16 hours, each up to 20 % later at
-// random. So all attempts are made within 24 hours, unless the receiver asks for more by
-// Retry-After. Key documents the number of retries and the 24 hours, but not the waits. Key
-// does not document which answers are successes: here 2xx is one, and 410 Gone disables the
-// endpoint.
+//	X-Client-Id         Endpoint.ID
+//	X-Event-Id          Event.ID. In Key's examples it is "evt_" and 24 hex digits, in Key's
+//	                    text a UUID. Set Event.ID for the first form. The library makes the
+//	                    second, as it always does for test sends
+//	X-Event-Type        Event.Type
+//	X-Event-Timestamp   Event.Time, not the attempt's, like occurredAt; only the latter is
+//	                    signed
+//
+// Each wait is up to 20 % longer at random. So all attempts are made within 24 hours, unless
+// the receiver asks for more by Retry-After. Key documents the number of retries and the 24
+// hours, but not the waits and not the successes.
 //
 // Key has one endpoint for each community, and its URL is https. Set Config.MaxEndpoints to 1
 // and subscribe the endpoint to "*".

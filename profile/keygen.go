@@ -37,23 +37,29 @@ type KeygenOptions struct {
 	UserAgent string
 }
 
-// Keygen speaks as Keygen does. The body is a JSON:API resource: the event as Keygen's own API
-// would show it when the delivery was created. attributes.payload is the data of the event, a
-// string of JSON. meta.idempotencyToken is the token that receivers remember. The token and the
-// resource's id are made from the tenant and the delivery's id, so every attempt has the same
-// ones, also after a retry by hand. (Keygen makes a new resource with the same token for a
-// retry by hand; here it is the same delivery.)
+// Keygen speaks as Keygen does.
 //
-// Keygen-Signature covers the method, the path and query, the host without its port, Date and
-// Digest, in the manner of draft-cavage-http-signatures. Date and Digest are sent twice, the
-// second time as Keygen-Date and Keygen-Digest, for receivers whose proxy sets Date anew. The
-// algorithm is an endpoint's Metadata["signatureAlgorithm"]: "ed25519" (the default),
-// "rsa-pss-sha256", "rsa-sha256" or "ecdsa-p256". Any other is refused. An endpoint's own
-// secret signs nothing, so nobody needs to see it.
+//	body       a JSON:API resource: the event when the delivery was created
+//	header     Keygen-Signature, beside Date, Digest, Keygen-Date and Keygen-Digest
+//	covers     method, path and query, host without port, Date and Digest
+//	retries    15 in 38 to 61 hours, for timeouts, TLS failures and outcomes not named below
+//	success    2xx; 410 Gone, 530, and a missing tunnel of ngrok disable the endpoint
+//	test       "test.ping"; Keygen has none
+//	timeout    15 s, as Config.RequestTimeout
 //
-// 2xx is a success. Three answers disable the endpoint: 410 Gone, Cloudflare's 530, and ngrok's
-// page about a tunnel that does not exist.
+// The body is the event as Keygen's own API would show it. attributes.payload is the data of
+// the event, a string of JSON. meta.idempotencyToken is the token that receivers remember. The
+// token and the resource's id are made from the tenant and the delivery's id, so every attempt
+// has the same ones, also after a retry by hand. (Keygen makes a new resource with the same
+// token for a retry by hand; here it is the same delivery.)
 //
+// The signature is in the manner of draft-cavage-http-signatures. Date and Digest are sent
+// twice, the second time as Keygen-Date and Keygen-Digest, for receivers whose proxy sets Date
+// anew. The algorithm is an endpoint's Metadata["signatureAlgorithm"]: "ed25519" (the
+// default), "rsa-pss-sha256", "rsa-sha256" or "ecdsa-p256". Any other is refused. An
+// endpoint's own secret signs nothing, so nobody needs to see it.
+//
+// 530 is a status of Cloudflare. ngrok answers with a page about a tunnel that does not exist.
 // Four other failures fail the delivery for good:
 //
 //   - a 504 from a tunnel of ngrok or localtunnel
@@ -62,18 +68,14 @@ type KeygenOptions struct {
 //   - a network or host that is not reached
 //
 // Because a reset is for good, each request has a connection of its own. To retry these too,
-// set Judge to nil.
+// set Judge to nil. [KeygenState] names the state of a delivery as Keygen does.
 //
-// Timeouts, TLS failures and all other outcomes are retried, up to 15 times in 38 to 61 hours.
-// [KeygenState] names the state of a delivery as Keygen does.
+// The profile differs from Keygen in four ways. Redirects are not followed, and a password in
+// a URL is refused: see SECURITY.md. Retry-After is honoured. An endpoint that has
+// unsubscribed from a type still gets the deliveries that were pending.
 //
-// The profile differs from Keygen in four ways. Redirects are not followed, and a password in a
-// URL is refused: see SECURITY.md. Retry-After is honoured. An endpoint that has unsubscribed
-// from a type still gets the deliveries that were pending.
-//
-// Keygen requires https of endpoints. It waits 15 seconds (Config.RequestTimeout), keeps 2,048
-// bytes of a response (Network.MaxResponseBytes) and keeps events for 30 days
-// (Config.Retention). It has no test send; here a test send has the type "test.ping".
+// Keygen requires https of endpoints. It keeps 2,048 bytes of a response
+// (Network.MaxResponseBytes), and events for 30 days (Config.Retention).
 //
 // Source: https://keygen.sh/docs/api/webhooks/ and https://keygen.sh/docs/api/signatures/, and
 // where they are silent, Keygen's source code.

@@ -28,16 +28,21 @@ type KeywordsAIOptions struct {
 // Names of the signature's header, before and after Keywords AI became Respan.
 var keywordsAIHeaders = []string{"X-Keywordsai-Signature", "X-Respan-Signature"}
 
-// KeywordsAI speaks as Keywords AI, now Respan, does. The body is the data of the event in the
-// form of Python's json.dumps(json.loads(data)). The documented receiver reads the JSON and
-// writes it again before it verifies. It gets the same bytes as receivers that verify the body
-// as it arrived. Data with a key twice, or a number beyond float64, fails when it is encoded;
-// [KeywordsAIEvent] refuses it at once.
+// KeywordsAI speaks as Keywords AI, now Respan, does.
 //
-// The signature is the bare hex HMAC-SHA256 of the body. An event from [KeywordsAIEvent]
-// carries a signature that was made with an API key, and gets no other. Any other event, for
-// example a test send, is signed with the endpoint's own secret. So a customer who verifies
-// with an API key sees test sends fail.
+//	body       the event's data in the form of Python's json.dumps(json.loads(data))
+//	header     X-Keywordsai-Signature: {hex}, and X-Respan-Signature with the same value
+//	covers     the body, with HMAC-SHA256 under an API key or the endpoint's secret
+//	retries    the library's default; none are documented
+//	success    the library's default; none is documented
+//
+// The documented receiver reads the JSON and writes it again before it verifies. It gets the
+// same bytes as receivers that verify the body as it arrived. Data with a key twice, or a
+// number beyond float64, fails when it is encoded; [KeywordsAIEvent] refuses it at once.
+//
+// An event from [KeywordsAIEvent] carries a signature that was made with an API key, and gets
+// no other. Any other event, for example a test send, is signed with the endpoint's own
+// secret. So a customer who verifies with an API key sees test sends fail.
 //
 // The Channel of an endpoint assigns it to one API key. Its value is a name of the key that is
 // no secret, for example its database id, and Event.Channel has the same value. An endpoint
@@ -45,8 +50,7 @@ var keywordsAIHeaders = []string{"X-Keywordsai-Signature", "X-Respan-Signature"}
 // receiver does not know.
 //
 // Keywords AI has one event type, "request_log". It lets customers read a webhook's secret
-// again (Config.RevealSecrets). It documents neither retries nor which answers are successes,
-// so the library's defaults hold.
+// again (Config.RevealSecrets).
 //
 // Source: https://docs.keywordsai.co/features/webhooks
 func KeywordsAI(options KeywordsAIOptions) webhook.Profile {

@@ -11,37 +11,45 @@ import (
 // after which Shopify deletes the subscription.
 const shopifyRetries = 8
 
-// Shopify speaks as Shopify's webhooks do. The body is the event's data, unchanged: the
-// resource.
+// Shopify speaks as Shopify's webhooks do.
 //
-// X-Shopify-Hmac-Sha256 is the base64 HMAC-SHA256 of the body with the whole secret. At Shopify
-// the secret is the app's client secret, the same for all its shops. There is room for one
-// signature, so a rotation has no overlap on the wire: the new secret signs from the next
-// request on. Shopify takes up to an hour for that. The scheme signs no time, so anybody who
-// has seen a request can send it again.
+//	body       the event's data, unchanged: the resource
+//	header     X-Shopify-Hmac-Sha256: {base64}
+//	covers     the body, with HMAC-SHA256 under the whole secret
+//	retries    8 within 4 hours: after 45 s, then twice as long each time
+//	success    2xx; 410 Gone, and 8 retries in vain, disable the endpoint
+//	test       "test.ping", so the topic is "test/ping"
+//	timeout    5 s at Shopify: set Endpoint.Timeout or Config.RequestTimeout
 //
-// X-Shopify-Topic is Event.Type with a slash in place of its first dot, because event types
-// cannot have a slash: "orders.create" becomes "orders/create". A few topics of Shopify have a
-// dot, for example "customer.tags_added". Name these in Event.Header, which wins.
+// At Shopify the secret is the app's client secret, the same for all its shops. There is room
+// for one signature, so a rotation has no overlap on the wire: the new secret signs from the
+// next request on. Shopify takes up to an hour for that. The scheme signs no time, so anybody
+// who has seen a request can send it again.
 //
-// X-Shopify-Webhook-Id is a GUID of the delivery, the same in every repeat; receivers drop
-// duplicates by it. X-Shopify-Event-Id is a GUID of the event, the same for all endpoints:
-// Event.ID if that is a UUID. X-Shopify-Triggered-At is Event.Time. X-Shopify-Shop-Domain and
-// X-Shopify-API-Version are "shop_domain" and "api_version" of Endpoint.Metadata, if present.
+// The other headers:
 //
-// There are 8 retries within 4 hours: the first after 45 seconds, then after twice as long each
-// time, each wait up to 20 % longer at random. Shopify documents the number and the 4 hours,
-// but not the waits.
+//	X-Shopify-Topic         Event.Type with a slash in place of its first dot, because event
+//	                        types cannot have a slash: "orders/create"
+//	X-Shopify-Webhook-Id    a GUID of the delivery, the same in every repeat; receivers drop
+//	                        duplicates by it
+//	X-Shopify-Event-Id      a GUID of the event, the same for all endpoints: Event.ID if that
+//	                        is a UUID
+//	X-Shopify-Triggered-At  Event.Time
+//	X-Shopify-Shop-Domain, X-Shopify-API-Version
+//	                        "shop_domain" and "api_version" of Endpoint.Metadata, if present
+//
+// A few topics of Shopify have a dot, for example "customer.tags_added". Name these in
+// Event.Header, which wins.
+//
+// Each wait is up to 20 % longer at random. Shopify documents the number of retries and the 4
+// hours, but not the waits.
 //
 // Shopify deletes a subscription that was made by its API after 8 consecutive failures. Here
 // the endpoint is disabled, with ReasonGone, when the last retry of a delivery has failed and
 // no other delivery succeeded meanwhile. This is the cautious reading: 8 events that fail in
-// the same second disable nothing. Success is 2xx, and redirects are failures. Shopify does not
-// mention 410 Gone: here it disables the endpoint.
+// the same second disable nothing. Redirects are failures. Shopify does not mention 410 Gone.
 //
-// Shopify waits 5 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. Its
-// limit of 1 second to connect is not applied. A test send has the type "test.ping", and so the
-// topic "test/ping". The user agent is the library's own.
+// Shopify's limit of 1 second to connect is not applied. The user agent is the library's own.
 //
 // Source: https://shopify.dev/docs/apps/build/webhooks and the pages below it.
 func Shopify() webhook.Profile {

@@ -15,33 +15,38 @@ import (
 // own.
 const slackHandshake = "url_verification"
 
-// Slack speaks as Slack's Events API does. The body is
-// {"type":"event_callback","event":…,"event_id":…,"event_time":…}. "event" is the event's data,
-// an object whose "type" names the kind of event. Data without a "type" fails when it is
-// encoded. Event.Type is for subscriptions, and is not sent. event_id is Event.ID, and
-// event_time is Event.Time. team_id and api_app_id are taken from Endpoint.Metadata, if
-// present. Slack's other fields are left out, for example authorizations and the deprecated
-// token.
+// Slack speaks as Slack's Events API does.
 //
-// X-Slack-Signature is "v0=" and the hex HMAC-SHA256 of "v0:{X-Slack-Request-Timestamp}:{body}"
-// with the whole secret. The timestamp is the attempt's. There is room for one signature, so a
-// rotation has no overlap on the wire: the new secret signs from the next request on.
+//	body       {"type":"event_callback","event":…,"event_id":…,"event_time":…}
+//	header     X-Slack-Signature: v0={hex}, beside X-Slack-Request-Timestamp
+//	covers     "v0:{X-Slack-Request-Timestamp}:{body}", with HMAC-SHA256
+//	retries    3: at once, after 1 minute and after 5 minutes
+//	success    2xx; 410 Gone disables the endpoint
+//	test       "url_verification", Slack's handshake
+//	timeout    3 s at Slack: set Endpoint.Timeout or Config.RequestTimeout
 //
-// There are three retries: at once, after 1 minute and after 5 minutes, the latter two up to 20
-// % later at random. They carry X-Slack-Retry-Num, which is 1 in the first retry and goes on
-// after a retry by hand. They also carry X-Slack-Retry-Reason. It is always "unknown_error",
-// one of Slack's reasons, because a profile does not see the outcome of the attempt before.
+// "event" is the event's data, an object whose "type" names the kind of event. Data without a
+// "type" fails when it is encoded. Event.Type is for subscriptions, and is not sent. event_id
+// is Event.ID, and event_time is Event.Time. team_id and api_app_id are taken from
+// Endpoint.Metadata, if present. Slack's other fields are left out, for example authorizations
+// and the deprecated token.
 //
-// A failure answered with X-Slack-No-Retry: 1 is not retried. Success is 2xx. Slack follows two
-// redirects; here redirects are failures. Slack does not mention 410 Gone: here it disables the
-// endpoint, unless the answer has X-Slack-No-Retry: 1.
+// The key is the whole secret, and the timestamp is the attempt's. There is room for one
+// signature, so a rotation has no overlap on the wire: the new secret signs from the next
+// request on.
+//
+// The second and third retry are up to 20 % later at random. Retries carry X-Slack-Retry-Num,
+// which is 1 in the first retry and goes on after a retry by hand. They also carry
+// X-Slack-Retry-Reason. It is always "unknown_error", one of Slack's reasons, because a
+// profile does not see the outcome of the attempt before.
+//
+// A failure answered with X-Slack-No-Retry: 1 is not retried. Slack follows two redirects;
+// here redirects are failures. Slack does not mention 410 Gone: here it disables the endpoint,
+// unless the answer has X-Slack-No-Retry: 1.
 //
 // A test send, and any event of the type "url_verification", is Slack's handshake with a new
 // URL: {"type":"url_verification","challenge":…}. The challenge is the event's id. Ask
-// [SlackVerified] whether the receiver repeated it.
-//
-// Slack waits 3 seconds for an answer: set Endpoint.Timeout, or Config.RequestTimeout. The user
-// agent is the library's own.
+// [SlackVerified] whether the receiver repeated it. The user agent is the library's own.
 //
 // Source: https://docs.slack.dev/apis/events-api and
 // https://docs.slack.dev/authentication/verifying-requests-from-slack

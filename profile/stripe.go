@@ -19,36 +19,43 @@ type StripeOptions struct {
 	APIVersion string
 }
 
-// Stripe speaks as Stripe's webhooks do. The body is an event as Stripe's libraries read it,
-// with these fields:
+// Stripe speaks as Stripe's webhooks do.
 //
-//   - id is Event.ID. Stripe's ids are "evt_" and letters and digits. The application gives
-//     such an id, or else it is a UUID.
-//   - object is "event", type is Event.Type, and created is Event.Time.
-//   - data is the event's data: {"object":…}, with "previous_attributes" beside it if
-//     something was updated. Data without "object" fails when it is encoded.
-//   - api_version is "api_version" of Endpoint.Metadata, or else the one of the options.
-//   - account, for connected accounts, is "account" of Endpoint.Metadata, if present.
-//   - livemode is true unless Endpoint.Metadata has "livemode": "false".
-//   - pending_webhooks is always 1, and request has no values, because the profile does not
-//     know them.
+//	body       an event as Stripe's libraries read it; see below
+//	header     Stripe-Signature: t={seconds},v1={hex}
+//	covers     "{t}.{body}", with HMAC-SHA256; t is the attempt's time
+//	retries    16: after 10 s, then twice as long each time, at most 12 hours
+//	success    2xx; 410 Gone disables the endpoint
+//	test       "test.ping" with an empty object
+//	timeout    Config.RequestTimeout; Stripe documents none
 //
-// Stripe-Signature is "t={attempt's time},v1={hex}", where v1 is the HMAC-SHA256 of
-// "{t}.{body}". While a rotation overlaps, there is one v1 for each live secret. Stripe lets it
-// overlap for up to a day. The key is the whole secret as text, with its "whsec_"; it is not
-// decoded as in Standard Webhooks.
+// The fields of the body:
 //
-// There are 16 retries: the first after 10 seconds, then after twice as long each time, but at
-// most 12 hours. Each wait is up to 20 % longer at random, 58 to 71 hours in all. Stripe
-// documents "up to three days with an exponential back off", but not the waits. Stripe retries
-// less in test mode; the profile does not.
+//	id                 Event.ID. Stripe's ids are "evt_" and letters and digits: give such an
+//	                   id, or it is a UUID
+//	object             "event"
+//	type, created      Event.Type and Event.Time
+//	data               the event's data: {"object":…}, with "previous_attributes" beside it
+//	                   if something was updated
+//	api_version        "api_version" of Endpoint.Metadata, or the one of the options
+//	account            "account" of Endpoint.Metadata, if present, for connected accounts
+//	livemode           true, unless Endpoint.Metadata has "livemode": "false"
+//	pending_webhooks   always 1, because the profile does not know it
+//	request            without values, because the profile does not know them
 //
-// Stripe documents no success but 2xx: here redirects are failures, and 410 Gone disables the
-// endpoint. Stripe does not document how long it waits for an answer: Config.RequestTimeout
-// applies.
+// Data without "object" fails when it is encoded.
 //
-// A test send has the type "test.ping" and an empty object. Stripe itself has no test send; its
-// command line triggers genuine events. The user agent is the library's own.
+// While a rotation overlaps, there is one v1 for each live secret. Stripe lets it overlap for
+// up to a day. The key is the whole secret as text, with its "whsec_"; it is not decoded as in
+// Standard Webhooks.
+//
+// Each wait is up to 20 % longer at random, 58 to 71 hours in all. Stripe documents "up to
+// three days with an exponential back off", but not the waits. Stripe retries less in test
+// mode; the profile does not. Stripe documents no success but 2xx: here redirects are
+// failures.
+//
+// Stripe itself has no test send; its command line triggers genuine events. The user agent is
+// the library's own.
 //
 // Source: https://docs.stripe.com/webhooks and https://docs.stripe.com/api/events/object
 func Stripe(options StripeOptions) webhook.Profile {

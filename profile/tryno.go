@@ -10,23 +10,29 @@ import (
 // endpoint.
 const trynoFailures = 4
 
-// Tryno speaks as Tryno does. The body is {"event":…,"timestamp":…,"data":…} with the time of
-// the event in whole seconds. Nothing in it identifies the event: if receivers must not act
-// twice, put an id into the data.
+// Tryno speaks as Tryno does.
 //
-// X-Tryno-Signature is the bare hex HMAC-SHA256 of the body with the whole secret. Tryno's
-// documentation says "an HMAC-SHA256 signature" and no more. This is its plainest reading,
-// which package receive shares.
+//	body       {"event":…,"timestamp":…,"data":…}, with the event's time in whole seconds
+//	header     X-Tryno-Signature: {hex}
+//	covers     the body, with HMAC-SHA256 under the whole secret
+//	retries    4: at once, and after 1, 5 and 30 minutes
+//	success    every answer below 400; the fourth failure in a row disables the endpoint
+//	test       "test.ping"
 //
-// Answers below 400 are successes. Redirects are too, and are not followed. A request without
-// an answer is a failure; Tryno's documentation does not mention the case. Retries come at
-// once, after 1, 5 and 30 minutes, each wait up to 20 % longer at random.
+// Nothing in the body identifies the event. If receivers must not act twice, put an id into
+// the data.
+//
+// Tryno's documentation says "an HMAC-SHA256 signature" and no more. This is its plainest
+// reading, which package receive shares.
+//
+// Redirects are successes, and are not followed. A request without an answer is a failure;
+// Tryno's documentation does not mention the case. Each wait is up to 20 % longer at random.
 //
 // The fourth failed attempt in a row disables the endpoint, with ReasonGone, until its owner
-// enables it again. Attempts of all deliveries count, as in Endpoint.Health. So the fourth
-// retry of a delivery happens only if another delivery succeeded meanwhile. Health is as of the
-// last claim or settle. When many requests to an endpoint fail at once, a few more than four
-// may have been made. A test send has the type "test.ping" and does not count.
+// enables it again. Attempts of all deliveries count, as in Endpoint.Health, but no test
+// sends. So the fourth retry of a delivery happens only if another delivery succeeded
+// meanwhile. Health is as of the last claim or settle. When many requests to an endpoint fail
+// at once, a few more than four may have been made.
 //
 // Tryno's event types are a closed catalogue: set Config.EventTypes. Package webhookhttp
 // manages endpoints as Tryno does.
