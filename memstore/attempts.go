@@ -102,8 +102,8 @@ func (s *Store) free(n int64, keep *event) bool {
 	if n > s.maxBytes-(s.bytes-loose) {
 		return false
 	}
-	for ev := s.closed.head; n > s.maxBytes-s.bytes; {
-		next := ev.next
+	for ev := s.closed.events.First(); n > s.maxBytes-s.bytes; {
+		next := ev.Next()
 		if ev != keep {
 			s.drop(ev)
 		}

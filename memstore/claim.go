@@ -66,7 +66,7 @@ type claim struct {
 // just now. So each round goes on where the last round, of any caller, ended.
 func (c *claim) goRound(start uint64) bool {
 	for visits := 0; ; visits++ {
-		e := c.ring.head
+		e := c.ring.First()
 		if e == nil || e.visited > start {
 			return true
 		}
@@ -76,8 +76,8 @@ func (c *claim) goRound(start uint64) bool {
 		c.tick++
 		if e.lane == laneRing {
 			e.visited = c.tick
-			c.ring.remove(e)
-			c.ring.push(e)
+			c.ring.Remove(e)
+			c.ring.Push(e)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (c *claim) take(ev *event) bool {
 // allocated once.
 func (c *claim) expected() int {
 	n := 0
-	for e := c.ring.head; e != nil && n < c.req.Max; e = e.next {
+	for e := c.ring.First(); e != nil && n < c.req.Max; e = e.Next() {
 		n += max(min(e.ready.len(), c.req.Room), 1)
 	}
 	return max(min(n, c.req.Max), 1)

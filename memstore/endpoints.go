@@ -9,6 +9,7 @@ import (
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/health"
+	"github.com/gowebhook/webhook/internal/linked"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -22,11 +23,11 @@ type endpoint struct {
 	versions []*version // in order; the last one is current
 	mark     uint64
 
-	deliveries     index[delivery] // by the UIDs of their events
-	attempts       index[attempt]  // by StartedAt
-	unfinished     int             // deliveries
-	oldest, newest *delivery       // unfinished deliveries that nobody holds
-	doomed         bool            // in Store.doomed
+	deliveries index[delivery]                  // by the UIDs of their events
+	attempts   index[attempt]                   // by StartedAt
+	unfinished int                              // deliveries
+	unleased   linked.List[delivery, *delivery] // unfinished deliveries that nobody holds, the oldest first
+	doomed     bool                             // in Store.doomed
 
 	lane         lane
 	ready        heap[delivery]
@@ -35,7 +36,8 @@ type endpoint struct {
 	visited      uint64         // tick of the last visit, or of joining the ring
 	expiry       node[endpoint] // in Store.expiring
 	expiring     bool
-	prev, next   *endpoint // in Store.ring or, if it is dead, in Store.doomed
+
+	linked.Links[endpoint] // in Store.ring or, if it is dead, in Store.doomed
 }
 
 func (e *endpoint) key() webhook.EndpointKey {
@@ -53,31 +55,6 @@ func (e *endpoint) heldBack() bool {
 
 // dead reports whether the endpoint's unfinished deliveries must be canceled.
 func (e *endpoint) dead() bool { return e.gone || e.State == webhook.EndpointDisabled }
-
-// link adds an unfinished delivery that nobody holds.
-func (e *endpoint) link(d *delivery) {
-	d.prev = e.newest
-	if e.newest == nil {
-		e.oldest = d
-	} else {
-		e.newest.next = d
-	}
-	e.newest = d
-}
-
-func (e *endpoint) unlink(d *delivery) {
-	if d.prev == nil {
-		e.oldest = d.next
-	} else {
-		d.prev.next = d.next
-	}
-	if d.next == nil {
-		e.newest = d.prev
-	} else {
-		d.next.prev = d.prev
-	}
-	d.prev, d.next = nil, nil
-}
 
 // CreateEndpoint implements [webhook.Store].
 func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit int) error {

@@ -1,5 +1,7 @@
 package memstore
 
+import "github.com/gowebhook/webhook/internal/linked"
+
 // lane is the place where an endpoint with ready deliveries waits for Claim. Claim looks only
 // at the ring, whose endpoints may be sent to.
 type lane uint8
@@ -13,37 +15,11 @@ const (
 
 // A ring has the endpoints that may be sent to. Claim takes them from the head and puts them at
 // the tail. So each waits for at most one visit of every other.
-type ring struct {
-	head, tail *endpoint
-}
-
-func (r *ring) push(e *endpoint) {
-	e.prev = r.tail
-	if r.tail == nil {
-		r.head = e
-	} else {
-		r.tail.next = e
-	}
-	r.tail = e
-}
-
-func (r *ring) remove(e *endpoint) {
-	if e.prev == nil {
-		r.head = e.next
-	} else {
-		e.prev.next = e.next
-	}
-	if e.next == nil {
-		r.tail = e.prev
-	} else {
-		e.next.prev = e.prev
-	}
-	e.prev, e.next = nil, nil
-}
+type ring = linked.List[endpoint, *endpoint]
 
 // park puts a delivery that is not leased into the heap where it waits.
 func (s *Store) park(d *delivery, now int64) {
-	d.endpoint.link(d)
+	d.endpoint.unleased.Push(d)
 	if d.due > now {
 		d.in = inWaiting
 		s.waiting.push(d.due, d.seq, &d.slot)
@@ -79,7 +55,7 @@ func (s *Store) unpark(d *delivery, now int64) {
 	switch d.in {
 	case inWaiting:
 		s.waiting.remove(&d.slot)
-		d.endpoint.unlink(d)
+		d.endpoint.unleased.Remove(d)
 	case inLeased:
 		s.leased.remove(&d.slot)
 	case inReady:
@@ -98,7 +74,7 @@ func (s *Store) unpark(d *delivery, now int64) {
 func (s *Store) leaveLane(d *delivery) {
 	e := d.endpoint
 	e.ready.remove(&d.slot)
-	e.unlink(d)
+	e.unleased.Remove(d)
 	s.count(e, -1)
 }
 
@@ -131,7 +107,7 @@ func (s *Store) place(e *endpoint, now int64) {
 	s.count(e, -e.ready.len())
 	switch e.lane {
 	case laneRing:
-		s.ring.remove(e)
+		s.ring.Remove(e)
 	case laneBlocked:
 		s.blocked.remove(&e.slot)
 	case laneEmpty, laneHeld:
@@ -140,7 +116,7 @@ func (s *Store) place(e *endpoint, now int64) {
 	switch to {
 	case laneRing:
 		e.visited = s.tick
-		s.ring.push(e)
+		s.ring.Push(e)
 	case laneBlocked:
 		s.seq++
 		s.blocked.push(e.blockedUntil, s.seq, &e.slot)
@@ -169,7 +145,7 @@ func (s *Store) wake(now int64, budget *int) bool {
 			return false
 		}
 		d := s.leased.pop()
-		d.endpoint.link(d)
+		d.endpoint.unleased.Push(d)
 		s.makeReady(d, now)
 	}
 	return true

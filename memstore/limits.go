@@ -59,15 +59,15 @@ func (s *Store) fits(l load) bool {
 // makeRoom drops closed events until there is room for the rows and bytes, or no closed event
 // is left.
 func (s *Store) makeRoom(rows int, bytes int64) {
-	for s.closed.head != nil && (rows > s.maxRows-s.unfinished-s.finished || bytes > s.maxBytes-s.bytes) {
-		s.drop(s.closed.head)
+	for s.closed.events.First() != nil && (rows > s.maxRows-s.unfinished-s.finished || bytes > s.maxBytes-s.bytes) {
+		s.drop(s.closed.events.First())
 	}
 }
 
 // shed drops closed events while there are more finished deliveries than allowed.
 func (s *Store) shed() {
-	for s.finished > s.maxFinished && s.closed.head != nil {
-		s.drop(s.closed.head)
+	for s.finished > s.maxFinished && s.closed.events.First() != nil {
+		s.drop(s.closed.events.First())
 	}
 }
 

@@ -60,31 +60,31 @@ func age(d, byDefault time.Duration) int64 {
 func (s *Store) doom(e *endpoint) {
 	if !e.doomed && e.unfinished > 0 {
 		e.doomed = true
-		s.doomed.push(e)
+		s.doomed.Push(e)
 	}
 }
 
 func (s *Store) spare(e *endpoint) {
 	if e.doomed {
 		e.doomed = false
-		s.doomed.remove(e)
+		s.doomed.Remove(e)
 	}
 }
 
 // cancelDoomed cancels deliveries of disabled and deleted endpoints. It returns true if only
 // leased deliveries of them are left.
 func (s *Store) cancelDoomed(now int64, budget *int) bool {
-	last := s.doomed.tail
-	for e := s.doomed.head; e != nil; e = s.doomed.head {
+	last := s.doomed.Last()
+	for e := s.doomed.First(); e != nil; e = s.doomed.First() {
 		reason := e.Reason
 		if e.gone {
 			reason = webhook.ReasonDeleted
 		}
-		for e.oldest != nil && !e.oldest.inFlight(now) {
+		for d := e.unleased.First(); d != nil && !d.inFlight(now); d = e.unleased.First() {
 			if *budget--; *budget < 0 {
 				return false
 			}
-			s.cancel(e.oldest, reason, now)
+			s.cancel(d, reason, now)
 		}
 		s.spare(e)
 		s.doom(e) // move to the end for the next call, if some are leased

@@ -110,7 +110,7 @@ func recount(tb testing.TB, s *Store) {
 	checkEndpoints(tb, s, stored, open, attempts, bound)
 
 	require.LessOrEqual(tb, s.unfinished+s.finished, s.maxRows)
-	if s.closed.head != nil {
+	if s.closed.events.First() != nil {
 		require.LessOrEqual(tb, s.finished, s.maxFinished)
 	}
 	// Beyond MaxBytes there may be one attempt of each delivery, without a body.
@@ -127,7 +127,7 @@ func checkEndpoints(tb testing.TB, s *Store, stored, open, attempts map[*endpoin
 		require.Equal(tb, open[e], e.unfinished)
 		checkHeap(tb, &e.ready)
 		idle := 0
-		for d := e.oldest; d != nil; d = d.next {
+		for d := e.unleased.First(); d != nil; d = d.Next() {
 			require.Contains(tb, []place{inReady, inWaiting}, d.in)
 			idle++
 		}
@@ -176,16 +176,16 @@ func checkEndpoints(tb testing.TB, s *Store, stored, open, attempts map[*endpoin
 			subs += len(slices.Compact(slices.Sorted(slices.Values(e.Events))))
 		}
 	}
-	for e := s.ring.head; e != nil; e = e.next {
+	for e := s.ring.First(); e != nil; e = e.Next() {
 		inRing--
-		if e.next != nil {
-			require.LessOrEqual(tb, e.visited, e.next.visited, "the ring is in the order of the last visits")
+		if e.Next() != nil {
+			require.LessOrEqual(tb, e.visited, e.Next().visited, "the ring is in the order of the last visits")
 		}
 	}
 	require.Zero(tb, inRing)
 	require.Equal(tb, blocked, checkHeap(tb, &s.blocked))
 	doomed := 0
-	for e := s.doomed.head; e != nil; e = e.next {
+	for e := s.doomed.First(); e != nil; e = e.Next() {
 		require.True(tb, e.doomed)
 		doomed++
 	}

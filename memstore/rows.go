@@ -7,6 +7,7 @@ import (
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/contract"
+	"github.com/gowebhook/webhook/internal/linked"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -43,9 +44,8 @@ type event struct {
 	after  string // id of the last endpoint with a delivery
 	queued node[event]
 
-	// Links of the list of closed events.
-	closed     bool
-	prev, next *event
+	closed              bool
+	linked.Links[event] // in Store.closed
 
 	// Most events have one delivery. It is allocated with the event.
 	one  delivery
@@ -106,9 +106,10 @@ type delivery struct {
 	removed   int        // number of removed attempts
 	removedTo int64      // the highest lease number of removed attempts
 
-	in         place
-	slot       node[delivery]
-	prev, next *delivery // unfinished deliveries of the endpoint that nobody holds
+	in   place
+	slot node[delivery]
+
+	linked.Links[delivery] // in endpoint.unleased, if it is unfinished
 
 	one [1]*attempt // most deliveries have one attempt; its slot is allocated with them
 }
@@ -147,35 +148,21 @@ type attempt struct {
 // A closedList has the events without unfinished deliveries, in the order in which they closed.
 // Only these events may be dropped.
 type closedList struct {
-	head, tail *event
-	rows       int // their finished deliveries; an event without deliveries counts as one
-	bytes      int64
+	events linked.List[event, *event]
+	rows   int // their finished deliveries; an event without deliveries counts as one
+	bytes  int64
 }
 
 func (l *closedList) push(ev *event) {
-	ev.closed, ev.prev = true, l.tail
-	if l.tail == nil {
-		l.head = ev
-	} else {
-		l.tail.next = ev
-	}
-	l.tail = ev
+	ev.closed = true
+	l.events.Push(ev)
 	l.rows += max(len(ev.deliveries), 1)
 	l.bytes += ev.bytes
 }
 
 func (l *closedList) remove(ev *event) {
-	if ev.prev == nil {
-		l.head = ev.next
-	} else {
-		ev.prev.next = ev.next
-	}
-	if ev.next == nil {
-		l.tail = ev.prev
-	} else {
-		ev.next.prev = ev.prev
-	}
-	ev.closed, ev.prev, ev.next = false, nil, nil
+	ev.closed = false
+	l.events.Remove(ev)
 	l.rows -= max(len(ev.deliveries), 1)
 	l.bytes -= ev.bytes
 }

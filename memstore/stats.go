@@ -21,7 +21,7 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error)
 		Pending: s.pending, Due: s.readyNow, Held: s.readyOff, InFlight: s.leased.len(), Waiting: s.waiting.len(), Outbox: s.outbox.len() + s.wide.len(),
 	}
 	oldest := int64(math.MaxInt64)
-	for e := s.ring.head; e != nil; e = e.next {
+	for e := s.ring.First(); e != nil; e = e.Next() {
 		oldest = min(oldest, e.ready.items[0].at)
 	}
 	s.blocked.until(at, func(e *endpoint) {

@@ -9,6 +9,8 @@ package lane
 import (
 	"sync"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/linked"
 )
 
 // Limits bound a Set. All must be positive.
@@ -92,10 +94,13 @@ type lane[K comparable, T any] struct {
 	claim  uint64 // the claim that left belongs to
 	left   int    // rest of the room that this claim was offered
 
-	ringed     [kinds]bool // the rings that the lane is in
-	idle       bool        // in the list of idle lanes, otherwise in the list of active ones
-	prev, next *lane[K, T]
+	ringed [kinds]bool // the rings that the lane is in
+	idle   bool        // in the list of idle lanes, otherwise in the list of active ones
+	linked.Links[lane[K, T]]
 }
+
+// A list is a list of lanes.
+type list[K comparable, T any] = linked.List[lane[K, T], *lane[K, T]]
 
 type item[T any] struct {
 	value  T
@@ -348,8 +353,8 @@ func (s *Set[K, T]) InFlight() int {
 func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
 	l := s.lanes[key]
 	if l == nil {
-		for len(s.lanes) >= s.limits.Lanes && s.idle.first != nil {
-			s.forget(s.idle.first)
+		for len(s.lanes) >= s.limits.Lanes && s.idle.First() != nil {
+			s.forget(s.idle.First())
 		}
 		if len(s.lanes) >= s.limits.Lanes && !must {
 			return nil
@@ -358,19 +363,19 @@ func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
 		l.setLimit(s.limits.Cap, 0)
 		l.cap = min(s.limits.Probe, l.start)
 		s.lanes[key] = l
-		s.active.push(l)
+		s.active.Push(l)
 		return l
 	}
 	if l.idle {
 		l.idle = false
-		s.idle.remove(l)
-		s.active.push(l)
+		s.idle.Remove(l)
+		s.active.Push(l)
 	}
 	return l
 }
 
 func (s *Set[K, T]) forget(l *lane[K, T]) {
-	s.idle.remove(l)
+	s.idle.Remove(l)
 	delete(s.behind, l)
 	delete(s.tight, l)
 	delete(s.lanes, l.key)
@@ -380,8 +385,8 @@ func (s *Set[K, T]) forget(l *lane[K, T]) {
 func (s *Set[K, T]) rest(l *lane[K, T]) {
 	if l.queue.len() == 0 && l.reserved == 0 && l.inFlight == 0 && l.owed == 0 && !l.idle {
 		l.idle = true
-		s.active.remove(l)
-		s.idle.push(l)
+		s.active.Remove(l)
+		s.idle.Push(l)
 	}
 }
 

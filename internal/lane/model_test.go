@@ -443,7 +443,7 @@ func (w *world) play(steps int) {
 		w.step()
 		require.Empty(w.t, w.problem(), "after step %d", i)
 		if n := len(w.lanes); n > before && n > w.limits.Lanes {
-			require.Same(w.t, w.idle.first, w.idle.last, "there are too many lanes, and not for want of idle ones")
+			require.Same(w.t, w.idle.First(), w.idle.Last(), "there are too many lanes, and not for want of idle ones")
 		}
 	}
 	w.settle()

@@ -76,30 +76,3 @@ func (q *fifo[E]) all() iter.Seq[E] {
 		}
 	}
 }
-
-// A list is a linked list of lanes. Each lane is in one list, and holds its own links.
-type list[K comparable, T any] struct{ first, last *lane[K, T] }
-
-func (q *list[K, T]) push(l *lane[K, T]) {
-	l.prev, l.next = q.last, nil
-	if q.last != nil {
-		q.last.next = l
-	} else {
-		q.first = l
-	}
-	q.last = l
-}
-
-func (q *list[K, T]) remove(l *lane[K, T]) {
-	if l.prev != nil {
-		l.prev.next = l.next
-	} else {
-		q.first = l.next
-	}
-	if l.next != nil {
-		l.next.prev = l.prev
-	} else {
-		q.last = l.prev
-	}
-	l.prev, l.next = nil, nil
-}

@@ -60,7 +60,7 @@ func (s *Set[K, T]) Room(begin bool) Room[K] {
 		Bytes:   min(s.limits.Bytes-s.bytes, max(s.limits.Bytes/claims, 1)),
 		PerLane: s.perLane, Lanes: make(map[K]int),
 	}
-	for l := s.active.first; l != nil; l = l.next {
+	for l := s.active.First(); l != nil; l = l.Next() {
 		r.Lanes[l.key] = s.offer(l, begin)
 	}
 	for l := range s.behind {
@@ -70,7 +70,7 @@ func (s *Set[K, T]) Room(begin bool) Room[K] {
 		r.Lanes[l.key] = s.offer(l, begin)
 	}
 	if s.perLane < 1 { // it is meant for unknown lanes, not for idle quick ones
-		for l := s.idle.first; l != nil; l = l.next {
+		for l := s.idle.First(); l != nil; l = l.Next() {
 			if l.quick {
 				r.Lanes[l.key] = s.offer(l, begin)
 			}

@@ -287,13 +287,13 @@ func (f *fixture) problem() string {
 			behind++
 		}
 	}
-	for l, prev := s.active.first, (*lane[string, parcel])(nil); l != nil; prev, l = l, l.next {
-		if active++; l.idle || s.lanes[l.key] != l || l.prev != prev {
+	for l, prev := s.active.First(), (*lane[string, parcel])(nil); l != nil; prev, l = l, l.Next() {
+		if active++; l.idle || s.lanes[l.key] != l || l.Prev() != prev {
 			return "the list of active lanes is broken at " + l.key
 		}
 	}
-	for l, prev := s.idle.first, (*lane[string, parcel])(nil); l != nil; prev, l = l, l.next {
-		if idle++; !l.idle || s.lanes[l.key] != l || l.prev != prev {
+	for l, prev := s.idle.First(), (*lane[string, parcel])(nil); l != nil; prev, l = l, l.Next() {
+		if idle++; !l.idle || s.lanes[l.key] != l || l.Prev() != prev {
 			return "the list of idle lanes is broken at " + l.key
 		}
 	}

@@ -23,7 +23,7 @@ func (s *Set[K, T]) Relieve(now time.Duration) []T {
 	defer s.mu.Unlock()
 	if now-s.looked >= slow {
 		s.looked = now
-		for l := s.active.first; l != nil; l = l.next {
+		for l := s.active.First(); l != nil; l = l.Next() {
 			s.look(l)
 		}
 	}
