@@ -142,7 +142,7 @@ func TestPruneDropsExpiredSecretsOfEndpointsThatNobodyHolds(t *testing.T) {
 		s.now = s.now.Add(time.Hour)
 		for _, row := range []string{
 			"UPDATE webhook_status SET failures = failures + 1 WHERE id = 'ep1'",
-			"UPDATE webhook_endpoints SET rate = rate + 1 WHERE id IN ('ep1', 'ep2')",
+			"UPDATE webhook_endpoints SET max_in_flight = max_in_flight + 1 WHERE id IN ('ep1', 'ep2')",
 		} {
 			before := secrets()
 			foreign := hold(t, s.store.DB(), row)

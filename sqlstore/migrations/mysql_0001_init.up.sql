@@ -1,4 +1,5 @@
--- Every statement may be repeated: MySQL commits each, and a migration that was interrupted goes on from the beginning.
+-- Every statement may be repeated. MySQL commits each, and a migration that was interrupted begins
+-- again.
 CREATE TABLE IF NOT EXISTS {schema} (
 	version    bigint PRIMARY KEY,
 	name       varbinary(255) NOT NULL,
@@ -25,14 +26,16 @@ CREATE TABLE IF NOT EXISTS {endpoints} (
 	secrets       mediumblob NOT NULL,
 	timeout_us    bigint NOT NULL,
 	max_in_flight bigint NOT NULL,
-	rate          bigint NOT NULL DEFAULT 0,
 	secret_expires_at bigint NOT NULL DEFAULT 0,
+	-- An endpoint is found by its id, and a tenant's endpoints are listed by id.
 	UNIQUE KEY tenant_id (tenant, id),
+	-- Prune finds the endpoints with expired secrets.
 	KEY endpoints_secret (secret_expires_at)
 ) ENGINE = InnoDB;
 
--- What dispatch must know of an endpoint. Apart from the wide row, because failures change it often.
--- parked says whether deliveries of it are in its parked lane: 0 no; 1 maybe, and claims pass it by; 2 maybe, and claims visit it.
+-- The part of an endpoint that dispatch reads. It is apart from the wide row, because failures
+-- change it often. parked says whether the endpoint's parked lane has deliveries: 0 no; 1 maybe,
+-- and claims pass it by; 2 maybe, and claims visit it.
 CREATE TABLE IF NOT EXISTS {status} (
 	ref             binary(16) PRIMARY KEY,
 	tenant          varbinary(255) NOT NULL,
@@ -47,9 +50,10 @@ CREATE TABLE IF NOT EXISTS {status} (
 	recovered_at    bigint NOT NULL,
 	blocked_until   bigint NOT NULL,
 	circuit         bigint NOT NULL,
-	rate_tat        bigint NOT NULL DEFAULT 0,
 	parked          bigint NOT NULL DEFAULT 0,
+	-- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
 	KEY status_parked (parked, state, blocked_until),
+	-- A round of claims visits the parked lanes that are open, in their order.
 	KEY status_open (parked, ref)
 ) ENGINE = InnoDB;
 
@@ -63,7 +67,8 @@ CREATE TABLE IF NOT EXISTS {versions} (
 	PRIMARY KEY (ref, version)
 ) ENGINE = InnoDB;
 
--- Of endpoints that are not disabled.
+-- The subscriptions of endpoints that are not disabled. The primary key is in the order in which
+-- Match and the expansion of the outbox read them.
 CREATE TABLE IF NOT EXISTS {subscriptions} (
 	tenant      varbinary(255) NOT NULL,
 	pattern     varbinary(255) NOT NULL,
@@ -71,11 +76,13 @@ CREATE TABLE IF NOT EXISTS {subscriptions} (
 	endpoint_id varbinary(255) NOT NULL,
 	ref         binary(16) NOT NULL,
 	PRIMARY KEY (tenant, pattern, channel, endpoint_id),
+	-- An update of an endpoint replaces its subscriptions.
 	KEY subscriptions_ref (ref)
 ) ENGINE = InnoDB;
 
--- id_group keeps ids that have the form of a UUIDv7, as new ones have, behind all others in the index events_id, by time. A
--- transaction that emits an id again locks the gap in front of it, and that is never where new ids go.
+-- id_group keeps ids with the form of a UUIDv7, as new ids have it, behind all others in the index
+-- events_id, by time. A transaction that emits an id again locks the gap in front of that id. New
+-- ids never go into such a gap.
 CREATE TABLE IF NOT EXISTS {events} (
 	uid          binary(16) PRIMARY KEY,
 	tenant       varbinary(255) NOT NULL,
@@ -92,8 +99,11 @@ CREATE TABLE IF NOT EXISTS {events} (
 	dup          bigint NOT NULL DEFAULT 0,
 	content_hash binary(32) NOT NULL,
 	data         longblob NOT NULL,
-	id_group     varbinary(255) AS (IF(length(id) = 36 AND substr(id, 9, 1) = x'2D' AND substr(id, 15, 1) = x'37', x'FF', tenant)) STORED,
+	id_group     varbinary(255)
+		AS (IF(length(id) = 36 AND substr(id, 9, 1) = x'2D' AND substr(id, 15, 1) = x'37', x'FF', tenant)) STORED,
+	-- An event is found by its id, and a repeated id is recognized.
 	UNIQUE KEY events_id (id_group, id, tenant),
+	-- A tenant's events are listed by time, the newest first. Erase starts at the oldest.
 	KEY events_tenant_uid (tenant, uid)
 ) ENGINE = InnoDB;
 
@@ -102,13 +112,19 @@ CREATE TABLE IF NOT EXISTS {outbox} (
 	event_uid      binary(16) PRIMARY KEY,
 	due_at         bigint NOT NULL,
 	after_endpoint varbinary(255) NOT NULL DEFAULT '',
+	-- A claim takes the events that have been due the longest.
 	KEY outbox_due (due_at)
 ) ENGINE = InnoDB;
 
--- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready; with the first
--- bit set, which no ref has, it is the endpoint's parked lane. leased_until, if
--- it is not zero, is when others than its holder may take it. A delivery that is leased waits for that time in lane zero; or it stays
--- in its lane, where there are many.
+-- Unfinished deliveries. lane is
+--
+--   zero                      while a delivery waits for due_at
+--   the ref of its endpoint   while it is ready
+--   that ref with bit 1 set   while it is parked; no ref has that bit
+--
+-- leased_until is zero for a delivery that is not leased. Otherwise it is the time from which
+-- another process may take the delivery. A leased delivery waits in lane zero, due at that time,
+-- or it stays in a lane that has many.
 CREATE TABLE IF NOT EXISTS {queue} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
@@ -127,11 +143,13 @@ CREATE TABLE IF NOT EXISTS {queue} (
 	fanout      bigint NOT NULL,
 	reason      varbinary(255) NOT NULL,
 	PRIMARY KEY (event_uid, endpoint_id),
+	-- A claim finds due deliveries in lane zero, the next ready lanes, and the oldest of a lane.
 	KEY queue_lane_due (lane, due_at),
+	-- An endpoint's deliveries are listed by event. Prune finds those of deleted endpoints.
 	KEY queue_ref_event (ref, event_uid)
 ) ENGINE = InnoDB;
 
--- Finished deliveries.
+-- Finished deliveries. They are apart from the queue, so its indexes stay small.
 CREATE TABLE IF NOT EXISTS {deliveries} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
@@ -146,10 +164,11 @@ CREATE TABLE IF NOT EXISTS {deliveries} (
 	pruned      bigint NOT NULL,
 	finished_at bigint NOT NULL,
 	PRIMARY KEY (event_uid, endpoint_id),
+	-- An endpoint's deliveries are listed by event.
 	KEY deliveries_ref_event (ref, event_uid)
 ) ENGINE = InnoDB;
 
--- fanout: of an event with more than one delivery.
+-- The delivery log. fanout is 1 for an event with more than one delivery.
 CREATE TABLE IF NOT EXISTS {attempts} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
@@ -166,11 +185,13 @@ CREATE TABLE IF NOT EXISTS {attempts} (
 	test        bigint NOT NULL,
 	fanout      bigint NOT NULL,
 	PRIMARY KEY (event_uid, endpoint_id, lease_no),
+	-- An endpoint's attempts are listed by time.
 	KEY attempts_ref_started (ref, started_at, event_uid, lease_no),
+	-- The attempts of an event with many deliveries are listed by time.
 	KEY attempts_event_started (event_uid, started_at, endpoint_id, lease_no)
 ) ENGINE = InnoDB;
 
--- Response bodies that are not empty.
+-- Response bodies that are not empty. They are apart from the attempts, which are kept longer.
 CREATE TABLE IF NOT EXISTS {bodies} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
@@ -179,13 +200,15 @@ CREATE TABLE IF NOT EXISTS {bodies} (
 	PRIMARY KEY (event_uid, endpoint_id, lease_no)
 ) ENGINE = InnoDB;
 
--- Events that are being removed in pieces. Their rows in events are gone, and no read shows what is left of them.
+-- Events that are being removed in pieces. Their rows in events are gone, so no read shows their
+-- remaining rows.
 CREATE TABLE IF NOT EXISTS {removals} (
 	event_uid binary(16) PRIMARY KEY,
 	tenant    varbinary(255) NOT NULL
 ) ENGINE = InnoDB;
 
--- The row is locked by the process that does the housekeeping, and names the last one and when it began its last step.
+-- The process that does the housekeeping locks the row. used_by names the last such process, and
+-- used_at is when it began its last step.
 CREATE TABLE IF NOT EXISTS {locks} (
 	name    varbinary(255) PRIMARY KEY,
 	used_by binary(16) NOT NULL,

@@ -24,14 +24,16 @@ CREATE TABLE {endpoints} (
 	secrets       text   NOT NULL,
 	timeout_us    bigint NOT NULL,
 	max_in_flight bigint NOT NULL,
-	rate          bigint NOT NULL DEFAULT 0,
 	secret_expires_at bigint NOT NULL DEFAULT 0,
+	-- An endpoint is found by its id, and a tenant's endpoints are listed by id.
 	UNIQUE (tenant, id)
 );
+-- Prune finds the endpoints with expired secrets.
 CREATE INDEX {prefix}endpoints_secret ON {endpoints} (secret_expires_at) WHERE secret_expires_at > 0;
 
--- What dispatch must know of an endpoint. Apart from the wide row, because failures change it often.
--- parked says whether deliveries of it are in its parked lane: 0 no; 1 maybe, and claims pass it by; 2 maybe, and claims visit it.
+-- The part of an endpoint that dispatch reads. It is apart from the wide row, because failures
+-- change it often. parked says whether the endpoint's parked lane has deliveries: 0 no; 1 maybe,
+-- and claims pass it by; 2 maybe, and claims visit it.
 CREATE TABLE {status} (
 	ref             uuid PRIMARY KEY,
 	tenant          text COLLATE "C" NOT NULL,
@@ -46,10 +48,11 @@ CREATE TABLE {status} (
 	recovered_at    bigint NOT NULL,
 	blocked_until   bigint NOT NULL,
 	circuit         bigint NOT NULL,
-	rate_tat        bigint NOT NULL DEFAULT 0,
 	parked          bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
+-- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
 CREATE INDEX {prefix}status_parked ON {status} (parked, state, blocked_until) WHERE parked > 0;
+-- A round of claims visits the parked lanes that are open, in their order.
 CREATE INDEX {prefix}status_open ON {status} (parked, ref) WHERE parked > 0;
 
 CREATE TABLE {versions} (
@@ -62,7 +65,8 @@ CREATE TABLE {versions} (
 	PRIMARY KEY (ref, version)
 );
 
--- Of endpoints that are not disabled.
+-- The subscriptions of endpoints that are not disabled. The primary key is in the order in which
+-- Match and the expansion of the outbox read them.
 CREATE TABLE {subscriptions} (
 	tenant      text COLLATE "C" NOT NULL,
 	pattern     text COLLATE "C" NOT NULL,
@@ -71,6 +75,7 @@ CREATE TABLE {subscriptions} (
 	ref         uuid NOT NULL,
 	PRIMARY KEY (tenant, pattern, channel, endpoint_id)
 );
+-- An update of an endpoint replaces its subscriptions.
 CREATE INDEX {prefix}subscriptions_ref ON {subscriptions} (ref);
 
 CREATE TABLE {events} (
@@ -89,8 +94,10 @@ CREATE TABLE {events} (
 	dup          bigint NOT NULL DEFAULT 0,
 	content_hash bytea  NOT NULL,
 	data         bytea  NOT NULL,
+	-- An event is found by its id, and a repeated id is recognized.
 	UNIQUE (tenant, id)
 );
+-- A tenant's events are listed by time, the newest first. Erase starts at the oldest.
 CREATE INDEX {prefix}events_tenant_uid ON {events} (tenant, uid);
 
 -- Events whose deliveries are not made yet. Nearly always empty.
@@ -99,12 +106,18 @@ CREATE TABLE {outbox} (
 	due_at         bigint NOT NULL,
 	after_endpoint text COLLATE "C" NOT NULL DEFAULT ''
 );
+-- A claim takes the events that have been due the longest.
 CREATE INDEX {prefix}outbox_due ON {outbox} (due_at);
 
--- Unfinished deliveries. lane is zero while a delivery waits for due_at, and the endpoint's ref once it is ready; with the first
--- bit set, which no ref has, it is the endpoint's parked lane. leased_until, if
--- it is not zero, is when others than its holder may take it. A delivery that is leased waits for that time in lane zero; or it stays
--- in its lane, where there are many.
+-- Unfinished deliveries. lane is
+--
+--   zero                      while a delivery waits for due_at
+--   the ref of its endpoint   while it is ready
+--   that ref with bit 1 set   while it is parked; no ref has that bit
+--
+-- leased_until is zero for a delivery that is not leased. Otherwise it is the time from which
+-- another process may take the delivery. A leased delivery waits in lane zero, due at that time,
+-- or it stays in a lane that has many.
 CREATE TABLE {queue} (
 	event_uid   uuid   NOT NULL,
 	endpoint_id text COLLATE "C" NOT NULL,
@@ -126,10 +139,12 @@ CREATE TABLE {queue} (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000,
 	autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+-- A claim finds due deliveries in lane zero, the next ready lanes, and the oldest of a lane.
 CREATE INDEX {prefix}queue_lane_due ON {queue} (lane, due_at);
+-- An endpoint's deliveries are listed by event. Prune finds those of deleted endpoints.
 CREATE INDEX {prefix}queue_ref_event ON {queue} (ref, event_uid);
 
--- Finished deliveries.
+-- Finished deliveries. They are apart from the queue, so its indexes stay small.
 CREATE TABLE {deliveries} (
 	event_uid   uuid   NOT NULL,
 	endpoint_id text COLLATE "C" NOT NULL,
@@ -145,9 +160,10 @@ CREATE TABLE {deliveries} (
 	finished_at bigint NOT NULL,
 	PRIMARY KEY (event_uid, endpoint_id)
 );
+-- An endpoint's deliveries are listed by event.
 CREATE INDEX {prefix}deliveries_ref_event ON {deliveries} (ref, event_uid);
 
--- fanout: of an event with more than one delivery. The few attempts of any other need no index by time.
+-- The delivery log. fanout is 1 for an event with more than one delivery.
 CREATE TABLE {attempts} (
 	event_uid   uuid   NOT NULL,
 	endpoint_id text COLLATE "C" NOT NULL,
@@ -165,10 +181,13 @@ CREATE TABLE {attempts} (
 	fanout      bigint NOT NULL,
 	PRIMARY KEY (event_uid, endpoint_id, lease_no)
 );
+-- An endpoint's attempts are listed by time.
 CREATE INDEX {prefix}attempts_ref_started ON {attempts} (ref, started_at, event_uid, lease_no);
-CREATE INDEX {prefix}attempts_event_started ON {attempts} (event_uid, started_at, endpoint_id, lease_no) WHERE fanout = 1;
+-- The attempts of an event with many deliveries are listed by time.
+CREATE INDEX {prefix}attempts_event_started ON {attempts} (event_uid, started_at, endpoint_id, lease_no)
+	WHERE fanout = 1;
 
--- Response bodies that are not empty.
+-- Response bodies that are not empty. They are apart from the attempts, which are kept longer.
 CREATE TABLE {bodies} (
 	event_uid   uuid   NOT NULL,
 	endpoint_id text COLLATE "C" NOT NULL,
@@ -177,13 +196,15 @@ CREATE TABLE {bodies} (
 	PRIMARY KEY (event_uid, endpoint_id, lease_no)
 );
 
--- Events that are being removed in pieces. Their rows in events are gone, and no read shows what is left of them.
+-- Events that are being removed in pieces. Their rows in events are gone, so no read shows their
+-- remaining rows.
 CREATE TABLE {removals} (
 	event_uid uuid PRIMARY KEY,
 	tenant    text COLLATE "C" NOT NULL
 );
 
--- The row is locked by the process that does the housekeeping, and names the last one and when it began its last step.
+-- The process that does the housekeeping locks the row. used_by names the last such process, and
+-- used_at is when it began its last step.
 CREATE TABLE {locks} (
 	name    text COLLATE "C" PRIMARY KEY,
 	used_by uuid   NOT NULL,
