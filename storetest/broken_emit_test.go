@@ -132,7 +132,7 @@ var rowDefects = []defect{
 	}},
 }
 
-// matching changes what is asked of Match, and what it returns for each request.
+// matching changes the request of Match, and its answer to each request.
 func matching(ask func(*webhook.MatchRequest), answer func(b *broken, req webhook.MatchRequest, list []webhook.EndpointStatus) []webhook.EndpointStatus) func(*broken) {
 	return func(b *broken) {
 		b.match = func(ctx context.Context, reqs []webhook.MatchRequest) ([][]webhook.EndpointStatus, error) {
@@ -197,7 +197,7 @@ var matchDefects = []defect{
 	{"paused endpoints do not match", "match/states match/status", matching(nil, func(_ *broken, _ webhook.MatchRequest, list []webhook.EndpointStatus) []webhook.EndpointStatus {
 		return slices.DeleteFunc(list, func(s webhook.EndpointStatus) bool { return s.State == webhook.EndpointPaused })
 	})},
-	{"statuses are those of the creation", "match/status", matching(nil, func(_ *broken, _ webhook.MatchRequest, list []webhook.EndpointStatus) []webhook.EndpointStatus {
+	{"statuses are as they were at creation", "match/status", matching(nil, func(_ *broken, _ webhook.MatchRequest, list []webhook.EndpointStatus) []webhook.EndpointStatus {
 		for i, s := range list {
 			list[i] = webhook.EndpointStatus{Key: s.Key, Version: 1, State: webhook.EndpointActive}
 		}
@@ -246,7 +246,7 @@ var endpointDefects = []defect{
 			return b.Store.CreateEndpoint(ctx, e, limit)
 		}
 	}},
-	{"creating what exists is fine", "create/conflict create/deleted-id concurrent/create", func(b *broken) {
+	{"creating an existing endpoint succeeds", "create/conflict create/deleted-id concurrent/create", func(b *broken) {
 		b.create = func(ctx context.Context, e webhook.Endpoint, limit int) error {
 			if err := b.Store.CreateEndpoint(ctx, e, limit); !errors.Is(err, webhook.ErrConflict) {
 				return err
@@ -254,7 +254,7 @@ var endpointDefects = []defect{
 			return nil
 		}
 	}},
-	{"creating what exists replaces it", "create/conflict create/byte-by-byte", func(b *broken) {
+	{"creating an existing endpoint replaces it", "create/conflict create/byte-by-byte", func(b *broken) {
 		b.create = func(ctx context.Context, e webhook.Endpoint, limit int) error {
 			e.ID = strings.ToLower(e.ID)
 			err := b.Store.CreateEndpoint(ctx, e, limit)
@@ -301,7 +301,7 @@ var endpointDefects = []defect{
 			return err
 		}
 	}},
-	{"deleting what does not exist is fine", "delete/not-found concurrent/delete", func(b *broken) {
+	{"deleting a missing endpoint succeeds", "delete/not-found concurrent/delete", func(b *broken) {
 		b.remove = func(ctx context.Context, key webhook.EndpointKey, version int64, now time.Time) error {
 			if err := b.Store.DeleteEndpoint(ctx, key, version, now); !errors.Is(err, webhook.ErrNotFound) {
 				return err
@@ -346,7 +346,7 @@ var endpointDefects = []defect{
 			}
 		}
 	}},
-	{"an update returns what it was given", "update/replaced update/created-at update/health-kept", func(b *broken) {
+	{"an update returns its argument", "update/replaced update/created-at update/health-kept", func(b *broken) {
 		b.update = func(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
 			_, err := b.Store.UpdateEndpoint(ctx, e)
 			return e, err
@@ -366,7 +366,7 @@ var endpointDefects = []defect{
 			return b.Store.UpdateEndpoint(ctx, e)
 		}
 	}},
-	{"an update creates what is missing", "update/not-found", func(b *broken) {
+	{"an update creates a missing endpoint", "update/not-found", func(b *broken) {
 		b.update = func(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
 			out, err := b.Store.UpdateEndpoint(ctx, e)
 			if errors.Is(err, webhook.ErrNotFound) {
@@ -390,7 +390,7 @@ var endpointDefects = []defect{
 			return out, err
 		}
 	}},
-	{"an update keeps the block of what becomes active", "update/health-reset circuit/moved", func(b *broken) {
+	{"an update keeps the block of an endpoint that becomes active", "update/health-reset circuit/moved", func(b *broken) {
 		seq := uint64(1 << 40)
 		b.update = func(ctx context.Context, e webhook.Endpoint) (webhook.Endpoint, error) {
 			before, _ := b.Store.Refresh(ctx, []webhook.EndpointKey{key(e.Tenant, e.ID)})

@@ -17,7 +17,7 @@ func forgives(err error) func(*broken) {
 	})
 }
 
-// narrowed makes Retry and Cancel find only what a list with the same Query, changed by change, does.
+// narrowed makes Retry and Cancel find only the deliveries of a list with the Query after change.
 func narrowed(change func(q *webhook.Query)) func(*broken) {
 	return func(b *broken) {
 		found := func(ctx context.Context, q webhook.Query, now time.Time) error {
@@ -66,7 +66,7 @@ var recoverDefects = []defect{
 		}
 	})},
 	{"recovering nothing is fine", "retry/not-found cancel/not-found", forgives(webhook.ErrNotFound)},
-	{"recovering what is leased is fine", "retry/in-flight cancel/in-flight", forgives(webhook.ErrInFlight)},
+	{"recovering a leased delivery succeeds", "retry/in-flight cancel/in-flight", forgives(webhook.ErrInFlight)},
 	{"conflicts are fine", "retry/disabled cancel/finished", forgives(webhook.ErrConflict)},
 	{"Retry takes all that are not pending", "retry/matching recover/tenant", func(b *broken) {
 		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
@@ -83,7 +83,7 @@ var recoverDefects = []defect{
 	}},
 	{"State is ignored", "retry/state recover/all-tenants deliveries/filter recover/cancel-filters", queries(func(q *webhook.Query) { q.State = "" })},
 	{"leased ones are not counted", "retry/state cancel/matching recover/cancel-parts recover/tenant", recovered(func(r *webhook.Recovered, _ *error) { r.InFlight = 0 })},
-	{"Retry takes those of disabled endpoints", "retry/passes-over", func(b *broken) {
+	{"Retry takes deliveries of disabled endpoints", "retry/passes-over", func(b *broken) {
 		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
 			for _, e := range tenantEndpoints(b, webhook.Query{Tenant: q.Tenant}) {
 				if e.State == webhook.EndpointDisabled {
@@ -95,7 +95,7 @@ var recoverDefects = []defect{
 		}
 	}},
 	{"canceled deliveries have no reason", "cancel/single cancel/matching cancel/expired", delivered(func(d *webhook.Delivery) { d.Reason = "" })},
-	{"Cancel passes over those of paused endpoints", "cancel/paused", func(b *broken) {
+	{"Cancel passes over deliveries of paused endpoints", "cancel/paused", func(b *broken) {
 		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
 			for _, e := range tenantEndpoints(b, webhook.Query{Tenant: q.Tenant, EndpointID: q.EndpointID}) {
 				if e.State == webhook.EndpointPaused {
@@ -198,7 +198,7 @@ var listDefects = []defect{
 		}
 	})},
 	{"AllTenants is refused", "events/all-tenants deliveries/all-tenants endpoints/filter recover/all-tenants", queries(func(q *webhook.Query) { q.AllTenants = false })},
-	{"in flight is what was leased", "deliveries/in-flight", func(b *broken) {
+	{"deliveries with an ended lease are in flight", "deliveries/in-flight", func(b *broken) {
 		b.deliveries = func(ctx context.Context, q webhook.Query, _ time.Time) (webhook.Page[webhook.Delivery], error) {
 			return b.Store.Deliveries(ctx, q, base)
 		}
@@ -216,7 +216,7 @@ var listDefects = []defect{
 	}},
 }
 
-// counted changes what Stats returns.
+// counted changes the result of Stats.
 func counted(change func(s *webhook.Stats)) func(*broken) {
 	return func(b *broken) {
 		b.stats = func(ctx context.Context, now time.Time) (webhook.Stats, error) {
@@ -229,8 +229,8 @@ func counted(change func(s *webhook.Stats)) func(*broken) {
 
 // statsDefects are defects of Stats.
 var statsDefects = []defect{
-	{"what is in flight is due", "stats/all stats/finished", counted(func(s *webhook.Stats) { s.Due, s.InFlight = s.Due+s.InFlight, 0 })},
-	{"what was leased is in flight", "stats/expired", func(b *broken) {
+	{"leased deliveries are due", "stats/all stats/finished", counted(func(s *webhook.Stats) { s.Due, s.InFlight = s.Due+s.InFlight, 0 })},
+	{"a delivery with an ended lease counts as in flight", "stats/expired", func(b *broken) {
 		b.stats = func(ctx context.Context, now time.Time) (webhook.Stats, error) {
 			s, err := b.Store.Stats(ctx, now)
 			before, _ := b.Store.Stats(ctx, base)
@@ -238,8 +238,8 @@ var statsDefects = []defect{
 			return s, err
 		}
 	}},
-	{"what is held is due", "stats/all stats/held held/stats", counted(func(s *webhook.Stats) { s.Due, s.Held = s.Due+s.Held, 0 })},
-	{"what waits is held", "stats/all stats/waiting", counted(func(s *webhook.Stats) { s.Held, s.Waiting = s.Held+s.Waiting, 0 })},
+	{"held deliveries are due", "stats/all stats/held held/stats", counted(func(s *webhook.Stats) { s.Due, s.Held = s.Due+s.Held, 0 })},
+	{"waiting deliveries are held", "stats/all stats/waiting", counted(func(s *webhook.Stats) { s.Held, s.Waiting = s.Held+s.Waiting, 0 })},
 	{"the outbox is not counted", "stats/all", counted(func(s *webhook.Stats) { s.Outbox = 0 })},
 	{"the oldest is one that is held or in flight", "stats/oldest", counted(func(s *webhook.Stats) { s.OldestAt = base })},
 	{"the oldest is the newest", "stats/oldest", func(b *broken) {
@@ -261,7 +261,7 @@ var statsDefects = []defect{
 	}},
 }
 
-// keeping changes what is asked of Prune.
+// keeping changes the arguments of Prune.
 func keeping(change func(now *time.Time, r *webhook.Retention)) func(*broken) {
 	return func(b *broken) {
 		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
@@ -282,7 +282,7 @@ var pruneDefects = []defect{
 		}
 	})},
 	{"Prune cancels leased ones", "prune/leased", keeping(func(now *time.Time, _ *webhook.Retention) { *now = now.Add(leaseTime) })},
-	{"Prune cancels those of paused endpoints", "prune/others", func(b *broken) {
+	{"Prune cancels deliveries of paused endpoints", "prune/others", func(b *broken) {
 		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
 			for _, e := range tenantEndpoints(b, webhook.Query{AllTenants: true}) {
 				if e.State == webhook.EndpointPaused {
@@ -318,7 +318,7 @@ var pruneDefects = []defect{
 			return b.Store.Prune(ctx, now, r)
 		}
 	}},
-	{"an endpoint's log shows what was removed", "prune/wide", func(b *broken) {
+	{"an endpoint's log shows removed attempts", "prune/wide", func(b *broken) {
 		var seen []webhook.Attempt
 		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
 			page, _ := b.Store.Attempts(ctx, webhook.Query{Tenant: "acme", EndpointID: "ep1"})
@@ -353,7 +353,7 @@ var pruneDefects = []defect{
 	})},
 	{"bodies are kept as long as attempts", "retention/bodies", keeping(func(_ *time.Time, r *webhook.Retention) { r.ResponseBodies = r.Attempts })},
 	{"attempts are kept as long as events", "retention/attempts retention/age", keeping(func(_ *time.Time, r *webhook.Retention) { r.Attempts = r.Events })},
-	{"each call prunes what came since the last", "retention/finished-since", func(b *broken) {
+	{"each call prunes only rows since the last call", "retention/finished-since", func(b *broken) {
 		calls := 0
 		b.prune = func(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {
 			if calls++; calls > 2 {
@@ -391,7 +391,7 @@ var pruneDefects = []defect{
 			return nil
 		}
 	}},
-	{"Erase reaches tenants whose names look alike", "erase/others", func(b *broken) {
+	{"Erase reaches tenants with similar names", "erase/others", func(b *broken) {
 		b.erase = func(ctx context.Context, _ string) error {
 			for _, tenant := range []string{"acme", "Acme", "acme "} {
 				if err := b.Store.Erase(ctx, tenant); err != nil {

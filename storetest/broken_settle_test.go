@@ -23,7 +23,7 @@ func tracked(install func(b *broken, last map[leaseKey]webhook.Leased)) func(*br
 	}
 }
 
-// settleDefects are defects of Settle: what it does with deliveries.
+// settleDefects are defects of Settle in the treatment of deliveries.
 var settleDefects = []defect{
 	{"lease numbers do not matter", "settle/lost settle/lost-after-end settle/early-number settle/mixed", tracked(func(b *broken, last map[leaseKey]webhook.Leased) {
 		settlements(func(s *webhook.Settlement, _ time.Time) {
@@ -56,7 +56,7 @@ var settleDefects = []defect{
 			}
 		})(b)
 	})},
-	{"what was settled already is lost", "settle/already settle/already-then settle/other-verdict settle/mixed attempt/once", settled(func(s *webhook.Settled) {
+	{"items that were settled already are lost", "settle/already settle/already-then settle/other-verdict settle/mixed attempt/once", settled(func(s *webhook.Settled) {
 		s.Already, s.Lost = nil, append(s.Lost, s.Already...)
 	})},
 	{"repeated items are not reported", "settle/already concurrent/settle attempt/once", settled(func(s *webhook.Settled) { s.Already = nil })},
@@ -83,7 +83,7 @@ var settleDefects = []defect{
 			return s, err
 		}
 	}},
-	{"statuses are those of before", "settle/statuses", func(b *broken) {
+	{"statuses are from before the call", "settle/statuses", func(b *broken) {
 		b.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 			var before []webhook.EndpointStatus
 			for _, k := range endpointsOfItems(items) {
@@ -205,7 +205,7 @@ var attemptDefects = []defect{
 			list[i].Number = 1
 		}
 	})},
-	{"numbers are those of leases", "attempt/numbers", func(b *broken) {
+	{"attempts have the numbers of leases", "attempt/numbers", func(b *broken) {
 		given := map[string]int{}
 		b.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 			for _, s := range items {
@@ -260,7 +260,7 @@ var healthDefects = []defect{
 			return webhook.Settled{}, nil
 		}
 	}},
-	{"FailingSince is that of the first call", "health/any-order-of-calls", func(b *broken) {
+	{"FailingSince comes from the first call", "health/any-order-of-calls", func(b *broken) {
 		first := map[string]time.Time{}
 		b.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 			if _, ok := first[items[0].Endpoint.ID]; !ok {
@@ -321,7 +321,7 @@ var healthDefects = []defect{
 		}
 		refreshed(func(e *webhook.Endpoint) { e.Health.BlockedUntil = until })(b)
 	}},
-	{"what an earlier version answered counts", "version/acts version/health version/due", settlements(func(s *webhook.Settlement, now time.Time) {
+	{"an answer of an earlier version counts", "version/acts version/health version/due", settlements(func(s *webhook.Settlement, now time.Time) {
 		s.Version = max(s.Version, now.UnixMicro())
 	})},
 	{"nothing that an item says counts", "version/acts health/failures block/latest", settlements(func(s *webhook.Settlement, _ time.Time) { s.Version = -1 })},
@@ -343,7 +343,7 @@ var healthDefects = []defect{
 	})},
 }
 
-// settlesThen changes, in what Refresh returns, each endpoint as the last item settled for it says.
+// settlesThen changes each endpoint in the result of Refresh as the last item settled for it says.
 func settlesThen(change func(e *webhook.Endpoint, s webhook.Settlement)) func(*broken) {
 	return func(b *broken) {
 		last := map[webhook.EndpointKey]webhook.Settlement{}

@@ -45,7 +45,7 @@ type broken struct {
 	erase      func(context.Context, string) error
 	begin      func(context.Context) (Tx, error)
 
-	mu sync.Mutex // for what a defect remembers
+	mu sync.Mutex // for the memory of a defect
 }
 
 func (b *broken) Publish(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
@@ -176,7 +176,7 @@ func (b *broken) Erase(ctx context.Context, tenant string) error {
 	return b.Store.Erase(ctx, tenant)
 }
 
-// The helpers below wrap a method: what goes in, or what comes out, is changed on its way.
+// The helpers below wrap a method. They change its arguments or its results.
 
 // events changes each event that is published.
 func events(change func(e *webhook.EventRecord)) func(*broken) {
@@ -210,7 +210,7 @@ func requests(change func(req *webhook.PublishRequest)) func(*broken) {
 	}
 }
 
-// results changes what Publish returns.
+// results changes the result of Publish.
 func results(change func(list []webhook.Published)) func(*broken) {
 	return func(b *broken) {
 		b.publish = func(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
@@ -248,7 +248,7 @@ func refreshed(change func(e *webhook.Endpoint)) func(*broken) {
 	}
 }
 
-// claims changes what is asked of Claim.
+// claims changes the request of Claim.
 func claims(change func(req *webhook.ClaimRequest)) func(*broken) {
 	return func(b *broken) {
 		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
@@ -258,7 +258,7 @@ func claims(change func(req *webhook.ClaimRequest)) func(*broken) {
 	}
 }
 
-// claimed changes what Claim returns.
+// claimed changes the result of Claim.
 func claimed(change func(c *webhook.Claimed)) func(*broken) {
 	return func(b *broken) {
 		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
@@ -302,7 +302,7 @@ func attempted(change func(a *webhook.Attempt, now time.Time)) func(*broken) {
 	})
 }
 
-// settled changes what Settle returns.
+// settled changes the result of Settle.
 func settled(change func(s *webhook.Settled)) func(*broken) {
 	return func(b *broken) {
 		b.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
@@ -335,7 +335,7 @@ func queries(change func(q *webhook.Query)) func(*broken) {
 	})
 }
 
-// recoveries changes what is asked of Retry and Cancel.
+// recoveries changes the Query of Retry and Cancel.
 func recoveries(change func(q *webhook.Query, now *time.Time)) func(*broken) {
 	return func(b *broken) {
 		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
@@ -349,7 +349,7 @@ func recoveries(change func(q *webhook.Query, now *time.Time)) func(*broken) {
 	}
 }
 
-// recovered changes what Retry and Cancel return.
+// recovered changes the result of Retry and Cancel.
 func recovered(change func(r *webhook.Recovered, err *error)) func(*broken) {
 	return func(b *broken) {
 		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {

@@ -143,7 +143,7 @@ var txDefects = []defect{
 			}
 		}
 	})},
-	{"Atomic stores what is not held", "tx/atomic", requests(func(req *webhook.PublishRequest) { req.Atomic = false })},
+	{"Atomic stores the events that are not held", "tx/atomic", requests(func(req *webhook.PublishRequest) { req.Atomic = false })},
 	{"Atomic goes on holding the ids of a request that failed", "tx/atomic", transactions(func(s *txMemory, b *broken) {
 		b.publish = func(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
 			results, err := s.Publish(ctx, req)

@@ -10,12 +10,12 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// claimDefects are defects of Claim: what it leases, and what it says of that.
+// claimDefects are defects of Claim in the choice and the description of the leased deliveries.
 var claimDefects = []defect{
 	{"claims a second early", "claim/due claim/blocked circuit/blocked rows/ready settle/retry settle/give-back outbox/not-before", claims(func(req *webhook.ClaimRequest) {
 		req.Now = req.Now.Add(time.Second)
 	})},
-	{"what was passed over is not found again", "held/resumed held/order held/again held/blocked held/circuit held/closed " +
+	{"deliveries that were passed over are not found again", "held/resumed held/order held/again held/blocked held/circuit held/closed " +
 		"held/leases held/by-hand held/beside held/own-time held/stopped", func(b *broken) {
 		aside := map[webhook.EndpointKey]bool{}
 		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
@@ -48,7 +48,7 @@ var claimDefects = []defect{
 		}
 	}},
 	{"lease numbers are always 1", "claim/leased claim/expired rows/lease-ends settle/retry retry/goes-on cancel/number", leased(func(l *webhook.Leased) { l.LeaseNo = 1 })},
-	{"what one caller saw as due is due for all", "claim/own-time", func(b *broken) {
+	{"a delivery that one caller saw as due is due for all", "claim/own-time", func(b *broken) {
 		var latest time.Time
 		claims(func(req *webhook.ClaimRequest) {
 			if req.Now.After(latest) {
@@ -84,7 +84,7 @@ var claimDefects = []defect{
 			return b.Store.Retry(ctx, q, now)
 		}
 	}},
-	{"leases what has finished", "claim/finished outbox/once settle/other-verdict", func(b *broken) {
+	{"leases finished deliveries", "claim/finished outbox/once settle/other-verdict", func(b *broken) {
 		seen := map[leaseKey]webhook.Leased{}
 		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
 			c, err := b.Store.Claim(ctx, req)
@@ -184,7 +184,7 @@ var claimDefects = []defect{
 	{"all deliveries are probes", "claim/blocked circuit/closed circuit/moved circuit/each-endpoint", leased(func(l *webhook.Leased) { l.Probe = true })},
 }
 
-// givesBack makes a Claim of all that is due, and gives back what pick returns of it.
+// givesBack makes a Claim of all due deliveries, and gives back the ones that pick returns.
 func givesBack(pick func(b *broken, req webhook.ClaimRequest, all []webhook.Leased) []webhook.Leased) func(*broken) {
 	return func(b *broken) {
 		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
@@ -205,7 +205,7 @@ func givesBack(pick func(b *broken, req webhook.ClaimRequest, all []webhook.Leas
 	}
 }
 
-// roundDefects are defects of Claim: how much it leases, and from whom.
+// roundDefects are defects of Claim in the number of leases and in the choice of endpoints.
 var roundDefects = []defect{
 	{"Max is ignored", "round/max", claims(func(req *webhook.ClaimRequest) { req.Max = 1000 })},
 	{"MaxBytes is ignored", "round/max-bytes round/first-always", claims(func(req *webhook.ClaimRequest) { req.MaxBytes = 1 << 30 })},

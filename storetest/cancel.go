@@ -95,7 +95,7 @@ var cancelCases = []testCase{
 		},
 	},
 	{
-		"cancel/matching", "Cancel takes what q matches, only among pending ones, passes over leased ones and counts them in InFlight",
+		"cancel/matching", "Cancel takes the pending deliveries that q matches, passes over leased ones and counts them in InFlight",
 		func(f *fixture) {
 			f.everyState("acme", "e1", "e2")
 			f.send("acme", "e3", "waiting", "failed")
@@ -109,7 +109,7 @@ var cancelCases = []testCase{
 		},
 	},
 	{
-		"cancel/paused", "Cancel makes pending deliveries canceled, those of paused endpoints too",
+		"cancel/paused", "Cancel makes pending deliveries canceled, of paused endpoints too",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
 			f.send("acme", "e1", "ep1")

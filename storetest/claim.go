@@ -243,7 +243,7 @@ var claimCases = []testCase{
 		},
 	},
 	{
-		"claim/snapshots-kept", "what the previous version said is kept while an unfinished delivery was made under it",
+		"claim/snapshots-kept", "the previous version is kept while an unfinished delivery was made under it",
 		func(f *fixture) {
 			first := f.endpoint("acme", "ep1")
 			f.send("acme", "e1", "ep1")

@@ -196,7 +196,7 @@ var concurrencyCases = []testCase{
 		},
 	},
 	{
-		"concurrent/retry", "Retry takes that delivery whatever its state, also when another caller has just done it",
+		"concurrent/retry", "Retry takes that delivery in any state, also when another caller has just done it",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
 			for i := range 5 {

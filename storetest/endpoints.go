@@ -28,7 +28,7 @@ var endpointCases = []testCase{
 		},
 	},
 	{
-		"create/long-url", "Endpoint.URL may have 8,192 bytes: those of a sealed one are kept, in the versions too",
+		"create/long-url", "Endpoint.URL may have 8,192 bytes: a sealed URL is kept whole, in the versions too",
 		func(f *fixture) {
 			e := f.newEndpoint("acme", "ep1", "a")
 			e.URL = "https://example.com/sealed:" + strings.Repeat("Ab+/", 2041) + "="

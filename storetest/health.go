@@ -133,7 +133,7 @@ var healthCases = []testCase{
 	},
 	{
 		"health/old-success", "attempts are merged into Health in any order with the same result: a success before the first " +
-			"failure does not end what began later",
+			"failure does not end a failure that began later",
 		func(f *fixture) {
 			l := f.leaseSome("ep1", 3)
 			opens := f.at(l[0], 10*time.Second, failed)

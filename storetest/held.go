@@ -64,7 +64,7 @@ var heldCases = []testCase{
 		},
 	},
 	{
-		"held/order", "within an endpoint Claim takes the longest due first, also of what was passed over for a while",
+		"held/order", "within an endpoint Claim takes the longest due first, also of deliveries that were passed over for a while",
 		func(f *fixture) {
 			names := f.holdMany(f.pause)
 			for _, id := range []string{"e2", "e3", "e4"} {
@@ -231,7 +231,7 @@ var heldCases = []testCase{
 		},
 	},
 	{
-		"held/beside", "Claim goes round the endpoints that have due deliveries, and leases those of others beside many that it passes over",
+		"held/beside", "Claim goes round the endpoints that have due deliveries, also beside many endpoints that it passes over",
 		func(f *fixture) {
 			names := f.holdMany(f.pause)
 			f.endpoints("beta", 3)

@@ -98,7 +98,7 @@ var outboxCases = []testCase{
 		},
 	},
 	{
-		"outbox/unmatched", "an event for which there are no endpoints is deleted unless Keep",
+		"outbox/unmatched", "an event without endpoints is deleted unless Keep",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1", "other")
 			kept := f.outbox("acme", "e2")

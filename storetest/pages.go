@@ -69,7 +69,7 @@ var pageCases = []testCase{
 		},
 	},
 	{
-		"page/owned", "what a method returns belongs to the caller, except Data, Header, and the maps and slices of an Endpoint",
+		"page/owned", "results belong to the caller, except Data, Header, and the maps and slices of an Endpoint",
 		func(f *fixture) {
 			f.logged()
 			read := func() ([]webhook.Endpoint, []webhook.EventRecord, []webhook.Delivery, []webhook.Attempt) {

@@ -75,7 +75,7 @@ var pruneCases = []testCase{
 			f.advance(instant)
 			f.prune(forEver)
 			if n := len(read); n != 3 || read[2].Value != "a" {
-				f.Errorf("what was read before has changed: %v", read)
+				f.Errorf("an earlier result has changed: %v", read)
 			}
 			e.Secrets = e.Secrets[:2:2]
 			f.equal("when the first has expired", f.get("acme", "ep1"), e)

@@ -72,7 +72,7 @@ var publishCases = []testCase{
 		},
 	},
 	{
-		"publish/first-stands", "an event with the same Type, Channel and Data is a duplicate, whatever else it says",
+		"publish/first-stands", "an event with the same Type, Channel and Data is a duplicate, even if its other fields differ",
 		func(f *fixture) {
 			first := f.event("acme", "e1")
 			first.Header = map[string]string{"A": "1"}

@@ -92,7 +92,7 @@ var rowCases = []testCase{
 		},
 	},
 	{
-		"rows/test", "Events returns Test as it was published; Deliveries returns the event's, whatever became of the delivery",
+		"rows/test", "Events returns Test as it was published; Deliveries returns the event's in every state",
 		func(f *fixture) {
 			f.endpoints("acme", 2)
 			test := f.event("acme", "test")
@@ -115,7 +115,7 @@ var rowCases = []testCase{
 		},
 	},
 	{
-		"rows/mixed", "any row that is not final is due at DueAt or leased, whatever the others are",
+		"rows/mixed", "any row that is not final is due at DueAt or leased, beside any other rows",
 		func(f *fixture) {
 			f.endpoints("acme", 3)
 			rows := append(f.ready("ep0000"), f.held("ep0001")...)

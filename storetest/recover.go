@@ -11,7 +11,7 @@ import (
 // recoverCases check how Retry and Cancel select deliveries by filter.
 var recoverCases = []testCase{
 	{
-		"recover/filters", "Retry honours what Deliveries does",
+		"recover/filters", "Retry honours the same fields as Deliveries",
 		func(f *fixture) {
 			for _, q := range f.filters(webhook.DeliveryFailed) {
 				want := deliveryIDs(f.deliveries(q))
@@ -24,7 +24,7 @@ var recoverCases = []testCase{
 		},
 	},
 	{
-		"recover/cancel-filters", "Cancel selects as Retry does, which honours what Deliveries does",
+		"recover/cancel-filters", "Cancel selects as Retry does, which honours the same fields as Deliveries",
 		func(f *fixture) {
 			for _, q := range f.filters(webhook.DeliveryPending) {
 				want := deliveryIDs(f.deliveries(q))
@@ -98,7 +98,7 @@ var recoverCases = []testCase{
 		},
 	},
 	{
-		"recover/tenant", "what belongs to another tenant does not exist",
+		"recover/tenant", "another tenant's rows do not exist",
 		func(f *fixture) {
 			f.everyState("acme", "e1")
 			f.everyState("umbrella", "u1")

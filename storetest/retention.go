@@ -205,7 +205,7 @@ var eraseCases = []testCase{
 		},
 	},
 	{
-		"erase/others", "Erase removes what is stored of one tenant",
+		"erase/others", "Erase removes all rows of one tenant",
 		func(f *fixture) {
 			for _, tenant := range []string{"Acme", "acme ", "acme"} {
 				f.everyState(tenant, "e1")

@@ -74,7 +74,7 @@ func (f *fixture) everyState(tenant string, events ...string) {
 // retryCases check Retry.
 var retryCases = []testCase{
 	{
-		"retry/single", "Retry makes deliveries pending again: due at once, Failures 0; a single one whatever its state",
+		"retry/single", "Retry makes deliveries pending again: due at once, Failures 0; a single one in any state",
 		func(f *fixture) {
 			f.everyState("acme", "e1")
 			f.advance(time.Second)
@@ -187,7 +187,7 @@ var retryCases = []testCase{
 		},
 	},
 	{
-		"retry/matching", "otherwise Retry takes what q matches, failed and canceled ones if q.State is empty",
+		"retry/matching", "otherwise Retry takes the deliveries that q matches, failed and canceled ones if q.State is empty",
 		func(f *fixture) {
 			f.everyState("acme", "e1", "e2")
 			f.retry(webhook.Query{Tenant: "acme"}, 4, 0)
@@ -195,7 +195,7 @@ var retryCases = []testCase{
 		},
 	},
 	{
-		"retry/state", "Retry takes what q matches, by State too; it counts leased ones in InFlight",
+		"retry/state", "Retry takes the deliveries that q matches, by State too; it counts leased ones in InFlight",
 		func(f *fixture) {
 			f.everyState("acme", "e1")
 			f.retry(webhook.Query{Tenant: "acme", State: webhook.DeliverySucceeded}, 1, 0)
@@ -209,7 +209,7 @@ var retryCases = []testCase{
 		},
 	},
 	{
-		"retry/passes-over", "Retry by filter passes over those of disabled and deleted endpoints",
+		"retry/passes-over", "Retry by filter passes over deliveries of disabled and deleted endpoints",
 		func(f *fixture) {
 			f.endpoints("acme", 4)
 			f.send("acme", "e1", "ep0000", "ep0001", "ep0002", "ep0003")

@@ -71,7 +71,7 @@ var roundCases = []testCase{
 		},
 	},
 	{
-		"round/rooms", "Claim leases from one endpoint at most req.Room, or what req.Rooms says",
+		"round/rooms", "Claim leases from one endpoint at most req.Room, or its entry in req.Rooms",
 		func(f *fixture) {
 			f.endpoints("acme", 3)
 			f.endpoint("umbrella", "ep0000")

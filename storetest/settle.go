@@ -282,7 +282,7 @@ var settleCases = []testCase{
 		},
 	},
 	{
-		"settle/many", "Settle records what became of leased deliveries, however many",
+		"settle/many", "Settle records the results of leased deliveries, however many",
 		func(f *fixture) {
 			f.endpoints("acme", 3)
 			for i, id := range []string{"ep0000", "ep0001", "ep0002"} {

@@ -55,7 +55,7 @@ var statsCases = []testCase{
 		},
 	},
 	{
-		"stats/expired", "InFlight are those that are leased: one whose lease has ended is due",
+		"stats/expired", "InFlight counts leased deliveries; a delivery with an ended lease is due",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
 			f.send("acme", "e1", "ep1")

@@ -36,7 +36,7 @@ func Run(t *testing.T, newStore func(t *testing.T) webhook.Store) {
 
 // A testCase checks one rule of the contract.
 type testCase struct {
-	name string // area/what, unique
+	name string // area/name, unique
 	rule string // a sentence of the contract; printed on failure
 	run  func(f *fixture)
 }

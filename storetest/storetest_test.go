@@ -42,7 +42,7 @@ func TestEveryCaseCanFail(t *testing.T) {
 				var failures []string
 				synctest.Test(t, func(t *testing.T) { failures = failuresOf(t, c, d) }) // some wait until they fail
 				if assert.NotEmpty(t, failures, "%s does not notice", name) {
-					assert.Contains(t, failures[0], c.rule, "the failure does not say what the contract is")
+					assert.Contains(t, failures[0], c.rule, "the failure does not quote the contract")
 				}
 				if testing.Verbose() {
 					t.Logf("%s: %s", name, firstLine(failures))
@@ -63,7 +63,7 @@ func firstLine(failures []string) string {
 	return fmt.Sprintf("%.200s", line)
 }
 
-// failuresOf runs a case against a store with a defect, and returns what it reports.
+// failuresOf runs a case against a store with a defect, and returns the reported failures.
 func failuresOf(t *testing.T, c testCase, d defect) []string {
 	t.Helper()
 	r := &recorder{ctx: t.Context()}

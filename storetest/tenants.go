@@ -117,7 +117,7 @@ var tenantCases = []testCase{
 		},
 	},
 	{
-		"tenant/reads", "what belongs to another tenant does not exist",
+		"tenant/reads", "another tenant's rows do not exist",
 		func(f *fixture) {
 			tenants := []string{"acme", "Acme", "acme ", "ácme"}
 			for _, tenant := range tenants {
@@ -158,7 +158,7 @@ var tenantCases = []testCase{
 		},
 	},
 	{
-		"tenant/writes", "what belongs to another tenant does not exist",
+		"tenant/writes", "another tenant's rows do not exist",
 		func(f *fixture) {
 			for _, tenant := range []string{"umbrella", "acme"} {
 				f.endpoint(tenant, "ep1")
@@ -181,7 +181,7 @@ var tenantCases = []testCase{
 				}
 				_ = m.call(f.ctx(), "acme")
 				for i, got := range all() {
-					f.equal("what umbrella has, after "+m.name+" for acme", got, want[i])
+					f.equal("the rows of umbrella, after "+m.name+" for acme", got, want[i])
 				}
 			}
 		},

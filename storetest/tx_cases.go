@@ -93,7 +93,7 @@ var txCases = []testCase{
 	},
 	{
 		"tx/held", "an unfinished transaction elsewhere may hold an id: the event is not stored, its result is Held, and its Err says " +
-			"why; the other events are stored as if it were not there",
+			"the reason; the other events are stored as if it were not there",
 		inTx(func(f *fixture, tx Tx) {
 			f.endpoint("acme", "ep1")
 			f.endpoint("umbrella", "ep1")

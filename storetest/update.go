@@ -141,7 +141,7 @@ var updateCases = []testCase{
 		},
 	},
 	{
-		"update/own-endpoint", "what is replaced is the endpoint of this tenant with this id",
+		"update/own-endpoint", "an update replaces the endpoint of this tenant with this id",
 		func(f *fixture) {
 			f.endpoint("umbrella", "ep1")
 			f.endpoint("acme", "ep2")
