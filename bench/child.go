@@ -21,7 +21,7 @@ const (
 
 // runChild runs the role in the environment, and reports whether there is one.
 func runChild(ctx context.Context) (isChild bool, err error) {
-	parent := pipe{json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)}
+	parent := newPipe(os.Stdin, os.Stdout)
 	switch role := os.Getenv(roleVariable); role {
 	case "":
 		return false, nil
@@ -40,12 +40,13 @@ func runChild(ctx context.Context) (isChild bool, err error) {
 
 // A pipe carries JSON values between a child and its parent.
 type pipe struct {
-	in  *json.Decoder
-	out *json.Encoder
+	*json.Decoder
+	*json.Encoder
 }
 
-func (p pipe) write(v any) error { return p.out.Encode(v) }
-func (p pipe) read(v any) error  { return p.in.Decode(v) }
+func newPipe(in io.Reader, out io.Writer) pipe {
+	return pipe{json.NewDecoder(in), json.NewEncoder(out)}
+}
 
 // A child is another process of this program. It ends when its standard input does.
 type child struct {
@@ -74,15 +75,15 @@ func startChild(ctx context.Context, role string) (*child, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the %s: %w", role, err)
 	}
-	return &child{pipe{json.NewDecoder(out), json.NewEncoder(in)}, cmd, in}, nil
+	return &child{newPipe(out, in), cmd, in}, nil
 }
 
 // ask writes a question and reads the answer.
 func (c *child) ask(question, answer any) error {
-	if err := c.write(question); err != nil {
+	if err := c.Encode(question); err != nil {
 		return err
 	}
-	return c.read(answer)
+	return c.Decode(answer)
 }
 
 // stop ends the process and waits for it. Its exit status does not matter.

@@ -22,22 +22,20 @@ type peer interface {
 	emit(ctx context.Context, e event) error
 	// finish ends what begin started, and returns when all bookkeeping has ended.
 	finish(ctx context.Context) error
-	// statements returns the number sent to the database, or -1 if the peer does not count them.
-	statements() int64
 	// logged returns the number of attempts in the log to endpoints that answer, or -1 if the
 	// peer has no log.
 	logged(ctx context.Context) (int, error)
 }
 
-// openPeer opens a peer, which adds its deliveries to done.
-func openPeer(ctx context.Context, s *senderSpec, done *progress) (peer, error) {
+// openPeer opens the peer of a sender.
+func (s *sender) openPeer(ctx context.Context) (peer, error) {
 	switch s.Peer {
 	case peerWebhook:
-		return openWebhook(ctx, s, done)
+		return openWebhook(ctx, s)
 	case peerRiver:
-		return openRiver(ctx, s, done)
+		return openRiver(ctx, s)
 	case peerLoop:
-		return openLoop(s, done)
+		return openLoop(s)
 	}
 	return nil, fmt.Errorf("there is no peer %q", s.Peer)
 }

@@ -18,10 +18,10 @@ type loopPeer struct {
 	each      int // endpoints of a tenant
 }
 
-func openLoop(s *senderSpec, done *progress) (*loopPeer, error) {
+func openLoop(s *sender) (*loopPeer, error) {
 	p, err := newPoster(callers, s.Receiver)
 	return &loopPeer{
-		poster: p, done: done, endpoints: s.Targets.endpoints(s.Receiver), past: []endpoint{pastEndpoint(s.Receiver)}, each: s.Targets.Endpoints,
+		poster: p, done: &s.progress, endpoints: s.Targets.endpoints(s.Receiver), past: []endpoint{pastEndpoint(s.Receiver)}, each: s.Targets.Endpoints,
 	}, err
 }
 
@@ -48,5 +48,4 @@ func (p *loopPeer) emit(ctx context.Context, e event) error {
 }
 
 func (*loopPeer) finish(context.Context) error        { return nil }
-func (*loopPeer) statements() int64                   { return -1 }
 func (*loopPeer) logged(context.Context) (int, error) { return -1, nil }

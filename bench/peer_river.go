@@ -30,13 +30,11 @@ const (
 type riverPeer struct {
 	client  *river.Client[pgx.Tx]
 	pool    *pgxpool.Pool
-	counter *statementCounter
 	targets targets
 }
 
-func openRiver(ctx context.Context, s *senderSpec, done *progress) (*riverPeer, error) {
-	counter := &statementCounter{}
-	pool, err := openPool(ctx, s.DSN, riverConnections, counter)
+func openRiver(ctx context.Context, s *sender) (*riverPeer, error) {
+	pool, err := openPool(ctx, s.DSN, riverConnections, &s.statements)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +44,7 @@ func openRiver(ctx context.Context, s *senderSpec, done *progress) (*riverPeer, 
 	}
 	workers := river.NewWorkers()
 	endpoints := append(s.Targets.endpoints(s.Receiver), pastEndpoint(s.Receiver))
-	river.AddWorker(workers, &deliverWorker{poster: post, pool: pool, endpoints: endpoints, done: done})
+	river.AddWorker(workers, &deliverWorker{poster: post, pool: pool, endpoints: endpoints, done: &s.progress})
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: riverWorkers}},
 		Workers:           workers,
@@ -55,7 +53,7 @@ func openRiver(ctx context.Context, s *senderSpec, done *progress) (*riverPeer, 
 		JobTimeout:        30 * time.Second,
 		Logger:            slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
-	return &riverPeer{client: client, pool: pool, counter: counter, targets: s.Targets}, err
+	return &riverPeer{client: client, pool: pool, targets: s.Targets}, err
 }
 
 func (p *riverPeer) begin(ctx context.Context) error { return p.client.Start(ctx) }
@@ -86,8 +84,6 @@ func (p *riverPeer) jobs(e event) []river.InsertManyParams {
 }
 
 func (p *riverPeer) finish(ctx context.Context) error { return p.client.Stop(ctx) }
-
-func (p *riverPeer) statements() int64 { return p.counter.value() }
 
 func (p *riverPeer) logged(ctx context.Context) (n int, err error) {
 	err = p.pool.QueryRow(uncounted(ctx), countRows("delivery_log")).Scan(&n)

@@ -21,25 +21,23 @@ const webhookConnections = 20
 type webhookPeer struct {
 	d       *webhook.Dispatcher
 	sql     *sqlstore.Store // nil in memory
-	counter *statementCounter
 	targets targets
 	stop    context.CancelFunc
 	stopped chan error
 }
 
-func openWebhook(ctx context.Context, s *senderSpec, done *progress) (*webhookPeer, error) {
+func openWebhook(ctx context.Context, s *sender) (*webhookPeer, error) {
 	p := &webhookPeer{targets: s.Targets}
 	var store webhook.Store
 	if s.Store == storeMemory {
 		n := s.Load.Events*s.Targets.Endpoints + 10_000 // room for the warm-up
-		store = memoryStore{memstore.New(memstore.Options{MaxPending: n, MaxFinished: n, MaxBytes: int64(n) * 8 * bodySize}), done}
+		store = memoryStore{memstore.New(memstore.Options{MaxPending: n, MaxFinished: n, MaxBytes: int64(n) * 8 * bodySize}), &s.progress}
 	} else {
-		p.counter = &statementCounter{}
 		var err error
-		if p.sql, err = openStore(ctx, s.Store, s.DSN, webhookConnections, p.counter); err != nil {
+		if p.sql, err = openStore(ctx, s.Store, s.DSN, webhookConnections, &s.statements); err != nil {
 			return nil, err
 		}
-		store = sqlStore{p.sql, done}
+		store = sqlStore{p.sql, &s.progress}
 	}
 	logs := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}) // without the warning that secrets are in clear
 	var err error
@@ -95,8 +93,6 @@ func (p *webhookPeer) finish(context.Context) error {
 	p.stop()
 	return <-p.stopped
 }
-
-func (p *webhookPeer) statements() int64 { return p.counter.value() }
 
 func (p *webhookPeer) logged(ctx context.Context) (n int, err error) {
 	if p.sql != nil {

@@ -14,12 +14,11 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// A receiverCommand changes the receiver. It answers each with a receiverReport.
+// A receiverCommand sets the state of the receiver. It answers each with a receiverReport.
 type receiverCommand struct {
-	Forget  bool          // what has arrived, and set Hang and Closes
-	Hang    time.Duration // how long the hanging endpoint takes to answer
+	Forget  bool          // what has arrived
+	Hang    time.Duration // how long the hanging endpoint takes to answer; zero answers all
 	Closes  bool          // close each connection after a response
-	Release bool          // answer the requests that hang, and hang no more
 	Latency bool          // report percentiles
 }
 
@@ -37,9 +36,8 @@ type receiver struct {
 	mu       sync.Mutex
 	report   receiverReport
 	inboxes  map[string]*inbox // by group of endpoints
-	closes   bool
-	hang     time.Duration
-	released chan struct{}
+	command  receiverCommand
+	released chan struct{} // is closed when the hanging endpoint answers
 }
 
 // serveReceiver is the process of the receiver.
@@ -50,10 +48,10 @@ func serveReceiver(ctx context.Context, parent pipe) error {
 	}
 	for {
 		var c receiverCommand
-		if err := parent.read(&c); err != nil {
+		if err := parent.Decode(&c); err != nil {
 			return err
 		}
-		if err := parent.write(r.obey(c)); err != nil {
+		if err := parent.Encode(r.obey(c)); err != nil {
 			return err
 		}
 	}
@@ -98,13 +96,12 @@ func (r *receiver) obey(c receiverCommand) receiverReport {
 	if c.Forget {
 		r.inboxes = map[string]*inbox{healthy: newInbox(), hanging: newInbox(), past: newInbox()}
 		r.report.Handshakes, r.report.Resumptions = 0, 0
-		r.closes, r.hang = c.Closes, c.Hang
 	}
-	if c.Release {
-		r.hang = 0
+	if c.Hang == 0 {
 		close(r.released)
 		r.released = make(chan struct{})
 	}
+	r.command = c
 	report := r.report
 	report.CPU, report.Arrivals = ownCPU(), make(map[string]arrivals)
 	for group, box := range r.inboxes {
@@ -124,7 +121,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 	group, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/"), "/")
 	r.mu.Lock()
-	box, closes, hang, released := r.inboxes[group], r.closes, r.hang, r.released
+	box, command, released := r.inboxes[group], r.command, r.released
 	r.mu.Unlock()
 	if box == nil {
 		http.NotFound(w, req)
@@ -133,12 +130,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	box.add(delivery{req.URL.Path, id}, time.Duration(now.UnixNano()-emittedAt(body)), invalid == nil)
 	if group == hanging {
 		select {
-		case <-time.After(hang):
+		case <-time.After(command.Hang):
 		case <-released:
 		case <-req.Context().Done():
 		}
 	}
-	if closes {
+	if command.Closes {
 		w.Header().Set("Connection", "close")
 	}
 	w.WriteHeader(http.StatusNoContent)

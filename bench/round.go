@@ -64,15 +64,11 @@ func (r *round) run(ctx context.Context) (err error) {
 // send runs the senders until all deliveries have arrived, or no more do. server may be nil.
 func (r *round) send(ctx context.Context, spec *senderSpec, server server) error {
 	v := r.variant
-	hangs := receiverCommand{Forget: true, Closes: v.closes}
-	if v.dataset.Targets.Hangs {
-		hangs.Hang = hangTime
+	command := receiverCommand{Forget: true, Closes: v.closes}
+	if v.dataset.Backlog > 0 {
+		command.Hang = hangTime // or the warm-up would deliver the backlog
 	}
-	answers := hangs
-	if v.dataset.Backlog == 0 { // or the warm-up would deliver the backlog
-		answers.Hang = 0
-	}
-	if _, err := r.tellReceiver(answers); err != nil {
+	if _, err := r.tellReceiver(command); err != nil {
 		return err
 	}
 	senders, err := r.startSenders(ctx, spec)
@@ -84,7 +80,10 @@ func (r *round) send(ctx context.Context, spec *senderSpec, server server) error
 	if err != nil {
 		return err
 	}
-	ready, err := r.tellReceiver(hangs)
+	if v.dataset.Targets.Hangs {
+		command.Hang = hangTime
+	}
+	ready, err := r.tellReceiver(command)
 	if err != nil {
 		return err
 	}
@@ -98,21 +97,22 @@ func (r *round) send(ctx context.Context, spec *senderSpec, server server) error
 	}
 	busy, began := machineBusy(), time.Now()
 	for _, s := range senders {
-		if err := s.write(senderCommand{}); err != nil {
+		if err := s.Encode(senderCommand{}); err != nil {
 			return err
 		}
 	}
-	if err := r.await(ctx); err != nil {
+	command.Forget = false
+	if err := r.await(ctx, command); err != nil {
 		return err
 	}
 	for _, s := range senders {
-		if err := s.write(senderCommand{}); err != nil {
+		if err := s.Encode(senderCommand{}); err != nil {
 			return err
 		}
 	}
 	r.senders = make([]senderReport, len(senders))
 	for i, s := range senders {
-		if err := s.read(&r.senders[i]); err != nil {
+		if err := s.Decode(&r.senders[i]); err != nil {
 			return fmt.Errorf("a sender has ended: %w", err)
 		}
 	}
@@ -143,10 +143,10 @@ func (r *round) startSenders(ctx context.Context, spec *senderSpec) (senders []*
 
 // await returns when all deliveries have arrived, or when none has arrived for long. Then it
 // lets the hanging endpoint answer.
-func (r *round) await(ctx context.Context) error {
+func (r *round) await(ctx context.Context, command receiverCommand) error {
 	last := time.Now()
 	for arrived := 0; arrived < r.variant.expect && time.Since(last) < stallTimeout; time.Sleep(lookEvery) {
-		report, err := r.tellReceiver(receiverCommand{})
+		report, err := r.tellReceiver(command)
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
@@ -154,7 +154,8 @@ func (r *round) await(ctx context.Context) error {
 			arrived, last = n, time.Now()
 		}
 	}
-	_, err := r.tellReceiver(receiverCommand{Release: true})
+	command.Hang = 0
+	_, err := r.tellReceiver(command)
 	return err
 }
 

@@ -33,14 +33,22 @@ type senderReport struct {
 	CPU         time.Duration
 	Mallocs     uint64
 	Peak        uint64 // resident bytes
-	Statements  int64  // -1: they are not counted
+	Statements  int64  // to PostgreSQL
 	Logged      int    // rows in the log of all senders; -1: there is no log
+}
+
+// A sender is one peer in a process of its own.
+type sender struct {
+	senderSpec
+	peer       peer
+	progress   progress
+	statements statementCounter
 }
 
 // serveSender is the process of a sender.
 func serveSender(ctx context.Context, parent pipe) error {
-	var s senderSpec
-	if err := parent.read(&s); err != nil {
+	var s sender
+	if err := parent.Decode(&s.senderSpec); err != nil {
 		return err
 	}
 	if err := s.serve(ctx, parent); err != nil {
@@ -49,26 +57,24 @@ func serveSender(ctx context.Context, parent pipe) error {
 	return nil
 }
 
-func (s *senderSpec) serve(ctx context.Context, parent pipe) error {
-	done := &progress{}
-	p, err := openPeer(ctx, s, done)
-	if err != nil {
+func (s *sender) serve(ctx context.Context, parent pipe) (err error) {
+	if s.peer, err = s.openPeer(ctx); err != nil {
 		return err
 	}
 	preloaded := s.Load.Events == 0
 	if !preloaded {
-		if err := errors.Join(p.begin(ctx), s.warmUp(ctx, p, done)); err != nil {
+		if err := errors.Join(s.peer.begin(ctx), s.warmUp(ctx)); err != nil {
 			return fmt.Errorf("warm up: %w", err)
 		}
 	}
-	before, err := newReport(ctx, p)
+	before, err := s.report(ctx)
 	if err != nil {
 		return err
 	}
-	if err := parent.write(before); err != nil {
+	if err := parent.Encode(before); err != nil {
 		return err
 	}
-	if err := parent.read(&senderCommand{}); err != nil {
+	if err := parent.Decode(&senderCommand{}); err != nil {
 		return err
 	}
 	endProfile, err := profile(s.Profile)
@@ -78,55 +84,55 @@ func (s *senderSpec) serve(ctx context.Context, parent pipe) error {
 	defer endProfile()
 	before.Began = time.Now()
 	if preloaded {
-		if err := p.begin(ctx); err != nil {
+		if err := s.peer.begin(ctx); err != nil {
 			return err
 		}
 	}
-	if err := s.Load.run(ctx, p, s.Targets.turn); err != nil {
+	if err := s.Load.run(ctx, s.peer, s.Targets.turn); err != nil {
 		return err
 	}
-	if err := parent.read(&senderCommand{}); err != nil {
+	if err := parent.Decode(&senderCommand{}); err != nil {
 		return err
 	}
-	if err := p.finish(ctx); err != nil {
+	if err := s.peer.finish(ctx); err != nil {
 		return err
 	}
-	report, err := newReport(ctx, p)
+	report, err := s.report(ctx)
 	if err != nil {
 		return err
 	}
-	report.Began, report.Last = before.Began, done.lastTime()
+	report.Began, report.Last = before.Began, s.progress.lastTime()
 	report.CPU -= before.CPU
 	report.Mallocs -= before.Mallocs
 	report.Statements -= before.Statements
 	report.Logged -= before.Logged
-	return parent.write(report)
+	return parent.Encode(report)
 }
 
-// newReport reads the log last, because that costs statements and memory.
-func newReport(ctx context.Context, p peer) (r senderReport, err error) {
+// report reads the log last, because that costs statements and memory.
+func (s *sender) report(ctx context.Context) (r senderReport, err error) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	r = senderReport{CPU: ownCPU(), Mallocs: m.Mallocs, Peak: peakResident(), Statements: p.statements()}
-	r.Logged, err = p.logged(ctx)
+	r = senderReport{CPU: ownCPU(), Mallocs: m.Mallocs, Peak: peakResident(), Statements: s.statements.count.Load()}
+	r.Logged, err = s.peer.logged(ctx)
 	return r, err
 }
 
 // warmUp delivers events before anything is measured. The first go to an endpoint that is not
 // one of the targets, so that connections to the database are in use. Then each target gets
 // one, so that it has a connection. Over TLS the first connections are part of the measurement.
-func (s *senderSpec) warmUp(ctx context.Context, p peer, done *progress) error {
+func (s *sender) warmUp(ctx context.Context) error {
 	const events, timeout = 300, time.Minute
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	l := load{Callers: callers, Events: events}
-	if err := l.run(ctx, p, func(int) int { return pastTenant }); err != nil {
+	if err := l.run(ctx, s.peer, func(int) int { return pastTenant }); err != nil {
 		return err
 	}
 	wanted := events
 	if !s.Targets.TLS {
 		l.Events = s.Targets.Tenants
-		if err := l.run(ctx, p, s.Targets.turn); err != nil {
+		if err := l.run(ctx, s.peer, s.Targets.turn); err != nil {
 			return err
 		}
 		wanted += l.Events * s.Targets.Endpoints
@@ -134,7 +140,7 @@ func (s *senderSpec) warmUp(ctx context.Context, p peer, done *progress) error {
 			wanted--
 		}
 	}
-	for done.count() < wanted {
+	for s.progress.count() < wanted {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

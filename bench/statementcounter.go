@@ -17,14 +17,6 @@ var (
 	_ pgx.CopyFromTracer = (*statementCounter)(nil)
 )
 
-// value returns the count, or -1 if there is no counter.
-func (c *statementCounter) value() int64 {
-	if c == nil {
-		return -1
-	}
-	return c.count.Load()
-}
-
 type uncountedKey struct{}
 
 // uncounted marks a statement of bench on a connection of a peer.
