@@ -2,7 +2,7 @@
 // worker signs, posts and logs; and the loop, which signs and posts with net/http and
 // remembers nothing.
 //
-//	go run ./bench [-run drain,steady/mariadb,…] [-peers webhook,river,loop] [-n 30000] [-rounds 3] [-json]
+//	go run ./bench [-run drain,steady/mariadb,…] [-peers webhook,river,loop] [-n 20000] [-rounds 3] [-json]
 //
 // Without arguments it measures everything in about twelve minutes, and prints the tables of
 // docs/performance.md and of the README in Markdown. The progress goes to the standard error.

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	defaultSize = 30_000
+	defaultSize = 20_000
 	minSize     = 500 // every size that is derived from a smaller one is above zero
 )
 
