@@ -66,7 +66,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		s.mu.Unlock()
 	}
 	var c claim
-	if err := s.write(ctx, "claim", txOptions{Once: true}, func(t *tx) error {
+	if err := s.write(ctx, "claim", txOptions{KeepPlans: true, Once: true}, func(t *tx) error {
 		c = claim{tx: t, req: &req, now: micros(req.Now), at: at, due: due}
 		return c.run()
 	}); err != nil {
@@ -198,6 +198,14 @@ func (c *claim) nextDue() error {
 
 // wake moves deliveries that have become due to their lanes.
 func (c *claim) wake() error {
+	if !c.due.waiting {
+		return nil
+	}
+	if c.store.dialect.wakesAtOnce {
+		n, err := c.Exec(wakeDue, num(c.now), num(claimWork), num(c.due.from.waiting))
+		c.woken(n)
+		return err
+	}
 	var due []rowKey
 	if err := c.Query(dueDeliveries, nil, func(r *sql.Rows) error {
 		var k rowKey
@@ -207,9 +215,14 @@ func (c *claim) wake() error {
 	}, num(c.now), num(claimWork), num(c.due.from.waiting)); err != nil || len(due) == 0 {
 		return err
 	}
-	c.at.again = c.at.again || len(due) == claimWork
-	c.moved += len(due)
+	c.woken(len(due))
 	return c.ExecAll(wakeDeliveries, keys(due, func(k *rowKey) rowKey { return *k }))
+}
+
+// woken records that n deliveries have been moved to their lanes.
+func (c *claim) woken(n int) {
+	c.at.again = c.at.again || n == claimWork
+	c.moved += n
 }
 
 // lanes returns the next lanes of the round, and reports whether the round ends with them.

@@ -59,6 +59,7 @@ type dialect struct {
 	publishesAtOnce bool // has publishNew
 	settlesAtOnce   bool // has settleDelivered
 	widensAtOnce    bool // has widen
+	wakesAtOnce     bool // has wakeDue
 	matchesFew      bool // has matchFew
 	logsWait        bool // the statements that delete attempts and bodies wait for other transactions
 

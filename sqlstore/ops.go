@@ -31,7 +31,8 @@ const (
 	moveOutbox
 	widen // makes the next deliveries of one event; PostgreSQL only
 	eventsOfOutbox
-	dueDeliveries
+	wakeDue       // moves due deliveries to their lanes; PostgreSQL only
+	dueDeliveries // with wakeDeliveries, the same in two statements; not PostgreSQL
 	wakeDeliveries
 	readyLanes
 	openLanes // parked lanes that rounds visit

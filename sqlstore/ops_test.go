@@ -27,7 +27,8 @@ func compiled(d *dialect) []*engine.Statement {
 var absent = map[op][]*dialect{
 	publishNew: {&mysql, &sqlite}, settleDelivered: {&mysql, &sqlite}, widen: {&mysql, &sqlite}, matchFew: {&mysql},
 	insertNewAtOnce: {&postgres, &sqlite},
-	freeAttempts:    {&sqlite}, freeBodies: {&sqlite},
+	wakeDue:         {&mysql, &sqlite}, dueDeliveries: {&postgres}, wakeDeliveries: {&postgres},
+	freeAttempts: {&sqlite}, freeBodies: {&sqlite},
 }
 
 func TestEveryDialectHasEveryStatement(t *testing.T) {

@@ -16,11 +16,37 @@ const (
 	postgresParked = `'80000000-0000-0000-0000-000000000000'`
 )
 
-// postgresSettings keep the planner to indexes. Every statement has an index that yields its
-// rows in its order. But statistics from when a table was empty mislead the planner, and it
-// would keep such a plan when the table is full. So each plan is made anew.
-const postgresSettings = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
-	SET LOCAL enable_mergejoin = off; SET LOCAL plan_cache_mode = force_custom_plan`
+// postgresPlanner keeps the planner to indexes. Every statement has an index that yields its
+// rows in its order.
+const postgresPlanner = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
+	SET LOCAL enable_mergejoin = off`
+
+// Planning a statement costs about a millisecond, more than to settle five deliveries. So
+// transactions that run often keep their plans. A kept plan may have been made while a table
+// was empty. Then all plans cost the same, and the planner may read a whole index for each row.
+// Statements of these transactions leave it no choice:
+//
+//   - A lookup is a LATERAL subquery with LIMIT 1, so the keys come first and the table second.
+//   - If several indexes have the column, its value is given as a range with ORDER BY. Only the
+//     right index yields that order.
+//   - UPDATE and DELETE find their rows by ctid, from such a lookup. They repeat conditions that
+//     a concurrent transaction may have changed, because PostgreSQL checks a changed row only
+//     against conditions beside its ctid.
+//
+// All other transactions plan each statement anew.
+const (
+	postgresNewPlans = `; SET LOCAL plan_cache_mode = force_custom_plan`
+	postgresOldPlans = `; SET LOCAL plan_cache_mode = force_generic_plan`
+)
+
+// Lookups of the row q of the queue, and of other rows, by the keys of a table v.
+const (
+	postgresInQueue = `q.event_uid = v.event_uid AND q.endpoint_id >= v.endpoint_id AND q.endpoint_id <= v.endpoint_id`
+	postgresAt      = `CROSS JOIN LATERAL (
+			SELECT q.ctid AS at FROM {queue} q WHERE ` + postgresInQueue + ` ORDER BY q.endpoint_id LIMIT 1) k`
+	postgresStatusAt = `s.ctid = ANY (ARRAY(SELECT k.at FROM {v ref uuid} CROSS JOIN LATERAL (
+			SELECT s.ctid AS at FROM {status} s WHERE s.ref = v.ref LIMIT 1) k))`
+)
 
 // postgresBounds limit how long transactions wait.
 //
@@ -46,11 +72,13 @@ var postgres = dialect{
 		Renderer: engine.Arrays,
 		// One round trip sends all parts, because a statement without arguments may have several
 		// parts, with pgx and with lib/pq.
-		Begin:   `BEGIN ISOLATION LEVEL READ COMMITTED`,
-		Bounds:  postgresBounds,
-		Linux:   postgresLinuxBound,
-		Planner: postgresSettings,
-		Brief:   `; SET LOCAL lock_timeout = 200`,
+		Begin:    `BEGIN ISOLATION LEVEL READ COMMITTED`,
+		Bounds:   postgresBounds,
+		Linux:    postgresLinuxBound,
+		Planner:  postgresPlanner,
+		NewPlans: postgresNewPlans,
+		OldPlans: postgresOldPlans,
+		Brief:    `; SET LOCAL lock_timeout = 200`,
 		// Zero would mean no limit. Short waits for other locks, for example while a table
 		// grows, take less than 20 ms.
 		NoWait:   `; SET LOCAL lock_timeout = 20`,
@@ -67,6 +95,7 @@ var postgres = dialect{
 	publishesAtOnce: true,
 	settlesAtOnce:   true,
 	widensAtOnce:    true,
+	wakesAtOnce:     true,
 	matchesFew:      true,
 
 	identity: `SELECT version()`,
@@ -90,8 +119,9 @@ var postgres = dialect{
 			) INSERT INTO {queue} (` + queueColumns + `) SELECT ` + queueColumns + ` FROM {w event_uid uuid, endpoint_id text, ref uuid, lane uuid,
 			due_at int, lease_no int, leased_until int, settled_no int, version int, attempts int, failures int, pruned int, since int,
 			size int, fanout int, reason text}`,
-		findEvents: `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {v tenant text, id text}
-			JOIN {events} e ON e.tenant = v.tenant AND e.id = v.id`,
+		findEvents: `SELECT x.* FROM {v tenant text, id text} CROSS JOIN LATERAL (
+			SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e
+			WHERE e.tenant = v.tenant AND e.id >= v.id AND e.id <= v.id ORDER BY e.id LIMIT 1) x`,
 		deleteEvents: `DELETE FROM {events} e USING {v uid uuid} WHERE e.uid = v.uid`,
 		insertOutbox: `INSERT INTO {outbox} (event_uid, due_at) SELECT v.event_uid, v.due_at FROM {v event_uid uuid, due_at int}`,
 		insertQueue: `INSERT INTO {queue} (` + queueColumns + `) SELECT ` + queueColumns + ` FROM {v event_uid uuid, endpoint_id text, ref uuid, lane uuid,
@@ -152,51 +182,60 @@ var postgres = dialect{
 			) SELECT count(*), coalesce(max(p.endpoint_id), '') FROM p`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before, octet_length(e.data)
 			FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
-		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at <= $1 AND due_at >= $3
-			ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
-		wakeDeliveries: `UPDATE {queue} q SET lane = q.ref FROM {v event_uid uuid, endpoint_id text}
-			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+		wakeDue: `UPDATE {queue} q SET lane = q.ref WHERE q.ctid = ANY (ARRAY(
+			SELECT q.ctid FROM {queue} q WHERE q.lane = ` + postgresZero + ` AND q.due_at <= $1 AND q.due_at >= $3
+			ORDER BY q.due_at LIMIT $2 FOR UPDATE SKIP LOCKED))`,
 		readyLanes: `WITH RECURSIVE l AS (
 			(SELECT lane, 1 AS n FROM {queue} WHERE lane > $1 AND lane <= $2 ORDER BY lane LIMIT 1)
 			UNION ALL SELECT x.lane, l.n + 1 FROM l CROSS JOIN LATERAL
 				(SELECT q.lane FROM {queue} q WHERE q.lane > l.lane AND q.lane <= $2 ORDER BY q.lane LIMIT 1) x WHERE l.n < $3
 			) SELECT lane FROM l`,
-		readStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref`,
-		readLanes:  `SELECT s.parked, ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref`,
-		lockLanes: `SELECT s.ref, s.state, s.blocked_until, s.parked FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref
-			FOR UPDATE OF s SKIP LOCKED`,
-		markLanes: `UPDATE {status} s SET parked = $1 FROM {v ref uuid} WHERE s.ref = v.ref`,
+		readStatus: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (
+			SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref = v.ref LIMIT 1) x`,
+		readLanes: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (
+			SELECT s.parked, ` + statusColumns + ` FROM {status} s WHERE s.ref = v.ref LIMIT 1) x`,
+		lockLanes: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (
+			SELECT s.ref, s.state, s.blocked_until, s.parked FROM {status} s WHERE s.ref = v.ref LIMIT 1 FOR UPDATE SKIP LOCKED) x`,
+		markLanes: `UPDATE {status} s SET parked = $1 WHERE ` + postgresStatusAt + ``,
+		// All columns of the index are in its order. So no plan reads the primary key instead,
+		// which has the endpoints in the same order.
+		openLanes: `SELECT ref FROM {status} WHERE parked >= 2 AND parked <= 2 AND ref > $1 AND ref <= $2 ORDER BY parked, ref LIMIT $3`,
 		readyInLanes: `SELECT d.* FROM {v lane uuid, most int} CROSS JOIN LATERAL (
 			SELECT q.event_uid, q.endpoint_id, q.ref FROM {queue} q WHERE q.lane = v.lane
 			ORDER BY q.due_at LIMIT v.most FOR UPDATE SKIP LOCKED) d`,
 		filledLanes: `SELECT x.lane FROM {v lane uuid} CROSS JOIN LATERAL (
 			SELECT q.lane FROM {queue} q WHERE q.lane = v.lane ORDER BY q.due_at LIMIT 1) x`,
 		moveDeliveries: `UPDATE {queue} q SET lane = v.lane FROM {v event_uid uuid, endpoint_id text, lane uuid}
-			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+			` + postgresAt + ` WHERE q.ctid = k.at`,
 		lockStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref ORDER BY s.ref FOR UPDATE OF s`,
-		freeProbes: `SELECT s.ref FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref WHERE s.circuit = 1 AND s.blocked_until <= $1
-			FOR UPDATE OF s SKIP LOCKED`,
-		takeProbes: `UPDATE {status} s SET blocked_until = $1 FROM {v ref uuid} WHERE s.ref = v.ref`,
+		freeProbes: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (
+			SELECT s.ref FROM {status} s WHERE s.ref = v.ref AND s.circuit = 1 AND s.blocked_until <= $1
+			LIMIT 1 FOR UPDATE SKIP LOCKED) x`,
+		takeProbes: `UPDATE {status} s SET blocked_until = $1 WHERE ` + postgresStatusAt + ``,
 		pickDeliveries: `SELECT d.* FROM {v lane uuid, room int} CROSS JOIN LATERAL (
 			SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = v.lane AND q.due_at <= $3 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT v.room FOR UPDATE SKIP LOCKED) d LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} q SET lane = ` + postgresZero + `, due_at = $1, lease_no = q.lease_no + 1, leased_until = $1
-			FROM {v event_uid uuid, endpoint_id text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+			FROM {v event_uid uuid, endpoint_id text} ` + postgresAt + ` WHERE q.ctid = k.at`,
 		leaseInLane: `UPDATE {queue} q SET lease_no = q.lease_no + 1, leased_until = $1
-			FROM {v event_uid uuid, endpoint_id text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+			FROM {v event_uid uuid, endpoint_id text} ` + postgresAt + ` WHERE q.ctid = k.at`,
 		rebindDeliveries: `UPDATE {queue} q SET version = v.version FROM {v event_uid uuid, endpoint_id text, version int}
-			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
-		readEvents: `SELECT ` + eventColumns + ` FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
+			` + postgresAt + ` WHERE q.ctid = k.at`,
+		readEvents: `SELECT x.* FROM {v uid uuid} CROSS JOIN LATERAL (
+			SELECT ` + eventColumns + ` FROM {events} e WHERE e.uid >= v.uid AND e.uid <= v.uid ORDER BY e.uid LIMIT 1) x`,
 		readEndpoints: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (SELECT ` + endpointColumns + ` FROM {endpoints} e
 			JOIN {status} s ON s.ref = e.ref WHERE e.ref = v.ref LIMIT 1) x`,
-		readVersions: `SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {v ref uuid, version int}
-			JOIN {versions} r ON r.ref = v.ref AND r.version = v.version`,
+		readVersions: `SELECT x.* FROM {v ref uuid, version int} CROSS JOIN LATERAL (
+			SELECT r.ref, r.version, r.url, r.profile, r.metadata FROM {versions} r
+			WHERE r.ref = v.ref AND r.version = v.version LIMIT 1) x`,
 
 		settleDelivered: `WITH g AS (
 			DELETE FROM {queue} q USING {v n int, event_uid uuid, endpoint_id text, ref uuid, lease_no int, failures int, started_at int,
 				duration_us int, status int, truncated int, body bytes}
-			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id AND q.ref = v.ref AND q.lease_no = v.lease_no
-				AND q.leased_until > 0 AND (SELECT s.failures + s.circuit FROM {status} s WHERE s.ref = v.ref) = 0
+			CROSS JOIN LATERAL (SELECT q.ctid AS at FROM {queue} q WHERE ` + postgresInQueue + ` AND q.ref = v.ref
+				ORDER BY q.endpoint_id LIMIT 1) k
+			WHERE q.ctid = k.at AND q.lease_no = v.lease_no AND q.leased_until > 0
+				AND (SELECT s.failures + s.circuit FROM {status} s WHERE s.ref = v.ref) = 0
 			RETURNING v.*, q.version, q.attempts, q.pruned, q.fanout
 			), d AS (
 			INSERT INTO {deliveries} (` + deliveryColumns + `) SELECT g.event_uid, g.endpoint_id, g.ref, g.version, 'succeeded', '',
@@ -215,40 +254,49 @@ var postgres = dialect{
 		lockDeliveries: `SELECT ` + deliveryRead + ` FROM {v event_uid uuid, endpoint_id text}
 			JOIN {deliveries} d ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id
 			ORDER BY d.event_uid, d.endpoint_id FOR UPDATE OF d`,
-		lockFreeQueue: `SELECT ` + queueRead + ` FROM {v event_uid uuid, endpoint_id text}
-			JOIN {queue} q ON q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id FOR UPDATE OF q SKIP LOCKED`,
-		lockFreeDeliveries: `SELECT ` + deliveryRead + ` FROM {v event_uid uuid, endpoint_id text}
-			JOIN {deliveries} d ON d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id FOR UPDATE OF d SKIP LOCKED`,
-		lockFreeStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref FOR UPDATE OF s SKIP LOCKED`,
+		lockFreeQueue: `SELECT x.* FROM {v event_uid uuid, endpoint_id text} CROSS JOIN LATERAL (
+			SELECT ` + queueRead + ` FROM {queue} q WHERE ` + postgresInQueue + `
+			ORDER BY q.endpoint_id LIMIT 1 FOR UPDATE SKIP LOCKED) x`,
+		lockFreeDeliveries: `SELECT x.* FROM {v event_uid uuid, endpoint_id text} CROSS JOIN LATERAL (
+			SELECT ` + deliveryRead + ` FROM {deliveries} d
+			WHERE d.event_uid = v.event_uid AND d.endpoint_id >= v.endpoint_id AND d.endpoint_id <= v.endpoint_id
+			ORDER BY d.endpoint_id LIMIT 1 FOR UPDATE SKIP LOCKED) x`,
+		lockFreeStatus: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (
+			SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref = v.ref LIMIT 1 FOR UPDATE SKIP LOCKED) x`,
 		findRows: `SELECT x.* FROM {v event_uid uuid, endpoint_id text} CROSS JOIN LATERAL (
-			SELECT q.event_uid, q.endpoint_id, q.ref FROM {queue} q WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id
-			UNION ALL SELECT d.event_uid, d.endpoint_id, d.ref FROM {deliveries} d
-				WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id) x`,
-		findAttempts: `SELECT a.event_uid, a.endpoint_id, a.lease_no, a.late FROM {v event_uid uuid, endpoint_id text, lease_no int}
-			JOIN {attempts} a ON a.event_uid = v.event_uid AND a.endpoint_id = v.endpoint_id AND a.lease_no = v.lease_no`,
+			(SELECT q.event_uid, q.endpoint_id, q.ref FROM {queue} q WHERE ` + postgresInQueue + ` ORDER BY q.endpoint_id LIMIT 1)
+			UNION ALL (SELECT d.event_uid, d.endpoint_id, d.ref FROM {deliveries} d
+				WHERE d.event_uid = v.event_uid AND d.endpoint_id >= v.endpoint_id AND d.endpoint_id <= v.endpoint_id
+				ORDER BY d.endpoint_id LIMIT 1)) x`,
+		findAttempts: `SELECT x.* FROM {v event_uid uuid, endpoint_id text, lease_no int} CROSS JOIN LATERAL (
+			SELECT a.event_uid, a.endpoint_id, a.lease_no, a.late FROM {attempts} a WHERE a.event_uid = v.event_uid
+				AND a.endpoint_id = v.endpoint_id AND a.lease_no >= v.lease_no AND a.lease_no <= v.lease_no
+			ORDER BY a.lease_no LIMIT 1) x`,
 		deleteQueue: `DELETE FROM {queue} q USING {v event_uid uuid, endpoint_id text}
-			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+			` + postgresAt + ` WHERE q.ctid = k.at`,
 		deleteDeliveries: `DELETE FROM {deliveries} d USING {v event_uid uuid, endpoint_id text}
 			WHERE d.event_uid = v.event_uid AND d.endpoint_id = v.endpoint_id`,
 		requeue: `UPDATE {queue} q SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased_until = 0, settled_no = v.settled_no,
 			attempts = v.attempts, failures = v.failures, since = v.since, reason = v.reason
 			FROM {v event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int, attempts int, failures int,
-			since int, reason text} WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
+			since int, reason text} ` + postgresAt + ` WHERE q.ctid = k.at`,
 		updateStatus: `UPDATE {status} s SET version = v.version, state = v.state, reason = v.reason, updated_at = v.updated_at,
 			failures = v.failures, failing_since = v.failing_since, last_failure_at = v.last_failure_at,
 			recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit
 			FROM {v ref uuid, version int, state text, reason text, updated_at int, failures int, failing_since int,
-			last_failure_at int, recovered_at int, blocked_until int, circuit int} WHERE s.ref = v.ref`,
+			last_failure_at int, recovered_at int, blocked_until int, circuit int} CROSS JOIN LATERAL (
+			SELECT s.ctid AS at FROM {status} s WHERE s.ref = v.ref LIMIT 1) k WHERE s.ctid = k.at`,
 		insertVersions: `INSERT INTO {versions} (ref, version, url, profile, metadata, superseded_at)
 			SELECT e.ref, v.version, e.url, e.profile, e.metadata, v.superseded_at FROM {v ref uuid, version int, superseded_at int}
-			JOIN {endpoints} e ON e.ref = v.ref ON CONFLICT DO NOTHING`,
+			CROSS JOIN LATERAL (SELECT * FROM {endpoints} e WHERE e.ref = v.ref LIMIT 1) e ON CONFLICT DO NOTHING`,
 
 		countEndpoint: `INSERT INTO {tenants} AS t (tenant, endpoints) VALUES ($1, 1)
 			ON CONFLICT (tenant) DO UPDATE SET endpoints = t.endpoints + 1`,
 		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref)
 			SELECT tenant, pattern, channel, endpoint_id, ref
 			FROM {v tenant text, pattern text, channel text, endpoint_id text, ref uuid} ON CONFLICT DO NOTHING`,
-		deleteSubscriptions: `DELETE FROM {subscriptions} p USING {v ref uuid} WHERE p.ref = v.ref`,
+		deleteSubscriptions: `DELETE FROM {subscriptions} p WHERE p.ctid = ANY (ARRAY(
+			SELECT k.at FROM {v ref uuid} CROSS JOIN LATERAL (SELECT p.ctid AS at FROM {subscriptions} p WHERE p.ref = v.ref OFFSET 0) k))`,
 
 		eventHeads:  `SELECT ` + headColumns + ` FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
 		eventSizes:  `SELECT ` + headColumns + `, octet_length(e.data) FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,

@@ -9,6 +9,8 @@ type Dialect struct {
 	Begin    string
 	Bounds   string // bounds of a transaction's waits and of its idle time, sent together with Begin
 	Planner  string // settings of the planner, sent together with Begin
+	NewPlans string // more settings: each statement is planned anew
+	OldPlans string // more settings: the plan of a statement's first execution is kept
 	Brief    string // more bounds, for a transaction that waits for others only a moment
 	NoWait   string // more bounds, for a transaction that does not wait for others
 	Linux    string // more bounds, for servers that run on Linux

@@ -36,6 +36,7 @@ const (
 // TxOptions say how to run a transaction. The zero value is usable.
 type TxOptions struct {
 	DefaultPlans bool // without the dialect's planner settings
+	KeepPlans    bool // each connection plans a statement once, whatever the tables hold at that time
 	Once         bool // not run again after a commit with an unknown result
 	OneStatement bool // needs no transaction around it
 	Brief        bool // waits for other transactions only for a moment
@@ -186,8 +187,12 @@ func (d *DB) beginServer(ctx context.Context, conn *sql.Conn, how TxOptions) err
 		}
 	}
 	begin := d.Dialect.Begin + d.Dialect.Bounds + d.linuxBounds(ctx, conn)
-	if !how.DefaultPlans {
-		begin += d.Dialect.Planner
+	switch {
+	case how.DefaultPlans:
+	case how.KeepPlans:
+		begin += d.Dialect.Planner + d.Dialect.OldPlans
+	default:
+		begin += d.Dialect.Planner + d.Dialect.NewPlans
 	}
 	if how.Brief {
 		begin += d.Dialect.Brief
