@@ -86,8 +86,8 @@ func (s *socket) SetDeadline(t time.Time) error {
 	return s.Conn.SetDeadline(t)
 }
 
-// goodbyeTime limits the last message of TLS. A receiver that reads nothing may
-// leave no room for it.
+// goodbyeTime limits the last message of TLS where a write cannot but wait. A
+// receiver that reads nothing may leave no room for it.
 const goodbyeTime = time.Millisecond
 
 // SetWriteDeadline is called by crypto/tls, before and after its last message.
@@ -101,6 +101,9 @@ func (s *socket) SetWriteDeadline(t time.Time) error {
 }
 
 func (s *socket) Write(p []byte) (int, error) {
+	if s.closing {
+		return s.writeNow(p)
+	}
 	n, err := s.Conn.Write(p)
 	s.sent += int64(n)
 	return n, err

@@ -44,3 +44,23 @@ func (r *instantRead) read(fd uintptr) bool {
 		}
 	}
 }
+
+// writeNow writes as much as the system takes at once. So the connections of a
+// receiver that reads nothing are closed without a wait for each.
+func (s *socket) writeNow(p []byte) (n int, err error) {
+	if s.raw == nil {
+		return s.Conn.Write(p)
+	}
+	failed := s.raw.Write(func(fd uintptr) bool {
+		for {
+			n, err = syscall.Write(int(fd), p)
+			if err != syscall.EINTR { //nolint:errorlint // it is never wrapped
+				return true
+			}
+		}
+	})
+	if failed != nil {
+		return 0, failed
+	}
+	return max(n, 0), err
+}
