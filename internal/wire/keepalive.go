@@ -21,7 +21,7 @@ func keepAlive(h http.Header) (time.Duration, bool) {
 			if !strings.EqualFold(strings.TrimSpace(name), "timeout") {
 				continue
 			}
-			digits = strings.Trim(digits, ` "`)
+			digits, _, _ = strings.Cut(strings.Trim(digits, ` "`), ".") // some say 1.5
 			if digits == "" || strings.Trim(digits, "0123456789") != "" {
 				continue
 			}

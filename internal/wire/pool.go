@@ -104,8 +104,10 @@ func (p *pool) take(h *home, to place) *conn {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := time.Now()
 	for i, c := range slices.Backward(h.idle) {
-		if c.to == to {
+		// The timer may be late, and the receiver about to close.
+		if c.to == to && c.until.After(now) {
 			h.idle = slices.Delete(h.idle, i, i+1)
 			p.idle.remove(c)
 			return c

@@ -231,6 +231,9 @@ func TestAConnectionIsKeptAsLongAsItsReceiverSays(t *testing.T) {
 		"timeout=00000000000003":   2 * time.Second,
 		"timeout=99999999999999":   4 * time.Second,
 		"timeout=-1":               4 * time.Second,
+		"timeout=2.9":              time.Second,
+		"timeout=\"1.5\"":          0,
+		"timeout=.5":               4 * time.Second,
 		"timeout=x, timeout=2":     time.Second,
 	} {
 		keep, ok := keepAlive(map[string][]string{"Keep-Alive": {said}})
@@ -256,6 +259,24 @@ func TestAConnectionIsKeptAsLongAsItsReceiverSays(t *testing.T) {
 			assert.Empty(t, p.homes)
 		})
 	}
+}
+
+// The timer of a process that gets no CPU is late.
+func TestAConnectionIsNotUsedAfterItsTimeThoughTheTimerIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pool{max: 5, maxPerOwner: 3}
+		defer p.closeIdle()
+		to := place{"http", "h"}
+		h := p.enter(one)
+		p.dialing()
+		p.put(newConn(new(stubConn), to, h))
+		h = p.enter(one)
+		p.timer.Stop()
+		time.Sleep(idleTimeout) //nolint:forbidigo // in fake time
+		assert.Nil(t, p.take(h, to))
+		p.leave(h)
+		assert.Equal(t, 1, p.countIdle())
+	})
 }
 
 func TestATimerRunsOnlyWhileConnectionsAreKept(t *testing.T) {
