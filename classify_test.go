@@ -126,7 +126,7 @@ func TestClassesOfFailuresToConnect(t *testing.T) {
 	require.ErrorIs(t, err, ClassDNS)
 	assert.Equal(t, "dns: no address for host hooks.example", err.Error())
 
-	// A resolver that does not answer is a matter of whose patience ends first.
+	// When a resolver does not answer, the shorter of the two limits decides the class.
 	mute := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -235,7 +235,8 @@ func TestClassesOfHTTP2Failures(t *testing.T) {
 	assert.Equal(t, ClassTimeout, classify(send(server.URL+"/hang", 100*time.Millisecond)))
 }
 
-// netHTTP2Server answers the first request of each connection with reply, frames of HTTP/2 (RFC 9113).
+// netHTTP2Server answers the first request of each connection with reply, frames of HTTP/2
+// (RFC 9113).
 func netHTTP2Server(t *testing.T, server *httptest.Server, reply string) string {
 	t.Helper()
 	config := &tls.Config{Certificates: server.TLS.Certificates, NextProtos: []string{"h2"}}
@@ -408,13 +409,14 @@ func netTLSServer(tb testing.TB, handler http.HandlerFunc) (*httptest.Server, Ne
 	return server, Network{AllowLoopback: true, TLS: server.Client().Transport.(*http.Transport).TLSClientConfig}
 }
 
-// netResolver asks a name server of the test, which knows A records only and answers NXDOMAIN for none.
+// netResolver asks a name server of the test, which knows A records only and answers NXDOMAIN
+// for none.
 func netResolver(t *testing.T, lookup func(name string) []netip.Addr) *net.Resolver {
 	t.Helper()
 	return netServer(t, func(query []byte) []byte { return netAnswer(query, lookup) })
 }
 
-// netServer is a resolver whose name server answers as it is told.
+// netServer is a resolver with a name server of the test.
 func netServer(t *testing.T, answer func(query []byte) []byte) *net.Resolver {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")

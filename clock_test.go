@@ -223,7 +223,7 @@ func TestAMachineThatWasSuspendedReadsTheStoresClockAtOnce(t *testing.T) {
 		store.down.Store(true)
 		suspended.Store(int64(30 * time.Second))
 		_, err := d.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "a.b"})
-		require.ErrorIs(t, err, errStore, "what time it is, is unknown again")
+		require.ErrorIs(t, err, errStore, "the time is unknown again")
 	})
 }
 

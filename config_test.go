@@ -149,7 +149,7 @@ func TestConfigRangesIncludeTheirEnds(t *testing.T) {
 				given := reflect.ValueOf(good)
 				for i := range given.NumField() {
 					if !given.Field(i).IsZero() {
-						assert.Equal(t, given.Field(i).Interface(), reflect.ValueOf(c).Field(i).Interface(), "what is given is kept")
+						assert.Equal(t, given.Field(i).Interface(), reflect.ValueOf(c).Field(i).Interface(), "given values are kept")
 					}
 				}
 			}

@@ -102,7 +102,7 @@ func TestEveryHeaderIsGivenAgainOrLeftOutWhenTheURLMoves(t *testing.T) {
 		e, err := r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 		require.NoError(t, err)
 
-		e.URL = "https://a.example" // back: what was given for b stays with b, and what was left out is gone
+		e.URL = "https://a.example" // back: values given for b stay with b, and values left out are gone
 		_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 		require.ErrorIs(t, err, webhook.ErrInvalid)
 		e.Header = map[string]webhook.Secret{"X-Plain": ""}

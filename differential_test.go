@@ -22,7 +22,7 @@ import (
 	"github.com/gowebhook/webhook/internal/wire"
 )
 
-// A verdict is what a client makes of a response.
+// A verdict is a client's judgement of a response.
 type verdict struct {
 	class     Class
 	status    int
@@ -217,7 +217,7 @@ func stricter(err error) string {
 	return ""
 }
 
-// compare sends the same response to both clients, and returns what to count.
+// compare sends the same response to both clients, and returns the name of the count.
 func compare(t *testing.T, text string, closes bool) string {
 	t.Helper()
 	theirs := verdictOfNetHTTP(t, saying(text, closes))
@@ -235,7 +235,7 @@ func compare(t *testing.T, text string, closes bool) string {
 	return what
 }
 
-// What comes is judged as net/http's client judges it, or more strictly for a reason. A
+// Responses are judged as net/http's client judges them, or more strictly for a reason. A
 // connection is kept only where that client keeps it.
 func TestResponsesAreJudgedAsByNetHTTP(t *testing.T) {
 	cases := 4000

@@ -14,7 +14,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// scheduled makes the profile "timed": waits of exactly 10 s, 100 s and 1,000 s before jitter, and three retries.
+// scheduled makes the profile "timed": waits of exactly 10 s, 100 s and 1,000 s before jitter,
+// and three retries.
 func scheduled(c *webhook.Config) {
 	c.Profiles = map[string]webhook.Profile{"timed": {Retry: func(o webhook.Outcome, _ float64) (time.Duration, bool) {
 		return []time.Duration{10 * time.Second, 100 * time.Second, 1000 * time.Second, 0}[o.Failures], o.Failures < 3
@@ -117,7 +118,7 @@ func TestRetryAfterHoldsTheWholeEndpointAndIsNeverShortened(t *testing.T) {
 		assert.Equal(t, 120*time.Second, r.attempts("first", "slow")[0].NextAt.Sub(began))
 		r.emit("second")
 		pass(120*time.Second - time.Millisecond)
-		require.Len(t, r.net.Sent(), 1, "nothing goes out meanwhile, whatever the retry policy says")
+		require.Len(t, r.net.Sent(), 1, "nothing goes out meanwhile, with any retry policy")
 		assert.Equal(t, webhook.DeliveryPending, r.delivery("second", "slow").State)
 		pass(2 * time.Second)
 		sent := r.net.Sent()
@@ -260,7 +261,7 @@ func TestAnEditInAnotherProcessActsWithinASecond(t *testing.T) {
 				require.Len(t, r.net.Sent(), 2)
 
 				r.store.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
-					pass(time.Second) // what a settle says comes too late to know of the edit
+					pass(time.Second) // the answer of a settle comes too late to know of the edit
 					return r.store.Store.Settle(ctx, now, items)
 				}
 				other, err := webhook.New(r.store, webhook.Config{Transport: r.net, Logger: quiet})

@@ -19,7 +19,7 @@ type failingMarshaler struct{}
 
 func (failingMarshaler) MarshalJSON() ([]byte, error) { return nil, errors.New("no") }
 
-// rawMarshaler is encoded as what it says.
+// rawMarshaler is encoded as its own text.
 type rawMarshaler string
 
 func (r rawMarshaler) MarshalJSON() ([]byte, error) { return []byte(r), nil }
@@ -269,8 +269,8 @@ func TestMicrosKeepsWholeMicrosecondsInUTC(t *testing.T) {
 	assert.Equal(t, time.UnixMicro(now.UnixMicro()).UTC(), now, "no monotonic clock is left")
 }
 
-// BenchmarkEncode makes bodies of 1 KiB: from bytes, as a Dispatcher does for each attempt, and, at Emit, from a Go value and from bytes
-// that are checked.
+// BenchmarkEncode makes bodies of 1 KiB: from bytes, as a Dispatcher does for each attempt,
+// and, at Emit, from a Go value and from bytes that are checked.
 func BenchmarkEncode(b *testing.B) {
 	value := map[string]string{"member_id": "mem_1", "text": strings.Repeat("x", 1000)}
 	raw, err := json.Marshal(value)

@@ -11,8 +11,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// A process that has an endpoint in memory sees that it was deleted elsewhere, and that there is another one of its id, however often
-// the first was changed.
+// A process has an endpoint in memory. It sees that the endpoint was deleted elsewhere and
+// that another one has its id, however often the first was changed.
 func TestAnEndpointThatWasMadeAnewElsewhereIsNotTakenForTheOldOne(t *testing.T) {
 	for name, change := range map[string]func(*rig) error{
 		"deleted": func(r *rig) error { return r.Tenant(acme).DeleteEndpoint(r.t.Context(), "ep1") },
@@ -67,7 +67,7 @@ func TestAProfileIsChangedOnlyIfAllLiveSecretsCanSignWithTheNewOne(t *testing.T)
 	})
 }
 
-// What was accepted once may be refused now. Its owner can still stop it.
+// An endpoint that was accepted once may be refused now. Its owner can still stop it.
 func TestAnEndpointThatIsRefusedNowMayBePausedAndDisabled(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) { c.Network.AllowHTTP = true })

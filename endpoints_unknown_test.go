@@ -12,7 +12,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// unsureStore is a Store whose CreateEndpoint returns an error, after it has created the endpoint or before.
+// unsureStore is a Store whose CreateEndpoint returns an error, after it has created the
+// endpoint or before.
 type unsureStore struct {
 	webhook.Store
 	fails, commits bool

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireFieldError fails unless err is a *FieldError for field that says what is wrong and what to do.
+// requireFieldError fails unless err is a *FieldError for field with a problem and a cure.
 func requireFieldError(t *testing.T, err error, field string) FieldError {
 	t.Helper()
 	var fe *FieldError

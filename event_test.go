@@ -59,7 +59,8 @@ func TestPatternsOfTheLongestType(t *testing.T) {
 	}
 }
 
-// matches is what the words say: the type itself, "*", or a prefix that ends with "." before a "*".
+// matches follows the documentation: the type itself, "*", or a prefix that ends with "."
+// before a "*".
 func matches(pattern, typ string) bool {
 	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
 		return strings.HasPrefix(typ, prefix)

@@ -33,8 +33,7 @@ func Example_catalogue() {
 		fmt.Println(field.Cure)
 	}
 	// Output:
-	// webhook: Event.Type is not in the catalogue: "member.joind"; add it to Config.EventTypes, or use member.joined, member.left
-	// Endpoint.Events[0]
-	// matches no event type: "payment.*"
-	// use member.joined, member.left
+	// webhook: Event.Type is not in the catalogue: "member.joind"; add it to
+	// Config.EventTypes, or use member.joined, member.left Endpoint.Events[0] matches no event
+	// type: "payment.*" use member.joined, member.left
 }

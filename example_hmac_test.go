@@ -12,8 +12,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// The signed content begins with the time, so nobody can send a request again later. The header has
-// a code for each secret, so receivers can change to a new secret at any time.
+// The signed content begins with the time, so nobody can send a request again later. The
+// header has a code for each secret, so receivers can change to a new secret at any time.
 func ExampleHMAC() {
 	seconds := func(r *webhook.Request) string { return strconv.FormatInt(r.Time.Unix(), 10) }
 	scheme := webhook.HMAC{
@@ -40,8 +40,8 @@ func ExampleHMAC() {
 	// v1=17a9062e369c971c7e8b20b0b32428bc4ad8298a4940ed7b1cf1cb9a678fa117
 }
 
-// Every request has the event's id in the header webhook-id. The signature covers the id if Content
-// does.
+// Every request has the event's id in the header webhook-id. The signature covers the id if
+// Content does.
 func ExampleHMAC_dropRepeats() {
 	scheme := webhook.HMAC{
 		Header:  "Acme-Signature",

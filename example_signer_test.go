@@ -12,7 +12,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// signBody signs the body with the newest secret. The signature is hex in the provider's own header.
+// signBody signs the body with the newest secret. The signature is hex in the provider's own
+// header.
 func signBody(r *webhook.Request, secrets []webhook.Secret) error {
 	mac := hmac.New(sha256.New, []byte(secrets[0]))
 	mac.Write(r.Body)
@@ -20,8 +21,8 @@ func signBody(r *webhook.Request, secrets []webhook.Secret) error {
 	return nil
 }
 
-// A Signer is a function. Each request has both signatures while receivers move from the old scheme
-// to the new one.
+// A Signer is a function. Each request has both signatures while receivers move from the old
+// scheme to the new one.
 func ExampleSigner() {
 	ctx := context.Background()
 	network := &webhooktest.Transport{}

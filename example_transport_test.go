@@ -22,8 +22,8 @@ func (printer) Send(_ context.Context, r *webhook.Request) (*webhook.Response, e
 	return &webhook.Response{StatusCode: 200}, nil
 }
 
-// A Transport sends one request by any means. To add to the library's client, and keep its address
-// guard, use Network.Wrap instead.
+// A Transport sends one request by any means. To add to the library's client, and keep its
+// address guard, use Network.Wrap instead.
 func ExampleTransport() {
 	ctx := context.Background()
 	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{Transport: printer{}})

@@ -86,7 +86,8 @@ func (r *rig) emit(id string) webhook.Receipt {
 	return receipt
 }
 
-// warm sends an event, so that the process knows the endpoints of acme and hands deliveries over without asking the store.
+// warm sends an event, so that the process knows the endpoints of acme and hands deliveries
+// over without asking the store.
 func (r *rig) warm() {
 	r.t.Helper()
 	r.emit("warm")
@@ -207,7 +208,8 @@ func inTime(t *testing.T, test func(*testing.T)) {
 // pass lets fake time pass.
 func pass(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only within inTime
 
-// TestMain fails if a goroutine of ours is left after all tests: those with a fake clock cannot end before theirs have.
+// TestMain fails if a goroutine of ours is left after all tests: those with a fake clock
+// cannot end before theirs have.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
@@ -219,7 +221,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leftGoroutines returns the stacks of goroutines that run the library's code, after giving them a moment.
+// leftGoroutines returns the stacks of goroutines that run the library's code, after giving
+// them a moment.
 func leftGoroutines() string {
 	for deadline := time.Now().Add(5 * time.Second); ; {
 		buf := make([]byte, 1<<20)

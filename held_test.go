@@ -28,7 +28,7 @@ type heldStore struct {
 	requests [][]string // the ids of each
 }
 
-// hold makes a rig's store one in which ids are held.
+// hold replaces a rig's store by one in which ids are held.
 func (r *rig) hold(ids ...string) *heldStore {
 	s := &heldStore{inner: r.store.Store, held: ids}
 	r.store.publish = s.publish
@@ -178,7 +178,8 @@ func TestEmitBatchWaitsForAHeldIDForAWhileAndNamesIt(t *testing.T) {
 	})
 }
 
-// An id that was held a moment ago may still be: it is in no request with an id of which that is not known.
+// An id that was held a moment ago may still be held. It shares no request with an id that was
+// not.
 func TestAnIDThatWasHeldIsTriedApart(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)

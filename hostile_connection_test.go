@@ -95,8 +95,8 @@ func TestAConnectionThatBreaksFailsTheAttemptOnIt(t *testing.T) {
 	meet(t, "small", webhook.Config{}, receivers)
 }
 
-// oneAfterAnother sends events to one receiver, each after the attempt before and what is to be done after it, and returns
-// their only attempts.
+// oneAfterAnother sends events to one receiver. Each event comes after the attempt of the one
+// before, and after its function in after. It returns their only attempts.
 func oneAfterAnother(t *testing.T, receiver *hostileReceiver, events int, after ...func()) []webhook.Attempt {
 	t.Helper()
 	attempted := make(chan webhook.Attempt, events)

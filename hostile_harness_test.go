@@ -31,15 +31,16 @@ import (
 )
 
 const (
-	hostilePatience = 20 * time.Second       // for what should not time out
-	hostileTimeout  = 300 * time.Millisecond // for what should
+	hostilePatience = 20 * time.Second       // for requests that should not time out
+	hostileTimeout  = 300 * time.Millisecond // for requests that should
 	hostileKept     = 16 << 10               // bytes of a response body
 
-	// What one receiver may make the process allocate in all, test included: far below what any of them tries to send.
+	// The memory that one receiver may make the process allocate in all, test included. It is
+	// far less than any of them tries to send.
 	hostileBytes = 1 << 20
 )
 
-// A hostile is a receiver that misbehaves, and what must be stored of it: exactly one attempt, which is like this.
+// A hostile is a receiver that misbehaves, with the only attempt that must be stored of it.
 type hostile struct {
 	handle func(*hostileConn) // called with each connection, which is closed afterwards
 	tls    *tls.Config        // nil for plain HTTP
@@ -54,7 +55,7 @@ type hostile struct {
 	succeeded bool
 }
 
-// A hostileReceiver counts what arrives.
+// A hostileReceiver counts the arriving requests.
 type hostileReceiver struct {
 	url      string
 	conns    atomic.Int32
@@ -138,7 +139,8 @@ func (c *hostileConn) send(text string) bool {
 // wait returns when the sender has closed the connection.
 func (c *hostileConn) wait() { _, _ = io.Copy(io.Discard, c.in) }
 
-// flood sends text again and again, as fast as it is taken, until the connection is closed or limit bytes are out.
+// flood sends text again and again, as fast as it is taken, until the connection is closed or
+// limit bytes are out.
 func (c *hostileConn) flood(text string, limit int64) {
 	many := bytes.Repeat([]byte(text), max(1, 32<<10/len(text)))
 	for sent := int64(0); sent < limit; sent += int64(len(many)) {
@@ -148,7 +150,8 @@ func (c *hostileConn) flood(text string, limit int64) {
 	}
 }
 
-// trickle sends text again and again, a byte at a time, of which some thirty fit into hostileTimeout.
+// trickle sends text again and again, a byte at a time. About thirty bytes fit into
+// hostileTimeout.
 func (c *hostileConn) trickle(text string) {
 	tick := time.NewTicker(hostileTimeout / 30)
 	defer tick.Stop()
@@ -163,7 +166,7 @@ func (c *hostileConn) trickle(text string) {
 // reset makes closing the connection send a reset.
 func (c *hostileConn) reset() { _ = c.tcp.SetLinger(0) }
 
-// reply returns a handler that reads a request, sends text, and then does what follows.
+// reply returns a handler that reads a request, sends text, and then calls the function.
 func reply(text string, then ...func(*hostileConn)) func(*hostileConn) {
 	return func(c *hostileConn) {
 		if !c.request() || !c.send(text) {
@@ -175,7 +178,8 @@ func reply(text string, then ...func(*hostileConn)) func(*hostileConn) {
 	}
 }
 
-// meet sends one event to all receivers at once, and checks what is stored of it and what is left of it.
+// meet sends one event to all receivers at once, and checks the stored rows and the remaining
+// memory.
 func meet(t *testing.T, data string, config webhook.Config, receivers map[string]hostile) {
 	t.Helper()
 	var said lockedBuffer
@@ -246,15 +250,16 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) { receivers[name].check(t, r, id(name), running[name], timeout) })
 	}
-	assert.NotContains(t, said.String(), "canary", "package log was told what a receiver sent")
+	assert.NotContains(t, said.String(), "canary", "package log got the text of a receiver")
 	t.Log("package log: " + said.String())
 	for _, hidden := range []string{"c4n4ry", string(secret)} {
 		assert.NotContains(t, said.String()+told.String(), hidden, "in a log or an error")
-		assert.NotContains(t, shown(t, r), hidden, "in what may be read, or in a row")
+		assert.NotContains(t, shown(t, r), hidden, "in a read or in a row")
 	}
 }
 
-// shown is what can be read of the endpoints, without their URLs, and of the event, and what is stored of secrets.
+// shown has the readable parts of the endpoints, without their URLs, and of the event, and the
+// stored form of secrets.
 func shown(t *testing.T, r *rig) string {
 	t.Helper()
 	q := webhook.Query{Limit: 1000}
@@ -268,7 +273,7 @@ func shown(t *testing.T, r *rig) string {
 	events, err := r.Tenant(acme).Events(t.Context(), q)
 	require.NoError(t, err)
 	for _, e := range events.Items {
-		e.Data = nil // that is what may be read
+		e.Data = nil // the text that may be read
 		fmt.Fprintf(&text, "%+v\n", e)
 	}
 	deliveries, err := r.Tenant(acme).Deliveries(t.Context(), q)
@@ -336,14 +341,16 @@ func (h hostile) check(t *testing.T, r *rig, endpoint string, receiver *hostileR
 	assert.Less(t, receiver.written.Load(), int64(64<<20), "bytes that were read, or are in the system's buffers")
 }
 
-// totalAlloc is what was ever allocated. Unlike what is in use it does not depend on when the collector runs.
+// totalAlloc returns the bytes that were ever allocated. Unlike the bytes in use, they do not
+// depend on the collector.
 func totalAlloc() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.TotalAlloc)
 }
 
-// labelled calls f and then fails the test if a goroutine is left that f began, in however many steps.
+// labelled calls f and then fails the test if a goroutine is left that f began, in however
+// many steps.
 func labelled(t *testing.T, f func()) {
 	t.Helper()
 	value := fmt.Sprintf("%p", t)
@@ -358,7 +365,7 @@ func labelled(t *testing.T, f func()) {
 		}
 		return ""
 	}
-	// What the connections had is closed when Run returns, but takes a moment to notice.
+	// The connections are closed when Run returns, but their goroutines take a moment to notice.
 	if !assert.Eventually(t, func() bool { return left() == "" }, hostilePatience/4, time.Millisecond, "goroutines are left") {
 		t.Log(left())
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/gowebhook/webhook/memstore"
 )
 
-// Two tenants have endpoints at one host. What the path of tenant a sends without being
+// Two tenants have endpoints at one host. Bytes that the path of tenant a sends without being
 // asked, right after its answer, must never become an answer to tenant b, nor to another
 // endpoint of a.
 func TestWhatOneEndpointSendsUnaskedIsNoAnswerToAnother(t *testing.T) {

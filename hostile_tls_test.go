@@ -33,7 +33,8 @@ func newHostileCA(t *testing.T) *hostileCA {
 	return ca
 }
 
-// issue signs a certificate, by default for 127.0.0.1 and now. An authority without a key makes it sign itself.
+// issue signs a certificate, by default for 127.0.0.1 and now. An authority without a key
+// makes it sign itself.
 func (ca *hostileCA) issue(t *testing.T, template *x509.Certificate) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -63,7 +64,7 @@ func (ca *hostileCA) network() webhook.Network {
 	return webhook.Network{TLS: &tls.Config{RootCAs: roots}}
 }
 
-// server is what a receiver with a valid certificate has.
+// server is the TLS configuration of a receiver with a valid certificate.
 func (ca *hostileCA) server(t *testing.T) *tls.Config {
 	t.Helper()
 	return &tls.Config{Certificates: []tls.Certificate{ca.issue(t, new(x509.Certificate))}}

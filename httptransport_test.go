@@ -29,7 +29,7 @@ const netPatience = 10 * time.Second
 
 var netNoLog = log.New(io.Discard, "", 0)
 
-// netOpen allows what tests need.
+// netOpen allows http and loopback addresses.
 func netOpen() Network {
 	return Network{AllowHTTP: true, AllowPrivate: true, AllowLoopback: true}
 }
@@ -53,7 +53,8 @@ func netSend(tb testing.TB, tr *httpTransport, req *Request) (*Response, error) 
 	return tr.Send(ctx, &own)
 }
 
-// netRawServer calls handle with every connection, closes it afterwards, and waits for all of them when the test ends.
+// netRawServer calls handle with every connection, closes it afterwards, and waits for all of
+// them when the test ends.
 func netRawServer(tb testing.TB, handle func(net.Conn)) string {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -182,7 +183,7 @@ func TestBodyIsKeptUpToTheLimit(t *testing.T) {
 			assert.Len(t, resp.Body, tt.kept, "%+v %s", tt, form)
 			assert.Empty(t, bytes.Trim(resp.Body, "b"))
 			assert.Equal(t, tt.sent > tt.kept, resp.Truncated, "%+v %s", tt, form)
-			assert.LessOrEqual(t, cap(resp.Body), tt.kept+tt.kept/4+64, "%+v %s: memory for more than what came", tt, form)
+			assert.LessOrEqual(t, cap(resp.Body), tt.kept+tt.kept/4+64, "%+v %s: memory for more than the body", tt, form)
 		}
 	}
 }
@@ -243,7 +244,7 @@ func TestTruncatedBodyIsAnAnswerWhateverComesAfter(t *testing.T) {
 			require.NoError(t, err)
 			assert.True(t, resp.Truncated)
 			assert.Len(t, resp.Body, defaultResponseBytes)
-			assert.Less(t, time.Since(start), netPatience/2, "waited for what is not kept")
+			assert.Less(t, time.Since(start), netPatience/2, "waited for bytes that are not kept")
 		})
 	}
 }
@@ -307,8 +308,9 @@ func TestOwnConnSharesNoConnection(t *testing.T) {
 }
 
 func TestGoneConnectionIsReplacedUnlessSomethingWasSent(t *testing.T) {
-	// The server closes each connection after one answer that promised to keep it. Whether the transport sees that before
-	// or after it takes the connection, no request may get lost and none may arrive twice.
+	// The server closes each connection after one answer that promised to keep it. Whether the
+	// transport sees that before or after it takes the connection, no request may get lost and
+	// none may arrive twice.
 	var arrived atomic.Int32
 	server := netRawServer(t, func(conn net.Conn) {
 		if netReadRequest(bufio.NewReader(conn)) {
@@ -377,7 +379,7 @@ func TestCloseIdleLeavesNoGoroutine(t *testing.T) {
 	mute := netRawServer(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 	n.AllowHTTP = true
 
-	// Goroutines inherit the label, so those of other tests do not count.
+	// Goroutines inherit the label, so goroutines of other tests do not count.
 	label := fmt.Sprintf(`"transport":"%p"`, t)
 	pprof.Do(t.Context(), pprof.Labels("transport", fmt.Sprintf("%p", t)), func(context.Context) {
 		tr := newHTTPTransport(n, 64)
@@ -444,7 +446,8 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// BenchmarkSend compares with BenchmarkBareTransport, which does only what net/http needs.
+// BenchmarkSend compares with BenchmarkBareTransport, which does only the necessary work of
+// net/http.
 func BenchmarkSend(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(netEcho))
 	defer server.Close()

@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mayImport reports whether the packages that every user links may import path: what users inherit is a promise.
+// mayImport reports whether the packages that every user links may import path. Users inherit
+// these imports.
 func mayImport(path string) bool {
 	const module = "github.com/gowebhook/webhook"
 	switch {

@@ -13,8 +13,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// fanOut sends events to endpoints of which the first hanging never answer, and returns how long it takes until the others
-// have received everything.
+// fanOut sends events to endpoints. The first of them, as many as hanging, never answer. It
+// returns the time until the others have received everything.
 func fanOut(t *testing.T, endpoints, hanging, events int, took time.Duration, configure func(*webhook.Config)) time.Duration {
 	t.Helper()
 	hangs := make(map[string]bool)

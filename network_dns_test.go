@@ -52,8 +52,8 @@ func dnsAlias(owner, target string) dnsRecord {
 	return dnsRecord{owner: owner, kind: dnsCNAME, target: target}
 }
 
-// dnsResolver asks a name server of the test, which answers every question with those of the records that zone returns for
-// the name which are of the kind asked for, or aliases.
+// dnsResolver asks a name server of the test. It answers a question with the records of zone
+// for the name, if they are aliases or of the requested kind.
 func dnsResolver(t *testing.T, zone func(name string) []dnsRecord) *net.Resolver {
 	t.Helper()
 	return netServer(t, func(query []byte) []byte { return dnsReply(query, zone) })
@@ -110,8 +110,8 @@ func dnsName(b []byte, name string) []byte {
 	return append(b, 0)
 }
 
-// A dnsStage has a receiver at 127.0.0.1, the only address that may be reached, and others at the same port of addresses
-// that may not.
+// A dnsStage has a receiver at 127.0.0.1, the only address that may be reached, and others at
+// the same port of addresses that may not.
 type dnsStage struct {
 	port     string
 	trespass atomic.Int32 // connections to the others

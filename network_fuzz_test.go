@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// The URLs that may be accepted, read without net/url, and with no choice left to a parser: what is before the first slash or
-// question mark is a name in ASCII or an address in brackets, and perhaps a port. The rest has no fragment.
+// The URLs that may be accepted, read without net/url, and with no choice left to a parser.
+// Before the first slash or question mark there is a name in ASCII or an address in brackets,
+// and perhaps a port. The rest has no fragment.
 var (
 	strictURL  = regexp.MustCompile(`^(?i:(https?))://(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z._-]+))(?::([0-9]+))?(?:[/?][!-"$-~]*)?$`)
 	numberLast = regexp.MustCompile(`(?:^|\.)(?:0[xX][0-9A-Fa-f]*|[0-9]+)\.?$`) // an IPv4 address to some parsers
@@ -37,7 +38,7 @@ func strictTarget(t *testing.T, raw string) (addr, host string) {
 
 var errDialed = errors.New("dialed")
 
-// dialedBy returns what net/http dials for a request.
+// dialedBy returns the address that net/http dials for a request.
 func dialedBy(t *testing.T, r *http.Request) string {
 	t.Helper()
 	var dialed []string
@@ -55,7 +56,8 @@ func dialedBy(t *testing.T, r *http.Request) string {
 	return dialed[0]
 }
 
-// judgeAgain asks package net, which is older than the guard and its tables, about the host of an accepted URL.
+// judgeAgain asks package net, which is older than the guard and its tables, about the host of
+// an accepted URL.
 func judgeAgain(t *testing.T, host string, open bool) {
 	t.Helper()
 	ip := net.ParseIP(host)
@@ -107,7 +109,8 @@ func FuzzCheckURL(f *testing.F) {
 		if u.User != nil || u.Fragment != "" || u.Opaque != "" || u.Host == "" || len(raw) > maxURLBytes {
 			t.Fatalf("%#v", u)
 		}
-		// One who reads it strictly, net/url and what net/http dials agree, and so does the older judge.
+		// A strict reader, net/url, the address that net/http dials and the older judge all
+		// agree.
 		addr, host := strictTarget(t, raw)
 		if host != u.Hostname() {
 			t.Fatalf("%q has the host %q, and %q to net/url", raw, host, u.Hostname())
@@ -116,7 +119,7 @@ func FuzzCheckURL(f *testing.F) {
 			t.Fatalf("%q leads to %q, and net/http dials %q", raw, addr, dialed)
 		}
 		judgeAgain(t, host, open)
-		// What goes on the wire is one request to that host, whatever reads it.
+		// One request to that host goes on the wire, for every reader.
 		var wire bytes.Buffer
 		if err := newHTTPRequest(t.Context(), u, &Request{}).Write(&wire); err != nil {
 			t.Fatal(err)

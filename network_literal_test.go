@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// netLoopbackForms are hosts that some parser, resolver or operating system takes for loopback, or may.
+// netLoopbackForms are hosts that some parser, resolver or operating system takes for
+// loopback, or may.
 var netLoopbackForms = []string{
 	"127.0.0.1", "127.255.255.254", "0.0.0.0",
 	// inet_aton: octal, hexadecimal, whole numbers, fewer parts.
@@ -31,7 +32,7 @@ var netLoopbackForms = []string{
 	// Userinfo, which some parsers end at another @, or at a backslash.
 	"good.example@127.0.0.1", "good.example:443@127.0.0.1", "127.0.0.1@good.example", "@127.0.0.1", "good.example@@127.0.0.1",
 	`good.example\@127.0.0.1`, `127.0.0.1\@good.example`, `127.0.0.1\good.example`, `good.example\127.0.0.1`, "127.0.0.1#@good.example",
-	// What some parsers strip, and what others take for the end.
+	// Characters that some parsers strip, and that others take for the end.
 	"127.0.0.1\t", "127.0.\n0.1", " 127.0.0.1", "127.0.0.1 good.example", "127.0.0.1\x00", "\x01127.0.0.1", "127.0.0.1\u00a0", "\ufeff127.0.0.1",
 	"127.0.0.1;good.example", "127.0.0.1,good.example", "127.0.0.1:80:443", "127.0.0.1:", "127.0.0.1:0x50", "127.0.0.1&good.example",
 }
@@ -53,7 +54,8 @@ func TestNoFormOfLoopbackIsSentTo(t *testing.T) {
 	assert.Zero(t, asked.Load(), "the resolver sees none of them")
 }
 
-// AllowPrivate makes no difference to what is not an address in its usual form, or not loopback.
+// AllowPrivate makes no difference to unusual forms of addresses, and to other addresses than
+// loopback.
 func TestAllowPrivateOpensNoUnusualForm(t *testing.T) {
 	usual := map[string]bool{
 		"127.0.0.1": true, "127.255.255.254": true,
@@ -101,7 +103,8 @@ func TestNameOfLoopbackIsBlockedWhenItIsDialed(t *testing.T) {
 	assert.Zero(t, reached.Load())
 }
 
-// The address that was judged is the address that is dialed: nothing parses it a second time in another way.
+// The address that was judged is the address that is dialed: nothing parses it a second time
+// in another way.
 func TestAllowedFormsReachTheAddressTheyName(t *testing.T) {
 	server := netRawServer(t, netReplies(dnsAnswer))
 	n := Network{AllowHTTP: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}

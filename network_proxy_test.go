@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A proxy learns the place of a plain request from the request line, which net/http takes from Host or an opaque URL.
+// A proxy learns the place of a plain request from the request line, which net/http takes from
+// Host or an opaque URL.
 func TestNoWordFromWhichAProxyLearnsThePlaceIsUnjudged(t *testing.T) {
 	for name, rewrite := range map[string]func(*http.Request){
 		"Host":                   func(r *http.Request) { r.Host = "169.254.169.254" },

@@ -226,7 +226,7 @@ func TestEveryDialIsJudged(t *testing.T) {
 		require.ErrorIs(t, err, ClassBlocked)
 		assert.Zero(t, reached.Load())
 	})
-	t.Run("whatever Wrap makes of the request", func(t *testing.T) {
+	t.Run("with any request that Wrap makes", func(t *testing.T) {
 		wrap := func(next http.RoundTripper) http.RoundTripper {
 			return netRoundTripper(func(r *http.Request) (*http.Response, error) {
 				r = r.Clone(r.Context())
@@ -303,7 +303,8 @@ func TestNetworkIsCopied(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The environment's proxies are read once in a process, so there must be no other test that depends on them.
+// The environment's proxies are read once in a process, so there must be no other test that
+// depends on them.
 func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
 	var asked atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
@@ -320,7 +321,8 @@ func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
 	assert.Zero(t, asked.Load())
 }
 
-// netProxy is an HTTP proxy that sends everything to backend, and records what it was asked for.
+// netProxy is an HTTP proxy that sends everything to backend, and records the requested
+// addresses.
 func netProxy(t *testing.T, scheme, backend string) (_ *httptest.Server, asked chan string) {
 	asked = make(chan string, 16)
 	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -40,13 +40,14 @@ func netRewrite(change func(*http.Request)) func(http.RoundTripper) http.RoundTr
 	}
 }
 
-// netAllLoopback resolves every name to loopback, the worst that a resolver can make of the unusual forms of an address.
+// netAllLoopback resolves every name to loopback, the worst that a resolver can make of the
+// unusual forms of an address.
 func netAllLoopback(t *testing.T) *net.Resolver {
 	t.Helper()
 	return dnsResolver(t, func(name string) []dnsRecord { return dnsAddrs(name, "127.0.0.1", "::1") })
 }
 
-// netRewrites are what a Wrap may do to a request on purpose or by mistake.
+// netRewrites are changes that a Wrap may make to a request on purpose or by mistake.
 var netRewrites = map[string]func(r *http.Request, port string){
 	"the host of the URL":  func(r *http.Request, port string) { r.URL.Host = "127.0.0.1:" + port },
 	"another URL":          func(r *http.Request, port string) { r.URL = &url.URL{Scheme: "http", Host: "[::1]:" + port, Path: "/"} },
@@ -260,7 +261,8 @@ func TestNoHookOfTLSIsAskedAboutABlockedAddress(t *testing.T) {
 	assert.Zero(t, calls.Load())
 }
 
-// The certificate is valid for both names, so that HTTP/2 would allow one connection for both (RFC 9113 §9.1.1).
+// The certificate is valid for both names, so that HTTP/2 would allow one connection for both
+// (RFC 9113 §9.1.1).
 func TestConnectionIsNotSharedWithAnotherName(t *testing.T) {
 	server, n := netTLSServer(t, netEcho)
 	port := server.URL[strings.LastIndexByte(server.URL, ':')+1:]

@@ -62,5 +62,5 @@ func TestRatesAreCountedInBoundedMemory(t *testing.T) {
 		call(0, now.Add(time.Hour))
 		now = now.Add(time.Minute)
 	}
-	assert.Len(t, r.empty, 1, "what holds nothing is forgotten")
+	assert.Len(t, r.empty, 1, "an empty entry is forgotten")
 }

@@ -154,7 +154,7 @@ func TestTheGoCodeInTheREADMECompiles(t *testing.T) {
 	require.NoError(t, err, "The Go code of README.md does not compile:\n%s", out)
 }
 
-// documents are the Markdown files whose links are checked.
+// documents are the Markdown files with links to check.
 var documents = []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md", "docs/performance.md", "sqlstore/migrations/README.md"}
 
 var (
@@ -204,7 +204,7 @@ func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 	assert.Greater(t, checked, 20, "the pattern finds the links")
 }
 
-// Somebody who looks for a package finds it in the table.
+// A reader who looks for a package finds it in the table.
 func TestTheArchitectureNamesEveryPackage(t *testing.T) {
 	text := readDocument(t, "docs/architecture.md")
 	for _, pattern := range []string{"*/*.go", "internal/*/*.go", "*/internal/*/*.go"} {

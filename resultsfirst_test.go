@@ -31,8 +31,8 @@ type outage struct {
 	again []uuid.UUID // deliveries that were claimed after the outage
 }
 
-// newOutage makes a rig of which the store goes away when the first requests are answered. The leases are
-// short, so that they end during the outage.
+// newOutage makes a rig whose store goes away when the first requests are answered. The leases
+// are short, so that they end during the outage.
 func newOutage(t *testing.T) *outage {
 	t.Helper()
 	o := &outage{}

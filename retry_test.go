@@ -14,7 +14,7 @@ import (
 // almostOne is the largest u there is.
 var almostOne = math.Nextafter(1, 0)
 
-// waitsOf returns what a policy says for each retry, until it gives up.
+// waitsOf returns the waits of a policy, until it gives up.
 func waitsOf(t *testing.T, policy RetryPolicy, u float64) []time.Duration {
 	t.Helper()
 	var waits []time.Duration
@@ -133,7 +133,7 @@ func TestJitterLengthensByUpToAFifth(t *testing.T) {
 		{math.MaxInt64, 0, math.MaxInt64},
 		{math.MaxInt64, almostOne, math.MaxInt64}, // more does not fit
 		{math.MaxInt64 - 1, 0.5, math.MaxInt64 - 1},
-		{10 * time.Second, -1, 10 * time.Second}, // whatever u is, never earlier
+		{10 * time.Second, -1, 10 * time.Second}, // with any u, never earlier
 		{10 * time.Second, math.NaN(), 10 * time.Second},
 	} {
 		assert.Equal(t, tt.want, addJitter(tt.wait, tt.u), "%v with %v", tt.wait, tt.u)

@@ -275,7 +275,7 @@ func TestBadEndpointsAreRefusedAndNothingIsStored(t *testing.T) {
 			require.NoError(t, err)
 			assert.Empty(t, page.Items)
 
-			// The same goes for an update, but for what an update does not change.
+			// The same goes for an update, except for fields that an update does not change.
 			if e.ID != "" || e.Secret != "" {
 				return
 			}
@@ -392,7 +392,7 @@ func TestAllTenantsReadsAndRecoversAndCreatesNothing(t *testing.T) {
 	assert.Equal(t, 1, canceled.Changed)
 	e.State = webhook.EndpointPaused
 	_, err = all.UpdateEndpoint(ctx, e)
-	require.NoError(t, err, "an update of what was read, for bulk pauses")
+	require.NoError(t, err, "an update of a read endpoint, for bulk pauses")
 	_, err = all.CreateEndpoint(ctx, e)
 	require.ErrorIs(t, err, webhook.ErrInvalid)
 	_, err = all.Endpoint(ctx, "one")

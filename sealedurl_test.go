@@ -23,7 +23,7 @@ func strictly(keys ...webhook.CipherKey) func(*webhook.Config, *webhooktest.Tran
 	}
 }
 
-// plant changes the row of an endpoint, as somebody who writes to the database can.
+// plant changes the row of an endpoint, as a writer to the database can.
 func (r *rig) plant(id string, change func(*webhook.Endpoint)) {
 	r.t.Helper()
 	e := r.row(id)
@@ -67,7 +67,7 @@ func TestTheURLIsStoredSealedButForSchemeHostAndPort(t *testing.T) {
 	})
 }
 
-// Somebody who writes to the database, without a key, cannot have sealed values sent to a place of theirs.
+// A writer to the database without a key cannot have sealed values sent to another place.
 func TestASealedValueIsSentOnlyToTheOriginItWasSealedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		url    func(sealed string) string
@@ -102,7 +102,7 @@ func TestASealedValueIsSentOnlyToTheOriginItWasSealedFor(t *testing.T) {
 				assert.NotContains(t, err.Error(), "attacker")
 				assert.Empty(t, r.net.Sent())
 
-				// A colleague who changes something else does not help.
+				// An update of something else does not help.
 				e, err := r.Tenant(acme).Endpoint(t.Context(), "ep1")
 				require.NoError(t, err)
 				e.Description = "changed"
@@ -156,7 +156,8 @@ func TestAPublicKeyIsThatOfTheSealedPrivateKeyWhateverTheRowSays(t *testing.T) {
 	})
 }
 
-// A row with anything in clear is not believed: it is neither sent to nor sealed along with a change of something else.
+// A row with anything in clear is not believed: it is neither sent to nor sealed along with a
+// change of something else.
 func TestRequireSealedSendsNothingWithAValueThatIsStoredInClear(t *testing.T) {
 	attackers := webhook.Secret(signature.NewSecret())
 	keyPair := webhook.Secret(signature.NewPrivateKey())
@@ -269,7 +270,8 @@ func TestAURLThatCannotBeOpenedIsShownWithoutItsPathAndKept(t *testing.T) {
 	})
 }
 
-// sealAgain covers deliveries that wait: they need the old key only if they were made under another URL.
+// sealAgain covers deliveries that wait: they need the old key only if they were made under
+// another URL.
 func TestKeysAreChangedWhileDeliveriesOfEarlierVersionsWait(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, withCipher(key("2025", 1)))
@@ -294,7 +296,8 @@ func TestKeysAreChangedWhileDeliveriesOfEarlierVersionsWait(t *testing.T) {
 		assert.Equal(t, old.URL, r.net.Sent()[0].Message.Endpoint.URL)
 		require.NoError(t, r.stop())
 
-		// The body of a delivery that was made under another URL is made from that one: it waits for the key.
+		// The body of a delivery that was made under another URL is made from that one: it
+		// waits for the key.
 		e.State = webhook.EndpointPaused
 		e, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 		require.NoError(t, err)
@@ -311,7 +314,8 @@ func TestKeysAreChangedWhileDeliveriesOfEarlierVersionsWait(t *testing.T) {
 	})
 }
 
-// A version whose key is lost is as one that is not kept. A key service that is away is waited for.
+// A version with a lost key counts as a version that is not kept. A key service that is away
+// is waited for.
 func TestADeliveryWhoseURLIsLostIsMadeWithThePresentOne(t *testing.T) {
 	for _, lost := range []bool{true, false} {
 		inTime(t, func(t *testing.T) {
@@ -353,7 +357,7 @@ func TestADeliveryWhoseURLIsLostIsMadeWithThePresentOne(t *testing.T) {
 	}
 }
 
-// claimed changes what claims return.
+// claimed changes the results of claims.
 func (r *rig) claimed(change func(*webhook.Claimed)) {
 	r.store.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
 		c, err := r.store.Store.Claim(ctx, req)
@@ -362,7 +366,8 @@ func (r *rig) claimed(change func(*webhook.Claimed)) {
 	}
 }
 
-// The work of verify calls does not depend on whether there is an endpoint, or on how many headers it has.
+// The work of verify calls does not depend on whether there is an endpoint, or on how many
+// headers it has.
 func TestVerifySecretOpensOneSecretWhetherOrNotThereIsAnEndpoint(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		service := &keyService{}

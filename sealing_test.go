@@ -359,7 +359,8 @@ func TestALostKeyIsRecoveredFromByRotatingWithAnOverlapToo(t *testing.T) {
 	})
 }
 
-// A new secret is shown once, so that must not depend on whether the key service still answers after it was stored.
+// A new secret is shown once, so that must not depend on whether the key service still answers
+// after it was stored.
 func TestARotationShowsTheSecretThatItHasStored(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		service := &keyService{}
@@ -372,7 +373,8 @@ func TestARotationShowsTheSecretThatItHasStored(t *testing.T) {
 	})
 }
 
-// Lists and reads ask a key service for the URL and for public keys, once, and never for secrets and headers.
+// Lists and reads ask a key service for the URL and for public keys, once, and never for
+// secrets and headers.
 func TestReadsOpenOnlyWhatTheyShowAndOnce(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		service := &keyService{}
@@ -396,7 +398,7 @@ func TestReadsOpenOnlyWhatTheyShowAndOnce(t *testing.T) {
 	})
 }
 
-// What cannot be opened is stored as it was: the key may turn up again.
+// A value that cannot be opened is stored unchanged, because the key may turn up again.
 func TestAnUpdateKeepsWhatItCannotOpen(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, withCipher(key("k1", 1)))
@@ -468,7 +470,7 @@ func TestValuesThatLookSealedAreRefused(t *testing.T) {
 	})
 }
 
-// badCipher returns what a column could not hold, or panics.
+// badCipher returns text that a column could not hold, or panics.
 type badCipher string
 
 func (c badCipher) Seal(context.Context, []byte, string) (string, error) {

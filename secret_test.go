@@ -16,7 +16,7 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// Two secrets of one length: what shows no difference between them shows neither.
+// Two secrets have one length. Output that does not differ between them shows neither.
 const (
 	secretA = Secret("whsec_canaryAAAAAAAAAAAAAAAAAAAA")
 	secretB = Secret("whsec_0therBBBBBBBBBBBBBBBBBBBBB")
@@ -33,8 +33,8 @@ type secretError struct{ Key Secret }
 
 func (e secretError) Error() string { return fmt.Sprintf("key %v is bad", e.Key) }
 
-// holdersOf are values with s in them, as they may reach a log or an error. Fields are exported: fmt calls no methods of
-// others.
+// holdersOf are values with s in them, as they may reach a log or an error. Fields are
+// exported: fmt calls no methods of others.
 func holdersOf(s Secret) map[string]any {
 	holder := secretHolder{Name: "holder", Value: s, Ptr: &s, Deep: struct{ List []Secret }{[]Secret{s}}}
 	endpoint := Endpoint{
@@ -67,7 +67,8 @@ func TestASecretDoesNotAppearUnderAnyVerb(t *testing.T) {
 	var formats []string
 	for _, flags := range []string{"", "+", "-", "#", "0", " ", "+#", "# ", "40", "-40", ".3", "40.3", "[1]"} {
 		for verb := rune('A'); verb <= 'z'; verb++ {
-			// fmt takes %p and %w for itself, and calls no method when it complains that they do not apply.
+			// fmt takes %p and %w for itself, and calls no method when it complains that they
+			// do not apply.
 			if strings.ContainsRune("pw[\\]^_`", verb) {
 				continue
 			}
@@ -98,7 +99,7 @@ func TestASecretPrintsAsRedacted(t *testing.T) {
 		fmt.Sprintf("%+v", EndpointSecret{Value: secretA}))
 }
 
-// Wrapped errors keep what they wrap in unexported fields, so only the verbs that ask an error for its text apply.
+// Wrapped errors keep the inner error in unexported fields, so only verbs that ask for the text apply.
 func TestASecretDoesNotAppearInWrappedErrors(t *testing.T) {
 	for name, err := range map[string]error{
 		"wrapped": fmt.Errorf("signing: %w", secretError{secretA}),
@@ -126,7 +127,7 @@ func TestTheEmptySecretPrintsAsNothing(t *testing.T) {
 // pointer is an address as fmt prints it. No secret in hexadecimal is as short.
 var pointer = regexp.MustCompile(`\b0x[0-9a-f]{6,12}\b`)
 
-// logged returns what a handler writes of a value: as an attribute, in a group, through With, and in a message's arguments.
+// logged returns a handler's output for a value: as an attribute, in a group, through With, and in a message's arguments.
 func logged(t *testing.T, handler func(*bytes.Buffer) slog.Handler, value any) string {
 	t.Helper()
 	var out bytes.Buffer

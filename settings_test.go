@@ -57,7 +57,8 @@ func TestCopiesOfEndpointsAgeWhileTheMachineIsSuspended(t *testing.T) {
 	assert.GreaterOrEqual(t, s.clock()-time.Duration(n.seen.Load()), time.Minute)
 }
 
-// A request that began before a success, and failed after it, is the first of a run that the success has not ended.
+// A request that began before a success, and failed after it, is the first of a run that the
+// success has not ended.
 func TestASlowFailureIsNoReasonToForgetThoseAfterIt(t *testing.T) {
 	s := newSettings(nil)
 	n := s.put(known(1, 0, 0), 0)

@@ -15,7 +15,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// oneStore is shared by the processes of a test. It has a clock, and may go back to an older answer, as after a failover.
+// oneStore is shared by the processes of a test. It has a clock, and may go back to an older
+// answer, as after a failover.
 type oneStore struct {
 	*clockedStore
 	undo map[int64]webhook.Endpoint // in place of a version

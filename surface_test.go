@@ -18,18 +18,19 @@ import (
 // maxSurface is how many names a user of the package may have to learn.
 const maxSurface = 150
 
-// An exportedName is something that users can write, with what is said about it.
+// An exportedName is a name that users can write, with its comment.
 type exportedName struct {
 	name string // "Dispatcher.Run"
 	doc  string
 	at   token.Position
 
-	// inGroup says that a comment of the group, or one behind the line, documents it, and need not begin with its name.
+	// inGroup says that a comment of the group, or one behind the line, documents it, and need
+	// not begin with its name.
 	inGroup bool
 }
 
-// exportedNames returns the types, functions, methods, constants and variables that a package exports. Fields belong to
-// their struct, and the methods of an interface to it.
+// exportedNames returns the types, functions, methods, constants and variables that a package
+// exports. Fields belong to their struct, and the methods of an interface to it.
 func exportedNames(t *testing.T, dir string) []exportedName {
 	t.Helper()
 	var names []exportedName

@@ -57,7 +57,7 @@ func TestASuspensionIsNotLiftedByTheTenant(t *testing.T) {
 						e.State, e.Reason = state, reason
 						_, err = scope.UpdateEndpoint(t.Context(), e)
 						refusedAsSuspended(t, err)
-						e.State = webhook.EndpointDisabled // the rest may be changed, and what it says of the reason does not count
+						e.State = webhook.EndpointDisabled // the rest may be changed, and its reason does not count
 						e.URL, e.Description = "https://ep1.example/other", "changed"
 						e, err = scope.UpdateEndpoint(t.Context(), e)
 						require.NoError(t, err)

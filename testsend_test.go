@@ -121,7 +121,7 @@ func TestOneTestOfAnEndpointRunsAtATimeFourOfATenantAndOneOfEveryTenant(t *testi
 			require.ErrorContains(t, err, "4 tests of the tenant: in flight")
 		}
 		for tenant := 4; tenant < 32; tenant++ {
-			begin(tenant, 0) // a new tenant has a place, whatever the others do
+			begin(tenant, 0) // a new tenant has a place, beside any others
 			_, err := test(tenant, 1)
 			require.ErrorIs(t, err, webhook.ErrInFlight)
 		}
@@ -171,7 +171,7 @@ func TestTestSendsOfAnEndpointAndOfATenantHaveARate(t *testing.T) {
 		require.NoError(t, err, "another tenant has its own")
 		_, err = r.Tenant(acme).Test(t.Context(), "unknown")
 		require.ErrorIs(t, err, webhook.ErrNotFound)
-		assert.Len(t, r.net.Sent(), 31, "what is refused is not sent")
+		assert.Len(t, r.net.Sent(), 31, "a refused test is not sent")
 		pass(5 * time.Second)
 		test("e0")
 		refused("e0", 5*time.Second)

@@ -76,7 +76,8 @@ func TestATenantCannotTellWhyAReceiverIsUnreachable(t *testing.T) {
 					require.NoError(t, err)
 					seen[fmt.Sprint(d.State, d.Reason, d.Failures, e.State, e.Reason, e.Health.Failures, a[0].NextAt.IsZero())]++
 					if !a[0].NextAt.IsZero() {
-						// The jitter is random; the least wait must not depend on how long the failure took.
+						// The jitter is random; the least wait must not depend on how long the
+						// failure took.
 						wait := a[0].NextAt.Sub(a[0].StartedAt)
 						assert.GreaterOrEqual(t, wait, time.Minute)
 						assert.LessOrEqual(t, wait, 72*time.Second)

@@ -123,7 +123,7 @@ func TestPatternsMatchSomethingOfTheCatalogue(t *testing.T) {
 			"malformed": "member.*joined", "empty": "",
 		})
 	err := checkPattern("f", "member.left", catalogue)
-	assert.ErrorContains(t, err, "member.joined, member.role.changed, post", "the cure names what there is")
+	assert.ErrorContains(t, err, "member.joined, member.role.changed, post", "the cure names the known types")
 	assert.NoError(t, checkPattern("f", "anything", map[string]string{}), "an empty catalogue is none")
 }
 
