@@ -13,7 +13,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// benchRows is how many deliveries the benchmarks put into one call: what a busy Dispatcher groups.
+// benchRows is the number of deliveries that the benchmarks put into one call. A busy
+// Dispatcher groups as many.
 const benchRows = 100
 
 // A feeder makes events with rising UIDs, each with one delivery.

@@ -12,7 +12,7 @@ import (
 	"github.com/gowebhook/webhook/sqlstore/drivertest/servers"
 )
 
-// In the hour before summer time ends, a server's local time does not say what time it is.
+// In the hour before summer time ends, a server's local time is ambiguous.
 func TestStoreTimeIsRightInTheHourThatLocalTimeRepeats(t *testing.T) {
 	onlyInCI(t)
 	ends := time.Now().UTC().Add(time.Hour + 30*time.Minute) // in summer time, an hour ahead

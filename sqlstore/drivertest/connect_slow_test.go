@@ -57,7 +57,8 @@ func (d database) slowlyConnected(t *testing.T, takes time.Duration, most int) *
 	return newScene(t, store)
 }
 
-// A crowded server, or one behind a slow link, takes its time. To give up early would only ask it for more connections.
+// A crowded server, or one behind a slow link, takes its time. To give up early would only ask
+// it for more connections.
 func TestAConnectionThatTakesLongIsWaitedForAsLongAsTheContextAllows(t *testing.T) {
 	eachServer(t, func(t *testing.T, d database) {
 		for _, most := range []int{0, 2} {

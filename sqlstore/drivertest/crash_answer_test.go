@@ -15,8 +15,9 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// A forgetfulStore stores the first result and says that it has not, and refuses all others until a delivery was claimed again: what
-// a database does whose answer to a commit is lost, and which is away for a while then.
+// A forgetfulStore stores the first result and returns an error. It refuses all other results
+// until a delivery is claimed again. So it behaves like a database that loses its answer to a
+// commit and is then away for a while.
 type forgetfulStore struct {
 	*sqlstore.Store
 	settled atomic.Bool

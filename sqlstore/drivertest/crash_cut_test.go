@@ -13,8 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNothingIsLostOrStoredTwiceWhenConnectionsAreCut cuts all connections to a database again and again, whatever they are doing, while
-// two processes emit and deliver. An Emit that fails is repeated with the id of its receipt.
+// TestNothingIsLostOrStoredTwiceWhenConnectionsAreCut cuts all connections to a database again
+// and again, busy or not, while two processes emit and deliver. An Emit that fails is repeated
+// with the id of its receipt.
 func TestNothingIsLostOrStoredTwiceWhenConnectionsAreCut(t *testing.T) {
 	t.Parallel()
 	rounds := 100

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestNothingAcknowledgedIsLostWhenProcessesAreKilled kills processes while they emit and deliver, beside another process that emits
-// only.
+// TestNothingAcknowledgedIsLostWhenProcessesAreKilled kills processes while they emit and
+// deliver, beside another process that emits only.
 func TestNothingAcknowledgedIsLostWhenProcessesAreKilled(t *testing.T) {
 	onlyInCI(t)
 	t.Parallel()
@@ -58,7 +58,7 @@ func TestNothingAcknowledgedIsLostWhenProcessesAreKilled(t *testing.T) {
 	})
 }
 
-// testSeed is for what a test does at random.
+// testSeed seeds the random choices of a test.
 func testSeed(t *testing.T) int64 {
 	t.Helper()
 	seed := rand.Int64()

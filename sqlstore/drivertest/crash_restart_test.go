@@ -10,8 +10,9 @@ import (
 	"github.com/gowebhook/webhook/sqlstore/drivertest/servers"
 )
 
-// TestNothingAcknowledgedIsLostWhenTheServerRestarts kills the database server, lets it be away until Ready notices, and then restarts
-// it once more, while two processes emit and deliver.
+// TestNothingAcknowledgedIsLostWhenTheServerRestarts kills the database server, lets it be
+// away until Ready notices, and then restarts it once more, while two processes emit and
+// deliver.
 func TestNothingAcknowledgedIsLostWhenTheServerRestarts(t *testing.T) {
 	onlyInCI(t)
 	t.Parallel()
@@ -54,7 +55,7 @@ func TestNothingAcknowledgedIsLostWhenTheServerRestarts(t *testing.T) {
 	})
 }
 
-// compare compares what was acknowledged, each of it once, with what is stored.
+// compare compares the acknowledged events, each once, with the stored events.
 func (f *fleet) compare(acknowledged, rolledBack []string) {
 	f.t.Helper()
 	stored, seen := f.events(), make(map[string]bool)

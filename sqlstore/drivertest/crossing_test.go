@@ -14,7 +14,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// Each circuit that is open yields one probe, also when processes that begin anywhere in the round claim at once.
+// Each circuit that is open yields one probe, also when processes that begin anywhere in the
+// round claim at once.
 func TestProcessesThatProbeAtOnceDoNotLockEachOtherOut(t *testing.T) {
 	eachServer(t, func(t *testing.T, d database) {
 		const endpoints, rounds = 200, 8
@@ -55,8 +56,8 @@ func TestProcessesThatProbeAtOnceDoNotLockEachOtherOut(t *testing.T) {
 	})
 }
 
-// Retry finds the newest deliveries first, and Settle gets them in any order; both lock them in one. (MariaDB finds deadlocks at once, and
-// they are retried.)
+// Retry finds the newest deliveries first, and Settle gets them in any order; both lock them
+// in one. (MariaDB finds deadlocks at once, and they are retried.)
 func TestRetryAndSettleOfTheSameDeliveriesDoNotLockEachOtherOut(t *testing.T) {
 	const rows, times = 600, 5 // a statement takes 500
 	s := newScene(t, postgres.migrated(t))
@@ -94,7 +95,8 @@ func TestRetryAndSettleOfTheSameDeliveriesDoNotLockEachOtherOut(t *testing.T) {
 	}
 }
 
-// An event that nobody receives is deleted when it is expanded, unless a transaction holds it that has emitted it again.
+// An event that nobody receives is deleted when it is expanded, unless a transaction holds it
+// that has emitted it again.
 func TestATransactionThatHoldsAnEventStopsNoClaim(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {
@@ -119,11 +121,11 @@ func TestATransactionThatHoldsAnEventStopsNoClaim(t *testing.T) {
 		s.now = s.now.Add(100 * day)
 		s.deliver()
 		s.prune(webhook.Retention{})
-		assert.Zero(t, s.rowsOf("events"), "retention removes what was left")
+		assert.Zero(t, s.rowsOf("events"), "retention removes the remaining rows")
 	})
 }
 
-// Erase takes what becomes of an outbox row that another process is expanding.
+// Erase also removes the deliveries of an outbox row that another process is expanding.
 func TestEraseLeavesNothingOfAnEventThatIsBeingExpanded(t *testing.T) {
 	eachServer(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)
@@ -133,7 +135,7 @@ func TestEraseLeavesNothingOfAnEventThatIsBeingExpanded(t *testing.T) {
 		e := s.event("acme", "evt1")
 		e.Deliveries = nil
 		s.publish(e)
-		tx, err := d.open(t, dsn).BeginTx(t.Context(), nil) // what Claim does, cut in two
+		tx, err := d.open(t, dsn).BeginTx(t.Context(), nil) // the work of Claim, cut in two
 		require.NoError(t, err)
 		defer tx.Rollback()
 		var locked any
@@ -149,7 +151,7 @@ func TestEraseLeavesNothingOfAnEventThatIsBeingExpanded(t *testing.T) {
 		}
 		erased := make(chan error, 1)
 		go func() { erased <- s.store.Erase(t.Context(), "acme") }()
-		letPass(t.Context(), 200*time.Millisecond) // Erase waits for what the other holds
+		letPass(t.Context(), 200*time.Millisecond) // Erase waits for the rows that the other holds
 		require.NoError(t, tx.Commit())
 		require.NoError(t, <-erased)
 		for table, rows := range s.rows() {

@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A darkProxy stands between clients and a server until it goes dark, as a machine does that loses its power or its
-// network: no byte passes in either direction, and no connection is closed until the end of the test.
+// A darkProxy stands between clients and a server until it goes dark, as a machine does that
+// loses its power or its network: no byte passes in either direction, and no connection is
+// closed until the end of the test.
 type darkProxy struct {
 	address string
 	server  string
@@ -43,8 +44,8 @@ func newDarkProxy(t *testing.T, server string) *darkProxy {
 	return p
 }
 
-// darkenAt makes the proxy go dark after the statement with these words has reached the server. Of its answer so many
-// bytes pass.
+// darkenAt makes the proxy go dark after the statement with these words has reached the
+// server. Of its answer so many bytes pass.
 func (p *darkProxy) darkenAt(words string, answer int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +96,7 @@ func (p *darkProxy) isDark() bool {
 // A darkPair is a client's connection and the server's.
 type darkPair struct {
 	p      *darkProxy
-	tail   []byte // what was asked last: the trigger may come in two parts
+	tail   []byte // the last request: the trigger may come in two parts
 	passed int    // bytes of the answer to the trigger
 	seen   bool
 }

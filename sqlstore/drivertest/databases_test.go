@@ -54,7 +54,8 @@ var (
 	databases = []database{postgres, mysql, sqlite}
 )
 
-// each runs a test on every database, in parallel, and in parallel with other tests. Those that measure do so alone.
+// each runs a test on every database, in parallel, and in parallel with other tests. Those
+// that measure do so alone.
 func each(t *testing.T, test func(t *testing.T, d database)) {
 	t.Helper()
 	eachOf(t, databases, test)
@@ -86,9 +87,10 @@ func onlyInCI(t *testing.T) {
 	}
 }
 
-// onlyWithoutRaceDetector skips a test in which one goroutine calls the store, and no Dispatcher runs: it
-// has no races, and the detector makes it slow. It also skips a test that takes long and is about other
-// processes, servers or plans: what it runs of our code runs with the detector in other tests.
+// onlyWithoutRaceDetector skips a test in which one goroutine calls the store, and no
+// Dispatcher runs: it has no races, and the detector makes it slow. It also skips a test that
+// takes long and is about other processes, servers or plans. Other tests run the same code of
+// ours with the detector.
 func onlyWithoutRaceDetector(t *testing.T) {
 	t.Helper()
 	if raceDetector {
@@ -125,7 +127,8 @@ func (d database) store(tb testing.TB, dsn string, o sqlstore.Options) *sqlstore
 	return s
 }
 
-// again returns another store on the same database, with the connections of the first where that is possible.
+// again returns another store on the same database, with the connections of the first where
+// that is possible.
 func (d database) again(tb testing.TB, first *sqlstore.Store, dsn string) *sqlstore.Store {
 	tb.Helper()
 	if d.dialect == sqlstore.SQLite {

@@ -7,8 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bun.Tx's own ExecContext does not pass parameters on: it writes them in place of question marks. That it happens to work where
-// question marks are the database's parameters is not promised to anybody.
+// bun.Tx's own ExecContext does not pass parameters on: it writes them in place of question
+// marks. That it happens to work where question marks are the database's parameters is not
+// promised to anybody.
 func TestGiveTheTxInsideABunTxNotTheBunTxItself(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		h := newHost(t, d)

@@ -14,7 +14,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// awkward is what escaping gets wrong.
+// awkward has the characters that escaping gets wrong.
 const awkward = "it's \\ \"?\" $1 :name %s \u2028 \u00e9\U0001F600 \u0001 --"
 
 func TestWhatIsEmittedInATransactionArrivesAsItWas(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// The transaction holds the only connection of the pool, so that whatever else EmitTx would
-// ask the server waits for it.
+// The transaction holds the only connection of the pool, so every other question of EmitTx to
+// the server would wait for it.
 func TestTheFirstCallOfAProcessMayBeAnEmitTxThatHoldsTheOnlyConnection(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		h := newHost(t, d)

@@ -27,8 +27,9 @@ func (i *interrupted) ExecContext(ctx context.Context, query string, args ...any
 	return i.Execer.ExecContext(ctx, query, args...)
 }
 
-// PostgreSQL keeps nothing of a transaction with a failed statement. The others do, so an application that commits after an
-// error must not leave an event that is a duplicate for ever and that nobody delivers.
+// PostgreSQL keeps nothing of a transaction with a failed statement. The others do, so an
+// application that commits after an error must not leave an event that is a duplicate for ever
+// and that nobody delivers.
 func TestAnEventThatIsStoredIsDeliveredThoughTheApplicationCommitsAfterAnError(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
@@ -45,7 +46,7 @@ func TestAnEventThatIsStoredIsDeliveredThoughTheApplicationCommitsAfterAnError(t
 				list[0].NewID, list[1].NewID = true, true
 				return list
 			},
-			"of which the last is refused": func(s *scene, id string) []webhook.EventRecord {
+			"the last is refused": func(s *scene, id string) []webhook.EventRecord {
 				refused := s.event("acme", "known")
 				refused.Data = []byte("2")
 				return []webhook.EventRecord{s.event("acme", id), refused}

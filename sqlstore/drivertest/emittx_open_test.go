@@ -10,7 +10,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// What EmitTx has inserted is locked until the application's transaction ends, which may be long. Nobody else needs it.
+// The rows that EmitTx has inserted are locked until the application's transaction ends, which
+// may be long. Nobody else needs them.
 func TestAnOpenTransactionWithEventsHoldsUpNoOtherEvents(t *testing.T) {
 	eachServer(t, func(t *testing.T, d database) {
 		h := newHost(t, d)

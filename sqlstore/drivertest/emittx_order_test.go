@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is found must not depend on the order in which ids or times were handed out: a queue that is read behind a mark loses
-// what commits late.
+// Claims must not depend on the order of ids or times. A queue that is read behind a mark
+// loses rows that commit late.
 func TestATransactionThatCommitsAfterALaterOneLosesNothing(t *testing.T) {
 	eachConcurrentWay(t, func(t *testing.T, h *host, begin func(*testing.T) transaction) {
 		d := h.worker(t, soon)

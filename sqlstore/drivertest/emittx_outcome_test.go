@@ -65,7 +65,8 @@ func TestWakeAfterTheCommitMakesItAtOnce(t *testing.T) {
 	})
 }
 
-// A duplicate changes its own event, and so locks it until the transaction ends; MariaDB also locks the ids right before its.
+// A duplicate changes its own event, and so locks it until the transaction ends; MariaDB also
+// locks the ids right before its.
 func TestAnOpenTransactionWithADuplicateHoldsUpNoClaimAndNoOtherEvent(t *testing.T) {
 	eachServer(t, func(t *testing.T, d database) {
 		h := newHost(t, d)

@@ -13,7 +13,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// Each statement of a pool is a transaction of its own: a crash between two would leave half an event, or half of the events.
+// Each statement of a pool is a transaction of its own: a crash between two would leave half
+// an event, or half of the events.
 func TestAPoolIsNoTransactionUnlessOneStatementDoesIt(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		h := newHost(t, d)

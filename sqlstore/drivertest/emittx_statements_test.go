@@ -13,7 +13,7 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// A recording Execer keeps what it is told to run.
+// A recording Execer keeps the statements that it gets.
 type recording struct {
 	sqlstore.Execer
 	statements []string
@@ -24,7 +24,7 @@ func (r *recording) ExecContext(ctx context.Context, query string, args ...any) 
 	return r.Execer.ExecContext(ctx, query, args...)
 }
 
-// take returns what was run, and begins anew.
+// take returns the statements so far, and begins anew.
 func (r *recording) take() []string {
 	taken := r.statements
 	r.statements = nil
@@ -33,7 +33,7 @@ func (r *recording) take() []string {
 
 var tableName = regexp.MustCompile(`webhook_[a-z]+`)
 
-// What it reads or locks besides would be held until the application commits.
+// Other rows that it reads or locks would be held until the application commits.
 func TestAnEventInATransactionIsInsertsAlone(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		h := newHost(t, d)

@@ -23,7 +23,7 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// A transaction of the application's, whatever made it.
+// A transaction of the application, of any library.
 type transaction struct {
 	sqlstore.Execer
 	commit   func() error
@@ -68,7 +68,8 @@ var ways = map[string][]way{
 	},
 }
 
-// eachWay runs a test for every kind of transaction on every database. The tests of one database share it.
+// eachWay runs a test for every kind of transaction on every database. The tests of one
+// database share it.
 func eachWay(t *testing.T, test func(t *testing.T, h *host, begin func(*testing.T) transaction)) {
 	t.Helper()
 	each(t, func(t *testing.T, d database) { waysOf(t, d, test) })

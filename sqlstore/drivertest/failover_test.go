@@ -18,7 +18,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// A failover is a pair of servers with processes that emit to it and deliver from it, each with a pool of its own.
+// A failover is a pair of servers with processes that emit to it and deliver from it, each
+// with a pool of its own.
 type failover struct {
 	*testing.T
 	pair      *servers.Pair
@@ -77,7 +78,8 @@ func newFailover(t *testing.T, synchronous bool, emitters int) *failover {
 	return f
 }
 
-// emit emits one event after the other. What fails is not repeated: it may be there or not.
+// emit emits one event after the other. An event that fails is not repeated: it may be stored
+// or not.
 func (f *failover) emit(ctx context.Context, n int) {
 	d, store := f.processes[n%2], f.stores[n%2]
 	for i := 0; ctx.Err() == nil; i++ {
@@ -106,7 +108,7 @@ func (f *failover) quieten() {
 	f.over.Wait()
 }
 
-// patient is how long a slow machine may take for what a promotion needs.
+// patient is how long a promotion may take on a slow machine.
 const patient = 4 * long
 
 // more waits until so many more events were acknowledged, and returns them with all others.
@@ -135,8 +137,8 @@ func (f *failover) missing(events map[string]bool) (n int) {
 	return n
 }
 
-// promote kills the primary and promotes the standby, and returns how long it takes until an event is delivered that was
-// acknowledged after that.
+// promote kills the primary and promotes the standby, and returns how long it takes until an
+// event is delivered that was acknowledged after that.
 func (f *failover) promote() time.Duration {
 	f.Helper()
 	f.pair.Primary.Kill()
@@ -187,7 +189,8 @@ func (f *failover) losesNothing(n int64) {
 	f.Logf("%d events; delivery resumed %v after the promotion", len(all), resumed.Round(time.Millisecond))
 }
 
-// An asynchronous standby has not all that was acknowledged. What it has is delivered, and the processes forget the rest.
+// An asynchronous standby lacks some acknowledged events. The processes deliver the others,
+// and forget the lost ones.
 func TestAFailoverToAnAsynchronousStandbyLosesWhatItDidNotHave(t *testing.T) {
 	onlyInCI(t)
 	t.Parallel()

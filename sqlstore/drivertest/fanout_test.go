@@ -11,8 +11,9 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// An event is for very many endpoints, of which some have several patterns that match, some a channel, and some are not
-// active. A delivery of each that receives it must be made once, as Match would say at that moment.
+// An event is for very many endpoints. Some have several patterns that match, some a channel,
+// and some are not active. Each endpoint that Match would return at that moment must get one
+// delivery.
 func TestAFanOutInPartsMakesOneDeliveryForEachThatMatches(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
@@ -74,6 +75,6 @@ func TestAFanOutInPartsMakesOneDeliveryForEachThatMatches(t *testing.T) {
 		}
 		require.NoError(t, rows.Err())
 		assert.Equal(t, want, got)
-		assert.Len(t, kinds, 1, "those of the first part, which is made otherwise, are like the others")
+		assert.Len(t, kinds, 1, "deliveries of the first part, which is made differently, are like the others")
 	})
 }

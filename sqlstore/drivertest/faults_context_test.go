@@ -54,8 +54,8 @@ func TestAContextThatHasEndedIsTheError(t *testing.T) {
 	})
 }
 
-// The context ends before, or just after, each of the statements of each method. Then the method says so, or has done its work;
-// and it leaves no transaction behind in the pool.
+// The context ends before, or just after, each of the statements of each method. Then the
+// method says so, or has done its work; and it leaves no transaction behind in the pool.
 func TestAContextThatEndsLeavesNothingBehind(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
@@ -82,7 +82,7 @@ func TestAContextThatEndsLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// What waits for a lock is not waited for when the context ends.
+// A statement that waits for a lock is given up when the context ends.
 func TestAContextThatEndsDuringAWaitIsTheError(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
@@ -129,7 +129,8 @@ func TestAContextThatEndsWithoutAConnectionIsTheError(t *testing.T) {
 	})
 }
 
-// One that holds the whole file keeps everyone from writing, for five seconds and not for five seconds an event.
+// One that holds the whole file keeps everyone from writing, for five seconds and not for five
+// seconds an event.
 func TestAHeldSQLiteFileFailsOnce(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	t.Parallel()

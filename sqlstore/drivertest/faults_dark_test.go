@@ -15,7 +15,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// through returns the DSN that leads to the same database through a proxy. Each statement is one message, with its text.
+// through returns the DSN that leads to the same database through a proxy. Each statement is
+// one message, with its text.
 func (d database) through(t *testing.T, dsn string) (string, *darkProxy) {
 	t.Helper()
 	if d.name == mysql.name {
@@ -32,7 +33,8 @@ func (d database) through(t *testing.T, dsn string) (string, *darkProxy) {
 	return u.String() + simpleProtocol, p
 }
 
-// A darkness is where a machine is lost, and what another process must be able to do then.
+// A darkness is a place where a machine is lost, and the work that another process must be
+// able to do then.
 type darkness struct {
 	at     map[string]string // words of the last statement that reaches the server, by database
 	answer int               // bytes of its answer that pass
@@ -114,7 +116,8 @@ func claimsBoth(s *scene, _ []webhook.Leased) bool {
 	return err == nil && n == 2
 }
 
-// A machine that vanishes closes no connection. Its transactions must not hold their locks until the server's TCP finds out.
+// A machine that vanishes closes no connection. Its transactions must not hold their locks
+// until the server's TCP finds out.
 func TestWhatAVanishedMachineHoldsIsFreeAfterFifteenSeconds(t *testing.T) {
 	onlyInCI(t)
 	eachServer(t, func(t *testing.T, d database) {
@@ -158,7 +161,8 @@ func TestWhatAVanishedMachineHoldsIsFreeAfterFifteenSeconds(t *testing.T) {
 	})
 }
 
-// The settings that bound the Store's transactions end with them: the application's use of the same connection has its own.
+// The settings that bound the Store's transactions end with them: the application's use of the
+// same connection has its own.
 func TestTheSettingsOfASessionStayTheApplications(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	own := map[string][]string{

@@ -17,7 +17,7 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// A fault is what a saboteur does to a step.
+// A fault is a saboteur's effect on a step.
 type fault struct {
 	err   error  // nil for nothing
 	after bool   // the step happens, and then seems to have failed
@@ -25,8 +25,8 @@ type fault struct {
 	then  func() // is called before the step, or after it
 }
 
-// A saboteur stands between the store and the real driver. While it has a plan, it is asked before each step: a statement with its
-// values, or BEGIN, COMMIT and ROLLBACK.
+// A saboteur stands between the store and the real driver. While it has a plan, it is asked
+// before each step: a statement with its values, or BEGIN, COMMIT and ROLLBACK.
 type saboteur struct {
 	mu    sync.Mutex
 	plan  func(step string) fault
@@ -82,10 +82,10 @@ func failingNth(n int, f fault) func(string) fault {
 	}
 }
 
-// errStopped is that of a step that does not happen.
+// errStopped is the error of a step that does not happen.
 var errStopped = errors.New("stopped by the test")
 
-// sabotaged returns a store with empty tables, all connections of which go through the saboteur.
+// sabotaged returns a store with empty tables. All its connections go through the saboteur.
 func (d database) sabotaged(tb testing.TB) (*sqlstore.Store, *saboteur) {
 	tb.Helper()
 	store, s := d.sabotagedEmpty(tb)

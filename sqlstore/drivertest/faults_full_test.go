@@ -17,7 +17,7 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// diskFull is what servers say then.
+// diskFull has the errors of servers with a full disk.
 var diskFull = map[string]error{
 	"postgres": &pgconn.PgError{Code: "53100", Message: "could not extend file"},
 	"mysql":    &mysqldriver.MySQLError{Number: 1114, Message: "The table 'webhook_events' is full"},
@@ -175,7 +175,7 @@ func TestAFullSQLiteDiskIsAClearErrorAndNothingIsStored(t *testing.T) {
 	}
 }
 
-// writes are the methods that write to the tables, whatever is in them.
+// writes are the methods that write to the tables, empty or not.
 var writes = []string{"Publish", "Publish two", "Publish in a transaction", "CreateEndpoint", "DeleteEndpoint", "Erase"}
 
 func TestAReadOnlyDatabaseIsAClearError(t *testing.T) {

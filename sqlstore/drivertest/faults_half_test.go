@@ -14,7 +14,7 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// changes are calls that write to several tables, of what stage stores.
+// changes are calls that write to several tables, with the rows of stage.
 var changes = map[string]func(s *scene) error{
 	"CreateEndpoint": func(s *scene) error {
 		return s.store.CreateEndpoint(s.Context(), webhook.Endpoint{
@@ -64,8 +64,8 @@ var changes = map[string]func(s *scene) error{
 // onServers are the changes that are tried on servers too.
 var onServers = map[string]bool{"UpdateEndpoint": true, "Settle": true, "Claim": true}
 
-// stage empties the tables and stores one of each kind of delivery, in few transactions. The n-th time the events are newer:
-// Prune remembers how far it has come.
+// stage empties the tables and stores one of each kind of delivery, in few transactions. The
+// n-th time the events are newer: Prune remembers how far it has come.
 func stage(t *testing.T, store *sqlstore.Store, n int) *scene {
 	t.Helper()
 	tx, err := store.DB().BeginTx(t.Context(), nil)
@@ -122,7 +122,8 @@ func TestALostConnectionLeavesNothingHalf(t *testing.T) {
 				if name != "Claim" { // its two transactions are apart
 					assert.Equal(t, before, rows, "%s %d %s", name, n, steps)
 				}
-				// The server may need a moment to see that the connection is gone; as long, its locks are held.
+				// The server may need a moment to see that the connection is gone; as long,
+				// its locks are held.
 				require.Eventually(t, func() bool {
 					return change(s) == nil && maps.Equal(after, s.rows())
 				}, 20*time.Second, time.Millisecond, "%s %d: repeating it is safe", name, n)

@@ -14,7 +14,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// A switchover is a connector whose connections lead to a server that takes no writes, while it says so.
+// A switchover is a connector whose connections lead to a server that takes no writes, while
+// it says so.
 type switchover struct {
 	driver   driver.Driver
 	dsn      string
@@ -64,8 +65,8 @@ func (d database) demoted(t *testing.T) (*sqlstore.Store, *switchover) {
 	return store, c
 }
 
-// After a switch-over that keeps connections they lead to a server that takes no writes. The first call that writes finds the
-// primary all the same.
+// After a switch-over that keeps connections they lead to a server that takes no writes. The
+// first call that writes finds the primary all the same.
 func TestConnectionsToAServerThatTakesNoWritesLeaveThePool(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {

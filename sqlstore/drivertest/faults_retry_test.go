@@ -174,8 +174,8 @@ func TestAnUncertainCommitTellsDuplicatesApart(t *testing.T) {
 	})
 }
 
-// anyHeld reports whether another transaction holds the id of an event. It may be that of a lost connection, until the server
-// has noticed.
+// anyHeld reports whether another transaction holds the id of an event. The other transaction
+// may belong to a lost connection, until the server has noticed.
 func anyHeld(results []webhook.Published) bool {
 	return slices.ContainsFunc(results, func(p webhook.Published) bool { return p.Held })
 }
@@ -231,7 +231,8 @@ func TestAConnectionLostInPublishLeavesNothingHalf(t *testing.T) {
 	})
 }
 
-// After a failover every connection in the pool is dead. That is not the caller's problem: nothing has been sent yet.
+// After a failover every connection in the pool is dead. That is not the caller's problem:
+// nothing has been sent yet.
 func TestAConnectionThatDiedInThePoolIsReplaced(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {

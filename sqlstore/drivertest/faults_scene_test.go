@@ -68,7 +68,7 @@ func (s *scene) publish(events ...webhook.EventRecord) {
 	}
 }
 
-// claim leases what is due, until there is no more.
+// claim leases all due deliveries.
 func (s *scene) claim() []webhook.Leased {
 	s.Helper()
 	var all []webhook.Leased
@@ -85,7 +85,7 @@ func (s *scene) claim() []webhook.Leased {
 	}
 }
 
-// succeeded is what a successful attempt leads to.
+// succeeded is the settlement of a successful attempt.
 func (s *scene) succeeded(l webhook.Leased) webhook.Settlement {
 	return webhook.Settlement{
 		UID: l.UID, Endpoint: l.Endpoint, LeaseNo: l.LeaseNo, Version: 1, State: webhook.DeliverySucceeded,

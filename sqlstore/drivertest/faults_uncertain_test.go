@@ -98,7 +98,8 @@ func TestAClaimWhoseCommitIsUncertainFails(t *testing.T) {
 	})
 }
 
-// BEGIN IMMEDIATE is a statement, and the one connection that writes stays in the pool whatever became of it.
+// BEGIN IMMEDIATE is a statement, and the one connection that writes stays in the pool with
+// any outcome.
 func TestAnUncertainBeginDoesNotStopSQLite(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	t.Parallel()

@@ -21,8 +21,8 @@ import (
 
 var sharedHits = regexp.MustCompile(`shared hit=(\d+)`)
 
-// A snapshotScene is a store on PostgreSQL beside a transaction that stays open, such as a backup. It keeps the index
-// entries of all rows that go away.
+// A snapshotScene is a store on PostgreSQL beside a transaction that stays open, such as a
+// backup. It keeps the index entries of all rows that go away.
 type snapshotScene struct {
 	*scene
 	watching atomic.Bool
@@ -100,7 +100,7 @@ func TestAnEmptyClaimDoesNotReadWhatASnapshotKeeps(t *testing.T) {
 	assert.Less(t, s.emptyClaim(), 100, "pages after 4,000 deliveries")
 }
 
-// Publish finds a duplicate, and Settle what has failed, by their keys.
+// Publish finds duplicates, and Settle finds failed deliveries, by their keys.
 func TestPublishAndSettleDoNotReadWhatASnapshotKeeps(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	t.Parallel()
@@ -171,7 +171,7 @@ func TestAClaimFindsAnOutboxRowThatCommitsLate(t *testing.T) {
 	})
 }
 
-// What comes late, or from a process whose clock is behind, is found all the same.
+// A delivery that comes late, or from a process with a slow clock, is found too.
 func TestAClaimFindsWhatBecameDueBeforeItLookedLast(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
@@ -193,7 +193,7 @@ func TestAClaimFindsWhatBecameDueBeforeItLookedLast(t *testing.T) {
 		s.now = s.now.Add(time.Minute)
 		assert.Len(t, s.claim(), 1, "all is looked at once a minute")
 
-		// A caller whose time was ahead does not hide what others see as due.
+		// A caller with a fast clock does not hide deliveries that others see as due.
 		ahead := *s
 		ahead.now = s.now.Add(24 * time.Hour)
 		ahead.claim()

@@ -13,7 +13,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// Replicas start at once, and each applies the migrations first. goose needs a lock for that. On PostgreSQL it is a lock of the session, so a pooler must not be in between.
+// Replicas start at once, and each applies the migrations first. goose needs a lock for that.
+// On PostgreSQL it is a lock of the session, so a pooler must not be in between.
 func TestReplicasThatStartAtOnceMayMigrateWithGoose(t *testing.T) {
 	t.Parallel()
 	dsn := postgres.dsn(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Open transactions hold ids that are emitted again, over and over. While each of those Emits waits, everybody else
-// emits.
+// Open transactions hold ids that are emitted again, over and over. While each of those Emits
+// waits, everybody else emits.
 func TestIDsThatOpenTransactionsHoldDelayNoOtherEmit(t *testing.T) {
 	for _, held := range []int{1, 2, 6} {
 		for _, given := range []bool{false, true} {
@@ -60,8 +60,7 @@ func TestIDsThatOpenTransactionsHoldDelayNoOtherEmit(t *testing.T) {
 }
 
 // On MariaDB a transaction that emits an id again locks the gap in front of it in an index,
-// and so does one that waits for such an id. New ids never go there, whatever ids there are
-// and whoever they belong to.
+// and so does one that waits for such an id. New ids never go there, with any ids of any tenant.
 func TestNoNewIDWaitsForAnIDThatAnOpenTransactionHolds(t *testing.T) {
 	for _, name := range []string{"0", "order1", "~", "newest"} {
 		t.Run(name, func(t *testing.T) {
@@ -101,8 +100,8 @@ func TestNoNewIDWaitsForAnIDThatAnOpenTransactionHolds(t *testing.T) {
 	}
 }
 
-// lockWaits count the transactions that wait for others. (MariaDB's innodb_trx stays as it is while
-// several ask for it; a statement that has run for so long waits.)
+// lockWaits count the transactions that wait for others. (MariaDB's innodb_trx stays as it is
+// while several ask for it; a statement that has run for so long waits.)
 var lockWaits = map[string]string{
 	"postgres": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
 	"mysql": `SELECT count(*) FROM information_schema.processlist

@@ -20,7 +20,8 @@ import (
 // heldLanes is how many endpoints are held, each with a due delivery.
 const heldLanes = 2_000
 
-// held makes endpoints that are paused or blocked, each with a due delivery. The last of them is active.
+// held makes endpoints that are paused or blocked, each with a due delivery. The last of them
+// is active.
 func (f *filler) held(count int, blocked bool) {
 	f.tb.Helper()
 	f.endpoints(count+1, 1)
@@ -101,7 +102,8 @@ func (s *scene) setState(key webhook.EndpointKey, state webhook.EndpointState) {
 	require.NoError(s, err)
 }
 
-// A resume that commits between any two statements of the claim that parks a lane, or waits for it, is not overlooked.
+// A resume that commits between any two statements of the claim that parks a lane, or waits
+// for it, is not overlooked.
 func TestAnEndpointIsResumedWhileItsLaneIsParked(t *testing.T) {
 	eachServer(t, func(t *testing.T, d database) {
 		dsn := d.dsn(t)

@@ -12,7 +12,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// laneWith returns a scene with so many deliveries of one endpoint that are due, the longest due first.
+// laneWith returns a scene with so many deliveries of one endpoint that are due, the longest
+// due first.
 func laneWith(t *testing.T, d database, n int) *scene {
 	t.Helper()
 	s := newScene(t, d.migrated(t))
@@ -25,7 +26,7 @@ func laneWith(t *testing.T, d database, n int) *scene {
 	return s
 }
 
-// some leases what there is room for, and returns the numbers of the events.
+// some leases as many deliveries as there is room for, and returns the numbers of the events.
 func (s *scene) some(limit webhook.ClaimRequest) (numbers []string, leased []webhook.Leased) {
 	s.Helper()
 	limit.Now, limit.LeaseUntil = s.now, s.now.Add(time.Minute)
@@ -135,7 +136,7 @@ func TestALeaseInALaneWithMoreChangesNoIndexOnPostgreSQL(t *testing.T) {
 	}
 	numbers, _ := s.some(webhook.ClaimRequest{Max: 1000, MaxBytes: 1 << 20, Room: 60})
 	require.Len(t, numbers, 60)
-	require.NoError(t, store.DB().Close()) // a server process counts what it did when its connection ends
+	require.NoError(t, store.DB().Close()) // a server process counts its work when its connection ends
 	watch := postgres.open(t, dsn)
 	await(t, func() bool {
 		var all, hot int

@@ -37,7 +37,8 @@ func pgxListen(databaseURL string) sqlstore.Listen {
 	return listen
 }
 
-// A listening host has a worker process that listens, and an API process that emits and does not run.
+// A listening host has a worker process that listens, and an API process that emits and does
+// not run.
 type listening struct {
 	*host
 	api, worker *webhook.Dispatcher
@@ -80,7 +81,7 @@ func newListening(t *testing.T, o sqlstore.Options, poll time.Duration) *listeni
 	return l
 }
 
-// awaited returns what comes from a channel in good time.
+// awaited returns the next value of a channel in good time.
 func awaited[T any](t *testing.T, from <-chan T) (v T) {
 	t.Helper()
 	timeout := time.NewTimer(long)
@@ -112,7 +113,8 @@ func logMedian(t *testing.T, what string, took []time.Duration) time.Duration {
 	return m
 }
 
-// TestANotificationReachesTheWorkerOfAnotherProcess allows twenty times the 10 ms that it takes, because other tests run beside it.
+// TestANotificationReachesTheWorkerOfAnotherProcess allows twenty times the 10 ms that it
+// takes, because other tests run beside it.
 func TestANotificationReachesTheWorkerOfAnotherProcess(t *testing.T) {
 	atOnce := 200 * time.Millisecond
 	if raceDetector {

@@ -43,8 +43,8 @@ var costly = map[string]string{
 // answering is the number of events of the tenant with an attempt.
 const answering = 2500
 
-// fatTenant stores what makes lists costly: events of 256 KiB, attempts with response bodies of
-// 16 KiB, and endpoints with all the headers that they may have.
+// fatTenant stores rows that make lists costly: events of 256 KiB, attempts with response
+// bodies of 16 KiB, and endpoints with all the headers that they may have.
 func fatTenant(t *testing.T, s webhook.Store, d *webhook.Dispatcher, tenant string) {
 	t.Helper()
 	header := make(map[string]webhook.Secret)
@@ -127,7 +127,7 @@ func ask(h http.Handler, tenant, target string) *httptest.ResponseRecorder {
 	return w
 }
 
-// It runs alone: it counts what the process allocates.
+// It runs alone, because it counts the allocations of the process.
 func TestNoListRequestAllocatesMoreThanTwoMegabytes(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
@@ -142,7 +142,7 @@ func TestNoListRequestAllocatesMoreThanTwoMegabytes(t *testing.T) {
 			for name, target := range sorted(costly) {
 				most := uint64(2_000_000)
 				if strings.HasPrefix(target, "/deliveries/") {
-					most = 12 << 20 // the latest response is shown whatever its size, here 1 MiB
+					most = 12 << 20 // the latest response is shown in any size, here 1 MiB
 				}
 				var answer *httptest.ResponseRecorder
 				got := allocating(func() { answer = ask(h, "fat", target) })

@@ -16,7 +16,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// A lagStore notes how long the results of an endpoint took from the end of their attempts until they were stored.
+// A lagStore notes how long the results of an endpoint took from the end of their attempts
+// until they were stored.
 type lagStore struct {
 	*sqlstore.Store
 	endpoint string
@@ -43,7 +44,7 @@ func (s *lagStore) Settle(ctx context.Context, now time.Time, items []webhook.Se
 	return out, nil
 }
 
-// lap returns what was noted since the last call.
+// lap returns the notes since the last call.
 func (s *lagStore) lap() (stored int, worst time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +126,7 @@ func TestAHeldStatusRowHoldsUpNoOtherEndpoint(t *testing.T) {
 
 		require.Eventually(t, func() bool {
 			return countWhere(t, store.DB(), "webhook_deliveries WHERE state = 'failed'") == n/10
-		}, time.Minute, 20*time.Millisecond, "what was held back arrives")
+		}, time.Minute, 20*time.Millisecond, "the held deliveries arrive")
 		assert.Equal(t, n+n/10, countWhere(t, store.DB(), "webhook_attempts"), "once")
 		assert.Zero(t, countWhere(t, store.DB(), "webhook_attempts WHERE late = 1"))
 	})

@@ -25,7 +25,7 @@ func hold(t *testing.T, db *sql.DB, query string, args ...any) *sql.Tx {
 	return tx
 }
 
-// failed is what a failed attempt without a retry leads to.
+// failed is the settlement of a failed attempt without a retry.
 func (s *scene) failed(l webhook.Leased) webhook.Settlement {
 	item := s.succeeded(l)
 	item.State, item.Reason, item.Attempt.Class, item.Attempt.Status = webhook.DeliveryFailed, webhook.ReasonExhausted, webhook.ClassStatus, 500
@@ -59,7 +59,8 @@ func TestAFailureOfOneEndpointDoesNotLockTheStatusOfAHealthyOne(t *testing.T) {
 	})
 }
 
-// rowLocks are rows that somebody else may hold while results are stored, and the endpoints whose results need them.
+// rowLocks are rows that somebody else may hold while results are stored, and the endpoints
+// whose results need them.
 var rowLocks = []struct {
 	name, query string
 	fail        []string

@@ -12,7 +12,8 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// An id comes from a URL, and a cursor from whoever keeps it: PostgreSQL refuses some bytes that others do not find.
+// An id comes from a URL, and a cursor from whoever keeps it: PostgreSQL refuses some bytes
+// that others do not find.
 func TestIDsThatNoTextMayHaveAreNotFound(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
@@ -83,7 +84,8 @@ func TestAMatchOfManyIsComplete(t *testing.T) {
 	})
 }
 
-// A fan-out that takes many claims to make is no reason for the other events of the outbox to wait until it ends.
+// A fan-out that takes many claims to make is no reason for the other events of the outbox to
+// wait until it ends.
 func TestALargeFanOutDoesNotHoldUpTheOutbox(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {

@@ -26,7 +26,7 @@ func (s *scene) matched(tenant string) (ids []string) {
 	return ids
 }
 
-// disable is what an answer of 410 does.
+// disable has the effect of an answer of 410.
 func (s *scene) disable(l webhook.Leased) {
 	s.Helper()
 	item := s.succeeded(l)

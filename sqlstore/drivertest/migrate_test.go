@@ -164,7 +164,7 @@ func TestMigrateUsesAPostgresSchemaThatIsThere(t *testing.T) {
 	works(t, s, "hooks.webhook_")
 }
 
-// The lock alone is not enough: what the others did must be seen after the wait.
+// The lock alone is not enough: the changes of the others must be visible after the wait.
 func TestPostgresMigratesWhateverTheDefaultIsolationIs(t *testing.T) {
 	t.Parallel()
 	dsn := postgres.dsn(t)
@@ -271,7 +271,8 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 	})
 }
 
-// A migration by an application of a later version has been taken back half: Migrate must not make it worse.
+// A migration by an application of a later version has been taken back half: Migrate must not
+// make it worse.
 func TestMigrateRefusesASchemaThatIsTooNew(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
@@ -293,7 +294,7 @@ func TestMigrateGoesOnWhereItWasInterrupted(t *testing.T) {
 		require.ErrorIs(t, s.Migrate(t.Context()), errStopped)
 		sab.sabotage(nil)
 		if err := s.Migrate(t.Context()); err != nil {
-			require.ErrorContains(t, err, "Down", "it says what to do")
+			require.ErrorContains(t, err, "Down", "it names the cure")
 			apply(t, s.DB(), list[0].Down)
 			require.NoError(t, s.Migrate(t.Context()))
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// lockedClaim claims while another transaction holds a row, and returns what is due next.
+// lockedClaim claims while another transaction holds a row, and returns the next due time.
 func (s *scene) lockedClaim(d database, dsn, lock string) time.Time {
 	s.Helper()
 	tx, err := d.open(s, dsn).BeginTx(s.Context(), nil)
@@ -60,8 +60,8 @@ func TestWhatAnotherTransactionHoldsIsNotDueNext(t *testing.T) {
 	})
 }
 
-// The times of two processes differ by some milliseconds, and a claim that takes nothing may not be followed by another for a
-// whole PollInterval.
+// The times of two processes differ by some milliseconds, and a claim that takes nothing may
+// not be followed by another for a whole PollInterval.
 func TestADeliveryIsClaimedThoughItsPublishersClockIsAhead(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s := newScene(t, d.migrated(t))

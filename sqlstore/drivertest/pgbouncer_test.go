@@ -19,7 +19,8 @@ func TestSoakTheContractHoldsThroughPQ(t *testing.T) {
 	keepsTheContract(t, "postgres", servers.Postgres(t))
 }
 
-// In transaction mode each transaction may be another session's: a setting or a lock of a session would be lost or left behind.
+// In transaction mode each transaction may be another session's: a setting or a lock of a
+// session would be lost or left behind.
 func TestTheContractHoldsThroughPgBouncer(t *testing.T) {
 	onlyInCI(t)
 	t.Parallel()

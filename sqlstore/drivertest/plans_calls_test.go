@@ -14,12 +14,13 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// A caller calls every method of a store, in all the ways that lead to other statements, on a database that is in use.
+// A caller calls every method of a store, in all the ways that lead to other statements, on a
+// database that is in use.
 type caller struct {
 	*testing.T
 	f   *filler
 	s   *sqlstore.Store
-	say func(method string) // what is called from now on
+	say func(method string) // the calls from now on
 	now time.Time
 	n   int
 }
@@ -127,7 +128,8 @@ func (c *caller) claim(most, room int) webhook.Claimed {
 }
 
 func (c *caller) claimAndSettle() {
-	// Some endpoints have a circuit that is open, some of them nothing that is due; and some have been changed.
+	// Some endpoints have a circuit that is open, some of them nothing that is due; and some
+	// have been changed.
 	past, later := c.now.Add(-time.Second).UnixMicro(), c.now.Add(time.Hour).UnixMicro()
 	c.f.exec(fmt.Sprintf("UPDATE webhook_status SET circuit = 1, blocked_until = %d WHERE id LIKE 'ep_%%0'", past))
 	c.f.exec(fmt.Sprintf("UPDATE webhook_queue SET due_at = %d WHERE endpoint_id LIKE 'ep_%%60'", later))
@@ -176,7 +178,8 @@ func (c *caller) claimAndSettle() {
 	require.NotEmpty(c, c.claim(20_000, 1_000).Deliveries) // all, so that parked lanes are empty
 }
 
-// outbox claims while an event is in the outbox that has more receivers than one claim makes deliveries for.
+// outbox claims while an event is in the outbox that has more receivers than one claim makes
+// deliveries for.
 func (c *caller) outbox() {
 	c.say("Claim/outbox")
 	e := c.event(0)
@@ -255,7 +258,8 @@ func (c *caller) endpoints() {
 	assert.NoError(c, c.s.DeleteEndpoint(c.Context(), webhook.EndpointKey{Tenant: "tenant_9", ID: "ep_36"}, 0, c.now))
 }
 
-// prune has something to do for each sweep: ep_36 is deleted, others are disabled; most events are old; ep_8 had a version.
+// prune has something to do for each sweep: ep_36 is deleted, others are disabled; most events
+// are old; ep_8 had a version.
 func (c *caller) prune() {
 	c.say("Prune")
 	for _, r := range []webhook.Retention{

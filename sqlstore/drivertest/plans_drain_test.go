@@ -16,8 +16,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// PostgreSQL keeps plans that it made when tables were empty, which is when reading all of a table is best. Nothing here
-// gathers statistics.
+// PostgreSQL keeps plans that it made when tables were empty, which is when reading all of a
+// table is best. Nothing here gathers statistics.
 func TestADrainThatStartsFromAnEmptySchemaNeverScansTheQueue(t *testing.T) {
 	t.Parallel()
 	const deliveries, tenants = 5_000, 20

@@ -23,7 +23,8 @@ type filler struct {
 	now time.Time
 }
 
-// fill returns a filler for a database that has the tables. It makes one of its own, of endpoints by their numbers.
+// fill returns a filler for a database that has the tables. It makes one of its own, of
+// endpoints by their numbers.
 func (d database) fill(tb testing.TB, db *sql.DB, now time.Time) *filler {
 	tb.Helper()
 	f := &filler{tb: tb, d: d, db: db, now: now}
@@ -165,17 +166,20 @@ const (
 	usedEvents    = 24_000
 	usedFinished  = 4_000 // of these, the oldest, have nothing unfinished
 
-	// Beside them there are other tenants, with events that nobody has received: the last of them wait in the outbox.
+	// Beside them there are other tenants, with events that nobody has received: the last of
+	// them wait in the outbox.
 	otherTenants = 1_200
 	otherEvents  = 48_000
 	otherWaiting = 20_000
 
-	// One tenant has more endpoints than a claim makes deliveries for. They are those of other tenants.
+	// One tenant has more subscriptions than one claim makes deliveries for. They name endpoints of
+	// other tenants.
 	wideTenant    = "tenant_wide"
 	wideEndpoints = 1_100
 )
 
-// usedMs is when an event was made, in milliseconds: the first of so many 40 days ago, the last an hour ago.
+// usedMs is when an event was made, in milliseconds: the first of so many 40 days ago, the
+// last an hour ago.
 func (f *filler) usedMs(n string, of int) string {
 	begin := f.now.Add(-40 * day).UnixMilli()
 	return fmt.Sprintf("%d + %s * %d", begin, n, (40*day-time.Hour).Milliseconds()/int64(of))
@@ -183,8 +187,9 @@ func (f *filler) usedMs(n string, of int) string {
 
 // used fills all tables.
 //
-// Of a tenant's events, each has a finished delivery with two attempts to one of its endpoints, and, unless it is old, an
-// unfinished one to the next. Of those, one in eight is ready, and one in a hundred about to be; the others wait.
+// Of a tenant's events, each has a finished delivery with two attempts to one of its
+// endpoints, and, unless it is old, an unfinished one to the next. Of those, one in eight is
+// ready, and one in a hundred about to be; the others wait.
 func (f *filler) used() {
 	f.tb.Helper()
 	f.endpoints(usedTenants+otherTenants, usedEndpoints)

@@ -15,7 +15,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore/drivertest/recorder"
 )
 
-// A planner notes the plan of each statement that a store runs, as the database makes it at that moment.
+// A planner notes the plan of each statement that a store runs, as the database makes it at
+// that moment.
 type planner struct {
 	d database
 
@@ -62,7 +63,8 @@ func (p *planner) watch(ctx context.Context, s recorder.Statement) {
 	}
 }
 
-// enough is how often the plan of a statement is looked at, in all the ways in which a method is called.
+// enough is how often the plan of a statement is looked at, in all the ways in which a method
+// is called.
 const enough = 6
 
 func (p *planner) seenEnough(query string) bool {
@@ -107,7 +109,7 @@ var big = []string{
 	"events", "outbox", "queue", "deliveries", "attempts", "bodies", "status", "endpoints", "versions", "subscriptions",
 }
 
-// onPurpose reports whether a plan reads all of a table, or of an index, because that is what is asked for.
+// onPurpose reports whether a method needs all rows of a table or of an index.
 func onPurpose(method, table string) bool {
 	return method == "Stats" && slices.Contains([]string{"outbox", "queue", "status"}, table)
 }
@@ -128,7 +130,7 @@ func TestEveryStatementFindsItsRowsByAnIndex(t *testing.T) {
 // noScans fails for each statement that reads all of a big table.
 func (p *planner) noScans(t *testing.T) {
 	t.Helper()
-	bad := make(map[string][]string) // methods, by what is wrong
+	bad := make(map[string][]string) // methods, by problem
 	for method, plans := range sorted(p.plans) {
 		for _, one := range plans {
 			for _, a := range one.uses {
@@ -152,7 +154,8 @@ func (p *planner) noScans(t *testing.T) {
 	}
 }
 
-// indexes fails for each statement that does not use the index that was made for it, or sorts what the index has sorted.
+// indexes fails for each statement that does not use the index that was made for it, or sorts
+// rows that the index has sorted.
 func (p *planner) indexes(t *testing.T) {
 	t.Helper()
 	for _, want := range served {

@@ -18,12 +18,13 @@ import (
 	"github.com/gowebhook/webhook/sqlstore/drivertest/recorder"
 )
 
-// manySubscribers is how many endpoints of one tenant subscribe to something else than what is emitted.
+// manySubscribers is the number of a tenant's endpoints that subscribe to other types than the
+// emitted one.
 const manySubscribers = 100_000
 
 var actualRows = regexp.MustCompile(`actual [^)]*rows=([0-9.]+) loops=([0-9]+)|Rows Removed[^:]*: ([0-9]+)`)
 
-// rowsRead adds up what EXPLAIN ANALYZE says of each node.
+// rowsRead adds up the rows of each node of EXPLAIN ANALYZE.
 func rowsRead(t *testing.T, lines [][]driver.Value) (rows float64) {
 	t.Helper()
 	number := func(s string) float64 {
@@ -42,7 +43,8 @@ func rowsRead(t *testing.T, lines [][]driver.Value) (rows float64) {
 	return rows
 }
 
-// Which index a plan uses does not say how much of it: a join from the other end would read all subscriptions of the tenant.
+// Which index a plan uses does not say how much of it: a join from the other end would read
+// all subscriptions of the tenant.
 func TestAMatchReadsNoMoreThanItFindsAmongManyEndpoints(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	t.Parallel()

@@ -15,11 +15,11 @@ import (
 // A plan is how a database runs a statement.
 type plan struct {
 	query  string // without literals
-	text   string // what EXPLAIN says
+	text   string // the output of EXPLAIN
 	uses   []access
 	sorted bool // rows are sorted after they have been read
 
-	branches []*branch // of MariaDB: the SELECTs of which it consists
+	branches []*branch // of MariaDB: its SELECTs
 }
 
 // A branch is a SELECT of a plan that reads tables.
@@ -176,7 +176,7 @@ func (p *plan) askPostgres(ctx context.Context, s *recorder.Statement, generic b
 	return nil
 }
 
-// askGeneric asks for the plan that is kept for a prepared statement, whatever its values are.
+// askGeneric asks for the plan that is kept for a prepared statement with any values.
 func askGeneric(ctx context.Context, s *recorder.Statement) ([][]driver.Value, error) {
 	values := make([]string, len(s.Args))
 	for i, a := range s.Args {

@@ -18,7 +18,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore/drivertest/recorder"
 )
 
-// What a page may read: so many rows of its list, and what one statement reads ahead.
+// The rows that a page may read: the rows of its list, and the rows that one statement reads
+// ahead.
 const (
 	pageRows  = 1_000
 	pageAhead = 250
@@ -65,7 +66,7 @@ func (c *rowCounter) take(t *testing.T) int {
 	return n
 }
 
-// manyRows fills a database, and returns a store of which the rows are counted.
+// manyRows fills a database, and returns a store that counts the rows it reads.
 func manyRows(t *testing.T, d database, now time.Time) (*sqlstore.Store, *rowCounter) {
 	t.Helper()
 	counter := &rowCounter{}
@@ -107,7 +108,7 @@ func TestPagesOfManyRows(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		now := time.Now().Truncate(time.Microsecond).UTC()
 		s, counter := manyRows(t, d, now)
-		t.Run("a page reads a thousand rows whatever it looks for", func(t *testing.T) { readLittle(t, s, counter, now) })
+		t.Run("a page reads a thousand rows with any filter", func(t *testing.T) { readLittle(t, s, counter, now) })
 		t.Run("a short page of fan-outs does not read all of each", func(t *testing.T) {
 			q := webhook.Query{Tenant: "tenant_1", Limit: 1}
 			for range 30 {
@@ -148,8 +149,8 @@ func inOrderOnce(t *testing.T, s *sqlstore.Store, q webhook.Query, want int) {
 	assert.Len(t, ids, want)
 }
 
-// readLittle reads a page of each list with one or two filters: a short one, which looks for nothing or what comes late, and a
-// long one.
+// readLittle reads a page of each list with one or two filters: a short page, whose rows are
+// missing or come late, and a long page.
 func readLittle(t *testing.T, s *sqlstore.Store, counter *rowCounter, now time.Time) {
 	t.Helper()
 	filters := map[string]func(*webhook.Query){
@@ -184,8 +185,8 @@ func readLittle(t *testing.T, s *sqlstore.Store, counter *rowCounter, now time.T
 		t.Logf("%s: a page reads at most %d rows", list, longest)
 		assert.Greater(t, longest, pageRows, "%s: there is no long page", list)
 	}
-	// What is on a page is read once more, with all that it has; with an attempt and a delivery, their event; and the size of an
-	// event's data before the data.
+	// The rows of a page are read once more with all their columns. With an attempt and a delivery,
+	// their event is read, and the size of an event's data before the data.
 	const looked = pageRows + pageAhead
 	read("Endpoints", func(int) int { return pageRows + 1 }, func(q webhook.Query) error {
 		_, err := s.Endpoints(t.Context(), q)

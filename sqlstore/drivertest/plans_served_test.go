@@ -25,7 +25,7 @@ func inOrder(name, statement string, by ...string) service {
 	return s
 }
 
-// problem says what is wrong with a plan; nothing if it is as it should be.
+// problem returns the problem of a plan, or "" for a good plan.
 func (s *service) problem(p *plan) string {
 	if s.ordered && p.sorted {
 		return "it sorts"
@@ -36,7 +36,8 @@ func (s *service) problem(p *plan) string {
 			missing = append(missing, wanted)
 		}
 	}
-	// MariaDB looks whether there are rows while it plans, and says no more of a branch in which there are none.
+	// MariaDB looks whether there are rows while it plans, and says no more of a branch in
+	// which there are none.
 	empty := 0
 	for _, b := range p.branches {
 		if b.empty {
@@ -72,7 +73,7 @@ const (
 
 var served = []service{
 	inOrder("what is due", `^SELECT .*SELECT due_at FROM queue WHERE lane = \S+ AND due_at >= \S+ ORDER BY due_at LIMIT 1`, "queue.lane_due(lane,due_at)"),
-	inOrder("what is due of the outbox", `^SELECT event_uid, after_endpoint FROM outbox WHERE due_at`, "outbox.due(due_at"),
+	inOrder("due rows of the outbox", `^SELECT event_uid, after_endpoint FROM outbox WHERE due_at`, "outbox.due(due_at"),
 	inOrder("which lanes are open", `SELECT ref FROM status WHERE parked = 2`, "status.open(parked"),
 	inOrder("which lanes may be opened", `^SELECT ref FROM status (FORCE INDEX \(\S+\) )?WHERE parked = 1`, "status.parked(parked,state,blocked_until)"),
 	serve("lock lanes", `SELECT s\.ref, s\.state, s\.blocked_until, s\.parked FROM`, "status.primary(ref)"),
@@ -104,7 +105,8 @@ var served = []service{
 	serve("requeue", `^UPDATE .*settled_no = v\.settled_no`, queueKey),
 	serve("update status", `^UPDATE .*circuit = v\.circuit`, "status.primary(ref)"),
 
-	// Without the settings of a transaction PostgreSQL may sort what it has found: of a tenant's subscriptions nearly all are wanted.
+	// Without the settings of a transaction PostgreSQL may sort the rows it has found, because
+	// nearly all of a tenant's subscriptions are wanted.
 	serve("match", `(FROM|JOIN) subscriptions p .*(FROM|JOIN) status`, "subscriptions.primary(tenant,pattern,channel", "status.primary(ref)"),
 	serve("duplicates", `e\.content_hash, e\.dup FROM`, "events.tenant_id(tenant,id)|events.id(id_group,id,tenant)"),
 	serve("the event of a duplicate", `^UPDATE events .*SET dup`, "events.tenant_id(tenant,id)|events.id(id_group,id,tenant)"),

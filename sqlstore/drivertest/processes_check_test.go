@@ -10,13 +10,13 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// An account is what the ledger and the store agree on.
+// An account has the counts on which the ledger and the store agree.
 type account struct {
 	events     int // stored
 	deliveries int
 	requests   int // that arrived
 	repeats    int // successes of a delivery beyond its first
-	unlogged   int // requests of a process that was killed, or was not given time, before it stored what became of them
+	unlogged   int // requests of a process that was killed, or ran out of time, before it stored their results
 	timedOut   int // requests that were answered too late for the sender
 	late       int // attempts that were logged without effect
 }
@@ -79,14 +79,15 @@ func (f *fleet) idle() bool {
 	return err == nil && stats.Pending == 0 && stats.Outbox == 0
 }
 
-// settled waits until these events have arrived everywhere, and all that is stored has been delivered.
+// settled waits until these events have arrived everywhere, and all that is stored has been
+// delivered.
 func (f *fleet) settled(acknowledged []string) {
 	f.t.Helper()
 	f.eventually("all that was acknowledged arrives", func() bool { return f.receiver.have(acknowledged, f.endpoints) })
 	f.eventually("nothing waits", f.idle)
 }
 
-// A checking collects what is wrong.
+// A checking collects problems.
 type checking struct {
 	account
 	lossy    map[string]bool // workers
@@ -100,10 +101,11 @@ func (c *checking) want(ok bool, format string, args ...any) {
 	}
 }
 
-// check compares what arrived with what the log says, when all is over. Every request is in the log, once, and the log has no other
-// that was answered, except those of lossy processes: of each at most as many as it may have had in flight or owed, which is 32
-// results of an endpoint. After the attempt that succeeded there is none. So a delivery is repeated only for want of a result that
-// was stored.
+// check compares the requests that arrived with the log, when all is over. Every request is in
+// the log, once, and the log has no other answered request. Lossy processes are the exception:
+// each may lack as many as it had in flight or owed, which is 32 results of an endpoint. No
+// attempt follows the one that succeeded. So a delivery is repeated only if its result was not
+// stored.
 func (f *fleet) check() account {
 	f.t.Helper()
 	logged, deliveries := f.attempts(), f.deliveries()
@@ -178,10 +180,10 @@ func (c *checking) delivery(key deliveryOf, d webhook.Delivery, logged []webhook
 	}
 }
 
-// log tells what happened.
+// log prints the counts.
 func (f *fleet) log(a account, acknowledged, kills int, began time.Time) {
 	f.t.Helper()
-	f.t.Logf("%d kills; events: %d acknowledged, %d stored; %d deliveries in %d requests, of which %d were repeats of successes; "+
+	f.t.Logf("%d kills; events: %d acknowledged, %d stored; %d deliveries in %d requests, %d of them repeats of successes; "+
 		"%d requests were lost with their process, %d timed out, %d were logged late; %.1f s",
 		kills, acknowledged, a.events, a.deliveries, a.requests, a.repeats, a.unlogged, a.timedOut, a.late, time.Since(began).Seconds())
 }

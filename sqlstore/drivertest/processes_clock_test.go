@@ -13,8 +13,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// TestProcessesWithClocksApartAgreeOnTheTime has a process whose clock is ten minutes fast and one whose clock is ten minutes slow.
-// Half of the deliveries fail once.
+// TestProcessesWithClocksApartAgreeOnTheTime has a process whose clock is ten minutes fast and
+// one whose clock is ten minutes slow. Half of the deliveries fail once.
 func TestProcessesWithClocksApartAgreeOnTheTime(t *testing.T) {
 	onlyInCI(t)
 	t.Parallel()
@@ -79,6 +79,6 @@ func TestProcessesWithClocksApartAgreeOnTheTime(t *testing.T) {
 			}
 		}
 		assert.Positive(t, retried)
-		t.Logf("%d retries, of which %d were sent by the process with the other clock", retried, byOther)
+		t.Logf("%d retries, %d of them sent by the process with the other clock", retried, byOther)
 	})
 }

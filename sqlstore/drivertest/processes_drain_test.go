@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// held keeps the requests of a worker waiting until release, or their sender hangs up. The others are answered.
+// held keeps the requests of a worker waiting until release, or their sender hangs up. The
+// others are answered.
 func (f *fleet) held(name string) (release func()) {
 	released := make(chan struct{})
 	f.receiver.setAnswer(func(ctx context.Context, r received) int {
@@ -27,8 +28,8 @@ func (f *fleet) held(name string) (release func()) {
 	return func() { close(released) }
 }
 
-// takeAll lets a worker emit events and take their deliveries: some are on the wire, and the others wait in its memory. It returns the
-// events, and how many requests are held.
+// takeAll lets a worker emit events and take their deliveries: some are on the wire, and the
+// others wait in its memory. It returns the events, and how many requests are held.
 func (f *fleet) takeAll(w *fleetWorker, events int) (acknowledged []string, waiting int) {
 	f.t.Helper()
 	const probe = 2 // requests to an endpoint that has not answered yet
@@ -90,7 +91,7 @@ func TestAProcessThatIsNotGivenTimeToEndGivesBackWhatItCuts(t *testing.T) {
 		require.Empty(t, second.end())
 		a := f.check()
 		assert.Equal(t, onWire, a.unlogged)
-		assert.Equal(t, a.deliveries+onWire, a.requests, "what was cut is repeated, and nothing else")
+		assert.Equal(t, a.deliveries+onWire, a.requests, "requests that were cut are repeated, and no others")
 		assert.Zero(t, a.repeats)
 		f.log(a, len(acknowledged), 0, began)
 	})

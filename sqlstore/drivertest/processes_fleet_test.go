@@ -19,13 +19,14 @@ import (
 const (
 	fleetTenant = "acme"
 
-	// fleetConnections is how many a process has to the database: those of all tests together are less than a server's default.
+	// fleetConnections is the number of a process's connections to the database. All tests
+	// together need fewer than a server's default.
 	fleetConnections = 5
 
 	// emitPace is how long an emitter waits between events.
 	emitPace = 10 * time.Millisecond
 
-	// processPatience is a deadline for what takes a moment on a machine that has nothing else to do.
+	// processPatience is a deadline for steps that take a moment on an idle machine.
 	processPatience = 2 * time.Minute
 )
 
@@ -35,7 +36,7 @@ const (
 	startedHeader = "Test-Started"
 )
 
-// fleetSettings are what the processes of a test have in common.
+// fleetSettings are the common settings of the processes of a test.
 type fleetSettings struct {
 	Timeout, Lease, Drain time.Duration
 	Retries               []time.Duration
@@ -76,7 +77,8 @@ func (s fleetSettings) config(name string) webhook.Config {
 	}
 }
 
-// A fleet is a database, a receiver, and this process's own Dispatcher, which is not run unless the test does.
+// A fleet is a database, a receiver, and this process's own Dispatcher, which is not run
+// unless the test does.
 type fleet struct {
 	t          *testing.T
 	database   database
@@ -142,7 +144,7 @@ func (f *fleet) run() {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = f.dispatcher.Run(ctx) // what was cut, the test sees
+		_ = f.dispatcher.Run(ctx) // the test sees the requests that were cut
 	}()
 	f.t.Cleanup(func() {
 		stop()
@@ -156,7 +158,8 @@ func (f *fleet) eventually(what string, condition func() bool) {
 	require.Eventually(f.t, condition, processPatience, 20*time.Millisecond, what)
 }
 
-// atOnce runs a test on several databases at the same time, however many tests may run in parallel: they mostly wait.
+// atOnce runs a test on several databases at the same time, however many tests may run in
+// parallel: they mostly wait.
 func atOnce(t *testing.T, on []database, test func(t *testing.T, d database)) {
 	t.Helper()
 	var tests sync.WaitGroup
@@ -182,7 +185,8 @@ func (f *fleet) event(id string, i int) webhook.Event {
 	return webhook.Event{Tenant: fleetTenant, Type: kindOf(i), ID: id, Data: map[string]int{"n": i}}
 }
 
-// emitTx emits in a transaction of its own, and may roll it back. It may be called again after an error.
+// emitTx emits in a transaction of its own, and may roll it back. It may be called again after
+// an error.
 func (f *fleet) emitTx(rollback bool, events ...webhook.Event) error {
 	ctx := context.Background()
 	tx, err := f.store.DB().BeginTx(ctx, nil)

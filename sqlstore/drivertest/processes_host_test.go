@@ -11,7 +11,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// A fleetHost emits in this process, which delivers nothing: by Emit, and in transactions, some of which are rolled back.
+// A fleetHost emits in this process, which delivers nothing: by Emit, and in transactions.
+// Some transactions are rolled back.
 type fleetHost struct {
 	f      *fleet
 	cancel context.CancelFunc
@@ -44,7 +45,7 @@ func (h *fleetHost) halt() {
 	<-h.ended
 }
 
-// stop returns what was stored and what was not.
+// stop returns the events that were stored and the ones that were not.
 func (h *fleetHost) stop() (acknowledged, rolledBack []string) {
 	h.f.t.Helper()
 	h.halt()
@@ -55,7 +56,8 @@ func (h *fleetHost) stop() (acknowledged, rolledBack []string) {
 	return slices.Clone(h.acknowledged), h.rolledBack
 }
 
-// emit emits event i, in one of several ways, until it is acknowledged. What is emitted again has the id of the first receipt.
+// emit emits event i, in one of several ways, until it is acknowledged. A repeated event has
+// the id of the first receipt.
 func (h *fleetHost) emit(i int) {
 	e := h.f.event("host-"+strconv.Itoa(i), i)
 	if i%6 == 0 {

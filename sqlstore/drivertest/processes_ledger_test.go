@@ -32,7 +32,7 @@ type received struct {
 
 func (r *received) succeeded() bool { return r.status == http.StatusOK }
 
-// A ledger is a customer's server that keeps a record of what arrives.
+// A ledger is a customer's server that keeps a record of the requests.
 type ledger struct {
 	url string
 

@@ -2,5 +2,6 @@
 
 package drivertest
 
-// raceDetector says that everything is several times slower, and SQLite, which is Go code here, ten times.
+// raceDetector says that everything is several times slower, and SQLite, which is Go code
+// here, ten times.
 const raceDetector = true

@@ -11,7 +11,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// TestProcessesOnOneDatabaseSendEverythingOnce lets three processes emit and deliver, beside one that emits only.
+// TestProcessesOnOneDatabaseSendEverythingOnce lets three processes emit and deliver, beside
+// one that emits only.
 func TestProcessesOnOneDatabaseSendEverythingOnce(t *testing.T) {
 	t.Parallel()
 	const batches = 10

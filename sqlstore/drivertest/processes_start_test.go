@@ -14,8 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A worker is a process that delivers, and emits if it is told to. It ends with the test, in whatever way that ends: its input
-// closes, and if it was suspended then, the system lets an orphaned process group go on.
+// A worker is a process that delivers, and emits if it is told to. It ends with the test, even
+// if the test crashes, because its input closes. If it was suspended then, the system lets an
+// orphaned process group go on.
 type fleetWorker struct {
 	f      *fleet
 	name   string
@@ -190,7 +191,7 @@ func (w *fleetWorker) terminate() {
 	require.NoError(w.f.t, w.cmd.Process.Signal(syscall.SIGTERM))
 }
 
-// end returns what Run of a worker that was asked to end returned.
+// end returns the result of Run of a worker that was asked to end.
 func (w *fleetWorker) end() string {
 	w.f.t.Helper()
 	select {
@@ -205,7 +206,8 @@ func (w *fleetWorker) end() string {
 	return *w.ended
 }
 
-// lossy returns the names of the workers that may not have stored what became of their last requests.
+// lossy returns the names of the workers that may not have stored the results of their last
+// requests.
 func (f *fleet) lossy() map[string]bool {
 	names := make(map[string]bool)
 	for name, w := range f.workers {
@@ -218,7 +220,7 @@ func (f *fleet) lossy() map[string]bool {
 	return names
 }
 
-// An outputTail keeps the end of what is written to it.
+// An outputTail keeps the end of the text that is written to it.
 type outputTail struct {
 	mu   sync.Mutex
 	text []byte

@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAProcessThatWasSuspendedPastItsLeaseChangesNothing suspends a process while some of its requests are on the wire and others wait
-// in its memory. When it goes on, another process has finished most of the deliveries, and is sending those of one endpoint. What
-// was on the wire is answered meanwhile, so it may succeed twice; nothing else is sent twice.
+// TestAProcessThatWasSuspendedPastItsLeaseChangesNothing suspends a process while some of its
+// requests are on the wire and others wait in its memory. When it goes on, another process has
+// finished most of the deliveries, and is sending the deliveries of one endpoint. The requests
+// on the wire are answered meanwhile, so they may succeed twice. No others are sent twice.
 func TestAProcessThatWasSuspendedPastItsLeaseChangesNothing(t *testing.T) {
 	onlyInCI(t)
 	t.Parallel()
@@ -60,12 +61,13 @@ func TestAProcessThatWasSuspendedPastItsLeaseChangesNothing(t *testing.T) {
 		a := f.check()
 		assert.Equal(t, onWire, a.late)
 		assert.Equal(t, onWire, a.repeats)
-		assert.Equal(t, a.deliveries+onWire, a.requests, "only what was on the wire is sent twice")
+		assert.Equal(t, a.deliveries+onWire, a.requests, "only requests that were on the wire are sent twice")
 		f.log(a, len(acknowledged), 0, began)
 	})
 }
 
-// heldBoth keeps the requests of the first worker waiting, and those of the second to one endpoint.
+// heldBoth keeps the requests of the first worker waiting, and the requests of the second to
+// one endpoint.
 func (f *fleet) heldBoth(busy string) (releaseFirst, releaseSecond func()) {
 	first, second := make(chan struct{}), make(chan struct{})
 	var over atomic.Bool

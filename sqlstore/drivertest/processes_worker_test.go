@@ -18,10 +18,11 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// beWorker is the variable that makes the test binary a worker: a process that emits and delivers. Its value is a workerSpec.
+// beWorker is the variable that makes the test binary a worker: a process that emits and
+// delivers. Its value is a workerSpec.
 const beWorker = "DRIVERTEST_BE_WORKER"
 
-// A workerSpec says what a worker does.
+// A workerSpec has the orders of a worker.
 type workerSpec struct {
 	Name     string // no other worker of the test has it
 	Database string // of databases
@@ -131,7 +132,7 @@ func (s *workerSpec) open() (*sqlstore.Store, error) {
 	return nil, errors.New("unknown database " + s.Database)
 }
 
-// tell writes a report at once: what was told is with the test, whatever becomes of this process.
+// tell writes a report at once, so the test has it even if this process ends.
 func (w *workerProcess) tell(r workerReport) {
 	w.mu.Lock()
 	err := w.out.Encode(r)
@@ -177,8 +178,8 @@ func (w *workerProcess) emit(o workerOrder) {
 	}
 }
 
-// emitOne emits event i, every other one with an id of its own, until it is acknowledged or the worker is to be quiet. What is emitted
-// again has the id of the first receipt.
+// emitOne emits event i, every other one with an id of its own, until it is acknowledged or
+// the worker is to be quiet. A repeated event has the id of the first receipt.
 func (w *workerProcess) emitOne(typ string, i int) {
 	e := webhook.Event{Tenant: fleetTenant, Type: typ, Data: map[string]any{"worker": w.spec.Name, "n": i}}
 	if typ == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// twoPruners returns scenes of two processes on one database, of which the first has pruned.
+// twoPruners returns scenes of two processes on one database. The first has pruned.
 func twoPruners(t *testing.T, d database) (first, second *scene) {
 	t.Helper()
 	dsn := d.dsn(t)

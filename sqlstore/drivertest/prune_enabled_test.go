@@ -21,7 +21,8 @@ type meanwhile struct {
 	key webhook.EndpointKey
 }
 
-// during runs Prune to its end, and do before the n-th step of the first call. It reports whether there was such a step.
+// during runs Prune to its end, and do before the n-th step of the first call. It reports
+// whether there was such a step.
 func (m *meanwhile) during(n int, do func()) (happened bool) {
 	m.Helper()
 	inside := false
@@ -67,7 +68,8 @@ func (m *meanwhile) stateOf(event string) string {
 	return fmt.Sprintf("%s %s", page.Items[0].State, page.Items[0].Reason)
 }
 
-// between runs a test for each step of a Prune that has something to cancel: what happens before it is up to the test.
+// between runs a test for each step of a Prune that has something to cancel. The test acts
+// before the step.
 func between(t *testing.T, test func(t *testing.T, m *meanwhile, n int) (happened bool)) {
 	t.Helper()
 	eachServer(t, func(t *testing.T, d database) {
@@ -134,7 +136,7 @@ func TestPruneCancelsNothingOfAnEndpointThatWasMadeAnewMeanwhile(t *testing.T) {
 		happened := m.during(n, func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if m.store.Erase(ctx, m.key.Tenant) != nil { // it waits for what the pruner holds
+			if m.store.Erase(ctx, m.key.Tenant) != nil { // it waits for the rows that the pruner holds
 				return
 			}
 			m.endpoint(m.key.Tenant, m.key.ID)

@@ -20,7 +20,8 @@ var heldOld = []struct{ name, query string }{
 	{"event", "UPDATE webhook_events SET dup = dup + 1 WHERE uid = "},
 }
 
-// oldRows are what Prune removes, and the tables whose rows of the held event may stay until they are free.
+// oldRows are the rows that Prune removes, and the tables whose rows of the held event may
+// stay until they are free.
 var oldRows = []struct {
 	name string
 	kept webhook.Retention
@@ -31,7 +32,8 @@ var oldRows = []struct {
 	{"bodies", webhook.Retention{ResponseBodies: aDay, Attempts: -1, Events: -1}, []string{"bodies"}},
 }
 
-// Prune waits for no row. The transaction that holds one stays open, so a Prune that waited would fail.
+// Prune waits for no row. The transaction that holds one stays open, so a Prune that waited
+// would fail.
 func TestPruneRemovesAllButWhatOthersHold(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	eachServer(t, func(t *testing.T, d database) {

@@ -16,8 +16,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// wide fills in events that were delivered to so many endpoints with so many attempts each,
-// of which the last has a response body.
+// wide fills in events that were delivered to fanout endpoints with that many attempts each.
+// The last attempt has a response body.
 func (f *filler) wide(events, fanout, attempts int) {
 	f.tb.Helper()
 	ms := fmt.Sprint(f.now.UnixMilli())
@@ -39,8 +39,9 @@ func (f *filler) wide(events, fanout, attempts int) {
 		fmt.Sprintf("%s, %s, %d, %s", f.uid(ms, event), endpoint, attempts, f.bytes([]byte("try later"))), "WHERE")
 }
 
-// pruneBounded prunes to the end. No call may remove more than a few thousand rows, and each must remove some. A soak counts
-// its millions of rows after some calls only, because that takes longer than the calls.
+// pruneBounded prunes to the end. No call may remove more than a few thousand rows, and each
+// must remove some. A soak counts its millions of rows after some calls only, because that
+// takes longer than the calls.
 func (s *scene) pruneBounded(r webhook.Retention) (calls int, longest time.Duration) {
 	s.Helper()
 	sum := func() (n int) {
@@ -115,7 +116,7 @@ func TestPrunePassesWideEventsInPieces(t *testing.T) {
 	})
 }
 
-// Nothing shows a part of an event: neither what it belongs to, nor what belongs to it.
+// Nothing shows a part of an event, neither its lists nor its rows.
 func TestAnEventThatIsBeingRemovedIsNotShown(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {

@@ -87,7 +87,7 @@ func TestNothingUnfinishedIsPruned(t *testing.T) {
 		outbox.Deliveries, outbox.NotBefore = nil, s.now.Add(1000*aDay)
 		s.publish(s.event("acme", "half", "ep1", "ep2"), s.event("acme", "leased", "ep1"), outbox, s.event("acme", "none"))
 		for _, l := range s.claim() {
-			if l.Endpoint.ID == "ep2" { // that of ep1 stays unfinished
+			if l.Endpoint.ID == "ep2" { // the delivery to ep1 stays unfinished
 				_, err := s.store.Settle(t.Context(), s.now, []webhook.Settlement{s.succeeded(l)})
 				require.NoError(t, err)
 			}
@@ -101,7 +101,7 @@ func TestNothingUnfinishedIsPruned(t *testing.T) {
 		assert.Equal(t, 1, s.rowsOf("attempts"), "of an event with an unfinished delivery")
 		assert.Equal(t, 1, s.rowsOf("bodies"))
 
-		// What was passed over is found when it has finished.
+		// An event that was passed over is found when it has finished.
 		require.Len(t, s.deliver(), 2)
 		for range 3 {
 			s.now = s.now.Add(time.Hour)
@@ -113,7 +113,7 @@ func TestNothingUnfinishedIsPruned(t *testing.T) {
 	})
 }
 
-// What other processes finish is found too, without a restart of the one that prunes.
+// Deliveries that other processes finish are found too, without a restart of the one that prunes.
 func TestWhatAnotherProcessFinishedIsPruned(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
@@ -182,7 +182,8 @@ func TestSeveralPruneAtOnce(t *testing.T) {
 	})
 }
 
-// One process that has much to prune begins its next transaction as soon as it has ended the last.
+// One process that has much to prune begins its next transaction as soon as it has ended the
+// last.
 func TestOthersGetTheFileBetweenTwoPrunes(t *testing.T) {
 	dsn := sqlite.dsn(t)
 	s := newScene(t, sqlite.store(t, dsn, sqlstore.Options{}))

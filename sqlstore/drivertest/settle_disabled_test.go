@@ -34,8 +34,8 @@ func handlerReads(t *testing.T, lines [][]driver.Value) (rows float64) {
 	return rows
 }
 
-// readBy returns how many rows a statement reads, not only those that it returns. SQLite does not tell, so there it counts
-// the rows that the statement returns.
+// readBy returns how many rows a statement reads, not only those that it returns. SQLite does
+// not tell, so there it counts the rows that the statement returns.
 func (d database) readBy(ctx context.Context, t *testing.T, s recorder.Statement) float64 {
 	t.Helper()
 	ask := func(query string, args []driver.NamedValue) [][]driver.Value {

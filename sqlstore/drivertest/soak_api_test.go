@@ -7,7 +7,8 @@ import (
 	"github.com/gowebhook/webhook/internal/apicases"
 )
 
-// TestSoakTheAPIAnswersTheSameOnEveryDatabase replays the requests of webhookhttp's tests, each on a database of its own.
+// TestSoakTheAPIAnswersTheSameOnEveryDatabase replays the requests of webhookhttp's tests,
+// each on a database of its own.
 func TestSoakTheAPIAnswersTheSameOnEveryDatabase(t *testing.T) {
 	if !soaking() {
 		t.Skip("takes minutes: make soak")

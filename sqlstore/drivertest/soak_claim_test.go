@@ -12,7 +12,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// What a claim takes depends neither on what it passes over nor on what has finished.
+// The time of a claim depends neither on deliveries that it passes over nor on finished ones.
 func TestSoakClaimTakesAsLongBesideMillionsOfRows(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		s := newSoaker(t, d, soakHealthy+2)
@@ -45,7 +45,7 @@ func (s *soaker) ready() {
 		s.f.uid(ms, "k.n"), s.now.Add(-time.Hour).UnixMicro(), s.now.UnixMicro()), "JOIN filled e ON e.n = k.n % 100 WHERE")
 }
 
-// giveBack makes what has been claimed ready again.
+// giveBack makes the claimed deliveries ready again.
 func (s *soaker) giveBack() {
 	s.Helper()
 	s.f.exec(fmt.Sprintf("UPDATE webhook_queue SET lane = ref, leased_until = 0, due_at = %d WHERE leased_until > 0",
@@ -103,7 +103,8 @@ func TestSoakAnEmptyClaimTakesAMillisecond(t *testing.T) {
 	})
 }
 
-// Deleting an endpoint does not wait for what it has pending; Prune cancels that piece by piece.
+// Deleting an endpoint does not wait for its pending deliveries. Prune cancels them piece by
+// piece.
 func TestSoakDeletingAnEndpointLeavesItsDeliveriesToPrune(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		const pending, pieces = 1_000_000, 300

@@ -25,8 +25,8 @@ func soak(t *testing.T) {
 	}
 }
 
-// soakRows is how many finished deliveries there are, and attempts: what WEBHOOK_TEST_SOAK_ROWS says, or ten million. Those take
-// about four minutes to load on each database, and 5 GB.
+// soakRows is the number of finished deliveries, and of attempts: WEBHOOK_TEST_SOAK_ROWS, or
+// ten million. Ten million take about four minutes to load on each database, and 5 GB.
 func soakRows(t *testing.T) int {
 	t.Helper()
 	if said := os.Getenv("WEBHOOK_TEST_SOAK_ROWS"); said != "" {
@@ -37,8 +37,8 @@ func soakRows(t *testing.T) int {
 	return 10_000_000
 }
 
-// A measurement is the median of so many runs, in the quickest of several rounds: the machine may be busy, and after a load a
-// server writes for a while.
+// A measurement is the median of so many runs, in the quickest of several rounds: the machine
+// may be busy, and after a load a server writes for a while.
 const (
 	soakRuns   = 15
 	soakRounds = 3  // of the baseline
@@ -119,7 +119,8 @@ func newSoaker(t *testing.T, d database, endpoints int) *soaker {
 	return &soaker{T: t, d: d, dsn: dsn, s: s, f: f, now: now}
 }
 
-// load makes rows of a table for the endpoints from one number to another, and says how long it took.
+// load makes rows of a table for the endpoints from one number to another, and says how long
+// it took.
 func (s *soaker) load(count int, table, columns, values string) {
 	s.Helper()
 	begin := time.Now()

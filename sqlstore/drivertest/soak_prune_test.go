@@ -11,7 +11,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// What is stored all day is removed in less than a day.
+// The rows of one day are removed in less than a day.
 func TestSoakPruneRemovesFasterThanEventsCome(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		const batches, events = 40, 500

@@ -12,7 +12,8 @@ import (
 	"github.com/gowebhook/webhook/sqlstore"
 )
 
-// strangers fills each table with rows of a tenant that is not the test's. None of them is due, or old.
+// strangers fills each table with rows of a tenant that is not the test's. None of them is
+// due, or old.
 func (f *filler) strangers(n int) {
 	f.tb.Helper()
 	uid, now := f.uid("1900000000000 + k.n", "k.n"), f.now.UnixMicro()
@@ -53,7 +54,8 @@ func (f *filler) strangers(n int) {
 	}
 }
 
-// holdStrangers locks all rows of all tables, and adds one to the outbox and to the queue, in a transaction that stays open.
+// holdStrangers locks all rows of all tables, and adds one to the outbox and to the queue, in
+// a transaction that stays open.
 func (d database) holdStrangers(t *testing.T, dsn string) {
 	t.Helper()
 	conn, err := d.open(t, dsn).Conn(t.Context())
@@ -74,8 +76,9 @@ func (d database) holdStrangers(t *testing.T, dsn string) {
 		failures, pruned, since, size, fanout, reason) VALUES (x'01', 'ep', x'01', x'01', 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 1, '')`)
 }
 
-// Rows of others may be locked for as long as their transactions are open. A statement that reads a whole table, because
-// that is small, or because it is given keys of a large part of it, waits for all of them.
+// Rows of others may be locked for as long as their transactions are open. A statement that
+// reads a whole table, because that is small, or because it is given keys of a large part of
+// it, waits for all of them.
 func TestNoStatementWaitsForRowsOfOthers(t *testing.T) {
 	onlyInCI(t)
 	for _, strangers := range []int{0, 1, 6, 100_000} {

@@ -15,7 +15,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// A pairStore refreshes each endpoint together with another one, and passes on what is said of one tenant's deliveries.
+// A pairStore refreshes each endpoint together with another one, and passes on the answers
+// about one tenant's deliveries.
 type pairStore struct {
 	*sqlstore.Store
 	with    webhook.EndpointKey
@@ -37,8 +38,8 @@ func (s *pairStore) Settle(ctx context.Context, now time.Time, items []webhook.S
 	return out, err
 }
 
-// A later version of the application replaces an endpoint while a delivery waits in this process. The endpoint exists, so
-// the delivery must not end as one of a deleted endpoint.
+// A later version of the application replaces an endpoint while a delivery waits in this
+// process. The endpoint exists, so the delivery must not end as one of a deleted endpoint.
 func TestADeliveryWaitsWhileItsEndpointCannotBeRead(t *testing.T) {
 	each(t, func(t *testing.T, d database) {
 		store := &pairStore{

@@ -10,7 +10,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// A later version of the application may write what this one cannot read.
+// A later version of the application may write rows that this one cannot read.
 func TestARowThatCannotBeReadFailsNothingButItself(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {

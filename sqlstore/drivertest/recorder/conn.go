@@ -18,7 +18,8 @@ var (
 	_ driver.NamedValueChecker  = (*conn)(nil)
 )
 
-// A conn has all methods that database/sql looks for, and does without those that the driver's own has not.
+// A conn has all methods that database/sql looks for, and does without those that the driver's
+// own has not.
 type conn struct {
 	driver.Conn
 	watch Watch
@@ -127,8 +128,8 @@ func (s *stmt) CheckNamedValue(v *driver.NamedValue) error {
 	return s.conn.CheckNamedValue(v)
 }
 
-// Ask runs another statement on the connection of this one, so in its transaction and with its settings, and returns the rows
-// of its answer. It is for a Watch to call, before it returns.
+// Ask runs another statement on the connection of this one, so in its transaction and with its
+// settings, and returns the rows of its answer. It is for a Watch to call, before it returns.
 func (s *Statement) Ask(ctx context.Context, query string, args []driver.NamedValue) ([][]driver.Value, error) {
 	inner, ok := s.conn.(driver.QueryerContext)
 	if !ok {

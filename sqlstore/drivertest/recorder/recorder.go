@@ -17,12 +17,14 @@ type Statement struct {
 	conn driver.Conn
 }
 
-// A Watch is called before each statement, on the goroutine that runs it. Several may run at once.
+// A Watch is called before each statement, on the goroutine that runs it. Several may run at
+// once.
 type Watch func(ctx context.Context, s Statement)
 
 var registered atomic.Int64
 
-// Register registers a driver that passes everything on to another one, which is registered already, and returns its name.
+// Register registers a driver that passes everything on to another one, which is registered
+// already, and returns its name.
 func Register(driverName string, watch Watch) (string, error) {
 	known, err := sql.Open(driverName, "")
 	if err != nil {

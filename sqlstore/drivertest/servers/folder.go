@@ -11,8 +11,9 @@ import (
 	"syscall"
 )
 
-// guardian waits until its input closes, which it does when this process ends in whatever way. Then it ends the server, and removes
-// the folder: a server that is still shutting down may write into it, hence several times.
+// guardian waits until its input closes, which it does when this process ends or crashes. Then
+// it ends the server, and removes the folder: a server that is still shutting down may write
+// into it, hence several times.
 const guardian = `
 read -r _
 if pid=$(cat "$1/pid"); then
@@ -24,14 +25,16 @@ for try in 1 2 3 4 5; do
 	sleep 1
 done`
 
-// A folder holds all that a server writes: its files in data and tmp, its output in log, and its number in pid while it runs.
+// A folder holds all that a server writes: its files in data and tmp, its output in log, and
+// its number in pid while it runs.
 type folder struct {
 	path  string
 	guard *exec.Cmd
 	alive io.Closer
 }
 
-// newFolder makes a folder whose data belongs to owner. quit is the signal that ends a server left in it.
+// newFolder makes a folder whose data belongs to owner. quit is the signal that ends a server
+// left in it.
 func newFolder(owner *syscall.Credential, quit syscall.Signal) (*folder, error) {
 	path, err := os.MkdirTemp(base(), "webhook-test-")
 	if err != nil {
@@ -88,7 +91,8 @@ func give(path string, user *syscall.Credential) error {
 	return os.Chown(path, int(user.Uid), int(user.Gid))
 }
 
-// unprivileged returns the first of these users if we are root, as which servers refuse to run, and nil otherwise.
+// unprivileged returns the first of these users if we are root, as which servers refuse to
+// run, and nil otherwise.
 func unprivileged(names ...string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

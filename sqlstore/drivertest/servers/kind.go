@@ -21,10 +21,10 @@ type kind struct {
 	lazy   string // makes commits to a database not wait for the disk
 	within func(dsn, database string) (string, error)
 	launch func(args []string) (server *process, dsn string, err error)
-	remedy string // what to do when there is no server
+	remedy string // the cure when there is no server
 
 	// quick are the arguments that keep the shared server from waiting for the disk.
-	// The system has what it wrote, so only a loss of power would lose it.
+	// The system has the written data, so only a loss of power would lose it.
 	quick []string
 
 	mu  sync.Mutex

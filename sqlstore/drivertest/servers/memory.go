@@ -16,10 +16,10 @@ const (
 	memoryNeeded = 4 << 30
 )
 
-// base returns the folder in which databases have their files, for os.MkdirTemp. It is in memory if
-// there is room: each new database is some hundred files, for which a disk takes seconds. A process or
-// a server that is killed loses nothing there. TMPDIR names another folder. The soak measures, and its
-// databases are large, so it uses the disk.
+// base returns the folder in which databases have their files, for os.MkdirTemp. It is in
+// memory if there is room: each new database is some hundred files, for which a disk takes
+// seconds. A process or a server that is killed loses nothing there. TMPDIR names another
+// folder. The soak measures, and its databases are large, so it uses the disk.
 func base() string {
 	if os.Getenv("TMPDIR") != "" || os.Getenv("WEBHOOK_TEST_SOAK") == "1" {
 		return ""

@@ -13,8 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// StartPgBouncer starts a PgBouncer in transaction mode in front of that database, and returns the URL that leads through it. It is
-// removed at the end of the test. Clients must use the simple protocol: in pgx, default_query_exec_mode=simple_protocol.
+// StartPgBouncer starts a PgBouncer in transaction mode in front of that database, and returns
+// the URL that leads through it. It is removed at the end of the test. Clients must use the
+// simple protocol: in pgx, default_query_exec_mode=simple_protocol.
 func StartPgBouncer(tb testing.TB, postgresURL string) string {
 	tb.Helper()
 	p, dsn, err := launchPgBouncer(postgresURL)

@@ -57,7 +57,8 @@ func launchPostgres(args []string) (server *process, dsn string, err error) {
 	})
 }
 
-// owns returns an error as long as no server answers, or another one than that of this data.
+// owns returns an error while no server answers, or while another server than the one of this
+// data answers.
 func owns(ctx context.Context, driver, dsn, query, data string) error {
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
@@ -69,7 +70,7 @@ func owns(ctx context.Context, driver, dsn, query, data string) error {
 		return err
 	}
 	if filepath.Clean(got) != data {
-		return fmt.Errorf("another server answers, that of %s", got)
+		return fmt.Errorf("another server answers, with the data of %s", got)
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ var (
 	errNotRunning   = errors.New("it does not run")
 )
 
-// A process is a server that this process starts, in a folder of its own. It is not safe for concurrent use.
+// A process is a server that this process starts, in a folder of its own. It is not safe for
+// concurrent use.
 type process struct {
 	name   string
 	folder *folder
@@ -40,7 +41,8 @@ type process struct {
 	paused bool
 }
 
-// newProcess makes the folder, and finds a port. When we are root, the server runs as the first of users.
+// newProcess makes the folder, and finds a port. When we are root, the server runs as the
+// first of users.
 func newProcess(name string, stopSignal, quitSignal syscall.Signal, users ...string) (*process, error) {
 	user, err := unprivileged(users...)
 	if err != nil {
@@ -71,7 +73,8 @@ func (p *process) launch(setUp func() error) error {
 	return nil
 }
 
-// command makes a command that keeps to the folder. A MariaDB deletes what it takes for its own in the folder for temporary files.
+// command makes a command that keeps to the folder. MariaDB deletes files that it takes for
+// its own in the folder for temporary files.
 func (p *process) command(args ...string) *exec.Cmd {
 	cmd := command(p.user, args...)
 	cmd.Dir = p.folder.data()
@@ -105,7 +108,8 @@ func (p *process) start() error {
 		if p.cmd != nil {
 			err = errors.Join(err, p.kill())
 		}
-		// PostgreSQL does not start as long as a child of the killed one lives, which may be a moment.
+		// PostgreSQL does not start as long as a child of the killed one lives, which may be a
+		// moment.
 		if !p.killed || !errors.Is(err, errExited) || tries == 20 || !pause(ctx) {
 			return fmt.Errorf("%s did not start: %w%s", p.name, err, tail)
 		}
@@ -238,9 +242,9 @@ func (p *process) remove() error {
 	return errors.Join(err, p.folder.remove())
 }
 
-// lastWords returns the end of the server's output if the server ended by itself. The output of one that
-// runs says nothing about why a test failed, and would hide what does; WEBHOOK_TEST_SERVER_LOG=1 shows it.
-// It is "" for nil.
+// lastWords returns the end of the server's output if the server ended by itself. The output
+// of one that runs says nothing about why a test failed, and would hide the reason;
+// WEBHOOK_TEST_SERVER_LOG=1 shows it. It is "" for nil.
 func (p *process) lastWords() string {
 	if p == nil || p.cmd == nil {
 		return ""
@@ -275,7 +279,8 @@ func (p *process) tail() string {
 	return fmt.Sprintf("\nthe last output of %s:\n%s", p.name, strings.Join(lines[max(0, len(lines)-most):], "\n"))
 }
 
-// command makes a command that Ctrl-C in the terminal does not reach, so that a server ends after its test.
+// command makes a command that Ctrl-C in the terminal does not reach, so that a server ends
+// after its test.
 func command(user *syscall.Credential, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(context.Background(), args[0], args[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: user}
@@ -292,7 +297,8 @@ func pause(ctx context.Context) bool {
 	}
 }
 
-// childrenOf returns the processes that this process started: PostgreSQL has one for each connection, in sessions of their own.
+// childrenOf returns the processes that this process started: PostgreSQL has one for each
+// connection, in sessions of their own.
 func childrenOf(pid int) ([]int, error) {
 	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
 	if errors.Is(err, os.ErrNotExist) {
@@ -315,7 +321,8 @@ func childrenOf(pid int) ([]int, error) {
 	return children, nil
 }
 
-// freePort finds a port below those that the system gives to clients: one of them could take it while the server is down.
+// freePort finds a port below those that the system gives to clients: one of them could take
+// it while the server is down.
 func freePort() (string, error) {
 	var last error
 	for range 20 {
@@ -329,7 +336,8 @@ func freePort() (string, error) {
 	return "", last
 }
 
-// find returns the path of a program on PATH or in one of the folders, the last that matches; "" means that there is none.
+// find returns the path of a program on PATH or in one of the folders, the last that matches;
+// "" means that there is none.
 func find(program string, folders ...string) string {
 	if path, err := exec.LookPath(program); err == nil {
 		return path

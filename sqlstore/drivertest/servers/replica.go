@@ -11,13 +11,14 @@ import (
 	"testing"
 )
 
-// A Pair is a throwaway PostgreSQL primary with a standby that follows it. Both are removed at the end of the test.
+// A Pair is a throwaway PostgreSQL primary with a standby that follows it. Both are removed at
+// the end of the test.
 type Pair struct {
 	Primary, Standby *Server
 }
 
-// StartPostgresPair starts a primary and a standby. If the standby is synchronous, the primary acknowledges no commit before
-// the standby has it on disk.
+// StartPostgresPair starts a primary and a standby. If the standby is synchronous, the primary
+// acknowledges no commit before the standby has it on disk.
 func StartPostgresPair(tb testing.TB, synchronous bool) *Pair {
 	tb.Helper()
 	primary := StartPostgres(tb)
@@ -65,7 +66,8 @@ func (p *Pair) CaughtUp() {
 	p.must(p.await(p.Standby.dsn, "SELECT pg_last_wal_replay_lsn() >= '"+at+"'::pg_lsn"))
 }
 
-// Detach lets the standby follow no more: what the primary commits from now on is lost if the standby is promoted.
+// Detach lets the standby follow no more. Commits of the primary from now on are lost if the
+// standby is promoted.
 func (p *Pair) Detach() {
 	p.Primary.tb.Helper()
 	p.must(alter(p.Standby.dsn, "primary_conninfo = ''"))

@@ -2,27 +2,30 @@ package servers
 
 import "testing"
 
-// A Server is a throwaway database server of one test. The test's own goroutine calls its methods, which end the test when they
-// fail; DSN may be called from any.
+// A Server is a throwaway database server of one test. The test's own goroutine calls its
+// methods, which end the test when they fail; DSN may be called from any.
 type Server struct {
 	tb      testing.TB
 	dsn     string
 	process *process
 }
 
-// StartPostgres starts a PostgreSQL with its default settings, so it syncs to disk. It is removed at the end of the test.
+// StartPostgres starts a PostgreSQL with its default settings, so it syncs to disk. It is
+// removed at the end of the test.
 func StartPostgres(tb testing.TB) *Server {
 	tb.Helper()
 	return postgres.start(tb)
 }
 
-// StartMariaDB starts a MariaDB with its default settings, so it syncs to disk. It is removed at the end of the test.
+// StartMariaDB starts a MariaDB with its default settings, so it syncs to disk. It is removed
+// at the end of the test.
 func StartMariaDB(tb testing.TB) *Server {
 	tb.Helper()
 	return mariadb.start(tb)
 }
 
-// DSN returns how to connect to the server's one database for tests, which is empty at first. It stays the same.
+// DSN returns how to connect to the server's one database for tests, which is empty at first.
+// It stays the same.
 func (s *Server) DSN() string { return s.dsn }
 
 // Stop shuts the server down without waiting for its clients, and returns when it is gone.
@@ -37,7 +40,8 @@ func (s *Server) Kill() {
 	s.must(s.process.kill())
 }
 
-// Start starts a server again that was stopped or killed, on the same data and port, and returns when it answers.
+// Start starts a server again that was stopped or killed, on the same data and port, and
+// returns when it answers.
 func (s *Server) Start() {
 	s.tb.Helper()
 	s.must(s.process.start())

@@ -22,20 +22,22 @@ import (
 // A MariaDB on a busy machine was seen to need 55 seconds to start.
 const patience = 3 * time.Minute
 
-// Postgres returns the URL of a new, empty PostgreSQL database, which is dropped at the end of the test with all its connections.
+// Postgres returns the URL of a new, empty PostgreSQL database, which is dropped at the end of
+// the test with all its connections.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
 	return postgres.database(tb)
 }
 
-// MySQL returns the go-sql-driver DSN of a new, empty MariaDB or MySQL database, which is dropped at the end of the test. Its
-// connections must hold no locks then.
+// MySQL returns the go-sql-driver DSN of a new, empty MariaDB or MySQL database, which is
+// dropped at the end of the test. Its connections must hold no locks then.
 func MySQL(tb testing.TB) string {
 	tb.Helper()
 	return mariadb.database(tb)
 }
 
-// SQLite returns the path of a database file that does not exist yet, in a folder that goes with the test.
+// SQLite returns the path of a database file that does not exist yet, in a folder that goes
+// with the test.
 func SQLite(tb testing.TB) string {
 	tb.Helper()
 	folder, err := os.MkdirTemp(base(), "webhook-test-") //nolint:usetesting // its TempDir may be on a disk
@@ -50,8 +52,9 @@ func SQLite(tb testing.TB) string {
 	return filepath.Join(folder, "webhook.db")
 }
 
-// StopShared stops the servers that Postgres and MySQL started, for a TestMain that counts goroutines. Without it they stop when
-// this process ends, in whatever way. The next call of Postgres or MySQL starts new ones.
+// StopShared stops the servers that Postgres and MySQL started, for a TestMain that counts
+// goroutines. Without it they stop when this process ends or crashes. The next call of
+// Postgres or MySQL starts new ones.
 func StopShared() error {
 	return errors.Join(postgres.reset(), mariadb.reset())
 }

@@ -135,7 +135,7 @@ func TestTheOutputOfAServerIsShownOnlyIfItEndedByItself(t *testing.T) {
 	assert.Equal(t, 20, strings.Count(words, "line"))
 }
 
-// outcome tells what a test comes to that wants a database of this kind.
+// outcome returns the outcome of a test that wants a database of this kind.
 func outcome(t *testing.T, k *kind) string {
 	t.Helper()
 	tb := &ending{TB: t}
