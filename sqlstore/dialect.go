@@ -107,6 +107,7 @@ func (d *dialect) compile(o *Options) []*engine.Statement {
 		if !own {
 			sql = everywhere[op(n)]
 		}
+		sql = strings.Join(strings.Fields(sql), " ") // adapt need not know the layout
 		if d.adapt != nil {
 			sql = d.adapt(op(n), sql)
 		}

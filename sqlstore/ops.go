@@ -1,5 +1,10 @@
 package sqlstore
 
+import (
+	"strconv"
+	"strings"
+)
+
 // The statements of the dialects.
 const (
 	// Publishing.
@@ -174,15 +179,22 @@ var everywhere = map[op]string{
 	uncountEndpoint: `UPDATE {tenants} SET endpoints = endpoints - 1 WHERE tenant = $1`,
 	forgetTenant:    `DELETE FROM {tenants} WHERE tenant = $1 AND endpoints <= 0`,
 	tenantEndpoints: `SELECT endpoints FROM {tenants} WHERE tenant = $1`,
-	endpointUsed: `SELECT EXISTS (SELECT 1 FROM {queue} WHERE ref = $1), EXISTS (SELECT 1 FROM {deliveries} WHERE ref = $1),
+	endpointUsed: `SELECT EXISTS (SELECT 1 FROM {queue} WHERE ref = $1),
+		EXISTS (SELECT 1 FROM {deliveries} WHERE ref = $1),
 		EXISTS (SELECT 1 FROM {endpoints} WHERE ref = $1)`,
-	insertEndpoint: `INSERT INTO {endpoints} (ref, tenant, id, created_at, url, description, events, channel, profile, metadata,
-		header, secrets, timeout_us, max_in_flight, secret_expires_at)
+	insertEndpoint: `INSERT INTO {endpoints} (ref, tenant, id, created_at, url, description, events, channel,
+		profile,
+			metadata, header, secrets, timeout_us, max_in_flight, secret_expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
-	insertStatus: `INSERT INTO {status} (ref, tenant, id, version, state, reason, updated_at, failures, failing_since,
-		last_failure_at, recovered_at, blocked_until, circuit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-	updateEndpoint: `UPDATE {endpoints} SET url = $2, description = $3, events = $4, channel = $5, profile = $6, metadata = $7,
-		header = $8, secrets = $9, timeout_us = $10, max_in_flight = $11, secret_expires_at = $12 WHERE ref = $1`,
+	insertStatus: `INSERT INTO {status} (ref, tenant, id, version, state, reason, updated_at, failures,
+		failing_since,
+			last_failure_at, recovered_at, blocked_until, circuit)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+	updateEndpoint: `UPDATE {endpoints} SET url = $2, description = $3, events = $4, channel = $5,
+		profile = $6,
+			metadata = $7, header = $8, secrets = $9, timeout_us = $10, max_in_flight = $11,
+			secret_expires_at = $12
+		WHERE ref = $1`,
 	deleteEndpoint: `DELETE FROM {endpoints} WHERE ref = $1`,
 	deleteStatus:   `DELETE FROM {status} WHERE ref = $1`,
 	deleteVersions: `DELETE FROM {versions} WHERE ref = $1`,
@@ -195,9 +207,13 @@ var everywhere = map[op]string{
 	eventByID: `SELECT ` + headColumns + ` FROM {events} e WHERE e.tenant = $1 AND e.id = $2`,
 	listEvents: `SELECT ` + headColumns + ` FROM {events} e WHERE e.tenant = $1 AND e.uid < $2 AND e.uid >= $3
 		ORDER BY e.uid DESC LIMIT $4`,
-	listAllEvents: `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid < $1 AND e.uid >= $2 ORDER BY e.uid DESC LIMIT $3`,
-	deliveryOf: `SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid = $1 AND q.endpoint_id = $2
-		UNION ALL SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid = $1 AND d.endpoint_id = $2`,
+	listAllEvents: `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid < $1 AND e.uid >= $2
+		ORDER BY e.uid DESC LIMIT $3`,
+	deliveryOf: `SELECT ` + viewQueue + ` FROM {queue} q
+		WHERE q.event_uid = $1 AND q.endpoint_id = $2
+		UNION ALL
+		SELECT ` + viewDeliveries + ` FROM {deliveries} d
+		WHERE d.event_uid = $1 AND d.endpoint_id = $2`,
 	attemptsOfEndpoint: `SELECT ` + attemptKeys + ` FROM {attempts}
 		WHERE ref = $1 AND started_at <= $2 AND started_at >= $3
 			AND (started_at < $2 OR event_uid < $4 OR event_uid = $4 AND lease_no < $5)
@@ -219,58 +235,124 @@ var everywhere = map[op]string{
 	freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
 		ORDER BY blocked_until LIMIT $2 FOR UPDATE SKIP LOCKED`,
 
-	lockPruner:       `SELECT used_by, used_at FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
-	usePruner:        `UPDATE {locks} SET used_by = $1, used_at = $2 WHERE name = 'prune'`,
-	lockDisabled:     `SELECT reason FROM {status} WHERE ref = $1 AND state = 'disabled' FOR UPDATE SKIP LOCKED`,
-	statusOfRef:      `SELECT ref FROM {status} WHERE ref = $1`,
-	oldEvents:        `SELECT uid FROM {events} WHERE uid >= $1 AND uid < $2 ORDER BY uid LIMIT $3`,
-	oldAttempts:      `SELECT event_uid, endpoint_id, lease_no FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,
-	oldBodies:        `SELECT event_uid, endpoint_id, lease_no FROM {bodies} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,
-	countDeliveries:  `SELECT event_uid, count(*) FROM (SELECT event_uid FROM {deliveries} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) counted GROUP BY event_uid`,
-	countAttempts:    `SELECT event_uid, count(*) FROM (SELECT event_uid FROM {attempts} WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) counted GROUP BY event_uid`,
-	freeRemovals:     `SELECT event_uid FROM {removals} WHERE event_uid > $1 ORDER BY event_uid LIMIT $2 FOR UPDATE SKIP LOCKED`,
-	removalsOfTenant: `SELECT event_uid FROM {removals} WHERE tenant = $1 ORDER BY event_uid LIMIT $2 FOR UPDATE`,
-	oldVersions:      `SELECT ref, version, superseded_at FROM {versions} WHERE ref >= $1 AND (ref > $1 OR version > $2) ORDER BY ref, version LIMIT $3`,
-	eventsOfTenant:   `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
-	refsOfTenant:     `SELECT ref FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
-	oldestOfLane:     `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
-	deleteTenant:     `DELETE FROM {tenants} WHERE tenant = $1`,
-	schemaVersion:    `SELECT max(version) FROM {schema}`,
+	lockPruner: `SELECT used_by, used_at FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
+	usePruner:  `UPDATE {locks} SET used_by = $1, used_at = $2 WHERE name = 'prune'`,
+	lockDisabled: `SELECT reason FROM {status} WHERE ref = $1 AND state = 'disabled'
+		FOR UPDATE SKIP LOCKED`,
+	statusOfRef: `SELECT ref FROM {status} WHERE ref = $1`,
+	oldEvents:   `SELECT uid FROM {events} WHERE uid >= $1 AND uid < $2 ORDER BY uid LIMIT $3`,
+	oldAttempts: `SELECT event_uid, endpoint_id, lease_no FROM {attempts}
+		WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,
+	oldBodies: `SELECT event_uid, endpoint_id, lease_no FROM {bodies}
+		WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,
+	countDeliveries: `SELECT event_uid, count(*) FROM (
+			SELECT event_uid FROM {deliveries}
+			WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) counted
+		GROUP BY event_uid`,
+	countAttempts: `SELECT event_uid, count(*) FROM (
+			SELECT event_uid FROM {attempts}
+			WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid LIMIT $3) counted
+		GROUP BY event_uid`,
+	freeRemovals: `SELECT event_uid FROM {removals} WHERE event_uid > $1 ORDER BY event_uid LIMIT $2
+		FOR UPDATE SKIP LOCKED`,
+	removalsOfTenant: `SELECT event_uid FROM {removals} WHERE tenant = $1 ORDER BY event_uid LIMIT $2
+		FOR UPDATE`,
+	oldVersions: `SELECT ref, version, superseded_at FROM {versions}
+		WHERE ref >= $1 AND (ref > $1 OR version > $2) ORDER BY ref, version LIMIT $3`,
+	eventsOfTenant: `SELECT uid FROM {events} WHERE tenant = $1 ORDER BY uid LIMIT $2 FOR UPDATE`,
+	refsOfTenant:   `SELECT ref FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
+	oldestOfLane:   `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
+	deleteTenant:   `DELETE FROM {tenants} WHERE tenant = $1`,
+	schemaVersion:  `SELECT max(version) FROM {schema}`,
 }
 
-// Column lists. Each is read in one place of the code.
+// The columns of the rows that are inserted, with the types of their values. The methods cells of
+// the rows return the values in this order.
 const (
-	statusColumns = `s.ref, s.tenant, s.id, s.version, s.state, s.reason, s.updated_at, s.failures, s.failing_since,
-		s.last_failure_at, s.recovered_at, s.blocked_until, s.circuit`
-	endpointColumns = statusColumns + `, e.created_at, e.url, e.description, e.events, e.channel, e.profile, e.metadata, e.header,
-		e.secrets, e.timeout_us, e.max_in_flight`
-	eventColumns = `e.uid, e.tenant, e.id, e.type, e.channel, e.header, e.time, e.not_before, e.created_at, e.keep, e.data`
-	briefColumns = `e.uid, e.tenant, e.id, e.type, e.channel, '' AS header, e.time, e.not_before, e.created_at, e.keep, NULL AS data`
-	queueColumns = `event_uid, endpoint_id, ref, lane, due_at, lease_no, leased_until, settled_no, version, attempts, failures, pruned,
-		since, size, fanout, reason`
-	queueRead = `q.event_uid, q.endpoint_id, q.ref, q.due_at, q.lease_no, q.leased_until, q.settled_no, q.version, q.attempts,
-		q.failures, q.pruned, q.since, q.size, q.fanout`
-	deliveryColumns = `event_uid, endpoint_id, ref, version, state, reason, lease_no, settled_no, attempts, failures, pruned,
-		finished_at`
-	deliveryRead = `d.event_uid, d.endpoint_id, d.ref, d.version, d.state, d.lease_no, d.settled_no, d.attempts, d.pruned,
-		d.finished_at`
-	attemptColumns = `event_uid, endpoint_id, lease_no, ref, started_at, duration_us, status, class, error, truncated, next_at, late,
-		test, fanout`
-	pickColumns = `q.event_uid, q.endpoint_id, q.ref, q.lease_no, q.version, q.attempts, q.failures, q.since, q.size, q.due_at`
+	eventFields = `uid uuid, tenant text, id text, type text, channel text, header text, time int,
+		not_before int, created_at int, keep int, fanout int, test int, content_hash bytes, data bytes`
+	queueFields = `event_uid uuid, endpoint_id text, ref uuid, lane uuid, due_at int, lease_no int,
+		leased_until int, settled_no int, version int, attempts int, failures int, pruned int, since int,
+		size int, fanout int, reason text`
+	deliveryFields = `event_uid uuid, endpoint_id text, ref uuid, version int, state text, reason text,
+		lease_no int, settled_no int, attempts int, failures int, pruned int, finished_at int`
+	attemptFields = `event_uid uuid, endpoint_id text, lease_no int, ref uuid, started_at int,
+		duration_us int, status int, class text, error text, truncated int, next_at int, late int, test int,
+		fanout int`
+)
+
+// The values of the statements requeue and updateStatus. The methods requeueCells and updateCells
+// return them in this order.
+const (
+	requeueFields = `event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int,
+		attempts int, failures int, since int, reason text`
+	statusFields = `ref uuid, version int, state text, reason text, updated_at int, failures int,
+		failing_since int, last_failure_at int, recovered_at int, blocked_until int, circuit int`
+)
+
+// The same columns without the types, for INSERT.
+var (
+	eventInsert     = columnsOf(eventFields)
+	queueColumns    = columnsOf(queueFields)
+	deliveryColumns = columnsOf(deliveryFields)
+	attemptColumns  = columnsOf(attemptFields)
+)
+
+// columnsOf returns the names of the columns in a list of fields.
+func columnsOf(fields string) string {
+	var names []string
+	for field := range strings.SplitSeq(fields, ",") {
+		name, _, _ := strings.Cut(strings.TrimSpace(field), " ")
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// parametersOf returns $1, $2 and so on, one for each field.
+func parametersOf(fields string) string {
+	list := make([]string, strings.Count(fields, ",")+1)
+	for i := range list {
+		list[i] = "$" + strconv.Itoa(i+1)
+	}
+	return strings.Join(list, ", ")
+}
+
+// Column lists of SELECT. Each is read in one place of the code.
+const (
+	statusColumns = `s.ref, s.tenant, s.id, s.version, s.state, s.reason, s.updated_at, s.failures,
+		s.failing_since, s.last_failure_at, s.recovered_at, s.blocked_until, s.circuit`
+	endpointColumns = statusColumns + `, e.created_at, e.url, e.description, e.events, e.channel, e.profile,
+		e.metadata, e.header, e.secrets, e.timeout_us, e.max_in_flight`
+	eventColumns = `e.uid, e.tenant, e.id, e.type, e.channel, e.header, e.time, e.not_before, e.created_at,
+		e.keep, e.data`
+	briefColumns = `e.uid, e.tenant, e.id, e.type, e.channel, '' AS header, e.time, e.not_before,
+		e.created_at, e.keep, NULL AS data`
+	queueRead = `q.event_uid, q.endpoint_id, q.ref, q.due_at, q.lease_no, q.leased_until, q.settled_no,
+		q.version, q.attempts, q.failures, q.pruned, q.since, q.size, q.fanout`
+	deliveryRead = `d.event_uid, d.endpoint_id, d.ref, d.version, d.state, d.lease_no, d.settled_no,
+		d.attempts, d.pruned, d.finished_at`
+	pickColumns = `q.event_uid, q.endpoint_id, q.ref, q.lease_no, q.version, q.attempts, q.failures,
+		q.since, q.size, q.due_at`
 
 	headColumns = `e.uid, e.tenant, e.id, e.type, e.created_at, e.test, e.fanout`
 	attemptKeys = `event_uid, endpoint_id, lease_no, started_at, class, status`
 
 	// viewQueue and viewDeliveries have the same columns of a delivery, one list for each
 	// table.
-	viewQueue = `q.event_uid, q.endpoint_id, q.ref, 'pending' AS state, q.reason, q.attempts, q.failures, q.due_at, q.leased_until,
-		0 AS finished_at`
-	viewDeliveries = `d.event_uid, d.endpoint_id, d.ref, d.state, d.reason, d.attempts, d.failures, 0 AS due_at, 0 AS leased_until,
-		d.finished_at`
-	detailColumns = `a.event_uid, a.endpoint_id, a.lease_no, a.duration_us, a.error, a.truncated, a.next_at, a.late, a.test,
-		(SELECT count(*) FROM {attempts} b WHERE b.event_uid = a.event_uid AND b.endpoint_id = a.endpoint_id AND b.lease_no <= a.lease_no)
-		+ COALESCE((SELECT q.pruned FROM {queue} q WHERE q.event_uid = a.event_uid AND q.endpoint_id = a.endpoint_id),
-			(SELECT d.pruned FROM {deliveries} d WHERE d.event_uid = a.event_uid AND d.endpoint_id = a.endpoint_id), 0)`
+	viewQueue = `q.event_uid, q.endpoint_id, q.ref, 'pending' AS state, q.reason, q.attempts, q.failures,
+		q.due_at, q.leased_until, 0 AS finished_at`
+	viewDeliveries = `d.event_uid, d.endpoint_id, d.ref, d.state, d.reason, d.attempts, d.failures,
+		0 AS due_at, 0 AS leased_until, d.finished_at`
+	detailColumns = `a.event_uid, a.endpoint_id, a.lease_no, a.duration_us, a.error, a.truncated, a.next_at,
+		a.late, a.test,
+		(SELECT count(*) FROM {attempts} b
+			WHERE b.event_uid = a.event_uid AND b.endpoint_id = a.endpoint_id AND b.lease_no <= a.lease_no)
+		+ COALESCE(
+			(SELECT q.pruned FROM {queue} q
+				WHERE q.event_uid = a.event_uid AND q.endpoint_id = a.endpoint_id),
+			(SELECT d.pruned FROM {deliveries} d
+				WHERE d.event_uid = a.event_uid AND d.endpoint_id = a.endpoint_id),
+			0)`
 	bodyColumns = `b.event_uid, b.endpoint_id, b.lease_no`
 )
 
