@@ -20,7 +20,7 @@ type bench struct {
 	results  results
 }
 
-var errVoid = errors.New("a round is void")
+var errVoid = errors.New("a round is void, and not part of the tables")
 
 // run measures everything that the options name, and writes it to out.
 func run(ctx context.Context, o *options, out io.Writer) (err error) {

@@ -4,7 +4,7 @@
 //
 //	go run ./bench [-run drain,steady/mariadb,…] [-peers webhook,river,loop] [-n 20000] [-rounds 3] [-json]
 //
-// Without arguments it measures everything in about twelve minutes, and prints the tables of
+// Without arguments it measures everything in about ten minutes, and prints the tables of
 // docs/performance.md and of the README in Markdown. The progress goes to the standard error.
 //
 // It needs Linux and the programs of PostgreSQL. The variants "mariadb" need MariaDB too. Bench

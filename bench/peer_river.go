@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -143,6 +144,7 @@ func (w *deliverWorker) Work(ctx context.Context, job *river.Job[deliverArgs]) e
 		return err
 	}
 	if problem != "" {
+		fmt.Fprintln(os.Stderr, "river: a request failed:", problem) // the round will be void
 		return errors.New(problem)
 	}
 	if to.ID != hanging {

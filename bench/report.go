@@ -14,45 +14,57 @@ type row struct {
 	scenario string
 	variant  string
 	format   string // a figure in braces, with the number of its digits after the point
+	ratio    string // the figure of the last column
 	brief    bool   // the README has it too
 }
 
 const (
 	rate    = "{deliveries_per_s}"
 	latency = "{p50_ms.1} / {p99_ms.1} ms"
+	p99     = "{p99_ms.1} ms"
 	cpu     = "{cpu_us_per_delivery} µs ({cpu_sender_us} + {cpu_receiver_us})"
 	cpuAll  = "{cpu_us_per_delivery} µs ({cpu_sender_us} + {cpu_receiver_us} + {cpu_database_us})"
-	costs   = "{statements.3}, {fsyncs.3}, {wal_bytes}"
-	tlsRate = "{deliveries_per_s}, {handshakes.2} / {resumptions.2}"
+	counts  = "{statements.3} / {fsyncs.3} / {wal_bytes}"
+	shakes  = "{handshakes.2} / {resumptions.2}"
+
+	perSecond = "deliveries_per_s"
+	perOne    = "cpu_us_per_delivery"
+	slowest   = "p99_ms"
 )
 
 var rows = []row{
-	{"**memory**, deliveries/s", "memory", "", rate, true},
-	{"CPU (sender + receiver)", "memory", "", cpu, false},
-	{"allocations", "memory", "", "{allocs}", false},
-	{"**drain**, deliveries/s", "drain", "", rate, true},
-	{"CPU (sender + receiver + database)", "drain", "", cpuAll, true},
-	{"allocations", "drain", "", "{allocs}", false},
-	{"statements, fsyncs, bytes of WAL", "drain", "", costs, false},
-	{"on MariaDB, deliveries/s", "drain", "mariadb", rate, false},
-	{"on SQLite, deliveries/s", "drain", "sqlite", rate, false},
-	{"**processes**: one, deliveries/s", "processes", "1", rate, false},
-	{"four, deliveries/s", "processes", "4", rate, false},
-	{"**steady**, deliveries/s", "steady", "fanout1", rate, true},
-	{"p50 / p99", "steady", "fanout1", latency, false},
-	{"CPU", "steady", "fanout1", cpuAll, false},
-	{"statements, fsyncs, bytes of WAL", "steady", "fanout1", costs, false},
-	{"to ten endpoints each, deliveries/s", "steady", "fanout10", rate, true},
-	{"on MariaDB, deliveries/s", "steady", "mariadb", rate, false},
-	{"on SQLite, deliveries/s", "steady", "sqlite", rate, false},
-	{"**callers**: 256 goroutines, deliveries/s", "callers", "", rate, false},
-	{"p50 / p99", "callers", "", latency, false},
-	{"**latency** at 200/s, p50 / p99", "latency", "", latency, true},
-	{"**noisy**: ten healthy endpoints, p99", "noisy", "quiet", "{p99_ms.1} ms", false},
-	{"nine beside one that hangs, p99", "noisy", "hangs", "{p99_ms.1} ms", true},
-	{"the same with a backlog, p99", "noisy", "backlog", "{p99_ms.1} ms", false},
-	{"**tls**, kept connections: deliveries/s, handshakes / resumptions", "tls", "reused", tlsRate, false},
-	{"closed connections: deliveries/s, handshakes / resumptions", "tls", "closed", tlsRate, false},
+	{"memory: deliveries/s", "memory", "", rate, perSecond, true},
+	{"CPU", "memory", "", cpu, perOne, false},
+	{"allocations", "memory", "", "{allocs}", "allocs", false},
+	{"drain: deliveries/s", "drain", "", rate, perSecond, true},
+	{"CPU", "drain", "", cpuAll, perOne, true},
+	{"allocations", "drain", "", "{allocs}", "allocs", false},
+	{"statements / fsyncs / bytes of WAL", "drain", "", counts, "wal_bytes", false},
+	{"peak of resident memory", "drain", "", "{rss_mb} MB", "rss_mb", false},
+	{"drain on MariaDB: deliveries/s", "drain", "mariadb", rate, perSecond, false},
+	{"drain on SQLite: deliveries/s", "drain", "sqlite", rate, perSecond, false},
+	{"drain by one process: deliveries/s", "processes", "1", rate, perSecond, false},
+	{"drain by four processes: deliveries/s", "processes", "4", rate, perSecond, false},
+	{"steady: deliveries/s", "steady", "fanout1", rate, perSecond, true},
+	{"CPU", "steady", "fanout1", cpuAll, perOne, false},
+	{"allocations", "steady", "fanout1", "{allocs}", "allocs", false},
+	{"statements / fsyncs / bytes of WAL", "steady", "fanout1", counts, "wal_bytes", false},
+	{"p50 / p99", "steady", "fanout1", latency, slowest, false},
+	{"steady, ten endpoints each: deliveries/s", "steady", "fanout10", rate, perSecond, true},
+	{"steady on MariaDB: deliveries/s", "steady", "mariadb", rate, perSecond, false},
+	{"steady on SQLite: deliveries/s", "steady", "sqlite", rate, perSecond, false},
+	{"256 callers: deliveries/s", "callers", "", rate, perSecond, false},
+	{"p50 / p99", "callers", "", latency, slowest, false},
+	{"200 events a second: p50 / p99", "latency", "", latency, slowest, true},
+	{"ten healthy endpoints: p99", "noisy", "quiet", p99, slowest, false},
+	{"nine beside one that hangs: p99", "noisy", "hangs", p99, slowest, true},
+	{"the same, with a backlog: p99", "noisy", "backlog", p99, slowest, false},
+	{"1,000 TLS hosts, connections reused: deliveries/s", "tls", "reused", rate, perSecond, false},
+	{"CPU", "tls", "reused", cpu, perOne, false},
+	{"handshakes / resumptions", "tls", "reused", shakes, "handshakes", false},
+	{"1,000 TLS hosts, connections closed: deliveries/s", "tls", "closed", rate, perSecond, false},
+	{"CPU", "tls", "closed", cpu, perOne, false},
+	{"handshakes / resumptions", "tls", "closed", shakes, "handshakes", false},
 }
 
 // print writes the tables of docs/performance.md and README.md in Markdown.
@@ -63,18 +75,25 @@ func (rs results) print(out io.Writer) {
 	rs.printTable(out, func(r row) bool { return r.brief })
 }
 
-// printTable writes the rows of which a peer was measured.
+// printTable writes the rows of which a peer was measured. The last column is the ratio of the
+// library to River, or to the loop if River was not measured.
 func (rs results) printTable(out io.Writer, included func(row) bool) {
-	fmt.Fprintf(out, "| | %s |\n|%s\n", strings.Join(peerNames, " | "), strings.Repeat("---|", 1+len(peerNames)))
+	fmt.Fprintf(out, "| | webhook | River | loop | ratio |\n|---|---|---|---|---|\n")
 	for _, r := range rows {
-		cells, measured := make([]string, len(peerNames)), false
-		for i, peer := range peerNames {
-			cells[i] = rs.cell(&r, peer)
-			measured = measured || cells[i] != ""
+		ours, river, loop := rs.cell(&r, peerWebhook), rs.cell(&r, peerRiver), rs.cell(&r, peerLoop)
+		if !included(r) || ours+river+loop == "" {
+			continue
 		}
-		if measured && included(r) {
-			fmt.Fprintf(out, "| %s | %s |\n", r.label, strings.Join(cells, " | "))
+		other := peerRiver
+		if river == "" {
+			other = peerLoop
 		}
+		ratio := rs.median(r.scenario, peerWebhook, r.variant, r.ratio) / rs.median(r.scenario, other, r.variant, r.ratio)
+		last := ""
+		if !math.IsNaN(ratio) {
+			last = strconv.FormatFloat(ratio, 'f', 2, 64)
+		}
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", r.label, ours, river, loop, last)
 	}
 }
 

@@ -14,13 +14,19 @@ func TestTheTablesHaveMedians(t *testing.T) {
 		rs = append(rs, result{scenario: "drain", peer: peerWebhook, figures: map[string]float64{"deliveries_per_s": rate}})
 	}
 	rs = append(rs,
-		result{scenario: "drain", peer: peerLoop, figures: map[string]float64{"deliveries_per_s": 987.6}},
+		result{scenario: "drain", peer: peerWebhook, figures: map[string]float64{"deliveries_per_s": 90_000}, problem: "void"},
+		result{scenario: "drain", peer: peerRiver, figures: map[string]float64{"deliveries_per_s": 5000}},
+		result{scenario: "drain", peer: peerLoop, figures: map[string]float64{"deliveries_per_s": 37_898, "allocs": 86}},
+		result{scenario: "memory", peer: peerWebhook, figures: map[string]float64{"deliveries_per_s": 987.6}},
+		result{scenario: "memory", peer: peerLoop, figures: map[string]float64{"deliveries_per_s": 1000}},
 		result{scenario: "latency", peer: peerRiver, figures: map[string]float64{"p50_ms": 2.34, "p99_ms": 12}})
 	var out bytes.Buffer
 	rs.printTable(&out, func(row) bool { return true })
-	assert.Equal(t, "| | webhook | river | loop |\n|---|---|---|---|\n"+
-		"| **drain**, deliveries/s | 18,900 |  | 988 |\n"+
-		"| **latency** at 200/s, p50 / p99 |  | 2.3 / 12.0 ms |  |\n", out.String())
+	assert.Equal(t, "| | webhook | River | loop | ratio |\n|---|---|---|---|---|\n"+
+		"| memory: deliveries/s | 988 |  | 1,000 | 0.99 |\n"+
+		"| drain: deliveries/s | 18,900 | 5,000 | 37,900 | 3.79 |\n"+
+		"| allocations |  |  | 86 |  |\n"+
+		"| 200 events a second: p50 / p99 |  | 2.3 / 12.0 ms |  |  |\n", out.String())
 }
 
 func TestEveryRowIsAboutAVariant(t *testing.T) {

@@ -10,12 +10,12 @@ import (
 // Results are those of a run.
 type results []result
 
-// median returns the median of a figure over the rounds; NaN if it was not measured.
+// median returns the median of a figure over the rounds that count; NaN if it was not measured.
 func (rs results) median(scenario, peer, variant, figure string) float64 {
 	var values []float64
 	for i := range rs {
 		r := &rs[i]
-		if v, measured := r.figures[figure]; measured && r.scenario == scenario && r.peer == peer && r.variant == variant {
+		if v, measured := r.figures[figure]; measured && r.problem == "" && r.scenario == scenario && r.peer == peer && r.variant == variant {
 			values = append(values, v)
 		}
 	}
