@@ -66,7 +66,8 @@ const (
 // If a key is lost, so are the secrets, header values and URLs that it sealed. Give the URL and
 // headers again. [Scope.RotateSecret] makes new secrets all the same. For older deliveries,
 // Message.Endpoint then has the new URL.
-func NewCipher(keys ...CipherKey) (Cipher, error) {
+func NewCipher(keys ...CipherKey) (_ Cipher, err error) {
+	defer addOperation("new cipher", &err)
 	if len(keys) == 0 {
 		return nil, &FieldError{"keys", "are none", "pass at least one CipherKey"}
 	}
@@ -86,10 +87,10 @@ func NewCipher(keys ...CipherKey) (Cipher, error) {
 		}
 		block, err := aes.NewCipher(k.Key)
 		if err != nil {
-			return nil, fmt.Errorf("webhook: %w", err)
+			return nil, err
 		}
 		if c.keys[k.ID], err = cipher.NewGCMWithRandomNonce(block); err != nil {
-			return nil, fmt.Errorf("webhook: %w", err)
+			return nil, err
 		}
 	}
 	return c, nil

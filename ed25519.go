@@ -24,13 +24,14 @@ func IssueEd25519(e *Endpoint) error {
 // PublicKey returns the public key of an Ed25519 private key, in the form that receivers of
 // Standard Webhooks take: "whpk_" and base64. Use it for keys that Profile.Keys returns. Errors
 // describe the problem with the key and do not quote it.
-func PublicKey(secret Secret) (string, error) {
+func PublicKey(secret Secret) (_ string, err error) {
+	defer addOperation("public key", &err)
 	if !isPrivateKey(secret) {
 		return "", &FieldError{"secret", "is not an Ed25519 private key", fmt.Sprintf("one begins with %q", signature.PrivatePrefix)}
 	}
 	public, err := signature.PublicKey(string(secret))
 	if err != nil {
-		return "", fmt.Errorf("webhook: %w", err)
+		return "", err
 	}
 	return public, nil
 }

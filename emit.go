@@ -59,9 +59,10 @@ const (
 //   - [ErrConflict] for an id that was used with other content.
 //   - [ErrFull] if a bounded Store has no room.
 //   - An error of the Store, with an unknown outcome.
-func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
+func (d *Dispatcher) Emit(ctx context.Context, e Event) (receipt Receipt, err error) {
+	defer addOperation("emit", &err)
 	if err := d.time.keepUp(ctx); err != nil {
-		return Receipt{EventID: e.ID}, fmt.Errorf("webhook: emit: %w", err)
+		return Receipt{EventID: e.ID}, err
 	}
 	record, err := d.record(&e)
 	if err != nil {
@@ -72,10 +73,7 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 	if err == nil {
 		err = eventError(record, done.held, done.err)
 	}
-	if err != nil {
-		return done.receipt, fmt.Errorf("webhook: emit: %w", err)
-	}
-	return done.receipt, nil
+	return done.receipt, err
 }
 
 // EmitBatch emits up to 1,000 events in one transaction: all of them or, on any error, none.
@@ -85,9 +83,10 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (Receipt, error) {
 // A transaction elsewhere may hold the Event.ID of one of them. EmitBatch then waits for it as
 // Emit does. Meanwhile it delays no other call, not even one that emits another of the batch's
 // ids. The error names the event.
-func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, error) {
+func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) (receipts []Receipt, err error) {
+	defer addOperation("emit batch", &err)
 	if err := d.time.keepUp(ctx); err != nil {
-		return nil, fmt.Errorf("webhook: emit batch: %w", err)
+		return nil, err
 	}
 	records, receipts, err := d.recordAll(events)
 	if err != nil || len(records) == 0 {
@@ -99,11 +98,11 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 		return slices.ContainsFunc(results, func(e emitted) bool { return e.held }), err
 	})
 	if err != nil {
-		return receipts, fmt.Errorf("webhook: emit batch: %w", err)
+		return receipts, err
 	}
 	for i := range results {
 		if results[i].err != nil {
-			return receipts, fmt.Errorf("webhook: emit batch: event %d: %w", i, eventError(records[i], results[i].held, results[i].err))
+			return receipts, fmt.Errorf("events[%d]: %w", i, eventError(records[i], results[i].held, results[i].err))
 		}
 	}
 	for i := range results {
@@ -134,12 +133,13 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) ([]Receipt, 
 // The transaction then holds the event with that id until it ends.
 //
 // After any other error roll back: the transaction may hold a part of the events.
-func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) ([]Receipt, error) {
+func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) (receipts []Receipt, err error) {
+	defer addOperation("emit in transaction", &err)
 	if tx == nil {
 		return nil, &FieldError{"tx", "is nil", "pass store.Tx(tx), or the publisher that your store makes of the transaction"}
 	}
 	if err := d.time.keepUpIn(ctx, tx); err != nil {
-		return nil, fmt.Errorf("webhook: emit in transaction: %w", err)
+		return nil, err
 	}
 	records, receipts, err := d.recordAll(events)
 	if err != nil || len(records) == 0 {
@@ -155,7 +155,7 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) 
 		return anyHeld(results), err
 	})
 	if err = publishError(results, records, err); err != nil {
-		return receipts, fmt.Errorf("webhook: emit in transaction: %w", err)
+		return receipts, err
 	}
 	for i, p := range results {
 		receipts[i].Duplicate = p.Duplicate
@@ -176,7 +176,7 @@ func publishError(results []Published, records []*EventRecord, err error) error 
 	}
 	for i, r := range records {
 		if results[i].Err != nil {
-			return fmt.Errorf("event %d: %w", i, eventError(r, results[i].Held, results[i].Err))
+			return fmt.Errorf("events[%d]: %w", i, eventError(r, results[i].Held, results[i].Err))
 		}
 	}
 	return nil
@@ -204,7 +204,7 @@ func (d *Dispatcher) recordAll(events []Event) ([]*EventRecord, []Receipt, error
 	for i := range events {
 		record, err := d.record(&events[i])
 		if err != nil {
-			return nil, receipts[:0], fmt.Errorf("event %d: %w", i, err)
+			return nil, receipts[:0], fmt.Errorf("events[%d]: %w", i, err)
 		}
 		records[i], receipts[i].EventID = record, record.ID
 	}
@@ -326,10 +326,10 @@ func (d *Dispatcher) match(ctx context.Context, records []*EventRecord) ([][]End
 	}
 	answers, err := d.store.Match(ctx, reqs)
 	if err != nil {
-		return nil, fmt.Errorf("match: %w", err)
+		return nil, err
 	}
 	if len(answers) != len(reqs) {
-		return nil, fmt.Errorf("match: %w", errWrongResults)
+		return nil, errWrongResults
 	}
 	matched := make([][]EndpointStatus, len(records))
 	for i, n := range which {

@@ -386,6 +386,6 @@ func TestAnErrorOfAWholeBatchNamesNoEvent(t *testing.T) {
 	r.store.publish = func(context.Context, webhook.PublishRequest) ([]webhook.Published, error) { return nil, errStore }
 	event := webhook.Event{Tenant: acme, Type: "a.b"}
 	receipts, err := r.EmitBatch(t.Context(), []webhook.Event{event, event})
-	require.EqualError(t, err, "webhook: emit batch: publish: the database is away")
+	require.EqualError(t, err, "webhook: emit batch: the database is away")
 	assert.Len(t, receipts, 2)
 }

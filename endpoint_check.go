@@ -29,7 +29,7 @@ func (d *Dispatcher) newEndpoint(tenant string, e Endpoint) (Endpoint, error) {
 	}
 	profile := d.profiles[e.Profile]
 	if err := profile.issue(&e); err != nil {
-		return e, fmt.Errorf("webhook: create endpoint: %w", err)
+		return e, err
 	}
 	if e.ID == "" {
 		e.ID = d.uids.next(now).String()

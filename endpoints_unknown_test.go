@@ -75,6 +75,6 @@ func TestACreationThatIsRefusedReturnsNoID(t *testing.T) {
 	}
 	r.endpoint("second")
 	got, err := r.Tenant(acme).CreateEndpoint(t.Context(), webhook.Endpoint{URL: "https://a.example", Events: []string{"*"}})
-	require.ErrorIs(t, err, webhook.ErrFull)
+	require.ErrorIs(t, err, webhook.ErrLimit)
 	assert.Zero(t, got)
 }

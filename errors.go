@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -26,8 +27,11 @@ var (
 
 	// ErrFull is returned by Emit when a bounded Store, for example memstore, has no room for
 	// more unfinished deliveries. Nothing was stored; emit again when some have finished.
-	// CreateEndpoint returns it with a [FieldError] when the tenant has Config.MaxEndpoints.
 	ErrFull = errors.New("store is full")
+
+	// ErrLimit is returned by CreateEndpoint, with a [FieldError], when the tenant has
+	// Config.MaxEndpoints endpoints.
+	ErrLimit = errors.New("limit reached")
 )
 
 // A FieldError names the input that was refused, the problem and the cure. Nothing was stored.
@@ -42,7 +46,6 @@ type FieldError struct {
 // Error returns the three parts as one line.
 func (e *FieldError) Error() string {
 	var b strings.Builder
-	b.WriteString("webhook: ")
 	b.WriteString(e.Field)
 	b.WriteString(" ")
 	b.WriteString(e.Problem)
@@ -55,3 +58,11 @@ func (e *FieldError) Error() string {
 
 // Unwrap returns [ErrInvalid].
 func (e *FieldError) Unwrap() error { return ErrInvalid }
+
+// addOperation puts the name of the operation before the error of an exported method, which
+// defers it. Each error passes it once.
+func addOperation(name string, err *error) {
+	if *err != nil {
+		*err = fmt.Errorf("webhook: %s: %w", name, *err)
+	}
+}

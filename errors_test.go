@@ -23,8 +23,8 @@ func requireFieldError(t *testing.T, err error, field string) FieldError {
 
 func TestFieldErrorIsOneLineOfItsParts(t *testing.T) {
 	for want, err := range map[string]*FieldError{
-		"webhook: Event.Type is empty; name it": {"Event.Type", "is empty", "name it"},
-		"webhook: Event.Type is empty":          {"Event.Type", "is empty", ""},
+		"Event.Type is empty; name it": {"Event.Type", "is empty", "name it"},
+		"Event.Type is empty":          {"Event.Type", "is empty", ""},
 	} {
 		assert.EqualError(t, err, want)
 	}

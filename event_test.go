@@ -141,7 +141,7 @@ func TestBadEventsAreFieldErrors(t *testing.T) {
 			good := Event{Tenant: "acme", Type: "member.joined"}
 			_, err = d.EmitBatch(t.Context(), []Event{good, e})
 			requireFieldError(t, err, tt.field)
-			assert.ErrorContains(t, err, "event 1")
+			assert.ErrorContains(t, err, "events[1]")
 
 			_, err = d.EmitTx(t.Context(), unusedStore{}, good, e)
 			requireFieldError(t, err, tt.field)

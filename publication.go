@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/gowebhook/webhook/internal/lane"
@@ -115,7 +114,7 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 		err = errWrongResults
 	}
 	if err != nil {
-		p.err = fmt.Errorf("publish: %w", err)
+		p.err = err
 		for _, i := range p.index {
 			results[i].err = p.err
 		}

@@ -31,7 +31,8 @@ const (
 //
 //	transport, err := network.RoundTripper()
 //	client := &http.Client{Transport: transport}
-func (n Network) RoundTripper() (http.RoundTripper, error) {
+func (n Network) RoundTripper() (_ http.RoundTripper, err error) {
+	defer addOperation("round tripper", &err)
 	if err := n.validate(); err != nil {
 		return nil, err
 	}

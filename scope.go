@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 )
 
 // A Scope reads and changes the data of one tenant or, from [Dispatcher.AllTenants], of all
@@ -56,12 +55,13 @@ func (s Scope) query(q Query, honoured queryField) (Query, error) {
 
 // Erase removes everything that is stored of the tenant: endpoints, events, deliveries and
 // attempts. Requests in flight end without a record.
-func (s Scope) Erase(ctx context.Context) error {
+func (s Scope) Erase(ctx context.Context) (err error) {
+	defer addOperation("erase", &err)
 	if err := s.one(); err != nil {
 		return err
 	}
 	if err := s.d.store.Erase(ctx, s.tenant); err != nil {
-		return fmt.Errorf("webhook: erase: %w", err)
+		return err
 	}
 	s.d.settings.dropTenant(s.tenant)
 	return nil

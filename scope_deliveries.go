@@ -2,22 +2,22 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
 // Events returns events, the newest first. It honours EventID, Type, From and To (of the
 // emission), NoBodies, MaxBytes, Limit and Cursor.
-func (s Scope) Events(ctx context.Context, q Query) (Page[Event], error) {
-	q, err := s.query(q, fieldEventID|fieldType|fieldTimes|fieldNoBodies|fieldMaxBytes)
+func (s Scope) Events(ctx context.Context, q Query) (page Page[Event], err error) {
+	defer addOperation("list events", &err)
+	q, err = s.query(q, fieldEventID|fieldType|fieldTimes|fieldNoBodies|fieldMaxBytes)
 	if err != nil {
 		return Page[Event]{}, err
 	}
 	records, err := s.d.store.Events(ctx, q)
 	if err != nil {
-		return Page[Event]{}, fmt.Errorf("webhook: events: %w", err)
+		return Page[Event]{}, err
 	}
-	page := Page[Event]{Items: make([]Event, len(records.Items)), Next: records.Next}
+	page = Page[Event]{Items: make([]Event, len(records.Items)), Next: records.Next}
 	for i := range records.Items {
 		e := records.Items[i].event()
 		e.Header, e.Test = withoutValues(e.Header), records.Items[i].Test
@@ -42,24 +42,22 @@ func withoutValues[V ~string](header map[string]V) map[string]V {
 // Deliveries returns deliveries by their event, the newest first. It honours EventID,
 // EndpointID, Type, State, From and To (of the emission), FinishedFrom, FinishedTo, Limit and
 // Cursor.
-func (s Scope) Deliveries(ctx context.Context, q Query) (Page[Delivery], error) {
-	q, err := s.query(q, deliveryFields)
+func (s Scope) Deliveries(ctx context.Context, q Query) (page Page[Delivery], err error) {
+	defer addOperation("list deliveries", &err)
+	q, err = s.query(q, deliveryFields)
 	if err != nil {
 		return Page[Delivery]{}, err
 	}
-	page, err := s.d.store.Deliveries(ctx, q, s.d.now())
-	if err != nil {
-		return Page[Delivery]{}, fmt.Errorf("webhook: deliveries: %w", err)
-	}
-	return page, nil
+	return s.d.store.Deliveries(ctx, q, s.d.now())
 }
 
 // Attempts returns the delivery log of an event, of an endpoint or of one delivery, the latest
 // attempt first. EventID or EndpointID is required, and a single tenant. It honours EventID,
 // EndpointID, Class, Status, From and To (of StartedAt), NoBodies, MaxBytes, Skip, Limit and
 // Cursor.
-func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
-	q, err := s.query(q, fieldEventID|fieldEndpointID|fieldClass|fieldStatus|fieldTimes|fieldNoBodies|fieldMaxBytes|fieldSkip)
+func (s Scope) Attempts(ctx context.Context, q Query) (page Page[Attempt], err error) {
+	defer addOperation("list attempts", &err)
+	q, err = s.query(q, fieldEventID|fieldEndpointID|fieldClass|fieldStatus|fieldTimes|fieldNoBodies|fieldMaxBytes|fieldSkip)
 	if err != nil {
 		return Page[Attempt]{}, err
 	}
@@ -69,11 +67,7 @@ func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
 	if q.AllTenants {
 		return Page[Attempt]{}, &FieldError{"Query.Tenant", "is empty", "ids are the tenant's own"}
 	}
-	page, err := s.d.store.Attempts(ctx, q)
-	if err != nil {
-		return Page[Attempt]{}, fmt.Errorf("webhook: attempts: %w", err)
-	}
-	return page, nil
+	return s.d.store.Attempts(ctx, q)
 }
 
 // RetryDelivery sends one delivery again, in any state. It is due at once. Its retries and its
@@ -86,11 +80,12 @@ func (s Scope) Attempts(ctx context.Context, q Query) (Page[Attempt], error) {
 //   - [ErrConflict] if its endpoint is disabled.
 //   - A [RateError] after 60 calls for an endpoint or 200 for a tenant. Later calls are accepted
 //     every 5 seconds and every second. Each process counts by itself.
-func (s Scope) RetryDelivery(ctx context.Context, eventID, endpointID string) error {
+func (s Scope) RetryDelivery(ctx context.Context, eventID, endpointID string) (err error) {
+	defer addOperation("retry delivery", &err)
 	key := EndpointKey{s.tenant, endpointID}
 	pay := func() error { return s.d.payForRetry(key) }
 	if err := s.changeOne(ctx, eventID, endpointID, pay, s.d.store.Retry); err != nil {
-		return fmt.Errorf("webhook: retry delivery: %w", err)
+		return err
 	}
 	s.d.Wake()
 	return nil
@@ -98,12 +93,10 @@ func (s Scope) RetryDelivery(ctx context.Context, eventID, endpointID string) er
 
 // CancelDelivery cancels one pending delivery. Its errors are those of RetryDelivery, but it has
 // no rate limit. A delivery that has finished is [ErrConflict].
-func (s Scope) CancelDelivery(ctx context.Context, eventID, endpointID string) error {
+func (s Scope) CancelDelivery(ctx context.Context, eventID, endpointID string) (err error) {
+	defer addOperation("cancel delivery", &err)
 	free := func() error { return nil }
-	if err := s.changeOne(ctx, eventID, endpointID, free, s.d.store.Cancel); err != nil {
-		return fmt.Errorf("webhook: cancel delivery: %w", err)
-	}
-	return nil
+	return s.changeOne(ctx, eventID, endpointID, free, s.d.store.Cancel)
 }
 
 // A storeChange is the method Retry or Cancel of a Store.
@@ -143,13 +136,13 @@ func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, pay fu
 //
 // A call counts as 20 calls of RetryDelivery for the tenant's rate, however many deliveries it
 // selects. Beyond that rate it is a [RateError].
-func (s Scope) Retry(ctx context.Context, q Query) (Recovered, error) {
-	r, err := s.changeMany(ctx, q, deliveryFields, s.payForBulkRetry, s.d.store.Retry)
-	if err != nil {
-		return r, fmt.Errorf("webhook: retry: %w", err)
+func (s Scope) Retry(ctx context.Context, q Query) (done Recovered, err error) {
+	defer addOperation("retry", &err)
+	done, err = s.changeMany(ctx, q, deliveryFields, s.payForBulkRetry, s.d.store.Retry)
+	if done.Changed > 0 {
+		s.d.Wake()
 	}
-	s.d.Wake()
-	return r, nil
+	return done, err
 }
 
 // Cancel cancels all pending deliveries that q matches. It honours EventID, EndpointID, Type,
@@ -157,13 +150,10 @@ func (s Scope) Retry(ctx context.Context, q Query) (Recovered, error) {
 //
 // Cancel passes over deliveries of disabled endpoints, which are canceled anyway, and over
 // deliveries that are being sent, which it counts. It may be repeated after an error.
-func (s Scope) Cancel(ctx context.Context, q Query) (Recovered, error) {
+func (s Scope) Cancel(ctx context.Context, q Query) (done Recovered, err error) {
+	defer addOperation("cancel", &err)
 	free := func() error { return nil }
-	r, err := s.changeMany(ctx, q, deliveryFields&^fieldFinished, free, s.d.store.Cancel)
-	if err != nil {
-		return r, fmt.Errorf("webhook: cancel: %w", err)
-	}
-	return r, nil
+	return s.changeMany(ctx, q, deliveryFields&^fieldFinished, free, s.d.store.Cancel)
 }
 
 func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, pay func() error, change storeChange) (Recovered, error) {

@@ -21,7 +21,7 @@ import (
 // Errors:
 //
 //   - A [FieldError] for input that is refused.
-//   - A [FieldError] with [ErrFull] when the tenant has Config.MaxEndpoints.
+//   - A [FieldError] with [ErrLimit] when the tenant has Config.MaxEndpoints.
 //   - [ErrConflict] if the id is taken, also by a deleted endpoint whose deliveries are still
 //     stored.
 //
@@ -30,38 +30,40 @@ import (
 // its ID and its Secret. To create no second one, set ID and Secret of your own Endpoint to
 // these and call again. ErrConflict then says that the first call did create it. With any other
 // error the returned Endpoint has no ID.
-func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
+func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (created Endpoint, err error) {
+	defer addOperation("create endpoint", &err)
 	if err := s.one(); err != nil {
 		return Endpoint{}, err
 	}
 	d := s.d
 	if err := d.time.keepUp(ctx); err != nil {
-		return Endpoint{}, fmt.Errorf("webhook: create endpoint: %w", err)
+		return Endpoint{}, err
 	}
-	e, err := d.newEndpoint(s.tenant, e)
+	e, err = d.newEndpoint(s.tenant, e)
 	if err != nil {
 		return Endpoint{}, err
 	}
 	limit := max(d.config.MaxEndpoints, 0)
 	stored, err := d.sealer.seal(ctx, e, newURLTag())
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("webhook: create endpoint: %w", err)
+		return Endpoint{}, err
 	}
 	stored.Secret = ""
 	switch err := d.store.CreateEndpoint(ctx, stored, limit); {
-	case errors.Is(err, ErrFull):
-		full := &FieldError{"Endpoint", fmt.Sprintf("exceeds the tenant's limit of %d endpoints", limit), "delete one, or raise Config.MaxEndpoints"}
-		return Endpoint{}, fmt.Errorf("%w: %w", full, ErrFull)
+	case errors.Is(err, ErrLimit):
+		return Endpoint{}, fmt.Errorf("%w: %w", ErrLimit,
+			&FieldError{"tenant", fmt.Sprintf("has %d endpoints, the limit", limit), "delete one, or raise Config.MaxEndpoints"})
 	case errors.Is(err, ErrConflict):
-		return Endpoint{}, fmt.Errorf("webhook: create endpoint: id %q is taken: %w", e.ID, err)
+		return Endpoint{}, fmt.Errorf("id %q is taken: %w", e.ID, err)
 	case err != nil:
-		return d.shown(e, true), fmt.Errorf("webhook: create endpoint %q: %w", e.ID, err)
+		return d.shown(e, true), fmt.Errorf("id %q: %w", e.ID, err)
 	}
 	return d.shown(e, true), nil
 }
 
 // Endpoint returns one endpoint.
-func (s Scope) Endpoint(ctx context.Context, id string) (Endpoint, error) {
+func (s Scope) Endpoint(ctx context.Context, id string) (found Endpoint, err error) {
+	defer addOperation("read endpoint", &err)
 	e, err := s.stored(ctx, id)
 	if err != nil {
 		return e, err
@@ -79,7 +81,7 @@ func (s Scope) stored(ctx context.Context, id string) (Endpoint, error) {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("webhook: endpoint %q: %w", id, err)
+		return Endpoint{}, fmt.Errorf("id %q: %w", id, err)
 	}
 	return found[0], nil
 }
@@ -92,21 +94,22 @@ func (s Scope) opened(ctx context.Context, id string) (Endpoint, error) {
 		return e, err
 	}
 	if e, _, err = s.d.sealer.openToSign(ctx, e, s.d.now()); err != nil {
-		return e, fmt.Errorf("webhook: endpoint %q: %w", id, err)
+		return e, fmt.Errorf("id %q: %w", id, err)
 	}
 	return e, nil
 }
 
 // Endpoints returns endpoints in the order of their ids. It honours EndpointID, MaxBytes, Limit
 // and Cursor.
-func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
-	q, err := s.query(q, fieldEndpointID|fieldMaxBytes)
+func (s Scope) Endpoints(ctx context.Context, q Query) (page Page[Endpoint], err error) {
+	defer addOperation("list endpoints", &err)
+	q, err = s.query(q, fieldEndpointID|fieldMaxBytes)
 	if err != nil {
 		return Page[Endpoint]{}, err
 	}
-	page, err := s.d.store.Endpoints(ctx, q)
+	page, err = s.d.store.Endpoints(ctx, q)
 	if err != nil {
-		return Page[Endpoint]{}, fmt.Errorf("webhook: endpoints: %w", err)
+		return Page[Endpoint]{}, err
 	}
 	for _, problem := range page.Unreadable {
 		s.d.report(fmt.Errorf("endpoints: %w", problem))
@@ -140,7 +143,8 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (Page[Endpoint], error) {
 // change the state, test the endpoint or delete it: it gets a FieldError for Endpoint.Reason. A
 // suspension is of one endpoint. To keep a tenant from creating others, refuse that where the
 // tenant is authorized.
-func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
+func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (updated Endpoint, err error) {
+	defer addOperation("update endpoint", &err)
 	operator := s.all
 	if s.all {
 		s = s.d.Tenant(e.Tenant)
@@ -154,7 +158,7 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	}
 	old, closed := s.d.sealer.open(ctx, row, s.d.now())
 	if old.Version != e.Version {
-		return Endpoint{}, fmt.Errorf("webhook: update endpoint: version %d is now %d: %w", e.Version, old.Version, ErrConflict)
+		return Endpoint{}, fmt.Errorf("id %q: version %d is now %d: %w", e.ID, e.Version, old.Version, ErrConflict)
 	}
 	e.Tenant, e.Secret, e.Secrets, e.CreatedAt = old.Tenant, "", old.Secrets, old.CreatedAt
 	setDefault(&e.Profile, s.d.config.Profile)
@@ -172,7 +176,7 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 	e.Reason = nextReason(&e, &old, operator)
 	if e.Profile != old.Profile {
 		if closed != nil {
-			return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", closed)
+			return Endpoint{}, closed
 		}
 		if err := s.d.checkSecrets(s.d.profiles[e.Profile], &e, liveSecrets(&e, s.d.now())); err != nil {
 			return Endpoint{}, err
@@ -191,19 +195,19 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error)
 func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret bool) (Endpoint, error) {
 	d := s.d
 	if err := d.time.keepUp(ctx); err != nil {
-		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
+		return Endpoint{}, err
 	}
 	now := d.now()
 	e.Secrets = withoutExpired(e.Secrets, now)
 	sealed, err := d.sealer.seal(ctx, e, tag)
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
+		return Endpoint{}, err
 	}
 	sealed.UpdatedAt = now
 	asOf := d.settings.clock()
 	stored, err := d.store.UpdateEndpoint(ctx, sealed)
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
+		return Endpoint{}, err
 	}
 	d.settings.put(&stored, asOf)
 	if stored.State == EndpointActive {
@@ -263,20 +267,26 @@ const deleteTries = 5
 // Finished ones stay in the log for as long as Config.Retention says. It refuses an endpoint
 // that the operator has suspended, because its tenant could otherwise create the same endpoint
 // again.
-func (s Scope) DeleteEndpoint(ctx context.Context, id string) error {
-	return s.DeleteEndpointVersion(ctx, id, 0)
+func (s Scope) DeleteEndpoint(ctx context.Context, id string) (err error) {
+	defer addOperation("delete endpoint", &err)
+	return s.deleteEndpoint(ctx, id, 0)
 }
 
 // DeleteEndpointVersion is DeleteEndpoint for an endpoint that was read before. It is
 // [ErrConflict] if the endpoint has changed since, so that its Version is not version. Version
 // 0 stands for any.
-func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int64) error {
+func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int64) (err error) {
+	defer addOperation("delete endpoint", &err)
+	return s.deleteEndpoint(ctx, id, version)
+}
+
+func (s Scope) deleteEndpoint(ctx context.Context, id string, version int64) error {
 	if err := s.one(); err != nil {
 		return err
 	}
 	key := EndpointKey{s.tenant, id}
 	if err := s.d.time.keepUp(ctx); err != nil {
-		return fmt.Errorf("webhook: delete endpoint %q: %w", id, err)
+		return err
 	}
 	if err := s.deleteUnlessSuspended(ctx, key, version); err != nil {
 		return err
@@ -304,7 +314,7 @@ func (s Scope) deleteUnlessSuspended(ctx context.Context, key EndpointKey, versi
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("webhook: delete endpoint %q: %w", key.ID, err)
+			return fmt.Errorf("id %q: %w", key.ID, err)
 		}
 		return nil
 	}

@@ -22,7 +22,8 @@ const (
 //
 // An endpoint has at most 10 live secrets. RotateSecret returns an ErrInvalid if there would be
 // more.
-func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duration) (Endpoint, error) {
+func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duration) (rotated Endpoint, err error) {
+	defer addOperation("rotate secret", &err)
 	if err := checkRange("overlap", overlap, 0, maxOverlap); err != nil {
 		return Endpoint{}, err
 	}
@@ -53,7 +54,8 @@ func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duratio
 
 // RetireSecrets ends the overlap of a rotation: only the newest secret stays. The returned
 // endpoint shows no secret, unless Config.RevealSecrets is set.
-func (s Scope) RetireSecrets(ctx context.Context, id string) (Endpoint, error) {
+func (s Scope) RetireSecrets(ctx context.Context, id string) (retired Endpoint, err error) {
+	defer addOperation("retire secrets", &err)
 	return s.changeSecrets(ctx, id, false, func(e *Endpoint, _ time.Time) error {
 		e.Secrets = e.Secrets[:1:1]
 		return nil
@@ -83,7 +85,7 @@ func liveUntil(secrets []EndpointSecret, now, end time.Time) []EndpointSecret {
 // is how an endpoint recovers from a lost key.
 func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change func(*Endpoint, time.Time) error) (Endpoint, error) {
 	if err := s.d.time.keepUp(ctx); err != nil {
-		return Endpoint{}, fmt.Errorf("webhook: update endpoint: %w", err)
+		return Endpoint{}, err
 	}
 	for try := 1; ; try++ {
 		e, err := s.stored(ctx, id)
@@ -110,13 +112,14 @@ func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change 
 // does not depend on how much of the secret is right. It returns false for an endpoint that
 // does not exist, after the work of an endpoint with a single secret. The Store's own time may
 // still tell these two cases apart.
-func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secret) (bool, error) {
+func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secret) (valid bool, err error) {
+	defer addOperation("verify secret", &err)
 	if err := s.one(); err != nil {
 		return false, err
 	}
 	found, err := s.d.store.Refresh(ctx, []EndpointKey{{s.tenant, endpointID}})
 	if err != nil {
-		return false, fmt.Errorf("webhook: verify secret: %w", err)
+		return false, err
 	}
 	var live []Secret
 	var closed error // a secret that did not open might have matched
@@ -139,7 +142,7 @@ func (s Scope) VerifySecret(ctx context.Context, endpointID string, secret Secre
 		match |= present & subtle.ConstantTimeCompare(sum[:], given[:])
 	}
 	if match == 0 && closed != nil {
-		return false, fmt.Errorf("webhook: verify secret: %w", closed)
+		return false, closed
 	}
 	return match == 1, nil
 }

@@ -83,7 +83,7 @@ type Store interface {
 	// therefore has a higher Version.
 	//
 	// It returns ErrConflict if the tenant has an endpoint with the same id, or had one whose
-	// deliveries are still stored. It returns ErrFull if the tenant already has limit
+	// deliveries are still stored. It returns ErrLimit if the tenant already has limit
 	// endpoints. A limit of 0 means no limit.
 	CreateEndpoint(ctx context.Context, e Endpoint, limit int) error
 

@@ -81,19 +81,17 @@ func (t *tests) end(key EndpointKey) {
 // An endpoint may be tested ten times at once and then every 5 seconds. A tenant's endpoints
 // may be tested 30 times at once and then every 2 seconds. Otherwise Test returns a
 // [RateError].
-func (s Scope) Test(ctx context.Context, endpointID string) (Attempt, error) {
-	return s.TestType(ctx, endpointID, "")
+func (s Scope) Test(ctx context.Context, endpointID string) (attempt Attempt, err error) {
+	defer addOperation("test", &err)
+	return s.test(ctx, endpointID, "")
 }
 
 // TestType is Test with an event of the given type and the data {}. The type must be in
 // Config.EventTypes, or may be any valid type if there is no catalogue. The empty type stands
 // for the profile's test event.
-func (s Scope) TestType(ctx context.Context, endpointID, eventType string) (Attempt, error) {
-	a, err := s.test(ctx, endpointID, eventType)
-	if err != nil {
-		return Attempt{}, fmt.Errorf("webhook: test: %w", err)
-	}
-	return a, nil
+func (s Scope) TestType(ctx context.Context, endpointID, eventType string) (attempt Attempt, err error) {
+	defer addOperation("test", &err)
+	return s.test(ctx, endpointID, eventType)
 }
 
 func (s Scope) test(ctx context.Context, endpointID, eventType string) (Attempt, error) {

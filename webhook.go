@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"sync"
@@ -43,7 +42,8 @@ type Dispatcher struct {
 
 // New returns a Dispatcher on store. It refuses a nil store and an inconsistent Config with a
 // [FieldError]. It starts nothing and does not call the store.
-func New(store Store, config Config) (*Dispatcher, error) {
+func New(store Store, config Config) (_ *Dispatcher, err error) {
+	defer addOperation("new", &err)
 	if store == nil {
 		return nil, &FieldError{"store", "is nil", "pass one from sqlstore or memstore, or of your own"}
 	}
@@ -97,7 +97,7 @@ func New(store Store, config Config) (*Dispatcher, error) {
 // called again after it has returned.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	if !d.running.TryLock() {
-		return errors.New("webhook: Run is running already")
+		return errors.New("webhook: run: it is running already")
 	}
 	defer d.running.Unlock()
 	d.warnOfSecretsInClear()
@@ -134,12 +134,9 @@ func (d *Dispatcher) Ready() error {
 }
 
 // Stats counts unfinished deliveries in the Store.
-func (d *Dispatcher) Stats(ctx context.Context) (Stats, error) {
-	stats, err := d.store.Stats(ctx, d.now())
-	if err != nil {
-		return Stats{}, fmt.Errorf("webhook: stats: %w", err)
-	}
-	return stats, nil
+func (d *Dispatcher) Stats(ctx context.Context) (stats Stats, err error) {
+	defer addOperation("stats", &err)
+	return d.store.Stats(ctx, d.now())
 }
 
 // EventTypes returns Config.EventTypes: the catalogue, or nil.

@@ -71,7 +71,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 	}
 	t := s.tenant(e.Tenant)
 	if limit > 0 && len(t.endpoints) >= limit {
-		return webhook.ErrFull
+		return webhook.ErrLimit
 	}
 	own := s.newEndpoint(e)
 	own.tenant, own.versions = t, []*version{{number: e.Version}}

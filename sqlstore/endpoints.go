@@ -93,7 +93,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 			return err
 		}
 		if limit > 0 && n > limit {
-			return webhook.ErrFull
+			return webhook.ErrLimit
 		}
 		config := append([]cell{uid(ref), text(e.Tenant), text(e.ID), at(e.CreatedAt)}, configCells(&e)...)
 		if _, err := t.Exec(insertEndpoint, config...); err != nil {

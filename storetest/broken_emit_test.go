@@ -285,7 +285,7 @@ var endpointDefects = []defect{
 	{"limit 0 is a limit", "create/no-limit", func(b *broken) {
 		b.create = func(ctx context.Context, e webhook.Endpoint, limit int) error {
 			if limit == 0 {
-				return webhook.ErrFull
+				return webhook.ErrLimit
 			}
 			return b.Store.CreateEndpoint(ctx, e, limit)
 		}

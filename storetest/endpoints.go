@@ -95,14 +95,14 @@ var endpointCases = []testCase{
 		},
 	},
 	{
-		"create/limit", "CreateEndpoint returns ErrFull if the tenant has limit endpoints already",
+		"create/limit", "CreateEndpoint returns ErrLimit if the tenant has limit endpoints already",
 		func(f *fixture) {
 			f.endpoints("umbrella", 3)
 			for i := range 3 {
 				f.must("below the limit", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", fmt.Sprint(i)), 3))
 			}
-			f.is("at the limit", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "3"), 3), webhook.ErrFull)
-			f.is("above the limit", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "3"), 2), webhook.ErrFull)
+			f.is("at the limit", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "3"), 3), webhook.ErrLimit)
+			f.is("above the limit", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "3"), 2), webhook.ErrLimit)
 			f.names("stored", ids(f.listEndpoints(webhook.Query{Tenant: "acme"})), "0", "1", "2")
 			f.remove("acme", "1")
 			f.must("after a deletion", f.store.CreateEndpoint(f.ctx(), f.newEndpoint("acme", "3"), 3))

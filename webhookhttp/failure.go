@@ -20,7 +20,7 @@ func (c *call) problem(err error) Problem {
 	field, isField := errors.AsType[*webhook.FieldError](err)
 	var known error
 	switch {
-	case isField && errors.Is(err, webhook.ErrFull):
+	case isField && errors.Is(err, webhook.ErrLimit):
 		known = refuse(http.StatusConflict, codeEndpointLimit, "", "there are as many endpoints as there may be", "delete one that is not needed")
 	case tooOften(c.w, err):
 		known = refuse(http.StatusTooManyRequests, codeTooManyRequests, "", "You have tested or retried too often.",

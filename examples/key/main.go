@@ -66,7 +66,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	customer.clientID, customer.secret = endpoint.ID, string(endpoint.Secret)
 	fmt.Fprintf(out, "Client ID      %s\nClient Secret  %s, which is shown this once\nThe customer\n", endpoint.ID, string(endpoint.Secret))
-	if _, err := scope.CreateEndpoint(ctx, webhook.Endpoint{URL: url, Events: []string{"*"}}); !errors.Is(err, webhook.ErrFull) {
+	if _, err := scope.CreateEndpoint(ctx, webhook.Endpoint{URL: url, Events: []string{"*"}}); !errors.Is(err, webhook.ErrLimit) {
 		return fmt.Errorf("a second endpoint: %w", err)
 	}
 
