@@ -118,7 +118,7 @@ func TestBadEventsAreRefusedAndNothingIsStored(t *testing.T) {
 			check(err)
 			_, err = r.EmitBatch(t.Context(), []webhook.Event{good, bad})
 			check(err)
-			require.ErrorContains(t, err, "event 1")
+			require.ErrorContains(t, err, "events[1]")
 			_, err = r.EmitTx(t.Context(), r.store, good, bad)
 			check(err)
 			page, err := r.AllTenants().Events(t.Context(), webhook.Query{})
@@ -152,7 +152,7 @@ func TestABatchIsEmittedWhollyOrNotAtAll(t *testing.T) {
 	}
 	_, err := r.EmitBatch(t.Context(), batch)
 	require.ErrorIs(t, err, webhook.ErrConflict)
-	require.ErrorContains(t, err, "event 1")
+	require.ErrorContains(t, err, "events[1]")
 	assert.Equal(t, 1, r.count())
 
 	batch[1].ID = "new2"

@@ -33,13 +33,13 @@ func TestFieldErrorIsOneLineOfItsParts(t *testing.T) {
 func TestFieldErrorIsErrInvalidAndNoOtherSentinel(t *testing.T) {
 	err := fmt.Errorf("event 3: %w", &FieldError{"Event.Type", "is empty", "name it"})
 	requireFieldError(t, err, "Event.Type")
-	for _, sentinel := range []error{ErrNotFound, ErrConflict, ErrInFlight, ErrFull} {
+	for _, sentinel := range []error{ErrNotFound, ErrConflict, ErrInFlight, ErrFull, ErrLimit} {
 		assert.NotErrorIs(t, err, sentinel)
 	}
 }
 
 func TestSentinelsAreDistinctAndPlain(t *testing.T) {
-	sentinels := []error{ErrNotFound, ErrConflict, ErrInvalid, ErrInFlight, ErrFull}
+	sentinels := []error{ErrNotFound, ErrConflict, ErrInvalid, ErrInFlight, ErrFull, ErrLimit}
 	for i, a := range sentinels {
 		assert.Regexp(t, `^[a-z ]+$`, a.Error())
 		for k, b := range sentinels {

@@ -31,6 +31,6 @@ func ExampleDispatcher_EmitBatch() {
 	fmt.Println("stored:", len(page.Items), err)
 	// Output:
 	// evt_1 evt_2 <nil>
-	// event 1: webhook: Event.Type has " " at byte 6; use a–z, A–Z, 0–9, "_", "." and "-"
+	// webhook: emit batch: events[1]: Event.Type has " " at byte 6; use a–z, A–Z, 0–9, "_", "." and "-"
 	// stored: 2 <nil>
 }

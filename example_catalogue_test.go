@@ -33,7 +33,8 @@ func Example_catalogue() {
 		fmt.Println(field.Cure)
 	}
 	// Output:
-	// webhook: Event.Type is not in the catalogue: "member.joind"; add it to
-	// Config.EventTypes, or use member.joined, member.left Endpoint.Events[0] matches no event
-	// type: "payment.*" use member.joined, member.left
+	// webhook: emit: Event.Type is not in the catalogue: "member.joind"; add it to Config.EventTypes, or use member.joined, member.left
+	// Endpoint.Events[0]
+	// matches no event type: "payment.*"
+	// use member.joined, member.left
 }

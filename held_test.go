@@ -159,7 +159,7 @@ func TestEmitBatchWaitsForAHeldIDForAWhileAndNamesIt(t *testing.T) {
 			began := time.Now()
 			receipts, err := emit(t.Context())
 			require.ErrorIs(t, err, errHeld, name)
-			require.ErrorContains(t, err, `event 1: event id "held" is held by an open transaction`, name)
+			require.ErrorContains(t, err, `events[1]: event id "held" is held by an open transaction`, name)
 			assert.InDelta(t, 2, time.Since(began).Seconds(), 0.3, name)
 			assert.Len(t, receipts, 3, name)
 

@@ -255,10 +255,10 @@ func (s *session) ready() error {
 		if p := s.claimErr.Load(); p != nil {
 			err = *p
 		}
-		return fmt.Errorf("webhook: the last claim succeeded %v ago: %w", age.Round(time.Second), err)
+		return fmt.Errorf("the last claim succeeded %v ago: %w", age.Round(time.Second), err)
 	}
 	if since, key, err := s.results.oldest(); !since.IsZero() && time.Since(since) > limit {
-		return fmt.Errorf("webhook: a result of endpoint %q of tenant %q has not been stored for %v: %w",
+		return fmt.Errorf("a result of endpoint %q of tenant %q has not been stored for %v: %w",
 			key.ID, key.Tenant, time.Since(since).Round(time.Second), err)
 	}
 	return nil

@@ -67,7 +67,7 @@ func TestIDsAreVisibleASCIIWithoutADot(t *testing.T) {
 
 func TestAnIDWithADotIsRefusedWithACure(t *testing.T) {
 	assert.EqualError(t, checkID("Event.ID", "order.created.17"),
-		`webhook: Event.ID has "." at byte 5, which signatures use as a separator; use - or _ instead`)
+		`Event.ID has "." at byte 5, which signatures use as a separator; use - or _ instead`)
 }
 
 func TestTypesAreLettersDigitsUnderlinesDotsAndHyphens(t *testing.T) {

@@ -125,10 +125,11 @@ func (d *Dispatcher) Wake() {
 // Its limit is three times Config.PollInterval plus 10 seconds, 13 seconds by default. The
 // Store works if the last claim succeeded within that time, and no result has waited longer to
 // be stored. Ready does not call the Store, so a probe may call it often.
-func (d *Dispatcher) Ready() error {
+func (d *Dispatcher) Ready() (err error) {
+	defer addOperation("ready", &err)
 	s := d.session.Load()
 	if s == nil {
-		return errors.New("webhook: Run is not running")
+		return errors.New("Run is not running")
 	}
 	return s.ready()
 }
