@@ -29,6 +29,7 @@ http {
 	fastcgi_temp_path fastcgi;
 	uwsgi_temp_path uwsgi;
 	scgi_temp_path scgi;
+	%s
 	server {
 		listen %s;
 %s
@@ -36,18 +37,20 @@ http {
 }
 `
 
-// nginxPaths are the paths that every receiver has. sub_filter replaces nothing here, but
-// makes the length of the response unknown.
+// nginxPaths are the paths that every receiver has. $ssl_session_reused is empty without TLS.
+// sub_filter replaces nothing here, but makes the length of the response unknown.
 const nginxPaths = `
-location /keep { return 200 $connection; }
-location /chunked { sub_filter_types *; sub_filter nothing else; return 200 $connection; }
-location /close { keepalive_timeout 0; return 200 $connection; }
+location /keep { return 200 "$connection $ssl_session_reused"; }
+location /chunked { sub_filter_types *; sub_filter nothing else; return 200 "$connection $ssl_session_reused"; }
+location /close { keepalive_timeout 0; return 200 "$connection $ssl_session_reused"; }
 `
 
 // An nginx is a server in a process of its own.
 type nginx struct {
-	server string            // directives of its server block
+	http   string            // directives of its http block
+	server string            // and of its server block
 	ssl    bool              // server has the certificate
+	folder string            // for all that it reads and writes; empty for a temporary one
 	files  map[string]string // content by name, in its folder
 }
 
@@ -56,7 +59,10 @@ type nginx struct {
 func (n nginx) start(t *testing.T) (addr string) {
 	t.Helper()
 	path := needNginx(t)
-	folder := t.TempDir()
+	folder := n.folder
+	if folder == "" {
+		folder = t.TempDir()
+	}
 	for name, content := range n.files {
 		file := filepath.Join(folder, name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
@@ -78,7 +84,7 @@ func (n nginx) start(t *testing.T) (addr string) {
 	group, err := user.LookupGroupId(self.Gid)
 	require.NoError(t, err)
 	config := filepath.Join(folder, "nginx.conf")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, nginxConfig, self.Username+" "+group.Name, listen, n.server), 0o600))
+	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, nginxConfig, self.Username+" "+group.Name, n.http, listen, n.server), 0o600))
 
 	// The shell ends nginx when the test has ended, even if it was killed.
 	const untilTheInputEnds = `"$@" & server=$!; exec 3<&-; read -r _; kill "$server"; wait "$server"`
