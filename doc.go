@@ -74,9 +74,10 @@
 //	          │ │  └── canceled by hand, or its endpoint ────▶ canceled
 //	          │ │      was disabled or deleted
 //	          └─┘
-//	        retries               Scope.Retry makes any of the three pending again
+//	        retries
 //
-// While it is pending, a delivery waits for its time, is due, or is in flight: a process has
+// [Scope.RetryDelivery] makes a delivery pending again from any state, and [Scope.Retry] does so
+// for many. While it is pending, a delivery waits for its time, is due, or is in flight: a process has
 // leased it. [Delivery] tells which. Its Reason tells why it failed or was canceled.
 //
 // # Safety
