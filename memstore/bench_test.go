@@ -85,7 +85,7 @@ func BenchmarkPublishAndSettle(b *testing.B) {
 	}
 }
 
-// What the benchmark above spends on making its events.
+// The cost of making the events of the benchmark above.
 func BenchmarkMakeEvent(b *testing.B) {
 	m := &maker{now: start}
 	b.ReportAllocs()

@@ -77,7 +77,7 @@ func TestPruneComesPastEventsOfAnySize(t *testing.T) {
 	assert.Equal(t, []string{"pinned"}, tr.kept())
 }
 
-// Each call does about as much, whatever the number of deliveries and attempts of an event.
+// Each call does about as much, with any number of deliveries and attempts of an event.
 func TestPruneRemovesTheLogOfAWideEventInPieces(t *testing.T) {
 	tr := newTrial(t, memstore.Options{})
 	id := tr.endpoints(1)[0]

@@ -17,7 +17,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// world does random things to a Store with tight limits, and knows what has to come of them.
+// world does random things to a Store with tight limits, and knows the right results.
 type world struct {
 	t     testing.TB
 	s     *Store
@@ -180,7 +180,7 @@ func (w *world) grant(l webhook.Leased) {
 	w.held = append(w.held, l)
 }
 
-// claim goes one whole round, and compares what it gets with what is due.
+// claim goes one whole round, and compares the leased deliveries with the due ones.
 func (w *world) claim() {
 	ctx := w.t.Context()
 	_, err := w.s.Claim(ctx, webhook.ClaimRequest{Now: w.now, LeaseUntil: w.now.Add(time.Minute)}) // makes deliveries
@@ -225,7 +225,7 @@ func (w *world) claim() {
 			break
 		}
 	}
-	// One round leaves what there was no room for: in the endpoint, or in the calls.
+	// One round leaves the deliveries without room, in the endpoint or in the calls.
 	require.NotContains(w.t, probes, -1)
 	if w.rnd.IntN(2) == 0 {
 		return
@@ -349,7 +349,7 @@ func (w *world) settle() {
 	w.old = w.old[max(0, len(w.old)-20):]
 }
 
-// compare compares what is listed and counted with what is stored.
+// compare compares lists and counts with the stored rows.
 func (w *world) compare() {
 	ctx := w.t.Context()
 	var all []*delivery

@@ -10,7 +10,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// recount checks that everything the Store keeps twice agrees, by counting all of it again, and that the limits are kept.
+// recount checks that everything the Store keeps twice agrees, by counting all of it again,
+// and that the limits are kept.
 func recount(tb testing.TB, s *Store) {
 	tb.Helper()
 	s.mu.Lock()

@@ -65,7 +65,7 @@ func TestHealthIsThatOfTheRightOrder(t *testing.T) {
 		calls [][]attempt
 		want  webhook.Health
 	}{
-		"a success that comes late ends what was before it, and not what is after": {
+		"a success that comes late ends the failures before it, and no later ones": {
 			[][]attempt{{{10, true}}, {{30, true}}, {{20, false}}},
 			webhook.Health{Failures: 1, FailingSince: at(30), LastFailureAt: at(30), RecoveredAt: at(20)},
 		},

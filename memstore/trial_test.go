@@ -110,7 +110,7 @@ func (tr *trial) log(q webhook.Query) []webhook.Attempt {
 	return page.Items
 }
 
-// round claims whatever is due.
+// round claims all due deliveries.
 func (tr *trial) round() []webhook.Leased {
 	tr.t.Helper()
 	var all []webhook.Leased

@@ -14,7 +14,8 @@ import (
 	"github.com/gowebhook/webhook/receive"
 )
 
-// The secret and body are those of GitHub's documentation and of Octokit's; the form is GitHub's other content type.
+// The secret and body come from GitHub's documentation and from Octokit's. The form is
+// GitHub's other content type.
 func TestGitHubSignsThePublishedExamples(t *testing.T) {
 	for _, c := range []struct {
 		secret         webhook.Secret
@@ -81,7 +82,7 @@ func TestGitHubSendsAFormToEndpointsThatAskForOne(t *testing.T) {
 
 func TestGitHubRepeatsNothingByItselfAndTheSameGUIDByHand(t *testing.T) {
 	_, again := profile.GitHub().Retry(webhook.Outcome{}, 0)
-	assert.False(t, again, "whatever a Judge of the application's own says")
+	assert.False(t, again, "with any Judge of the application")
 	for name, status := range map[string]int{"an error": 500, "gone": 410, "a redirect": 302, "busy": 429} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

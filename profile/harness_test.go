@@ -63,7 +63,7 @@ func (v seedVector) member(t *testing.T, name string) json.RawMessage {
 	return members[name]
 }
 
-// A seedSender is a Dispatcher of which one profile is under test, with the network replaced.
+// A seedSender is a Dispatcher with one profile under test and a fake network.
 type seedSender struct {
 	*webhook.Dispatcher
 	*webhooktest.Transport
@@ -163,7 +163,7 @@ func arrived(r *webhook.Request) *http.Request {
 	return got
 }
 
-// assertVerifies passes if receivers accept the request. It returns what they take it for.
+// assertVerifies passes if receivers accept the request. It returns the event that they read.
 func assertVerifies(t *testing.T, verify receive.Verifier, r *webhook.Request) receive.Event {
 	t.Helper()
 	event, err := verify(arrived(r), r.Body)
@@ -172,7 +172,7 @@ func assertVerifies(t *testing.T, verify receive.Verifier, r *webhook.Request) r
 	return event
 }
 
-// waits lists what a schedule waits without jitter.
+// waits lists the waits of a schedule without jitter.
 func waits(policy webhook.RetryPolicy, u float64) []time.Duration {
 	var all []time.Duration
 	for failures := range 1000 {

@@ -112,7 +112,7 @@ func TestKeyRetriesRepeatTheEventUnchanged(t *testing.T) {
 		require.Len(t, sent, 4)
 		for _, r := range sent[1:] {
 			assert.Equal(t, string(sent[0].Body), string(r.Body))
-			assert.Equal(t, sent[0].Header, r.Header, "the time is that of the event, and the code covers nothing else")
+			assert.Equal(t, sent[0].Header, r.Header, "the time is the event's, and the code covers nothing else")
 		}
 		page, err := s.Tenant(tenant).Deliveries(t.Context(), webhook.Query{EventID: event.ID})
 		require.NoError(t, err)

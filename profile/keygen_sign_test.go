@@ -107,7 +107,7 @@ func TestKeygenSaltOfPSSIsAsLongAsItCanBe(t *testing.T) {
 	assert.NoError(t, rsa.VerifyPSS(public, crypto.SHA256, sum, code, &rsa.PSSOptions{SaltLength: 222}))
 }
 
-// Receivers rebuild what is signed from what arrives.
+// Receivers rebuild the signed text from the request.
 func TestKeygenCoversTheTargetAndHostThatAreSent(t *testing.T) {
 	pair := keygenPairs()[0]
 	verify, err := receive.Keygen(receive.Window{}, pair.public)

@@ -31,7 +31,7 @@ func keygenKeys(keys ...webhook.Secret) KeygenOptions {
 	}
 }
 
-// keygenBody is what is read of a body.
+// keygenBody has the parts of a body that the tests read.
 type keygenBody struct {
 	Data struct {
 		ID         string

@@ -23,7 +23,7 @@ const (
 	apiKey           = "kwai_c4n4ry"
 )
 
-// keywordsAIInputs are values whose bodies are those of the vectors.
+// keywordsAIInputs are the values that make the bodies of the vectors.
 var keywordsAIInputs = map[string][]any{
 	"kw-doc-body": {map[string]string{"some": "data"}, json.RawMessage(`{"some":"data"}`), []byte("\n{ \"some\" :\t\"data\"}")},
 	"kw-unicode": {
@@ -38,7 +38,7 @@ var keywordsAIInputs = map[string][]any{
 	},
 }
 
-// hexCode is what the profile's signatures must be, by other code than its own.
+// hexCode computes the expected signature, by other code than the profile's.
 func hexCode(key string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write(body)
@@ -48,7 +48,7 @@ func hexCode(key string, body []byte) string {
 // text returns the bytes of the data of an event that is signed.
 func text(data any) string { return string(data.(json.RawMessage)) }
 
-// signatures returns what is sent under the names of the signature.
+// signatures returns the values of the signature's headers.
 func signatures(h http.Header) map[string][]string {
 	got := make(map[string][]string)
 	for _, name := range []string{oldName, newName, "X-Acme-Signature"} {
@@ -222,7 +222,8 @@ func TestKeywordsAIDoesNotSendWhatOthersThanPythonReadOtherwise(t *testing.T) {
 	}
 }
 
-// Whatever is signed when an event is made is what is sent, and what receivers write that read it and write it again.
+// The text that is signed when an event is made is sent. Receivers that read it and write it
+// again get the same text.
 func FuzzKeywordsAIEventIsSentAsItWasSigned(f *testing.F) {
 	for _, data := range []string{
 		"null", `{"a":[1,-0,0.1e-7,1e400,1E5,123456789012345678901234567890]}`,

@@ -19,7 +19,8 @@ func migrating() webhook.Profile {
 	return webhook.Profile{Signers: []webhook.Signer{signOld, signNew}}
 }
 
-// acceptsOld reports whether a receiver of the old header accepts a request. The scheme is GitHub's under another name.
+// acceptsOld reports whether a receiver of the old header accepts a request. The scheme is
+// GitHub's under another name.
 func acceptsOld(t *testing.T, r *webhook.Request, secret webhook.Secret) bool {
 	t.Helper()
 	verify, err := receive.GitHub(receive.AllowShort(string(secret)))
@@ -81,7 +82,8 @@ func TestAnOldSecretThatIsNoStandardKeyHasTheOldSignatureAlone(t *testing.T) {
 	}
 }
 
-// The rotation is how a customer gets a secret of the new kind: nothing that worked before stops before the overlap ends.
+// The rotation is how a customer gets a secret of the new kind: nothing that worked before
+// stops before the overlap ends.
 func TestWhileTheSecretsOfTwoKindsOverlapEveryReceiverGoesOn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const old = "3f9a6c0de1b24785a0c9d3e4f5061728"

@@ -121,7 +121,7 @@ func TestStripeNeverRetriesAfterThreeDays(t *testing.T) {
 	assert.Less(t, longest(profile.Shopify().Retry), 4*time.Hour)
 }
 
-// longest adds up what a policy waits at most.
+// longest adds up the longest waits of a policy.
 func longest(policy webhook.RetryPolicy) (sum time.Duration) {
 	for failures := 0; ; failures++ {
 		wait, again := policy(webhook.Outcome{Failures: failures}, 1)

@@ -22,14 +22,15 @@ import (
 // pollInterval is long, because days pass here.
 const pollInterval = time.Minute
 
-// A wire is a running Dispatcher in memory with one endpoint, whose network is a record. It lives within a synctest bubble.
+// A wire is a running Dispatcher in memory with one endpoint, whose network is a record. It
+// lives within a synctest bubble.
 type wire struct {
 	t        *testing.T
 	d        *webhook.Dispatcher
 	scope    webhook.Scope
 	endpoint webhook.Endpoint
 	net      *webhooktest.Transport
-	response atomic.Pointer[webhook.Response] // what all requests are answered with, unless net says otherwise; nil is 204
+	response atomic.Pointer[webhook.Response] // the answer to all requests, unless net says otherwise; nil is 204
 }
 
 // newWire registers an endpoint that is spoken to as p says.
@@ -95,7 +96,7 @@ func (w *wire) delivery(event string) webhook.Delivery {
 	return page.Items[0]
 }
 
-// state returns what the endpoint may receive now.
+// state returns the endpoint's state.
 func (w *wire) state() webhook.EndpointState {
 	w.t.Helper()
 	e, err := w.scope.Endpoint(w.t.Context(), w.endpoint.ID)
@@ -128,7 +129,8 @@ func inBubble(t *testing.T, test func(*testing.T)) {
 	synctest.Test(t, test)
 }
 
-// verified asks a verifier of package receive about a request and fails the test if it is not accepted.
+// verified asks a verifier of package receive about a request and fails the test if it is not
+// accepted.
 func verified(t *testing.T, verify receive.Verifier, err error, r *webhook.Request) receive.Event {
 	t.Helper()
 	require.NoError(t, err)

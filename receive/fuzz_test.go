@@ -17,7 +17,8 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// Each target says again, in other words than the code, which requests are signed, and holds the verifier to it both ways.
+// Each target says again, in other words than the code, which requests are signed, and holds
+// the verifier to it both ways.
 
 const (
 	fuzzNow    = 1700000000
@@ -34,7 +35,7 @@ func inWindow(text string) bool {
 
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
-// check fails unless a verifier accepts what it should, and only that.
+// check fails unless a verifier accepts the right requests, and no others.
 func check(t *testing.T, verify Verifier, r *http.Request, body string, signed bool) {
 	t.Helper()
 	event, err := verify(r, []byte(body))

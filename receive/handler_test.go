@@ -24,7 +24,7 @@ func accept(r *http.Request, body []byte) (Event, error) {
 	return Event{ID: r.Header.Get("Id"), Body: body, Header: r.Header}, nil
 }
 
-// A bench is a Handler and what it has done.
+// A bench is a Handler with a record of its calls.
 type bench struct {
 	*Handler
 
@@ -32,7 +32,7 @@ type bench struct {
 	results []Result
 }
 
-// newBench makes a Handler of c, in which what is missing accepts and keeps everything.
+// newBench makes a Handler of c. Missing functions accept and keep everything.
 func newBench(t *testing.T, c Config) *bench {
 	t.Helper()
 	b := new(bench)
@@ -175,7 +175,7 @@ func TestWhatHandleReturnsDecidesTheAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		err    error
 		status int
-		again  int // what a repeat gets
+		again  int // the answer to a repeat
 	}{
 		{nil, http.StatusNoContent, http.StatusNoContent},
 		{errors.New("database is down"), http.StatusInternalServerError, http.StatusInternalServerError},
@@ -369,7 +369,7 @@ type refuseAll struct{ err error }
 
 func (r refuseAll) Claim(context.Context, string) (Claim, error) { return nil, r.err }
 
-// A recorder is a Dedupe, and its only claim, that writes down what it is asked.
+// A recorder is a Dedupe, and its only claim. It writes down its calls.
 type recorder struct {
 	calls   []string
 	ctxErr  error

@@ -23,7 +23,7 @@ func (b untouched) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// Every scheme refuses what it can by the header alone.
+// Every scheme refuses as much as it can by the header alone.
 func TestARequestIsRefusedByItsHeaderBeforeItsBodyIsRead(t *testing.T) {
 	for _, s := range schemes {
 		v := one(t, s.name)
@@ -62,7 +62,8 @@ func TestARequestIsRefusedByItsHeaderBeforeItsBodyIsRead(t *testing.T) {
 	}
 }
 
-// A verifier of the application's is called once, with the body, also if it calls one of this package.
+// A verifier of the application's is called once, with the body, also if it calls one of this
+// package.
 func TestAVerifierOfTheApplicationIsCalledOnceWithTheBody(t *testing.T) {
 	v := one(t, "github")
 	inner, calls := v.verifier(t, 0), 0
@@ -85,8 +86,8 @@ func TestAVerifierOfTheApplicationIsCalledOnceWithTheBody(t *testing.T) {
 	assert.Equal(t, 1, calls)
 }
 
-// However many signatures a header has, the body is hashed eight times for a public key at most, and not at all for one that
-// cannot be valid.
+// However many signatures a header has, the body is hashed eight times for a public key at
+// most, and not at all for one that cannot be valid.
 func TestSignaturesOfAStrangerCostEightHashesOfTheBodyForEachKey(t *testing.T) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	public := "whpk_" + base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey))

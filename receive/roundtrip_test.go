@@ -16,7 +16,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// What a Dispatcher sends is verified, on its first attempt, on a retry, and after the secret was rotated.
+// The requests of a Dispatcher are verified on the first attempt, on a retry, and after a
+// rotation of the secret.
 func TestWhatADispatcherSendsIsVerified(t *testing.T) {
 	ctx := t.Context()
 	config := webhooktest.Config()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A constructor makes a verifier; those of schemes without a timestamp leave the window alone.
+// A constructor makes a verifier. Schemes without a timestamp ignore the window.
 type constructor func(Window, ...string) (Verifier, error)
 
 func timeless(construct func(...string) (Verifier, error)) constructor {
@@ -29,7 +29,7 @@ func shortly(construct constructor) constructor {
 	}
 }
 
-// A scheme is what the tests of all verifiers need to know of one.
+// A scheme has the facts that the tests of all verifiers need.
 type scheme struct {
 	name   string
 	make   constructor
@@ -101,14 +101,14 @@ func vectors(tb testing.TB) []vector {
 	var all []vector
 	require.NoError(tb, json.Unmarshal(text, &all))
 	require.NotEmpty(tb, all)
-	for _, v := range all { // what one header of GitHub's covers, the other does too
+	for _, v := range all { // both headers of GitHub cover the same
 		if v.Scheme == "github" {
 			v.Name, v.Scheme = v.Name+"-sha1", "github-sha1"
 			all = append(all, v)
 		}
 		if v.Header["Keygen-Date"] != "" {
 			v.Name, v.Scheme, v.Error = v.Name+"-proxy", "keygen-proxy", ""
-			v.Now = 1700000000 // Keygen-Date, whatever Date is
+			v.Now = 1700000000 // Keygen-Date, with any Date
 			v.ID = "99b89d681aecdff9a0435c9f507d00c5345a7c2d6e773f1756e4a9d42e4b14v3"
 			all = append(all, v)
 		}

@@ -34,7 +34,8 @@ func TestAPublicKeyAndASecretCanBeUsedTogether(t *testing.T) {
 	assert.ErrorIs(t, err, ErrNoMatch, "without the public key, v1a says nothing")
 }
 
-// A v1a signature must not be taken for a v1, or the other way round, and neither for one of a version to come.
+// A v1a signature must not be taken for a v1, or the other way round, and neither for one of a
+// version to come.
 func TestASignatureCountsUnderItsOwnVersionOnly(t *testing.T) {
 	for _, v := range vectors(t) {
 		if v.Scheme != "standard" || v.Error != "" {
@@ -90,7 +91,8 @@ func TestTheFirstEightPublicKeySignaturesAreTried(t *testing.T) {
 	}
 }
 
-// What is signed joins id, timestamp and body with dots; with a dot in the id, "a.1" at 2 is the same text as "a" at 1.
+// The signed text joins id, timestamp and body with dots. With a dot in the id, "a.1" at 2 is
+// the same text as "a" at 1.
 func TestTheSignedTextCannotBeCutElsewhere(t *testing.T) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	public := "whpk_" + base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey))

@@ -71,8 +71,8 @@ func TestASignedHeaderThatWasChangedAnywhereIsRefused(t *testing.T) {
 	})
 }
 
-// harmless reports changes that touch no signature that counts: in the vectors with several, in Keygen's key id, and in the spaces
-// between the parts of a list.
+// harmless reports changes that touch no signature that counts: in the vectors with several,
+// in Keygen's key id, and in the spaces between the parts of a list.
 func harmless(vectorName, header, changed, value string) bool {
 	switch header {
 	case "Keygen-Signature":

@@ -52,8 +52,8 @@ var someCursors = []string{
 	paging.FormatEndpoint(webhook.EndpointKey{Tenant: "acme", ID: "ep1"}),
 }
 
-// cursorUsers are the methods that take a cursor, each with the kind of cursor that it makes. They look at it before they ask the
-// database, of which there is none here.
+// cursorUsers are the methods that take a cursor, each with the kind of cursor that it makes.
+// They look at it before they ask the database, and there is none here.
 func cursorUsers(t *testing.T, s *Store, cursor string) map[string]error {
 	t.Helper()
 	ctx, q := t.Context(), webhook.Query{Tenant: "acme", Cursor: cursor}
@@ -102,7 +102,8 @@ func TestAMalformedCursorIsTheErrorOfItsField(t *testing.T) {
 	}
 }
 
-// One byte more or less, or another one, is still a cursor or an error, and what is accepted is what was made.
+// With one byte more, less or changed, it is still a cursor or an error, and an accepted
+// cursor is one that was made.
 func FuzzCursors(f *testing.F) {
 	for _, cursor := range someCursors {
 		f.Add(cursor)

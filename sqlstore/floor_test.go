@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An oldSnapshot is a database behind an old snapshot: a look from the beginning never ends, and one from a floor finds nothing.
+// An oldSnapshot is a database behind an old snapshot: a look from the beginning never ends,
+// and one from a floor finds nothing.
 type oldSnapshot struct{ looks []int64 }
 
 func (o *oldSnapshot) Connect(context.Context) (driver.Conn, error) { return o, nil }
@@ -47,7 +48,8 @@ func (n *nothingDue) Next(row []driver.Value) error {
 	return nil
 }
 
-// A claim may take ten seconds. The others of a process go on from the floor when a full look takes too long.
+// A claim may take ten seconds. The others of a process go on from the floor when a full look
+// takes too long.
 func TestALookBehindAnOldSnapshotEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oldSnapshot{}

@@ -69,7 +69,7 @@ func TestEveryDialectHasEveryStatement(t *testing.T) {
 		for o := range d.statements {
 			assert.Less(t, o, opCount)
 			assert.False(t, everywhere[o] != "" && strings.Join(strings.Fields(everywhere[o]), " ") == strings.Join(strings.Fields(d.statements[o]), " "),
-				"%s has a statement %s of its own that is that of all", d.Name, names[o])
+				"%s has a statement %s of its own that equals the shared one", d.Name, names[o])
 		}
 	}
 }
@@ -101,7 +101,7 @@ func TestTheDialectsAgreeOnTheValuesOfAStatement(t *testing.T) {
 	}
 }
 
-// The fields that say what a dialect can do must agree with its statements.
+// The fields for the abilities of a dialect must agree with its statements.
 func TestADialectHasTheStatementsThatItsFieldsPromise(t *testing.T) {
 	for _, d := range dialects {
 		for o, has := range map[op]bool{

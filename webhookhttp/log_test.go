@@ -14,7 +14,7 @@ import (
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
-// recorder keeps what is logged.
+// recorder keeps the log.
 type recorder struct{ strings.Builder }
 
 func (r *recorder) into(c *webhookhttp.Config) {

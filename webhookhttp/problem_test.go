@@ -29,8 +29,9 @@ func TestEveryCodeIsDocumentedAndHasACase(t *testing.T) {
 		played[c.Code] = true
 	}
 	for code := range documented {
-		// A conflict needs a store that is changed under the handler's hands: see TestAnUpdateThatOthersOvertake….
-		// Too many requests need a store that is slow: see TestOneTenantsRequests….
+		// A conflict needs a store that is changed under the handler's hands: see
+		// TestAnUpdateThatOthersOvertake…. Too many requests need a store that is slow: see
+		// TestOneTenantsRequests….
 		assert.True(t, played[code] || code == "conflict" || code == "too_many_requests", "no case has the code %s", code)
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
-// revealing returns a handler of a Dispatcher that reveals secrets. second is what Authorize answers for PermissionSecrets.
+// revealing returns a handler of a Dispatcher that reveals secrets. second is the answer of
+// Authorize for PermissionSecrets.
 func revealing(t *testing.T, second func() (string, error)) (h *webhookhttp.Handler, secret string, asked *[]webhookhttp.Permission) {
 	t.Helper()
 	d := newDispatcher(t, func(c *webhook.Config) { c.RevealSecrets = true })

@@ -13,7 +13,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// unsureStore is a Store whose CreateEndpoint returns an error, after it has created the endpoint or before.
+// unsureStore is a Store whose CreateEndpoint returns an error, after it has created the
+// endpoint or before.
 type unsureStore struct {
 	webhook.Store
 	commits bool
@@ -28,7 +29,8 @@ func (s *unsureStore) CreateEndpoint(ctx context.Context, e webhook.Endpoint, li
 	return errors.New("the connection broke")
 }
 
-// A client that cannot know whether its endpoint was created learns where to look, so that it makes no second one.
+// A client that cannot know whether its endpoint was created learns where to look, so that it
+// makes no second one.
 func TestACreationOfUnknownOutcomeSaysWhereToLook(t *testing.T) {
 	for commits, status := range map[bool]int{true: 200, false: 404} {
 		store := &unsureStore{Store: memstore.New(memstore.Options{}), commits: commits}

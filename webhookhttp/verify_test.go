@@ -39,7 +39,8 @@ type desk struct {
 	log *strings.Builder
 }
 
-// newDesk returns one of communities c1, which has an endpoint, c2, which has another, and c3, which has none.
+// newDesk returns one of communities c1, which has an endpoint, c2, which has another, and c3,
+// which has none.
 func newDesk(t *testing.T, store webhook.Store, config webhookhttp.VerifyConfig) *desk {
 	t.Helper()
 	k := &desk{t: t, net: &webhooktest.Transport{}, log: &strings.Builder{}}

@@ -122,7 +122,8 @@ func TestWhatALostConnectionIs(t *testing.T) {
 	assert.False(t, lostConnection(errors.New("odd")))
 }
 
-// What is one event's own fault must not be taken for everyone's, or the others would not be stored.
+// What is one event's own fault must not be taken for everyone's, or the others would not be
+// stored.
 func TestWhatIsHopeless(t *testing.T) {
 	for _, err := range []error{
 		&pgError{"42P01"}, &pgError{"25006"}, &pgError{"53100"}, &pgError{"42501"}, &mysqlError{1146}, &mysqlError{1114}, &mysqlError{1792},
