@@ -78,10 +78,14 @@ func TestEveryDialectHasEveryStatement(t *testing.T) {
 // in a table.
 func TestTheDialectsAgreeOnTheValuesOfAStatement(t *testing.T) {
 	names := opNames(t)
+	statements := make([][]*engine.Statement, len(dialects))
+	for i, d := range dialects {
+		statements[i] = compiled(d)
+	}
 	for o := range int(opCount) {
 		var want *engine.Shape
-		for _, d := range dialects {
-			s := compiled(d)[o]
+		for i, d := range dialects {
+			s := statements[i][o]
 			if s == nil { // TestEveryDialectHasEveryStatement says whether it may be
 				continue
 			}
@@ -104,11 +108,12 @@ func TestTheDialectsAgreeOnTheValuesOfAStatement(t *testing.T) {
 // The fields for the abilities of a dialect must agree with its statements.
 func TestADialectHasTheStatementsThatItsFieldsPromise(t *testing.T) {
 	for _, d := range dialects {
+		statements := compiled(d)
 		for o, has := range map[op]bool{
 			publishNew: d.publishesAtOnce, settleDelivered: d.settlesAtOnce, widen: d.widensAtOnce, matchFew: d.matchesFew,
 			insertNewAtOnce: !d.returning, freeAttempts: !d.OneWriter, freeBodies: !d.OneWriter,
 		} {
-			assert.Equal(t, has, compiled(d)[o] != nil, "%s %d", d.Name, o)
+			assert.Equal(t, has, statements[o] != nil, "%s %d", d.Name, o)
 		}
 	}
 }
