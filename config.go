@@ -53,7 +53,7 @@ type Config struct {
 	// Rows from before stay readable. They are sealed when their endpoint is next updated.
 	//
 	// Defaults to nil: secrets are stored in clear, and Run logs one warning. It logs none if
-	// the Store has a method Volatile() bool that returns true, as memstore's does.
+	// the Store is [Volatile].
 	Cipher Cipher
 
 	// RequireSealed refuses secrets, header values and URLs that are stored in clear, because

@@ -167,7 +167,7 @@ func (s *sealer) sealDecoy(ctx context.Context, bound string) (text string, err 
 
 // warnOfSecretsInClear warns applications that may not know of Config.Cipher.
 func (d *Dispatcher) warnOfSecretsInClear() {
-	inMemory, ok := d.store.(interface{ Volatile() bool })
+	inMemory, ok := d.store.(Volatile)
 	if d.sealer.cipher == nil && !(ok && inMemory.Volatile()) {
 		d.config.Logger.Warn("webhook: signing secrets, header values and URLs are stored in clear; set Config.Cipher to seal them")
 	}

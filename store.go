@@ -66,6 +66,17 @@ type Publisher interface {
 //
 // A method that takes a tenant returns ErrInvalid for the empty one. Only Query.AllTenants
 // reaches all tenants.
+//
+// # Optional interfaces
+//
+// A Store may implement these too. The Dispatcher looks for them on the Store itself, so a
+// wrapper around a Store must pass them on.
+//
+//   - [Clock]: the store has a clock that all processes share.
+//   - [Listener]: processes can wake each other through the store.
+//   - [Volatile]: the store keeps nothing when the process ends.
+//
+// The Publisher of a transaction may be a [Clock].
 type Store interface {
 	Publisher
 
@@ -260,6 +271,13 @@ type Store interface {
 	// Erase removes everything that is stored of a tenant. Leases of its deliveries are lost.
 	// Unlike the other methods, it may have done a part of its work when it fails; repeat it.
 	Erase(ctx context.Context, tenant string) error
+}
+
+// A Volatile store may say that its contents end with the process, as memstore does. The
+// Dispatcher then does not warn that secrets are stored in clear.
+type Volatile interface {
+	// Volatile reports whether everything in the Store ends with the process.
+	Volatile() bool
 }
 
 // A PublishRequest is the events of one transaction.

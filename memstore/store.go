@@ -13,7 +13,10 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-var _ webhook.Store = (*Store)(nil)
+var (
+	_ webhook.Store    = (*Store)(nil)
+	_ webhook.Volatile = (*Store)(nil)
+)
 
 // Options bound the memory of a [Store]. The zero value is usable. Zero and negative fields
 // mean the default.
