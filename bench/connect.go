@@ -70,12 +70,14 @@ func openPool(ctx context.Context, dsn string, connections int, counter *stateme
 	if err != nil {
 		return nil, err
 	}
-	for range connections {
-		conn, err := pool.Acquire(ctx)
-		if err != nil {
+	conns := make([]*pgxpool.Conn, connections)
+	for i := range conns {
+		if conns[i], err = pool.Acquire(ctx); err != nil {
 			return nil, err
 		}
-		defer conn.Release() // after all connections are made
+	}
+	for _, conn := range conns {
+		conn.Release()
 	}
 	return pool, nil
 }

@@ -113,7 +113,7 @@ func (n *nowhere) Send(context.Context, *webhook.Request) (*webhook.Response, er
 }
 
 // fillRiver makes the tables of River and fills them.
-func (d *dataset) fillRiver(ctx context.Context, dsn string, at addresses) error {
+func (d *dataset) fillRiver(ctx context.Context, dsn string) error {
 	pool, err := openPool(ctx, dsn, 2, nil)
 	if err != nil {
 		return err
@@ -138,20 +138,6 @@ func (d *dataset) fillRiver(ctx context.Context, dsn string, at addresses) error
 		return err
 	}
 	return peer.insertBatches(ctx, d.Preload, d.Targets.turn)
-}
-
-// insertBatches inserts jobs. Nothing works them.
-func (p *riverPeer) insertBatches(ctx context.Context, count int, tenant func(n int) int) error {
-	for begin := 0; begin < count; begin += batchSize {
-		var jobs []river.InsertManyParams
-		for n := begin; n < min(begin+batchSize, count); n++ {
-			jobs = append(jobs, p.jobs(newEvent(n, tenant(n)))...)
-		}
-		if _, err := p.client.InsertManyFast(ctx, jobs); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // makeRiverHistory completes all jobs and logs their attempts.

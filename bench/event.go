@@ -10,7 +10,7 @@ import (
 // bodySize is about the number of bytes that are signed and sent.
 const bodySize = 1024
 
-// pastTenant is the number of a tenant that is not one of the targets.
+// pastTenant is the number of a tenant outside the targets.
 const pastTenant = -1
 
 // An event is emitted by a caller.

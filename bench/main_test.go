@@ -49,6 +49,7 @@ func measureSmall(t *testing.T, names, peers string) (lines []map[string]any) {
 
 // A round fails if a delivery is lost, repeated or not logged, so that it need not be checked here.
 func TestEachScenarioMeasures(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		names, peers string
 		rounds       int

@@ -84,6 +84,20 @@ func (p *riverPeer) jobs(e event) []river.InsertManyParams {
 	return jobs
 }
 
+// insertBatches inserts jobs. Nothing works them.
+func (p *riverPeer) insertBatches(ctx context.Context, count int, tenant func(n int) int) error {
+	for begin := 0; begin < count; begin += batchSize {
+		var jobs []river.InsertManyParams
+		for n := begin; n < min(begin+batchSize, count); n++ {
+			jobs = append(jobs, p.jobs(newEvent(n, tenant(n)))...)
+		}
+		if _, err := p.client.InsertManyFast(ctx, jobs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p *riverPeer) finish(ctx context.Context) error { return p.client.Stop(ctx) }
 
 func (p *riverPeer) logged(ctx context.Context) (n int, err error) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -53,13 +52,6 @@ func openWebhook(ctx context.Context, s *sender) (*webhookPeer, error) {
 // network allows requests to the receiver.
 func network(at addresses) webhook.Network {
 	return webhook.Network{AllowHTTP: true, AllowLoopback: true, TLS: &tls.Config{RootCAs: at.roots(), MinVersion: tls.VersionTLS12}}
-}
-
-// roots returns the authority of the receiver's certificates.
-func (at addresses) roots() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(at.Authority)
-	return pool
 }
 
 // createEndpoints subscribes endpoints to the events of their tenants.

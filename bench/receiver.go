@@ -16,13 +16,13 @@ import (
 
 // A receiverCommand sets the state of the receiver. It answers each with a receiverReport.
 type receiverCommand struct {
-	Forget  bool          // what has arrived
+	Forget  bool          // the arrivals until now
 	Hang    time.Duration // how long the hanging endpoint takes to answer; zero answers all
 	Closes  bool          // close each connection after a response
 	Latency bool          // report percentiles
 }
 
-// A receiverReport is what has arrived since the last Forget.
+// A receiverReport counts the arrivals since the last Forget.
 type receiverReport struct {
 	At          addresses
 	CPU         time.Duration       // since the process began

@@ -75,7 +75,7 @@ func (rs results) print(out io.Writer) {
 	rs.printTable(out, func(r row) bool { return r.brief })
 }
 
-// printTable writes the rows of which a peer was measured. The last column is the ratio of the
+// printTable writes the rows with a figure of at least one peer. The last column is the ratio of the
 // library to River, or to the loop if River was not measured.
 func (rs results) printTable(out io.Writer, included func(row) bool) {
 	fmt.Fprintf(out, "| | webhook | River | loop | ratio |\n|---|---|---|---|---|\n")

@@ -10,7 +10,7 @@ import (
 )
 
 // A result is the figures of one round, by name. A figure that was not measured is missing.
-// Costs are those of one delivery.
+// Costs are for one delivery.
 type result struct {
 	scenario, peer, variant string
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Results are those of a run.
+// Results are the rounds of a run.
 type results []result
 
 // median returns the median of a figure over the rounds that count; NaN if it was not measured.

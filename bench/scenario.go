@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A scenario is a situation in which peers are measured. In each round its variants take turns.
+// A scenario compares peers in one situation. In each round its variants take turns.
 type scenario struct {
 	name string
 

@@ -109,6 +109,19 @@ func (s *sender) serve(ctx context.Context, parent pipe) (err error) {
 	return parent.Encode(report)
 }
 
+// openPeer opens the peer of a sender.
+func (s *sender) openPeer(ctx context.Context) (peer, error) {
+	switch s.Peer {
+	case peerWebhook:
+		return openWebhook(ctx, s)
+	case peerRiver:
+		return openRiver(ctx, s)
+	case peerLoop:
+		return openLoop(s)
+	}
+	return nil, fmt.Errorf("there is no peer %q", s.Peer)
+}
+
 // report reads the log last, because that costs statements and memory.
 func (s *sender) report(ctx context.Context) (r senderReport, err error) {
 	var m runtime.MemStats
@@ -118,9 +131,9 @@ func (s *sender) report(ctx context.Context) (r senderReport, err error) {
 	return r, err
 }
 
-// warmUp delivers events before anything is measured. The first go to an endpoint that is not
-// one of the targets, so that connections to the database are in use. Then each target gets
-// one, so that it has a connection. Over TLS the first connections are part of the measurement.
+// warmUp delivers events before anything is measured. The first go to an endpoint outside the
+// targets, so that connections to the database are in use. Then each target gets an event, so
+// that it has a connection. Over TLS the first connections are part of the measurement.
 func (s *sender) warmUp(ctx context.Context) error {
 	const events, timeout = 300, time.Minute
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -49,6 +50,19 @@ func startServer(ctx context.Context, store string, o *options) (server, error) 
 		return sqliteServer(dir), err
 	}
 	return nil, fmt.Errorf("there is no store %q", store)
+}
+
+// onDisk fails for a directory in memory, where a sync costs nothing.
+func onDisk(dir string) error {
+	const tmpfs = 0x01021994
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return fmt.Errorf("-dir %s: %w", dir, err)
+	}
+	if s.Type == tmpfs {
+		return fmt.Errorf("-dir %s: it is in memory; give a directory on a disk", dir)
+	}
+	return nil
 }
 
 // A sqliteServer is a directory with a directory for each database. SQLite runs in the sender,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -34,21 +33,4 @@ func (s memoryStore) Settle(ctx context.Context, now time.Time, items []webhook.
 	settled, err := s.Store.Settle(ctx, now, items)
 	s.done.settled(items, &settled, err)
 	return settled, err
-}
-
-// settled adds the items that a store has accepted.
-func (p *progress) settled(items []webhook.Settlement, settled *webhook.Settled, err error) {
-	if err != nil {
-		return
-	}
-	n := 0
-	for i := range items {
-		delivered := items[i].State == webhook.DeliverySucceeded && items[i].Endpoint.ID != hanging
-		if delivered && !slices.Contains(settled.Lost, i) && !slices.Contains(settled.Already, i) {
-			n++
-		}
-	}
-	if n > 0 {
-		p.add(n)
-	}
 }

@@ -34,13 +34,6 @@ type endpoint struct {
 	ID, Tenant, URL string
 }
 
-// Addresses are those of the receiver.
-type addresses struct {
-	Plain     string // host:port
-	TLSPort   int
-	Authority []byte // certificate of the authority, in PEM
-}
-
 // turn returns the tenant of event n.
 func (t targets) turn(n int) int { return n % t.Tenants }
 

@@ -84,26 +84,13 @@ func parseStat(stat []byte) (s procStat, err error) {
 	if len(fields) <= cstime {
 		return s, fmt.Errorf("too few fields in %q", stat)
 	}
-	number := func(i int) time.Duration {
+	number := func(i int) int {
 		n, nerr := strconv.Atoi(fields[i])
 		err = errors.Join(err, nerr)
-		return time.Duration(n)
+		return n
 	}
-	s = procStat{int(number(parent)), (number(utime) + number(stime)) * tick, (number(cutime) + number(cstime)) * tick}
-	return s, err
-}
-
-// onDisk fails for a directory in memory, where a sync costs nothing.
-func onDisk(dir string) error {
-	const tmpfs = 0x01021994
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
-		return fmt.Errorf("-dir %s: %w", dir, err)
-	}
-	if s.Type == tmpfs {
-		return fmt.Errorf("-dir %s: it is in memory; give a directory on a disk", dir)
-	}
-	return nil
+	ticks := func(i, j int) time.Duration { return time.Duration(number(i)+number(j)) * tick }
+	return procStat{number(parent), ticks(utime, stime), ticks(cutime, cstime)}, err
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
