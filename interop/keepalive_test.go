@@ -23,6 +23,16 @@ type closing struct {
 	gaps gaps
 
 	most int // requests that a connection may have: 0 for no limit, 1 if none is used again
+
+	byDefault bool // it has the times of its makers
+}
+
+// size returns the number of endpoints and of the requests of each.
+func (c closing) size() (endpoints, requests int) {
+	if c.byDefault {
+		return 400, 5
+	}
+	return 48, 4
 }
 
 // closings are receivers with the times that they have by default, and with times that they
@@ -43,27 +53,27 @@ func closings() []closing {
 	const second = time.Second
 	closings := []closing{
 		// Node says whole seconds, rounded down. Some of its versions wait for a second more.
-		{"Node, 300 ms", node(300 * time.Millisecond), gaps{300 * time.Millisecond, 1300 * time.Millisecond}, 1},
-		{"Node, 1.5 s", node(1500 * time.Millisecond), gaps{1500 * time.Millisecond, 2500 * time.Millisecond}, 1},
-		{"Node, 2 s", node(2 * second), gaps{second, 2 * second, 3 * second}, 0},
-		{"nginx, 1 s in its header", nginxWith("keepalive_timeout 1s 1s;"), gaps{second}, 1},
-		{"nginx, 2 s in its header", nginxWith("keepalive_timeout 2s 2s;"), gaps{second, 2 * second}, 0},
-		{"nginx, 3 requests", nginxWith("keepalive_requests 3;"), gaps{0}, 3},
-		{"nginx, 1 s for a connection", nginxWith("keepalive_time 1s;"), gaps{0, second}, 0},
-		{"like Apache, 2 s and 3 requests", apache(2*second, 3), gaps{second, 2 * second}, 3},
-		{"Python, HTTP/1.0", python("HTTP/1.0"), gaps{0}, 1},
+		{name: "Node, 300 ms", start: node(300 * time.Millisecond), gaps: gaps{300 * time.Millisecond, 1300 * time.Millisecond}, most: 1},
+		{name: "Node, 1.5 s", start: node(1500 * time.Millisecond), gaps: gaps{1500 * time.Millisecond, 2500 * time.Millisecond}, most: 1},
+		{name: "Node, 2 s", start: node(2 * second), gaps: gaps{second, 2 * second, 3 * second}},
+		{name: "nginx, 1 s in its header", start: nginxWith("keepalive_timeout 1s 1s;"), gaps: gaps{second}, most: 1},
+		{name: "nginx, 2 s in its header", start: nginxWith("keepalive_timeout 2s 2s;"), gaps: gaps{second, 2 * second}},
+		{name: "nginx, 3 requests", start: nginxWith("keepalive_requests 3;"), gaps: gaps{0}, most: 3},
+		{name: "nginx, 1 s for a connection", start: nginxWith("keepalive_time 1s;"), gaps: gaps{0, second}},
+		{name: "like Apache, 2 s and 3 requests", start: apache(2*second, 3), gaps: gaps{second, 2 * second}, most: 3},
+		{name: "Python, HTTP/1.0", start: python("HTTP/1.0"), gaps: gaps{0}, most: 1},
 	}
 	if !long() {
 		return closings
 	}
 	return append(closings,
-		closing{"Node", node(0), gaps{ownIdle, 5 * second, 6 * second}, 0},
-		closing{"nginx", nginxWith(""), gaps{ownIdle}, 0},
-		closing{"nginx, 5 s", nginxWith("keepalive_timeout 5s;"), gaps{ownIdle, 5 * second}, 0},
-		closing{"like Apache", apache(5*second, 100), gaps{ownIdle, 5 * second}, 0},
-		closing{"net/http", (&goReceiver{}).start, gaps{ownIdle}, 0},
-		closing{"net/http, 5 s", (&goReceiver{idle: 5 * second}).start, gaps{ownIdle, 5 * second}, 0},
-		closing{"Python, HTTP/1.1", python("HTTP/1.1"), gaps{ownIdle}, 0},
+		closing{name: "Node", start: node(0), gaps: gaps{ownIdle, 5 * second, 6 * second}, byDefault: true},
+		closing{name: "nginx", start: nginxWith(""), gaps: gaps{ownIdle}, byDefault: true},
+		closing{name: "nginx, 5 s", start: nginxWith("keepalive_timeout 5s;"), gaps: gaps{ownIdle, 5 * second}},
+		closing{name: "like Apache", start: apache(5*second, 100), gaps: gaps{ownIdle, 5 * second}, byDefault: true},
+		closing{name: "net/http", start: (&goReceiver{}).start, gaps: gaps{ownIdle}, byDefault: true},
+		closing{name: "net/http, 5 s", start: (&goReceiver{idle: 5 * second}).start, gaps: gaps{ownIdle, 5 * second}},
+		closing{name: "Python, HTTP/1.1", start: python("HTTP/1.1"), gaps: gaps{ownIdle}, byDefault: true},
 	)
 }
 
@@ -73,10 +83,6 @@ func TestRequestsAtRandomTimesMeetNoConnectionThatCloses(t *testing.T) {
 	needNode(t)
 	needNginx(t)
 	needProgram(t, "python3")
-	endpoints, requests := 48, 4
-	if long() {
-		endpoints, requests = 400, 5
-	}
 	seed := rand.Uint64()
 	t.Log("seed", seed)
 	all := closings()
@@ -84,6 +90,7 @@ func TestRequestsAtRandomTimesMeetNoConnectionThatCloses(t *testing.T) {
 	var running sync.WaitGroup
 	for i, c := range all {
 		addr := c.start(t)
+		endpoints, requests := c.size()
 		running.Go(func() {
 			outcomes[i] = traffic{url: "http://" + addr, endpoints: endpoints, requests: requests, gaps: c.gaps, seed: seed}.send(t)
 		})
@@ -92,6 +99,7 @@ func TestRequestsAtRandomTimesMeetNoConnectionThatCloses(t *testing.T) {
 	for i, c := range all {
 		t.Run(c.name, func(t *testing.T) {
 			got := outcomes[i]
+			endpoints, requests := c.size()
 			late := 0
 			for what, n := range got.late {
 				t.Logf("%d times while something stood still: %s", n, what)
