@@ -6,14 +6,24 @@ import (
 	"time"
 )
 
-// idleTimeout is how long a connection is kept without a request. Node's servers close
-// after 5 s, and a request that meets a closing connection fails.
+// idleTimeout is how long a connection is kept without a request. It is shorter than the
+// idle time of these servers by default, so they close no connection that has a request:
+//
+//	Node               5 s, or 6 s in later versions; says timeout=5
+//	Apache             5 s; says timeout=5
+//	nginx              75 s; says nothing
+//	net/http           never, or IdleTimeout; says nothing
+//	Python http.server after each response (HTTP/1.0), or never; says nothing
+//
+// A server with a shorter idle time that says nothing may close while a request is on its
+// way. The request then fails: only the server knows whether it read the request, so sending
+// it again is left to the retry. For example, with an idle time of 1 s, this happens to a
+// request that arrives 1 s after the last response, give or take the time on the way.
 const idleTimeout = 4 * time.Second
 
-// keepAlive returns how long a receiver lets a connection be kept, at most idleTimeout: its
-// Keep-Alive header says after how many seconds without a request it closes, as in
-// "timeout=5, max=100". A second is left for the way. It returns false if the header is
-// missing or has no timeout.
+// keepAlive reads the idle time that a receiver says, and returns how long the connection is
+// kept: a second less, at most idleTimeout. The header is "Keep-Alive: timeout=5, max=100",
+// for example. keepAlive returns false if the header is missing or has no timeout.
 func keepAlive(h http.Header) (time.Duration, bool) {
 	for _, value := range h["Keep-Alive"] {
 		for parameter := range strings.SplitSeq(value, ",") {
