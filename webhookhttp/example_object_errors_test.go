@@ -54,7 +54,6 @@ func Example_errorsInAnObject() {
 		fmt.Print(w.Code, " ", w.Body)
 	}
 	// Output:
-	// 404 {"error":{"code":"RESOURCE_NOT_FOUND","message":"there is no such
-	// endpoint","status":404}} 400 {"error":{"code":"VALIDATION_ERROR","message":"per_page is
-	// \"51\"","status":400}}
+	// 404 {"error":{"code":"RESOURCE_NOT_FOUND","message":"there is no such endpoint","status":404}}
+	// 400 {"error":{"code":"VALIDATION_ERROR","message":"per_page is \"51\"","status":400}}
 }
