@@ -1,10 +1,8 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
 	"time"
 
@@ -14,16 +12,9 @@ import (
 )
 
 const (
-	// claimLanes is how many lanes one Claim visits.
-	claimLanes = 256
-
 	// claimWork bounds the other work of one Claim: the deliveries that it wakes, and the
 	// deliveries that it makes from the outbox.
 	claimWork = 1000
-
-	// pickAhead is how many rows the lanes of one statement may yield for each delivery that is
-	// still wanted. Rows that are not taken stay locked for a moment.
-	pickAhead = 4
 
 	// stayTogether is the number of deliveries leased at once from which they stay in their
 	// lane, even if the lane holds no others.
@@ -36,6 +27,18 @@ const (
 )
 
 // Claim implements [webhook.Store]. A claim that finds nothing due runs one statement.
+//
+// Example: three endpoints have due deliveries, a 500, b 2 and c 500. A process has room for
+// 100 deliveries, and for 40 of one endpoint. The round of its last Claim ended at a.
+//
+//  1. The lap begins behind a: its lanes are b, c, a. None is paused or blocked, so each has
+//     room for 40.
+//  2. Of each lane, the deliveries that are due the longest are locked: 2 of b, 41 of c and 41
+//     of a. The 41st shows that a lane has more.
+//  3. All of b, 40 of c and 40 of a are leased, 82 in all. Those of b leave their lane, because
+//     nothing else would make a claim visit it. The others stay in their lanes.
+//  4. The round ends, so Claimed.Next is empty. With room for 60 deliveries, 2 of b, 40 of c
+//     and 18 of a would have been leased, and Next would continue behind a.
 func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
 	at, err := parseRound(req.Cursor)
 	if err != nil {
@@ -65,15 +68,15 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		at = round{start: s.lane, last: s.lane, again: at.again}
 		s.mu.Unlock()
 	}
-	var c claim
+	var c *claimer
 	if err := s.write(ctx, "claim", txOptions{KeepPlans: true, Once: true}, func(t *tx) error {
-		c = claim{tx: t, req: &req, now: micros(req.Now), at: at, due: due}
+		c = newClaimer(t, &req, at, &due)
 		return c.run()
 	}); err != nil {
 		return webhook.Claimed{}, err
 	}
 	s.mu.Lock()
-	s.lane = c.at.last
+	s.lane = c.round.last
 	s.mu.Unlock()
 	c.out.NextDue = c.due.next()
 	if c.unblocks != 0 && (c.out.NextDue.IsZero() || c.unblocks < micros(c.out.NextDue)) {
@@ -82,8 +85,8 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 	return c.out, nil
 }
 
-// A due is the work that a claim finds.
-type due struct {
+// dueWork is the work that a claim finds.
+type dueWork struct {
 	from    lookFrom
 	outbox  bool // some events are due
 	waiting bool // some deliveries are due and must be woken
@@ -96,11 +99,11 @@ type due struct {
 }
 
 // any reports whether a claim has anything to do at now.
-func (d *due) any(now int64) bool {
+func (d *dueWork) any(now int64) bool {
 	return d.ready || d.waiting || d.open || d.opens.Valid && d.opens.Int64 <= now
 }
 
-func (t *tx) due(now int64, from lookFrom) (d due, err error) {
+func (t *tx) due(now int64, from lookFrom) (d dueWork, err error) {
 	d.from = from
 	_, err = t.Row(anythingDue, []cell{num(from.waiting), num(from.outbox)}, &d.nextEvent, &d.nextDelivery, &d.ready, &d.open, &d.opens)
 	d.outbox = d.nextEvent.Valid && d.nextEvent.Int64 <= now
@@ -110,7 +113,7 @@ func (t *tx) due(now int64, from lookFrom) (d due, err error) {
 
 // next returns when the next waiting event or delivery becomes due or the next parked lane
 // opens.
-func (d *due) next() time.Time {
+func (d *dueWork) next() time.Time {
 	first := time.Time{}
 	for _, at := range []sql.NullInt64{d.nextDelivery, d.nextEvent, d.opens} {
 		if at.Valid && (first.IsZero() || at.Int64 < micros(first)) {
@@ -120,57 +123,43 @@ func (d *due) next() time.Time {
 	return first
 }
 
-// A claim is one transaction of Claim.
-type claim struct {
+// A claimer is one transaction of Claim.
+type claimer struct {
 	*tx
+	lap
 	req *webhook.ClaimRequest
 	now int64
-	at  round
-	due due
+	due dueWork
 
-	bytes    int
-	events   map[uuid.UUID]bool // counted in bytes
-	taken    []pick
-	more     map[uuid.UUID]bool             // lanes that have more deliveries than were taken
-	counts   map[uuid.UUID]int              // deliveries taken, by lane
-	probes   map[uuid.UUID]int64            // lanes that may lease one delivery, with the end of their block
-	visited  []uuid.UUID                    // lanes from which deliveries were read
-	held     []uuid.UUID                    // lanes that were passed over and may be parked
-	marks    map[uuid.UUID]int              // of visited lanes, see laneClear
-	moved    int                            // deliveries that were woken plus parked lanes that were opened
-	current  map[uuid.UUID]webhook.Endpoint // the endpoints of taken, as they are now
-	unblocks int64                          // when the first lane that was passed over opens by itself
-	out      webhook.Claimed
+	budget  budget
+	picks   []pick                         // the deliveries that are leased
+	current map[uuid.UUID]webhook.Endpoint // the endpoints of picks, as they are now
+	moves   int                            // deliveries that were woken plus parked lanes that were opened
+	out     webhook.Claimed
 }
 
-// A pick is a delivery that may be leased.
-type pick struct {
-	queueRow
-	order int // place of its lane among the lanes
+func newClaimer(t *tx, req *webhook.ClaimRequest, at round, due *dueWork) *claimer {
+	return &claimer{
+		tx: t, lap: newLap(at), req: req, now: micros(req.Now), due: *due,
+		budget: budget{deliveries: req.Max, bytes: req.MaxBytes, events: make(map[uuid.UUID]bool)},
+	}
 }
 
-func (c *claim) run() error {
+func (c *claimer) run() error {
 	if err := c.wake(); err != nil {
 		return err
 	}
 	if err := c.open(); err != nil {
 		return err
 	}
-	c.events, c.marks = make(map[uuid.UUID]bool), make(map[uuid.UUID]int)
-	c.probes = make(map[uuid.UUID]int64)
-	c.more, c.counts = make(map[uuid.UUID]bool), make(map[uuid.UUID]int)
-	lanes, done, err := c.lanes()
-	if err != nil {
-		return err
-	}
-	all, err := c.visit(lanes)
+	ended, err := c.walk()
 	if err != nil {
 		return err
 	}
 	switch {
-	case !all, !done:
-		c.out.Next = c.at.String()
-	case c.at.again: // deliveries that woke up during the round are not visited yet
+	case !ended:
+		c.out.Next = c.round.String()
+	case c.round.again: // deliveries that woke up during the round are not visited yet
 		c.out.Next = round{restart: true}.String()
 	}
 	if err := c.readCurrent(); err != nil {
@@ -188,8 +177,8 @@ func (c *claim) run() error {
 // nextDue finds the next due time when other transactions hold all due deliveries and this
 // claim took none. It skips the held deliveries. Otherwise claims would follow each other
 // without pause until the locks are released.
-func (c *claim) nextDue() error {
-	if c.moved > 0 || len(c.taken) > 0 || micros(c.due.next()) > c.now {
+func (c *claimer) nextDue() error {
+	if c.moves > 0 || len(c.picks) > 0 || micros(c.due.next()) > c.now {
 		return nil
 	}
 	_, err := c.Row(dueAfter, []cell{num(c.now)}, &c.due.nextEvent, &c.due.nextDelivery, &c.due.opens)
@@ -197,7 +186,7 @@ func (c *claim) nextDue() error {
 }
 
 // wake moves deliveries that have become due to their lanes.
-func (c *claim) wake() error {
+func (c *claimer) wake() error {
 	if !c.due.waiting {
 		return nil
 	}
@@ -220,249 +209,17 @@ func (c *claim) wake() error {
 }
 
 // woken records that n deliveries have been moved to their lanes.
-func (c *claim) woken(n int) {
-	c.at.again = c.at.again || n == claimWork
-	c.moved += n
-}
-
-// lanes returns the next lanes of the round, and reports whether the round ends with them.
-func (c *claim) lanes() (lanes []uuid.UUID, done bool, err error) {
-	read := func(after, to uuid.UUID) error {
-		most := claimLanes - len(lanes)
-		var found []uuid.UUID
-		scan := func(r *sql.Rows) error {
-			var lane id
-			err := r.Scan(&lane)
-			found = append(found, lane.uid())
-			return err
-		}
-		if err := c.Query(readyLanes, nil, scan, uid(after), uid(to), num(most)); err != nil {
-			return err
-		}
-		if c.due.open {
-			if err := c.Query(openLanes, nil, scan, uid(after), uid(to), num(most)); err != nil {
-				return err
-			}
-			slices.SortFunc(found, byRef)
-			found = slices.Compact(found)
-		}
-		lanes = append(lanes, found[:min(len(found), most)]...)
-		return nil
-	}
-	if !c.at.wrapped {
-		if err := read(c.at.last, lastLane); err != nil || len(lanes) == claimLanes {
-			return lanes, false, err
-		}
-		if err := read(zeroID, c.at.start); err != nil {
-			return lanes, false, err
-		}
-		return lanes, len(lanes) < claimLanes, nil
-	}
-	err = read(c.at.last, c.at.start)
-	return lanes, len(lanes) < claimLanes, err
-}
-
-// visit picks deliveries of lanes, and reports whether all lanes have had their turn.
-func (c *claim) visit(lanes []uuid.UUID) (all bool, err error) {
-	if len(lanes) == 0 {
-		return true, nil
-	}
-	statuses, err := c.laneStatuses(lanes)
-	if err != nil {
-		return false, err
-	}
-	rooms := make([]int, len(lanes))
-	for i, lane := range lanes {
-		rooms[i] = c.room(statuses[lane])
-	}
-	if err := c.takeProbes(lanes, rooms, statuses); err != nil {
-		return false, err
-	}
-	for begin := 0; begin < len(lanes); {
-		wanted := c.req.Max - len(c.taken)
-		if wanted <= 0 {
-			return false, nil
-		}
-		end, sum := begin, 0
-		for ; end < len(lanes) && (sum == 0 || sum+rooms[end] <= pickAhead*wanted); end++ {
-			sum += rooms[end]
-		}
-		if sum > 0 {
-			full, err := c.pick(lanes[begin:end], rooms[begin:end], wanted)
-			if err != nil || full {
-				return false, err
-			}
-		}
-		c.pass(lanes[end-1])
-		begin = end
-	}
-	return true, nil
-}
-
-// laneStatuses reads the status of lanes, and their marks.
-func (c *claim) laneStatuses(lanes []uuid.UUID) (map[uuid.UUID]*status, error) {
-	found := make(map[uuid.UUID]*status, len(lanes))
-	return found, c.Query(readLanes, uids(lanes), func(r *sql.Rows) error {
-		var mark int
-		s := &status{}
-		err := s.scan(r, &mark)
-		if unreadable(err) {
-			c.passOver(s.ref, badEndpoint(s.Key, err))
-			return nil
-		}
-		found[s.ref] = s
-		if mark != laneClear {
-			c.marks[s.ref] = mark
-		}
-		return err
-	})
-}
-
-// pass records that a lane has had its turn.
-func (c *claim) pass(lane uuid.UUID) {
-	if byRef(lane, c.at.last) <= 0 {
-		c.at.wrapped = true
-	}
-	c.at.last = lane
-}
-
-// room returns how many deliveries of a lane may be leased. It returns 0 for a lane that is
-// passed over.
-func (c *claim) room(s *status) int {
-	if s == nil || c.store.isUnreadable(s.ref, c.now) {
-		return 0
-	}
-	room, named := c.req.Rooms[s.Key]
-	if !named {
-		room = c.req.Room
-	}
-	until := micros(s.BlockedUntil)
-	if isHeld(s.State, until, c.now) {
-		c.held = append(c.held, s.ref)
-	}
-	if s.State != webhook.EndpointActive || room <= 0 {
-		return 0
-	}
-	if until > c.now {
-		if c.unblocks == 0 || until < c.unblocks {
-			c.unblocks = until
-		}
-		return 0
-	}
-	return room
-}
-
-// takeProbes allows one delivery to each lane whose circuit is open. It allows none if another
-// process has taken the probe.
-func (c *claim) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUID]*status) error {
-	var open []uuid.UUID
-	for i, lane := range lanes {
-		if rooms[i] > 0 && statuses[lane].Circuit {
-			open = append(open, lane)
-		}
-	}
-	if len(open) == 0 {
-		return nil
-	}
-	var taken []uuid.UUID
-	if err := c.Query(freeProbes, uids(open), func(r *sql.Rows) error {
-		var lane id
-		err := r.Scan(&lane)
-		taken = append(taken, lane.uid())
-		c.probes[lane.uid()] = micros(statuses[lane.uid()].BlockedUntil)
-		return err
-	}, num(c.now)); err != nil {
-		return err
-	}
-	for i, lane := range lanes {
-		if _, mine := c.probes[lane]; mine {
-			rooms[i] = 1
-		} else if rooms[i] > 0 && statuses[lane].Circuit {
-			rooms[i] = 0
-		}
-	}
-	return c.ExecAll(takeProbes, uids(taken), at(c.req.LeaseUntil))
-}
-
-// pick locks deliveries of lanes and takes as many as there is room for. It reads one more of
-// each lane to learn whether the lane has more. It reports whether the call is full before all
-// lanes have had their turn.
-func (c *claim) pick(lanes []uuid.UUID, rooms []int, wanted int) (full bool, err error) {
-	rows := newTable(len(lanes))
-	order := make(map[uuid.UUID]int, len(lanes))
-	most := wanted + len(lanes)
-	for i, lane := range lanes {
-		order[lane] = i
-		if rooms[i] <= 0 {
-			continue
-		}
-		ahead := min(rooms[i], wanted) + 1
-		rows.Add(uid(lane), num(ahead))
-		if c.marks[lane] != laneClear { // the delivery that is due the longest may be in either lane
-			rows.Add(uid(parkedLane(lane)), num(ahead))
-			most += ahead
-		}
-		c.visited = append(c.visited, lane)
-	}
-	var found []pick
-	if err := c.Query(pickDeliveries, rows, func(r *sql.Rows) error {
-		var p pick
-		err := scanRow(r, (*id)(&p.uid), &p.endpoint, (*id)(&p.ref), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since, &p.size,
-			&p.dueAt)
-		if unreadable(err) {
-			c.out.Unreadable = append(c.out.Unreadable, fmt.Errorf("a delivery to endpoint %q is not readable, and waits: %w", p.endpoint, err))
-			return nil
-		}
-		p.order = order[p.ref]
-		found = append(found, p)
-		return err
-	}, num(c.now), num(most), num(c.now+clockSkew)); err != nil {
-		return false, err
-	}
-	slices.SortStableFunc(found, func(a, b pick) int {
-		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.dueAt, b.dueAt))
-	})
-	last := -1 // last lane with a taken delivery
-	for i := range found {
-		p := &found[i]
-		if wanted == 0 || rooms[p.order] == 0 {
-			c.more[p.ref] = true
-			continue
-		}
-		if !c.events[p.uid] {
-			if len(c.taken) > 0 && int(p.size) > c.req.MaxBytes-c.bytes {
-				c.more[p.ref] = true
-				c.passUpTo(lanes, p.order-1)
-				return true, nil
-			}
-			c.events[p.uid] = true
-			c.bytes += int(p.size)
-		}
-		c.taken = append(c.taken, *p)
-		c.counts[p.ref]++
-		wanted--
-		rooms[p.order]--
-		last = p.order
-	}
-	if wanted == 0 && last < len(lanes)-1 {
-		c.passUpTo(lanes, last)
-		return true, nil
-	}
-	return false, nil
-}
-
-func (c *claim) passUpTo(lanes []uuid.UUID, n int) {
-	for i := range n + 1 {
-		c.pass(lanes[i])
-	}
+func (c *claimer) woken(n int) {
+	c.round.again = c.round.again || n == claimWork
+	c.moves += n
 }
 
 // lease leases the picked deliveries, and reads their events and endpoints.
-func (c *claim) lease() error {
+func (c *claimer) lease() error {
 	probed := make(map[uuid.UUID]bool, len(c.probes))
-	for i := range c.taken {
-		if _, probe := c.probes[c.taken[i].ref]; probe {
-			probed[c.taken[i].ref] = true
+	for i := range c.picks {
+		if _, probe := c.probes[c.picks[i].ref]; probe {
+			probed[c.picks[i].ref] = true
 		}
 	}
 	for lane, until := range c.probes { // the lane was empty
@@ -472,14 +229,14 @@ func (c *claim) lease() error {
 			}
 		}
 	}
-	if len(c.taken) == 0 {
+	if len(c.picks) == 0 {
 		return nil
 	}
 	// All transactions change rows in the same order.
-	slices.SortFunc(c.taken, func(a, b pick) int { return a.compare(b.rowKey) })
-	leaving, staying := newTable(len(c.taken)), newTable(0)
-	for i := range c.taken {
-		if p := &c.taken[i]; c.more[p.ref] || c.counts[p.ref] >= stayTogether {
+	slices.SortFunc(c.picks, func(a, b pick) int { return a.compare(b.rowKey) })
+	leaving, staying := newTable(len(c.picks)), newTable(0)
+	for i := range c.picks {
+		if p := &c.picks[i]; c.fuller[p.ref] || c.leases[p.ref] >= stayTogether {
 			staying.Add(p.rowKey.cells()...)
 		} else {
 			leaving.Add(p.rowKey.cells()...)

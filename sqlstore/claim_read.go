@@ -10,16 +10,16 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-func (c *claim) readEvents() error {
-	list := make([]uuid.UUID, 0, len(c.events))
-	for u := range c.events {
+func (c *claimer) readEvents() error {
+	list := make([]uuid.UUID, 0, len(c.budget.events))
+	for u := range c.budget.events {
 		list = append(list, u)
 	}
 	c.out.Events = make([]webhook.EventRecord, 0, len(list))
 	return c.Query(readEvents, uids(list), func(r *sql.Rows) error {
 		e, err := scanEvent(r)
 		if unreadable(err) {
-			c.events[e.UID] = false
+			c.budget.events[e.UID] = false
 			c.out.Unreadable = append(c.out.Unreadable, err)
 			return nil
 		}
@@ -30,10 +30,10 @@ func (c *claim) readEvents() error {
 
 // readCurrent reads the endpoints of the picked deliveries. It drops the deliveries of
 // endpoints that cannot be read, so that they are not leased in vain.
-func (c *claim) readCurrent() error {
+func (c *claimer) readCurrent() error {
 	refs := make(map[uuid.UUID]bool)
-	for i := range c.taken {
-		refs[c.taken[i].ref] = true
+	for i := range c.picks {
+		refs[c.picks[i].ref] = true
 	}
 	c.current = make(map[uuid.UUID]webhook.Endpoint, len(refs))
 	bad := make(map[uuid.UUID]bool)
@@ -50,32 +50,32 @@ func (c *claim) readCurrent() error {
 	if err != nil || len(bad) == 0 {
 		return err
 	}
-	c.taken = slices.DeleteFunc(c.taken, func(p pick) bool { return bad[p.ref] })
-	clear(c.events)
-	for i := range c.taken {
-		c.events[c.taken[i].uid] = true
+	c.picks = slices.DeleteFunc(c.picks, func(p pick) bool { return bad[p.ref] })
+	clear(c.budget.events)
+	for i := range c.picks {
+		c.budget.events[c.picks[i].uid] = true
 	}
 	return nil
 }
 
 // passOver reports an endpoint that cannot be read, and lets claims pass over it for
 // unreadableFor.
-func (c *claim) passOver(ref uuid.UUID, problem error) {
+func (c *claimer) passOver(ref uuid.UUID, problem error) {
 	c.out.Unreadable = append(c.out.Unreadable, problem)
 	c.store.passOver(ref, c.now)
 }
 
 // readEndpoints reads endpoints as they were when their deliveries were made, and builds the
 // reply.
-func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
+func (c *claimer) readEndpoints(probed map[uuid.UUID]bool) error {
 	type bound struct {
 		ref     uuid.UUID
 		version int64
 	}
 	endpoints := c.current
 	earlier, held := make(map[bound]bool), make(map[bound]bool)
-	for i := range c.taken {
-		p := &c.taken[i]
+	for i := range c.picks {
+		p := &c.picks[i]
 		if e, known := endpoints[p.ref]; known && p.version != e.Version {
 			earlier[bound{p.ref, p.version}] = false
 		}
@@ -114,11 +114,11 @@ func (c *claim) readEndpoints(probed map[uuid.UUID]bool) error {
 		}
 	}
 	rebound := newTable(0)
-	c.out.Deliveries = make([]webhook.Leased, 0, len(c.taken))
-	for i := range c.taken {
-		p := &c.taken[i]
+	c.out.Deliveries = make([]webhook.Leased, 0, len(c.picks))
+	for i := range c.picks {
+		p := &c.picks[i]
 		e, known := endpoints[p.ref]
-		if !known || !c.events[p.uid] || held[bound{p.ref, p.version}] {
+		if !known || !c.budget.events[p.uid] || held[bound{p.ref, p.version}] {
 			continue // deleted a moment ago, or not readable; the lease ends by itself
 		}
 		if p.version != e.Version && !earlier[bound{p.ref, p.version}] {

@@ -62,7 +62,7 @@ func (f *floor) known(now int64) lookFrom {
 }
 
 // raise raises the floor for the kinds of rows that had none due at now.
-func (f *floor) raise(d *due, now int64) {
+func (f *floor) raise(d *dueWork, now int64) {
 	if !d.waiting {
 		f.waiting = max(now-floorSlack, 1)
 	}
@@ -72,7 +72,7 @@ func (f *floor) raise(d *due, now int64) {
 }
 
 // due finds out how much work there is.
-func (s *Store) due(ctx context.Context, now int64) (d due, err error) {
+func (s *Store) due(ctx context.Context, now int64) (d dueWork, err error) {
 	s.mu.Lock()
 	known := s.floor
 	from := s.floor.begin(now)
@@ -93,7 +93,7 @@ func (s *Store) due(ctx context.Context, now int64) (d due, err error) {
 // fullLook looks from the beginning. Behind a very old snapshot, a full look takes longer than
 // a claim may. Then fullLook stops it and looks from the floor instead, or from floorSlack ago
 // if the process has no floor yet.
-func (s *Store) fullLook(ctx context.Context, now int64, known *floor) (d due, err error) {
+func (s *Store) fullLook(ctx context.Context, now int64, known *floor) (d dueWork, err error) {
 	most := fullLookTimeout
 	if known.waiting == 0 {
 		most = firstLookTimeout
@@ -108,7 +108,7 @@ func (s *Store) fullLook(ctx context.Context, now int64, known *floor) (d due, e
 	return d, err
 }
 
-func (s *Store) look(ctx context.Context, now int64, from lookFrom) (d due, err error) {
+func (s *Store) look(ctx context.Context, now int64, from lookFrom) (d dueWork, err error) {
 	err = s.read(ctx, "claim", func(t *tx) error {
 		d, err = t.due(now, from)
 		return err

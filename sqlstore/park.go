@@ -79,7 +79,7 @@ func isHeld(state webhook.EndpointState, blockedUntil, now int64) bool {
 }
 
 // open lets rounds visit the parked lanes of endpoints that are not held any more.
-func (c *claim) open() error {
+func (c *claimer) open() error {
 	if !c.due.opens.Valid || c.due.opens.Int64 > c.now {
 		return nil
 	}
@@ -93,8 +93,8 @@ func (c *claim) open() error {
 		return err
 	}
 	c.due.open = true
-	c.at.again = c.at.again || len(refs) == claimWork
-	c.moved += len(refs)
+	c.round.again = c.round.again || len(refs) == claimWork
+	c.moves += len(refs)
 	return c.ExecAll(markLanes, uids(refs), num(laneOpen))
 }
 
@@ -109,7 +109,7 @@ type laneLock struct {
 // park moves the deliveries of held lanes aside, and clears the marks of parked lanes that have
 // become empty. It skips rows that other transactions have locked, and a later claim tries
 // again. It is the last step of a claim, so it holds its locks briefly.
-func (c *claim) park() error {
+func (c *claimer) park() error {
 	asked := c.drained()
 	if len(c.held) > parkAbove {
 		asked = append(asked, c.held...)
@@ -137,9 +137,9 @@ func (c *claim) park() error {
 }
 
 // drained returns the visited lanes whose parked lanes seem to be empty.
-func (c *claim) drained() (refs []uuid.UUID) {
+func (c *claimer) drained() (refs []uuid.UUID) {
 	for _, lane := range c.visited {
-		if !c.more[lane] && c.marks[lane] != laneClear {
+		if !c.fuller[lane] && c.marks[lane] != laneClear {
 			refs = append(refs, lane)
 		}
 	}
@@ -148,7 +148,7 @@ func (c *claim) drained() (refs []uuid.UUID) {
 
 // moveAside moves deliveries of held lanes to their parked lanes. The status of the lanes is
 // locked.
-func (c *claim) moveAside(held []laneLock) error {
+func (c *claimer) moveAside(held []laneLock) error {
 	if len(held) == 0 {
 		return nil
 	}
@@ -185,7 +185,7 @@ func (c *claim) moveAside(held []laneLock) error {
 
 // clear marks empty parked lanes laneClear. The status of the lanes is locked, so no other
 // transaction moves deliveries into them.
-func (c *claim) clear(lanes []laneLock) error {
+func (c *claimer) clear(lanes []laneLock) error {
 	if len(lanes) == 0 {
 		return nil
 	}

@@ -1,0 +1,278 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook"
+)
+
+const (
+	// lapLanes is how many lanes one Claim visits.
+	lapLanes = 256
+
+	// firstLanes is how many lanes a Claim looks at first, if it wants so few deliveries or
+	// fewer. To look at a lane takes as long as to lease a delivery.
+	firstLanes = 16
+
+	// pickAhead is how many rows the lanes of one statement may yield for each delivery that is
+	// still wanted. Rows that are not leased stay locked for a moment.
+	pickAhead = 4
+)
+
+// A lap is the way of one Claim through the lanes. Maps are keyed by lane.
+type lap struct {
+	round round // where it is
+
+	visited  []uuid.UUID         // lanes from which deliveries were read
+	held     []uuid.UUID         // lanes that were passed over and may be parked
+	marks    map[uuid.UUID]int   // of visited lanes, see laneClear
+	probes   map[uuid.UUID]int64 // lanes that may lease one delivery, with the end of their block
+	fuller   map[uuid.UUID]bool  // lanes that have more deliveries than are leased
+	leases   map[uuid.UUID]int   // deliveries that are leased
+	unblocks int64               // when the first lane that was passed over opens by itself
+}
+
+func newLap(at round) lap {
+	return lap{
+		round: at, marks: make(map[uuid.UUID]int), probes: make(map[uuid.UUID]int64),
+		fuller: make(map[uuid.UUID]bool), leases: make(map[uuid.UUID]int),
+	}
+}
+
+// pass records that lanes have had their turn.
+func (l *lap) pass(lanes []uuid.UUID) {
+	for _, lane := range lanes {
+		if byRef(lane, l.round.last) <= 0 {
+			l.round.wrapped = true
+		}
+		l.round.last = lane
+	}
+}
+
+// walk visits lanes until the budget is spent, the round has ended, or lapLanes are visited. It
+// reports whether the round has ended. Few lanes yield enough for a small budget, unless most
+// of them are held. So walk begins with few lanes.
+func (c *claimer) walk() (ended bool, err error) {
+	most := max(c.budget.deliveries, firstLanes)
+	for left := lapLanes; left > 0 && c.budget.deliveries > 0; most *= 4 {
+		lanes, last, err := c.nextLanes(min(most, left))
+		if err != nil {
+			return false, err
+		}
+		all, err := c.visit(lanes)
+		if err != nil || !all {
+			return false, err
+		}
+		if last {
+			return true, nil
+		}
+		left -= len(lanes)
+	}
+	return false, nil
+}
+
+// nextLanes returns the next lanes of the round, and reports whether the round ends with them.
+func (c *claimer) nextLanes(most int) (lanes []uuid.UUID, last bool, err error) {
+	read := func(after, to uuid.UUID) error {
+		left := most - len(lanes)
+		var found []uuid.UUID
+		scan := func(r *sql.Rows) error {
+			var lane id
+			err := r.Scan(&lane)
+			found = append(found, lane.uid())
+			return err
+		}
+		if err := c.Query(readyLanes, nil, scan, uid(after), uid(to), num(left)); err != nil {
+			return err
+		}
+		if c.due.open {
+			if err := c.Query(openLanes, nil, scan, uid(after), uid(to), num(left)); err != nil {
+				return err
+			}
+			slices.SortFunc(found, byRef)
+			found = slices.Compact(found)
+		}
+		lanes = append(lanes, found[:min(len(found), left)]...)
+		return nil
+	}
+	if !c.round.wrapped {
+		if err := read(c.round.last, lastLane); err != nil || len(lanes) == most {
+			return lanes, false, err
+		}
+		if err := read(zeroID, c.round.start); err != nil {
+			return lanes, false, err
+		}
+		return lanes, len(lanes) < most, nil
+	}
+	err = read(c.round.last, c.round.start)
+	return lanes, len(lanes) < most, err
+}
+
+// visit picks deliveries of lanes, and reports whether all lanes have had their turn.
+func (c *claimer) visit(lanes []uuid.UUID) (all bool, err error) {
+	if len(lanes) == 0 {
+		return true, nil
+	}
+	statuses, err := c.laneStatuses(lanes)
+	if err != nil {
+		return false, err
+	}
+	rooms := make([]int, len(lanes))
+	for i, lane := range lanes {
+		rooms[i] = c.room(statuses[lane])
+	}
+	if err := c.takeProbes(lanes, rooms, statuses); err != nil {
+		return false, err
+	}
+	for begin := 0; begin < len(lanes); {
+		if c.budget.deliveries <= 0 {
+			return false, nil
+		}
+		end, sum := begin, 0
+		for ; end < len(lanes) && (sum == 0 || sum+rooms[end] <= pickAhead*c.budget.deliveries); end++ {
+			sum += rooms[end]
+		}
+		passed := end - begin
+		if sum > 0 {
+			if passed, err = c.pick(lanes[begin:end], rooms[begin:end]); err != nil {
+				return false, err
+			}
+		}
+		c.pass(lanes[begin : begin+passed])
+		if begin += passed; begin < end {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// laneStatuses reads the status of lanes, and their marks.
+func (c *claimer) laneStatuses(lanes []uuid.UUID) (map[uuid.UUID]*status, error) {
+	found := make(map[uuid.UUID]*status, len(lanes))
+	return found, c.Query(readLanes, uids(lanes), func(r *sql.Rows) error {
+		var mark int
+		s := &status{}
+		err := s.scan(r, &mark)
+		if unreadable(err) {
+			c.passOver(s.ref, badEndpoint(s.Key, err))
+			return nil
+		}
+		found[s.ref] = s
+		if mark != laneClear {
+			c.marks[s.ref] = mark
+		}
+		return err
+	})
+}
+
+// room returns how many deliveries of a lane may be leased. It returns 0 for a lane that is
+// passed over.
+func (c *claimer) room(s *status) int {
+	if s == nil || c.store.isUnreadable(s.ref, c.now) {
+		return 0
+	}
+	room, named := c.req.Rooms[s.Key]
+	if !named {
+		room = c.req.Room
+	}
+	until := micros(s.BlockedUntil)
+	if isHeld(s.State, until, c.now) {
+		c.held = append(c.held, s.ref)
+	}
+	if s.State != webhook.EndpointActive || room <= 0 {
+		return 0
+	}
+	if until > c.now {
+		if c.unblocks == 0 || until < c.unblocks {
+			c.unblocks = until
+		}
+		return 0
+	}
+	return room
+}
+
+// takeProbes allows one delivery to each lane whose circuit is open. It allows none if another
+// process has taken the probe.
+func (c *claimer) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUID]*status) error {
+	var open []uuid.UUID
+	for i, lane := range lanes {
+		if rooms[i] > 0 && statuses[lane].Circuit {
+			open = append(open, lane)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	var taken []uuid.UUID
+	if err := c.Query(freeProbes, uids(open), func(r *sql.Rows) error {
+		var lane id
+		err := r.Scan(&lane)
+		taken = append(taken, lane.uid())
+		c.probes[lane.uid()] = micros(statuses[lane.uid()].BlockedUntil)
+		return err
+	}, num(c.now)); err != nil {
+		return err
+	}
+	for i, lane := range lanes {
+		if _, mine := c.probes[lane]; mine {
+			rooms[i] = 1
+		} else if rooms[i] > 0 && statuses[lane].Circuit {
+			rooms[i] = 0
+		}
+	}
+	return c.ExecAll(takeProbes, uids(taken), at(c.req.LeaseUntil))
+}
+
+// pick locks deliveries of lanes and chooses those that are leased. It reads one more of each
+// lane to learn whether the lane has more. It returns how many of the lanes have had their
+// turn.
+func (c *claimer) pick(lanes []uuid.UUID, rooms []int) (passed int, err error) {
+	found, err := c.find(lanes, rooms)
+	if err != nil {
+		return 0, err
+	}
+	chosen := c.budget.choose(found, rooms)
+	for i := range chosen.picks {
+		c.leases[chosen.picks[i].ref]++
+	}
+	c.picks = append(c.picks, chosen.picks...)
+	for _, ref := range chosen.fuller {
+		c.fuller[ref] = true
+	}
+	return chosen.passed, nil
+}
+
+// find locks deliveries of lanes.
+func (c *claimer) find(lanes []uuid.UUID, rooms []int) (found []pick, err error) {
+	rows, most := newTable(len(lanes)), c.budget.deliveries+len(lanes)
+	order := make(map[uuid.UUID]int, len(lanes))
+	for i, lane := range lanes {
+		order[lane] = i
+		if rooms[i] <= 0 {
+			continue
+		}
+		ahead := min(rooms[i], c.budget.deliveries) + 1
+		rows.Add(uid(lane), num(ahead))
+		if c.marks[lane] != laneClear { // the delivery that is due the longest may be in either lane
+			rows.Add(uid(parkedLane(lane)), num(ahead))
+			most += ahead
+		}
+		c.visited = append(c.visited, lane)
+	}
+	return found, c.Query(pickDeliveries, rows, func(r *sql.Rows) error {
+		var p pick
+		err := scanRow(r, (*id)(&p.uid), &p.endpoint, (*id)(&p.ref), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since,
+			&p.size, &p.dueAt)
+		if unreadable(err) {
+			c.out.Unreadable = append(c.out.Unreadable, fmt.Errorf("a delivery to endpoint %q is not readable, and waits: %w", p.endpoint, err))
+			return nil
+		}
+		p.order = order[p.ref]
+		found = append(found, p)
+		return err
+	}, num(c.now), num(most), num(c.now+clockSkew))
+}
