@@ -21,11 +21,6 @@ const (
 	sweeps
 )
 
-// Default ages.
-const (
-	day = 24 * time.Hour
-)
-
 // Prune implements [webhook.Store].
 func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (more bool, err error) {
 	if err := ctx.Err(); err != nil {

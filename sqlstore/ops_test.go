@@ -117,3 +117,61 @@ func TestADialectHasTheStatementsThatItsFieldsPromise(t *testing.T) {
 		}
 	}
 }
+
+// Each statement renders with a row, and no mark is left. With -v the test shows the statements as
+// the servers get them, so that you can paste one into a client: MySQL's are complete, the others
+// have placeholders.
+//
+//	go test ./sqlstore -run 'TestEveryStatementRenders/mysql/pickDeliveries$' -v
+func TestEveryStatementRenders(t *testing.T) {
+	names := opNames(t)
+	shapes := compiled(&postgres) // its tables name their columns
+	for _, d := range dialects {
+		t.Run(d.Name, func(t *testing.T) {
+			db := engine.New(engine.Config{Dialect: &d.Dialect, Statements: compiled(d)})
+			for o := range opCount {
+				if db.Statements[o] == nil {
+					continue
+				}
+				t.Run(names[o], func(t *testing.T) {
+					shape := db.Statements[o].Shape()
+					columns := shape.Columns
+					if columns == nil && shapes[o] != nil {
+						columns = shapes[o].Shape().Columns
+					}
+					if columns == nil {
+						columns = slices.Repeat([]string{"some int"}, max(shape.Cells, 2))
+					}
+					scalars := slices.Repeat([]cell{num(1)}, shape.Scalars)
+					var tables []*table
+					if shape.Table {
+						tables = []*table{exampleRow(columns), exampleRow(strings.Split(queueFields, ","))}
+					}
+					query, args := db.Render(o, scalars, tables...)
+					assert.NotRegexp(t, `[{}]|@\d`, query)
+					t.Logf("%s\n%v", query, args)
+				})
+			}
+		})
+	}
+}
+
+// exampleRow returns a table with one row of these columns.
+func exampleRow(columns []string) *table {
+	row := make([]cell, 0, len(columns))
+	for _, column := range columns {
+		switch kind := column[strings.LastIndexByte(column, ' ')+1:]; kind {
+		case "int":
+			row = append(row, num(1))
+		case "text":
+			row = append(row, text("text"))
+		case "uuid":
+			row = append(row, uid(someID))
+		default:
+			row = append(row, bin([]byte(kind)))
+		}
+	}
+	t := newTable(1)
+	t.Add(row...)
+	return t
+}

@@ -2,14 +2,14 @@ package sqlstore
 
 // settleTables are the rows that a settler writes.
 type settleTables struct {
-	gone, requeued           *table // of the queue
+	dequeued, requeued       *table // of the queue
 	deliveries, logs, bodies *table // to insert
 }
 
 // newSettleTables returns tables for n items.
 func newSettleTables(n int) *settleTables {
 	return &settleTables{
-		gone: newTable(n), requeued: newTable(n), deliveries: newTable(n), logs: newTable(n), bodies: newTable(n),
+		dequeued: newTable(n), requeued: newTable(n), deliveries: newTable(n), logs: newTable(n), bodies: newTable(n),
 	}
 }
 
@@ -30,13 +30,13 @@ func (t *settleTables) settle(q *queueRow, item *settleItem, due, now int64) {
 		return
 	}
 	f := q.finish(item.State, item.Reason, now)
-	t.gone.Add(q.rowKey.cells()...)
+	t.dequeued.Add(q.rowKey.cells()...)
 	t.deliveries.Add(f.cells()...)
 }
 
 func (t *settleTables) write(on *tx) error {
 	return on.ExecEach(
-		batch(deleteQueue, t.gone), batch(requeue, t.requeued), batch(insertDeliveries, t.deliveries),
+		batch(deleteQueue, t.dequeued), batch(requeue, t.requeued), batch(insertDeliveries, t.deliveries),
 		batch(insertAttempts, t.logs), batch(insertBodies, t.bodies),
 	)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Facts are the facts about an item of a Settle that decide what a store does with it.
+// Facts are the facts that a store has read about an item of a Settle. They decide the Verdict.
 type Facts struct {
 	Found  bool // the item's tenant has the delivery
 	Leased bool // the delivery is leased under the item's number, and that lease was not settled
@@ -28,7 +28,7 @@ const (
 	Lost           // the lease belongs to somebody else, or is unknown
 )
 
-// A Verdict is what a store does with an item of a Settle.
+// A Verdict says how a store settles an item.
 //
 // Example: a process settles an attempt of lease 3 with BlockUntil, but another process has
 // taken the delivery over under lease 4. The item is Lost, so the delivery does not change and

@@ -9,7 +9,7 @@ import (
 )
 
 type node struct {
-	number int // so that nodes have addresses of their own
+	number int
 	Links[node]
 }
 
@@ -18,7 +18,7 @@ func TestAListBehavesAsASequence(t *testing.T) {
 	var model []*node
 	out := make([]*node, 10)
 	for i := range out {
-		out[i] = &node{}
+		out[i] = &node{number: i}
 	}
 	for range 5000 {
 		if i := rand.IntN(10); i < len(out) {
@@ -45,6 +45,7 @@ func TestAListBehavesAsASequence(t *testing.T) {
 		for i, l := range model {
 			require.Same(t, l, forward[i])
 			require.Same(t, l, backward[i])
+			require.Equal(t, l.number, forward[i].number)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// A Config says which statements a [DB] runs, and on which connections.
+// A Config has the statements of a [DB] and its connections.
 type Config struct {
 	Dialect    *Dialect
 	Statements []*Statement // by Op; nil for a statement that the dialect does without
@@ -17,8 +17,8 @@ type Config struct {
 	Reader *sql.DB // may be the same as Writer
 	Lister *sql.DB // for ReadPlanned; may be the same as Reader
 
-	// OneConnection says that Writer has a single connection, for which its callers queue, and
-	// that this and all other connections were opened with [BusyTimeout].
+	// OneConnection says that Writer has a single connection. Its callers queue for it. This and
+	// all other connections must have been opened with [BusyTimeout].
 	OneConnection bool
 }
 

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"reflect"
@@ -111,6 +112,16 @@ const (
 	pgIdle          = "25P03"
 	pgFull          = "53100"
 )
+
+// An unconnectedError reports that no connection could be made.
+type unconnectedError struct{ error }
+
+func (e unconnectedError) Unwrap() error { return e.error }
+
+var errNotMade = fmt.Errorf("no connection was made within %v", dialTimeout)
+
+// ErrNoConnection reports that other callers held all connections of the pool.
+var ErrNoConnection = fmt.Errorf("no connection became free within %v", connectTimeout)
 
 // retryable reports whether the database rolled a transaction back because of another one, or
 // because it got no statement for too long.

@@ -13,8 +13,7 @@ const (
 	Unknown           // the connection broke during the commit
 )
 
-// An outcomeError is the error of a transaction that has not begun, or whose commit has an
-// unknown result.
+// An outcomeError is the error of a transaction that is NotBegun or Unknown.
 type outcomeError struct {
 	error
 	outcome Outcome

@@ -57,8 +57,8 @@ var marks = regexp.MustCompile(`\$\d+|@\d+|\{each\}|\{end\}|\{tuples\}|\{keys\}|
 
 var kinds = map[string]kind{"int": kindInt, "text": kindText, "uuid": kindUID, "bytes": kindBytes}
 
-// Compile parses a statement in which the names of tables are already replaced. It panics if a
-// mark is malformed, because statements are constants.
+// Compile parses a statement with the full names of its tables. It panics if a mark is malformed,
+// because statements are constants.
 func Compile(sql string) *Statement {
 	s := &Statement{text: strings.TrimSpace(sql)}
 	s.pieces, _ = s.parse(s.text)

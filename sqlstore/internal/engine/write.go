@@ -114,7 +114,7 @@ func (d *DB) run(
 	return committed(conn, err), err
 }
 
-// committed returns the outcome of a transaction whose commit returned err.
+// committed returns the outcome of a commit that returned err.
 func committed(conn *sql.Conn, err error) Outcome {
 	switch {
 	case err == nil:
@@ -186,7 +186,7 @@ func (d *DB) beginServer(ctx context.Context, conn *sql.Conn, how TxOptions) err
 			return err
 		}
 	}
-	begin := d.Dialect.Begin + d.Dialect.Bounds + d.linuxBounds(ctx, conn)
+	begin := d.Dialect.Begin + d.Dialect.Bounds + d.linuxBounds(ctx, conn) //nolint:gosec // all of it is ours
 	switch {
 	case how.DefaultPlans:
 	case how.KeepPlans:
