@@ -73,7 +73,9 @@ func (r *receiver) listen(ctx context.Context) error {
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: authority.certificate, VerifyConnection: r.shaken}
 	r.report.At = addresses{Plain: plain.Addr().String(), TLSPort: secure.Addr().(*net.TCPAddr).Port, Authority: authority.pem()}
-	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
+	// With a ReadHeaderTimeout it would close connections that a client made but has not used.
+	// The client of net/http fails the request that takes such a connection.
+	server := &http.Server{Handler: r}
 	go func() { _ = server.Serve(plain) }()
 	go func() { _ = server.Serve(tls.NewListener(secure, config)) }()
 	return nil
