@@ -31,7 +31,7 @@ func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duratio
 		live := liveUntil(e.Secrets, now, now.Add(overlap))
 		if len(live) >= maxSecrets {
 			return &FieldError{
-				"Endpoint.Secrets", fmt.Sprintf("cannot get another: %d are live, the limit", len(live)),
+				"Endpoint.Secrets", fmt.Sprintf("has %d live secrets, the limit", len(live)),
 				"wait until one expires, call RetireSecrets, or rotate with an overlap of 0",
 			}
 		}

@@ -21,7 +21,7 @@ func (c *call) problem(err error) Problem {
 	var known error
 	switch {
 	case isField && errors.Is(err, webhook.ErrLimit):
-		known = refuse(http.StatusConflict, codeEndpointLimit, "", "there are as many endpoints as there may be", "delete one that is not needed")
+		known = refuse(http.StatusConflict, codeEndpointLimit, "", "your account "+field.Problem, "delete a webhook that you do not need")
 	case tooOften(c.w, err):
 		known = refuse(http.StatusTooManyRequests, codeTooManyRequests, "", "You have tested or retried too often.",
 			"Wait for the seconds in Retry-After, then send the request again.")
@@ -32,7 +32,7 @@ func (c *call) problem(err error) Problem {
 	case errors.Is(err, webhook.ErrInFlight):
 		known = refuse(http.StatusConflict, codeInFlight, "", "the delivery is being sent right now", "wait for its result")
 	case errors.Is(err, webhook.ErrConflict):
-		known = refuse(http.StatusConflict, codeConflict, "", "something else changed it at the same time", "send the request again")
+		known = refuse(http.StatusConflict, codeConflict, "", "the webhook was changed at the same time", "send the request again")
 	}
 	if known == nil {
 		known = c.unavailable(err)
@@ -76,8 +76,8 @@ var jsonFields = map[string]string{
 func (c *call) fieldRefusal(e *webhook.FieldError) error {
 	switch e.Field {
 	case "Query.Cursor":
-		return refuse(http.StatusBadRequest, codeInvalidCursor, "cursor", "cursor is not one that this list gave",
-			"use next_cursor of the page before as it is, or leave it out")
+		return refuse(http.StatusBadRequest, codeInvalidCursor, "cursor", "the cursor is invalid or belongs to another list",
+			"use next_cursor of the page before as it is, or start again without a cursor")
 	case "Endpoint.Reason":
 		return refuse(http.StatusConflict, codeEndpointDisabled, "", "the webhook is suspended", "ask support to lift the suspension")
 	case "tenant", "Query.Tenant": // a tenant that cannot exist has nothing
@@ -94,7 +94,7 @@ func (c *call) fieldRefusal(e *webhook.FieldError) error {
 	cure, problem := customersCure(e.Cure), e.Problem
 	switch field {
 	case "profile":
-		cure = "leave it out, or ask which there are"
+		cure = "leave it out, or ask us for the names of the profiles"
 	case "timeout_ms":
 		cure, problem = inMilliseconds(cure), inMilliseconds(problem)
 	}

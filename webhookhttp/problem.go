@@ -27,8 +27,8 @@ type Problem struct {
 	//	not_found               404  there is no such thing, or no such path
 	//	method_not_allowed      405  see Allow
 	//	conflict                409  something else changed it at the same time
-	//	endpoint_limit          409  the tenant has as many endpoints as it may have
-	//	secret_limit            409  the endpoint has as many live secrets as it may have
+	//	endpoint_limit          409  the tenant has reached the limit of endpoints
+	//	secret_limit            409  the endpoint has reached the limit of live secrets
 	//	endpoint_disabled       409  the delivery's endpoint is disabled, or the endpoint suspended
 	//	in_flight               409  the delivery is being sent right now
 	//	precondition_failed     412  If-Match names another version

@@ -32,7 +32,7 @@ func (c *call) rotateSecret() error {
 	}
 	e, err := c.scope().RotateSecret(c.r.Context(), c.r.PathValue("webhook_id"), overlap)
 	if field, ok := errors.AsType[*webhook.FieldError](err); ok && field.Field == "Endpoint.Secrets" {
-		return refuse(http.StatusConflict, codeSecretLimit, "", "there are as many live secrets as there may be",
+		return refuse(http.StatusConflict, codeSecretLimit, "", "the webhook "+field.Problem,
 			"wait until one has expired, or end all of them now with an overlap_seconds of 0")
 	}
 	if err != nil {

@@ -16,8 +16,8 @@ func (c *call) testEndpoint() error {
 	a, err := c.scope().TestType(c.r.Context(), c.r.PathValue("webhook_id"), eventType)
 	if errors.Is(err, webhook.ErrInFlight) {
 		c.w.Header().Set("Retry-After", "5")
-		return refuse(http.StatusTooManyRequests, codeTestRunning, "", "a test of this endpoint is running, or too many of others",
-			"wait for it to end")
+		return refuse(http.StatusTooManyRequests, codeTestRunning, "", "a test of this webhook is running already, or you have too many tests running",
+			"wait for it to end, then send the request again")
 	}
 	if err != nil {
 		return err
