@@ -176,6 +176,12 @@ func (c *Config) check() error {
 		if p.MaxAge < 0 {
 			return &FieldError{fmt.Sprintf("Config.Profiles[%q].MaxAge", name), "is negative", "use 0 for no limit"}
 		}
+		if p.Signers != nil && len(p.Signers) == 0 {
+			return &FieldError{
+				fmt.Sprintf("Config.Profiles[%q].Signers", name), "is empty, so requests would be unsigned",
+				"leave it nil for SignStandard; to send unsigned requests, pass a signer that does nothing",
+			}
+		}
 		for i, sign := range p.Signers {
 			if sign == nil {
 				return &FieldError{fmt.Sprintf("Config.Profiles[%q].Signers[%d]", name, i), "is nil", "remove it, or give a function"}

@@ -271,11 +271,12 @@ func TestNewKeepsNothingOfTheCallersConfig(t *testing.T) {
 	requireFieldError(t, err, "URL")
 }
 
-func TestNilSignersAreStandardAndEmptyOnesAreNone(t *testing.T) {
-	d := dispatcherOfConfig(t, Config{Profiles: map[string]Profile{"default": {}, "none": {Signers: []Signer{}}}})
+func TestNilSignersAreStandardAndEmptyOnesAreRefused(t *testing.T) {
+	d := dispatcherOfConfig(t, Config{Profiles: map[string]Profile{"default": {}}})
 	assert.Len(t, d.profiles["default"].Signers, 1)
 	assert.Len(t, d.profiles["standard"].Signers, 1)
-	assert.Empty(t, d.profiles["none"].Signers)
+	_, err := New(struct{ Store }{}, Config{Profiles: map[string]Profile{"none": {Signers: []Signer{}}}})
+	requireFieldError(t, err, `Config.Profiles["none"].Signers`)
 }
 
 func TestANilSignerIsRefused(t *testing.T) {

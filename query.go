@@ -8,8 +8,11 @@ import (
 )
 
 // A Query selects endpoints, events, deliveries or attempts. Zero fields do not narrow the
-// selection. The methods of [Scope] say which fields they honour, and refuse the others. They set
-// Tenant, Limit and MaxBytes. So a Store gets only valid queries, and need not check them again.
+// selection. The methods of [Scope] say which fields they honour, and refuse the others. So a
+// Store gets only valid queries, and need not check them again.
+//
+// Leave Tenant empty in the scope of a tenant. In the scope of all tenants, Tenant narrows the
+// selection to one.
 type Query struct {
 	Tenant     string
 	AllTenants bool // with Tenant empty: of every tenant
@@ -136,11 +139,16 @@ func (q *Query) check(honoured queryField) error {
 	return nil
 }
 
-// checkBulk refuses to change everything in the scope if All does not say so.
+// checkBulk checks the Query of a change of many deliveries, before check fills in defaults. It
+// refuses to change everything in the scope if All does not say so.
 func (q *Query) checkBulk() error {
 	bounds := [...]time.Time{q.From, q.To, q.FinishedFrom, q.FinishedTo}
 	narrow := q.EventID != "" || q.EndpointID != "" || q.Type != "" || q.State != "" || bounds != [4]time.Time{}
 	switch {
+	case q.Limit != 0:
+		return &FieldError{"Query.Limit", "does not apply here: everything that matches is changed", "leave it 0"}
+	case q.Cursor != "":
+		return &FieldError{"Query.Cursor", "does not apply here: everything that matches is changed", "leave it empty"}
 	case q.EventID != "" && q.EndpointID != "":
 		return &FieldError{"Query.EndpointID", "names a single delivery, beside EventID", "call RetryDelivery or CancelDelivery, or leave one of the two out"}
 	case !narrow && !q.All:

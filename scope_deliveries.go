@@ -146,20 +146,20 @@ func (s Scope) Retry(ctx context.Context, q Query) (done Recovered, err error) {
 }
 
 // Cancel cancels all pending deliveries that q matches. It honours EventID, EndpointID, Type,
-// State, From and To (of the emission). A Query without any of these fields needs Query.All.
+// From and To (of the emission). A Query without any of these fields needs Query.All.
 //
 // Cancel passes over deliveries of disabled endpoints, which are canceled anyway, and over
 // deliveries that are being sent, which it counts. It may be repeated after an error.
 func (s Scope) Cancel(ctx context.Context, q Query) (done Recovered, err error) {
 	defer addOperation("cancel", &err)
 	free := func() error { return nil }
-	return s.changeMany(ctx, q, deliveryFields&^fieldFinished, free, s.d.store.Cancel)
+	return s.changeMany(ctx, q, deliveryFields&^(fieldState|fieldFinished), free, s.d.store.Cancel)
 }
 
 func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, pay func() error, change storeChange) (Recovered, error) {
-	q, err := s.query(q, honoured|fieldAll)
+	err := q.checkBulk()
 	if err == nil {
-		err = q.checkBulk()
+		q, err = s.query(q, honoured|fieldAll)
 	}
 	if err == nil {
 		err = pay()

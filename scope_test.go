@@ -428,7 +428,9 @@ func TestAQueryFieldThatDoesNotApplyIsRefused(t *testing.T) {
 	add(err)
 	_, err = scope.Deliveries(ctx, webhook.Query{All: true})
 	add(err)
-	_, err = scope.Cancel(ctx, webhook.Query{FinishedFrom: time.Now()})
+	_, err = scope.Cancel(ctx, webhook.Query{EventID: "evt", FinishedFrom: time.Now()})
+	add(err)
+	_, err = scope.Cancel(ctx, webhook.Query{EventID: "evt", State: webhook.DeliveryPending})
 	add(err)
 	_, err = scope.Retry(ctx, webhook.Query{Class: webhook.ClassDNS})
 	add(err)
@@ -445,7 +447,7 @@ func TestRetryAndCancelChangeEverythingOnlyOnRequest(t *testing.T) {
 	ctx := t.Context()
 	for name, scope := range map[string]webhook.Scope{"a tenant": r.Tenant(acme), "all tenants": r.AllTenants()} {
 		for _, q := range []webhook.Query{
-			{}, {Limit: 10}, {EventID: "evt", All: true}, {EventID: "evt", EndpointID: "one"}, {EventID: "evt", EndpointID: "one", All: true},
+			{}, {Limit: 10}, {EventID: "evt", Limit: 10}, {EventID: "evt", Cursor: "x"}, {EventID: "evt", All: true}, {EventID: "evt", EndpointID: "one"}, {EventID: "evt", EndpointID: "one", All: true},
 		} {
 			_, err := scope.Retry(ctx, q)
 			require.ErrorIs(t, err, webhook.ErrInvalid, "%s: Retry %+v", name, q)

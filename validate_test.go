@@ -312,7 +312,7 @@ func TestBadEndpointsAreFieldErrors(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	d := dispatcherOfConfig(t, Config{
 		EventTypes: map[string]string{"a.b": ""},
-		Profiles:   map[string]Profile{"unsigned": {Signers: []Signer{}}},
+		Profiles:   map[string]Profile{"unsigned": {Signers: []Signer{signNothing}}},
 	})
 	for name, tt := range map[string]struct {
 		field  string
@@ -358,7 +358,7 @@ func TestBadEndpointsAreFieldErrors(t *testing.T) {
 
 func TestEndpointsAtTheLimitsAreAccepted(t *testing.T) {
 	full := strings.Repeat("x", 255)
-	d := dispatcherOfConfig(t, Config{Profiles: map[string]Profile{"unsigned": {Signers: []Signer{}}}})
+	d := dispatcherOfConfig(t, Config{Profiles: map[string]Profile{"unsigned": {Signers: []Signer{signNothing}}}})
 	const url = "https://a.example/"
 	for name, e := range map[string]Endpoint{
 		"least": {URL: url, Events: []string{"*"}},
@@ -444,3 +444,6 @@ func FuzzCheckHeader(f *testing.F) {
 		require.False(t, in.Close)
 	})
 }
+
+// signNothing is the signer of unsigned requests.
+func signNothing(*Request, []Secret) error { return nil }
