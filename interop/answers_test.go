@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -106,7 +107,7 @@ func TestTheLogHasWhatNginxAnswers(t *testing.T) {
 			if path == "/too-large" {
 				data = big
 			}
-			attempts := sendTwice(t, url+path, data)
+			attempts := sendTwice(t, nil, url+path, data)
 			require.Len(t, attempts, 2)
 			connections := connectionsIn(t, filepath.Join(folder, "access.log"), path)
 			assert.Equal(t, want.keeps, connections == 1, "%d connections", connections)
@@ -124,18 +125,41 @@ func TestTheLogHasWhatNginxAnswers(t *testing.T) {
 	}
 }
 
+// A receiver may answer before it has read the request, and close the connection while most
+// of the request is on its way. Its answer counts, not the end of the connection.
+func TestAnEarlyAnswerIsTheAnswer(t *testing.T) {
+	id := newIdentity(t)
+	overTLS := &tls.Config{Certificates: []tls.Certificate{id.tls}}
+	for name, url := range map[string]string{
+		"Node":               "http://" + startNode(t, 0),
+		"Python":             "http://" + startPython(t, "HTTP/1.1", 0),
+		"net/http":           "http://" + new(goReceiver).start(t),
+		"net/http, with TLS": "https://" + (&goReceiver{tls: overTLS}).start(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := strings.Repeat("b", 4<<20) // more than the system takes at once
+			for _, got := range sendTwice(t, &tls.Config{RootCAs: id.pool}, url+"/early", data) {
+				assert.Equal(t, 413, got.Status, got.Error)
+				assert.Equal(t, webhook.ClassStatus, got.Class)
+				assert.Equal(t, "413", strings.TrimSpace(string(got.ResponseBody)))
+			}
+		})
+	}
+}
+
 // sendTwice sends two events to an endpoint, one after the other, and returns the attempts
 // in the log.
-func sendTwice(t *testing.T, url, data string) []webhook.Attempt {
+func sendTwice(t *testing.T, config *tls.Config, url, data string) []webhook.Attempt {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	attempted := make(chan bool, 2)
 	d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
-		Network: webhook.Network{AllowHTTP: true, AllowLoopback: true},
+		Network: webhook.Network{AllowHTTP: true, AllowLoopback: true, TLS: config},
 		Profile: "p", Profiles: map[string]webhook.Profile{"p": {Retry: webhook.Schedule()}},
-		Logger:   slog.New(slog.DiscardHandler),
-		Observer: webhook.Observer{Attempt: func(webhook.Attempt, webhook.Verdict) { attempted <- true }},
+		MaxEventBytes: 8 << 20,
+		Logger:        slog.New(slog.DiscardHandler),
+		Observer:      webhook.Observer{Attempt: func(webhook.Attempt, webhook.Verdict) { attempted <- true }},
 	})
 	require.NoError(t, err)
 	scope := d.Tenant("acme")

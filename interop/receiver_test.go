@@ -23,7 +23,8 @@ import (
 
 // The receivers of these tests answer with the number of the connection. The path /keep
 // asks for a response with a Content-Length, /chunked for one in chunks, and /close for one
-// after which the receiver closes the connection.
+// after which the receiver closes the connection. /early is answered before the request is
+// read, with 413.
 
 // startNode returns the address of a receiver in Node. Zero stands for Node's default of
 // keepAliveTimeout.
@@ -134,6 +135,11 @@ func (g *goReceiver) start(t *testing.T) (addr string) {
 // ServeHTTP implements [http.Handler].
 func (g *goReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.requests.Add(1)
+	if r.URL.Path == "/early" {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "413", http.StatusRequestEntityTooLarge)
+		return
+	}
 	_, _ = io.Copy(io.Discard, r.Body)
 	c := r.Context().Value(goConnectionKey{}).(*goConnection)
 	left := g.most - int(c.requests.Add(1))

@@ -2,12 +2,16 @@
 // Node's default. It prints its address, and ends with its standard input.
 //
 // The response is the number of its connection. The path /chunked asks for chunks, and
-// /close for the end of the connection.
+// /close for the end of the connection. /early is answered before the request is read.
 import { createServer } from "node:http";
 
 const [timeout] = process.argv.slice(2);
 let connections = 0;
 const server = createServer((request, response) => {
+	if (request.url === "/early") {
+		response.writeHead(413, { Connection: "close", "Content-Length": 3 }).end("413");
+		return;
+	}
 	request.resume().on("end", () => {
 		const number = `${request.socket.number}`;
 		response.setHeader("Content-Type", "text/plain");

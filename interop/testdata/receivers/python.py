@@ -3,7 +3,7 @@ closes a connection without a request; without them, it never does. It prints it
 ends with its standard input.
 
 The response is the number of its connection. The path /chunked asks for chunks, and /close for
-the end of the connection.
+the end of the connection. /early is answered before the request is read.
 """
 
 import http.server
@@ -25,6 +25,13 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.number = str(next(numbers)).encode()
 
     def do_POST(self):
+        if self.path == "/early":
+            self.send_response(413)
+            self.send_header("Connection", "close")
+            self.send_header("Content-Length", "3")
+            self.end_headers()
+            self.wfile.write(b"413")
+            return
         self.rfile.read(int(self.headers["Content-Length"]))
         chunked = self.path == "/chunked" and self.protocol_version == "HTTP/1.1"
         self.send_response(200)
