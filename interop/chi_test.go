@@ -15,7 +15,7 @@ import (
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
-// A method that chi does not know never gets to a handler, except after this.
+// chi passes a method to a handler only if it knows the method.
 func init() { chi.RegisterMethod(apicases.UnknownMethod) }
 
 func TestEveryCaseBehindChiMount(t *testing.T) {

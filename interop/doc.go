@@ -1,2 +1,2 @@
-// Package interop has the tests that need other people's code.
+// Package interop tests the library with other people's code: libraries, servers and routers.
 package interop

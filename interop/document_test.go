@@ -17,14 +17,15 @@ import (
 	"github.com/gowebhook/webhook/internal/apicases"
 )
 
-// A described API is the document as the handler serves it, with what finds the operation of a request.
-type described struct {
+// An apiDocument is the document that the handler serves, with a router that finds the
+// operation of a request.
+type apiDocument struct {
 	document *openapi3.T
 	router   routers.Router
 	schemas  map[string]*jsonschema.Schema // by their references
 }
 
-func load(t *testing.T) *described {
+func load(t *testing.T) *apiDocument {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, apicases.Base+"/openapi.yaml", http.NoBody)
@@ -48,7 +49,7 @@ func load(t *testing.T) *described {
 	compiler.DefaultDraft(jsonschema.Draft2020)
 	compiler.AssertFormat()
 	require.NoError(t, compiler.AddResource("document.json", resource))
-	api := &described{document, router, make(map[string]*jsonschema.Schema)}
+	api := &apiDocument{document, router, make(map[string]*jsonschema.Schema)}
 	for name := range document.Components.Schemas {
 		ref := "#/components/schemas/" + name
 		api.schemas[ref], err = compiler.Compile("document.json" + ref)

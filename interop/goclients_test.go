@@ -21,7 +21,8 @@ import (
 	"github.com/gowebhook/webhook/profile"
 )
 
-// goClients are the libraries that customers verify with in Go, by the scheme: each says whether a request is genuine, and reads it.
+// goClients are the Go libraries with which customers verify requests, by the scheme. Each
+// judges a request and reads it.
 var goClients = map[string]map[string]func(t *testing.T, secret string, s shot) error{
 	standard: {"standardwebhooks": byStandardWebhooks, "svix": bySvix},
 	ed25519:  {"standardwebhooks": byStandardWebhooks, "svix": bySvix},

@@ -22,8 +22,8 @@ type departure struct {
 	reason string
 }
 
-// departures are all there are. The mapped form of an address is IPv6 to them and IPv4 to us; a row for a block of it says
-// how we judge the IPv4 block.
+// departures are all of them. The other guard reads an IPv4-mapped address as IPv6, ours as
+// IPv4. A row for a mapped block says how ours judges the IPv4 block.
 var departures = []departure{
 	{
 		netip.MustParsePrefix("168.63.129.16/32"), true,
@@ -46,7 +46,7 @@ const guardSeed = 20261125
 // ourRow finds the blocks of our tables, which netguard does not export.
 var ourRow = regexp.MustCompile(`(?m)^\trow\("([^"]+)"`)
 
-// specialBlocks is what either side sets apart.
+// specialBlocks are the blocks that either guard sets apart.
 func specialBlocks(t *testing.T) []netip.Prefix {
 	t.Helper()
 	blocks := slices.Concat(ssrf.IPv4DeniedPrefixes, ssrf.IPv6DeniedPrefixes)
@@ -64,8 +64,8 @@ func specialBlocks(t *testing.T) []netip.Prefix {
 	return blocks
 }
 
-// edgesOf returns the first and the last address of p, and those around it that exist; of an IPv4 block also their
-// mapped forms.
+// edgesOf returns the first and the last address of p and their neighbours outside p, if there
+// are any. For an IPv4 block it adds the mapped forms.
 func edgesOf(p netip.Prefix) []netip.Addr {
 	first, last := p.Masked().Addr(), lastOf(p)
 	var edges []netip.Addr
@@ -89,8 +89,8 @@ func lastOf(p netip.Prefix) netip.Addr {
 	return addr
 }
 
-// somewhere returns an address: half are IPv4; of those of IPv6 a quarter each is anywhere, in 2000::/3, in a special
-// block, or has the first bits of one.
+// somewhere returns a random address. Half are IPv4. An IPv6 address is anywhere, in 2000::/3,
+// in a special block, or shares the first bits of one, with the same chance for each.
 func somewhere(r *rand.Rand, blocks []netip.Prefix) netip.Addr {
 	if r.IntN(2) == 0 {
 		b := [4]byte{byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}
@@ -119,7 +119,7 @@ func somewhere(r *rand.Rand, blocks []netip.Prefix) netip.Addr {
 	return netip.AddrFrom16(b)
 }
 
-// judges are the two guards, and which departures they needed.
+// judges are the two guards and the departures that explained a disagreement.
 type judges struct {
 	theirs *ssrf.Guardian
 	ours   netguard.Guard
@@ -160,7 +160,7 @@ func TestGuardAgreesWithAnotherExceptWhereItSaysWhy(t *testing.T) {
 	}
 }
 
-// Of mapped addresses, which the other guard denies one and all, it is asked about the IPv4 address in it.
+// The other guard denies all mapped addresses, so it is asked about the IPv4 address in one.
 func TestGuardJudgesMappedAddressesAsAnotherJudgesIPv4(t *testing.T) {
 	j := &judges{theirs: ssrf.New(), seen: map[netip.Prefix]int{}}
 	for _, block := range specialBlocks(t) {
@@ -174,7 +174,7 @@ func TestGuardJudgesMappedAddressesAsAnotherJudgesIPv4(t *testing.T) {
 	}
 }
 
-// A dialer asks with a network and a port: what they make of its words must not differ either.
+// A dialer asks with a network and a port. The guards must agree on these, too.
 func TestGuardAgreesWithAnotherInTheDialer(t *testing.T) {
 	theirs := ssrf.New(ssrf.WithAnyPort())
 	for _, block := range specialBlocks(t) {

@@ -13,7 +13,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// migrating has an old header beside Standard Webhooks, as the example of package profile has.
+// migrating signs with an old header and with Standard Webhooks, like the example of package
+// profile.
 func migrating() webhook.Profile {
 	old := webhook.HMAC{Header: "X-Acme-Signature", Prefix: "sha256="}
 	return webhook.Profile{Signers: []webhook.Signer{
@@ -30,7 +31,7 @@ func migrating() webhook.Profile {
 	}}
 }
 
-// asStandard writes an old secret as Standard Webhooks has it.
+// asStandard encodes an old secret in the form of Standard Webhooks.
 func asStandard(old string) string { return "whsec_" + base64.StdEncoding.EncodeToString([]byte(old)) }
 
 func TestClientsOfBothSchemesAcceptARequestThatHasBothSignatures(t *testing.T) {
@@ -59,7 +60,7 @@ func TestClientsOfBothSchemesAcceptARequestThatHasBothSignatures(t *testing.T) {
 	}
 }
 
-// A customer need not even write his old secret anew: the libraries take one as it is, too.
+// A customer can leave the old secret as it is: the libraries accept that, too.
 func TestTheStandardsClientTakesAnOldSecretAsItIs(t *testing.T) {
 	const old = "3f9a6c0de1b24785a0c9d3e4f5061728"
 	told := tell(t, setup{

@@ -17,7 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// npmClients are the libraries that customers verify with in Node, by the scheme, under the names that verify.mjs has for them.
+// npmClients are the Node libraries with which customers verify requests, by the scheme. Their
+// names are those in verify.mjs.
 var npmClients = map[string][]string{
 	standard:   {"standardwebhooks", "svix"},
 	ed25519:    {"standardwebhooks", "svix"},
@@ -26,7 +27,7 @@ var npmClients = map[string][]string{
 	stripeName: {"stripe"},
 }
 
-// Node takes longer to start than all of it to verify, so one process does everything.
+// Starting Node takes longer than verifying everything, so there is one process.
 func TestNPMClientsAcceptWhatIsSentAndRefuseItWithABitChanged(t *testing.T) {
 	node := needNode(t)
 	folder := needPackages(t)
@@ -69,7 +70,7 @@ func TestNPMClientsAcceptWhatIsSentAndRefuseItWithABitChanged(t *testing.T) {
 				return
 			}
 			assert.NotEqual(t, "accepted", verdict)
-			// The library has to refuse it, and not just to fail somehow.
+			// The library must refuse the signature, not fail in another way.
 			assert.Regexp(t, "signature|verify returned false", verdict)
 		})
 	}
@@ -78,7 +79,8 @@ func TestNPMClientsAcceptWhatIsSentAndRefuseItWithABitChanged(t *testing.T) {
 // oldestNode is the oldest major version of Node that the libraries run on.
 const oldestNode = 20
 
-// needNode returns the path of a Node that is new enough. Without one the test is skipped, and fails if WEBHOOK_TEST_REQUIRED is 1.
+// needNode returns the path of a Node that is new enough. Without one the test is skipped, and
+// fails if WEBHOOK_TEST_REQUIRED is 1.
 func needNode(t *testing.T) string {
 	t.Helper()
 	node := needProgram(t, "node")
@@ -94,8 +96,8 @@ func needNode(t *testing.T) string {
 	return node
 }
 
-// needPackages returns the folder where the packages are installed, at the versions of package-lock.json. It installs them if they
-// are not there.
+// needPackages returns the folder with the packages, at the versions of package-lock.json. It
+// installs them if they are missing.
 func needPackages(t *testing.T) string {
 	t.Helper()
 	folder, err := filepath.Abs(filepath.Join("testdata", "npm"))
@@ -130,7 +132,7 @@ func needPackages(t *testing.T) string {
 	return folder
 }
 
-// installed reports whether each package that package.json names is there, at the version that it names.
+// installed reports whether folder has each package at the version in package.json.
 func installed(t *testing.T, folder string) bool {
 	t.Helper()
 	var wanted struct{ Dependencies map[string]string }

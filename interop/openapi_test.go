@@ -22,7 +22,7 @@ func TestEveryRequestAndAnswerIsAsTheDocumentSays(t *testing.T) {
 	apicases.Run(t, apicases.Options{Look: api.check})
 }
 
-func (api *described) check(t *testing.T, e *apicases.Exchange) {
+func (api *apiDocument) check(t *testing.T, e *apicases.Exchange) {
 	t.Helper()
 	c := e.Case
 	route, params, err := api.router.FindRoute(e.Request)
@@ -53,9 +53,10 @@ func (api *described) check(t *testing.T, e *apicases.Exchange) {
 	api.checkBody(t, route.Operation, e)
 }
 
-// checkBody holds the body of an answer against its schema as JSON Schema 2020-12 has it, which kin-openapi does for some schemas
-// only, and expects every member of it to be described.
-func (api *described) checkBody(t *testing.T, operation *openapi3.Operation, e *apicases.Exchange) {
+// checkBody validates the body of a response by its schema, under the rules of JSON Schema
+// 2020-12. kin-openapi does so for some schemas only. checkBody also expects the schema to
+// describe every member.
+func (api *apiDocument) checkBody(t *testing.T, operation *openapi3.Operation, e *apicases.Exchange) {
 	t.Helper()
 	response := operation.Responses.Status(e.Response.StatusCode)
 	if response == nil {
@@ -99,7 +100,8 @@ func undescribed(at string, value any, schema *openapi3.Schema) []string {
 	return found
 }
 
-// describe returns the schema of a member; nil if there is none. A schema that names none describes all.
+// describe returns the schema of a member, or nil if there is none. A schema without named
+// members describes all.
 func describe(schema *openapi3.Schema, name string) *openapi3.Schema {
 	if property := schema.Properties[name]; property != nil {
 		return property.Value

@@ -15,14 +15,14 @@ import (
 	"github.com/gowebhook/webhook/profile"
 )
 
-// A scheme is what the tests need to know of one way to sign.
+// A scheme describes one way to sign.
 type scheme struct {
 	setup
 	signature string // the header that holds it
 	time      string // the header that holds the time that is signed, if any
 	id        string // the header that holds an id that is signed, if any
 	overlaps  bool   // during a rotation there is a signature with the old secret too
-	unknown   bool   // the clients do not know what the new secret signs with
+	unknown   bool   // the clients do not know the algorithm of the new secret
 }
 
 const (
@@ -34,7 +34,8 @@ const (
 	slackName  = "Slack"
 )
 
-// The bodies have what is often spoilt on the way: letters beyond ASCII, and those that encoding/json escapes for HTML.
+// The bodies have letters that are often spoilt on the way: those beyond ASCII, and those that
+// encoding/json escapes for HTML.
 func schemes() map[string]scheme {
 	text := json.RawMessage(`{"action":"opened", "name":"Zoë <&>\u2028","n":1.0}`)
 	form := map[string]string{"content_type": "form"}
@@ -43,9 +44,9 @@ func schemes() map[string]scheme {
 			setup:     setup{event: webhook.Event{ID: "msg_1", Type: "member.joined", Data: text}},
 			signature: "Webhook-Signature", time: "Webhook-Timestamp", id: "Webhook-Id", overlaps: true,
 		},
-		// No client of these tests verifies v1a signatures: those of Standard Webhooks and of Svix, in Go and on npm, know v1
-		// alone. So what they show is that they pass over one; receive's tests verify such signatures, with the vector of Svix's
-		// server.
+		// No client of these tests verifies v1a signatures: the libraries of Standard Webhooks
+		// and Svix know v1 only. These tests show that the libraries ignore a v1a signature.
+		// The tests of receive verify one, with the vector of Svix's server.
 		ed25519: {
 			setup: setup{
 				profile:  webhook.Profile{Issue: webhook.IssueEd25519},
@@ -88,7 +89,7 @@ func schemes() map[string]scheme {
 	}
 }
 
-// A try is a request as somebody sends it to a client, and what the client must say.
+// A try is a request that a client gets, and the verdict that it must reach.
 type try struct {
 	name   string
 	secret string
@@ -96,7 +97,8 @@ type try struct {
 	good   bool
 }
 
-// tries are those of a story: the requests as they were sent, and with one bit of each signed part changed.
+// tries returns the requests of a story, as they were sent and with one bit changed in each
+// signed part.
 func (s scheme) tries(t *testing.T, told story) []try {
 	t.Helper()
 	changed := func(change func(*shot)) shot {
@@ -140,7 +142,7 @@ var (
 	unixTime = regexp.MustCompile(`\b[0-9]{10}\b`)
 )
 
-// flipCode changes one bit of the only signature in a header, which stays well-formed.
+// flipCode changes one bit of the only signature in a header. The signature stays well-formed.
 func flipCode(t *testing.T, header string) string {
 	t.Helper()
 	encoded := code.FindString(header)
@@ -155,7 +157,7 @@ func flipCode(t *testing.T, header string) string {
 	return strings.TrimSuffix(header, encoded) + encode(raw)
 }
 
-// flipTime changes one bit of the seconds, which stay close enough to now.
+// flipTime changes one bit of the seconds. The time stays close enough to now.
 func flipTime(t *testing.T, header string) string {
 	t.Helper()
 	at := unixTime.FindStringIndex(header)

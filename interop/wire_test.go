@@ -14,7 +14,7 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// A shot is a request as a receiver got it.
+// A shot is a request that a receiver got.
 type shot struct {
 	header http.Header
 	body   []byte
@@ -22,21 +22,21 @@ type shot struct {
 
 func (s shot) clone() shot { return shot{s.header.Clone(), append([]byte(nil), s.body...)} }
 
-// A story is what one receiver gets: an event that it answers with 500 and gets again, and, after its secret was rotated with an
-// overlap, another one.
+// A story is the requests that one receiver gets. It answers the first with 500 and gets it
+// again. Another one follows after a rotation of the secret with an overlap.
 type story struct {
-	old, new             string // the secrets, as the receiver has them
+	old, new             string // the secrets, in the receiver's form
 	first, again, rotate shot
 }
 
-// A setup is how the endpoint of a story is spoken to, and what it is sent.
+// A setup has the profile, the endpoint and the event of a story.
 type setup struct {
 	profile  webhook.Profile
-	endpoint webhook.Endpoint // its secret, where the scheme is particular about it, and its metadata
+	endpoint webhook.Endpoint // with metadata, and with a secret if the scheme needs a special one
 	event    webhook.Event
 }
 
-// tell sends a story over loopback.
+// tell sends the requests of a story over loopback.
 func tell(t *testing.T, s setup) story {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

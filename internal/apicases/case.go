@@ -16,14 +16,17 @@ import (
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
-// A Case is a request, and what must come back.
+// A Case is a request and its expected response.
 type Case struct {
 	Name   string // the rule that it tests
 	Method string // GET if empty
 	Path   string // below Base, unless it begins with Prefix's first segment
 	Token  string
-	Header map[string]string // application/json is the Content-Type of a Body if there is none here; {active} is the version of "active"
 	Body   string
+
+	// Header has the headers of the request. {active} stands for the version of the endpoint
+	// "active". A Body without a Content-Type here has application/json.
+	Header map[string]string
 
 	// Prepare changes the World first.
 	Prepare func(*testing.T, *World)
@@ -32,24 +35,26 @@ type Case struct {
 	Code   string // of a problem
 	Field  string // of a problem; none if empty
 
-	// Want is JSON that the answer must have in it: objects may have more members, arrays must have as many elements. "<any>" is
-	// any value but null, "<absent>" a member that there is not, "/re/" a string that matches.
+	// Want is JSON that the response must contain. Its objects may have more members, its
+	// arrays must have as many elements. "<any>" stands for any value but null, "<absent>" for
+	// a missing member, and "/re/" for a string that matches.
 	Want string
 
-	// WantHeader are regular expressions for headers; an empty one means that there is none.
+	// WantHeader has regular expressions for headers. An empty one stands for a missing
+	// header.
 	WantHeader map[string]string
 
-	// Permission is what Authorize must have been asked for, first.
+	// Permission is the first one that Authorize must have been asked for.
 	Permission webhookhttp.Permission
 
-	// Invalid says that the document must refuse the request, too.
+	// Invalid says that the OpenAPI document must refuse the request, too.
 	Invalid bool
 
-	// After looks at what became of the World.
+	// After checks the World after the request.
 	After func(*testing.T, *World)
 }
 
-// An Exchange is a case that was played.
+// An Exchange is the request of a case and its response.
 type Exchange struct {
 	Case     *Case
 	Request  *http.Request // with its body unread

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// contains expects got to have want in it, both JSON, as Case.Want says.
+// contains expects the JSON in got to contain want, by the rules of Case.Want.
 func contains(t *testing.T, want string, got []byte) {
 	t.Helper()
 	var w, g any
@@ -24,7 +24,8 @@ func contains(t *testing.T, want string, got []byte) {
 	}
 }
 
-// difference returns where got has not what is wanted; empty if it has.
+// difference describes the first place where got does not contain want. It returns "" if there
+// is none.
 func difference(at string, want, got any) string {
 	wrong := fmt.Sprintf("%s (want %v, got %v)", at, want, got)
 	switch want := want.(type) {

@@ -224,7 +224,7 @@ var deliveryCases = []Case{
 	},
 }
 
-// tested sends a test.
+// tested makes a test send.
 func tested(t *testing.T, w *World) {
 	t.Helper()
 	_, err := w.Dispatcher.Tenant(Ours).Test(t.Context(), "active")
@@ -241,7 +241,7 @@ func nothingSent(t *testing.T, w *World) {
 	}
 }
 
-// unreachable is the answer to the test of an unreachable endpoint, for every reason.
+// unreachable is the response to a test of an endpoint that cannot be reached, for any reason.
 const unreachable = `{"status_code": null, "response_time_ms": null, "class": "unreachable", "response_body": null, "test": true}`
 
 // at moves an endpoint to another host.

@@ -16,7 +16,7 @@ const (
 	noFailure = `{"failures": 0, "failing_since": null, "last_failure_at": null, "recovered_at": null, "blocked_until": null}`
 )
 
-// theActive is the endpoint "active" as it is shown.
+// theActive is the endpoint "active" as the API shows it.
 const theActive = `{
 	"id": "active", "url": "https://active.example/hooks", "events": ["member.*", "file.changed"], "description": "<b>\"Ours\" & co</b>",
 	"is_active": true, "state": "active", "disabled_reason": null, "channel": "", "profile": "standard", "metadata": {"plan": "pro"},
@@ -32,7 +32,8 @@ func (w *World) stored(t *testing.T, id string) webhook.Endpoint {
 	return e
 }
 
-// theKeyStays checks that the header of the endpoint "active" still goes where it was given for.
+// theKeyStays checks that the header of the endpoint "active" still goes to the origin that it
+// was given for.
 func theKeyStays(t *testing.T, w *World) {
 	t.Helper()
 	_, err := w.Dispatcher.Tenant(Ours).Test(t.Context(), "active")

@@ -91,12 +91,12 @@ var listCases = []Case{
 
 const valid = `{"url": "https://new.example/hooks", "events": ["*"]}`
 
-// create returns a case of a body that is refused.
+// create returns a case of creating an endpoint with a body that is refused.
 func create(name, body, code, field string) Case {
 	return Case{Name: name, Method: http.MethodPost, Path: "/webhooks", Body: body, Status: 400, Code: code, Field: field}
 }
 
-// with is valid with another field.
+// with returns the valid body with another field.
 func with(field string) string { return strings.TrimSuffix(valid, "}") + ", " + field + "}" }
 
 var bodyCases = []Case{
@@ -173,25 +173,26 @@ func manyMembers(n int) string {
 
 func padded(size int) string { return valid + strings.Repeat(" ", size-len(valid)) }
 
-// field returns a case of a field that is refused, by the document too.
+// field returns a case of a field that is refused, also by the OpenAPI document.
 func field(name, member, field string) Case {
 	c := create(name, with(member), "invalid_field", field)
 	c.Invalid = true
 	return c
 }
 
-// value returns a case of a value that is refused, for a reason that the document does not have in a schema.
+// value returns a case of a value that is refused for a reason that no schema of the OpenAPI
+// document has.
 func value(name, member, field string) Case {
 	return create(name, with(member), "invalid_field", field)
 }
 
-// also makes a case expect more.
+// also adds expectations to a case.
 func also(c Case, want string) Case {
 	c.Want = want
 	return c
 }
 
-// without returns a case of a body of its own.
+// without returns a case of a whole body that is refused.
 func without(name, body, field string) Case { return create(name, body, "invalid_field", field) }
 
 var fieldCases = []Case{
@@ -290,7 +291,7 @@ var fieldCases = []Case{
 	},
 }
 
-// UnknownMethod is a method that a case uses and that nobody knows.
+// UnknownMethod is a method that does not exist. A case uses it.
 const UnknownMethod = "UNKNOWNUNKNOWNUNKNOWN"
 
 var routeCases = []Case{
@@ -331,7 +332,7 @@ var routeCases = []Case{
 	{Name: "HEAD of the document", Method: http.MethodHead, Path: "/openapi.yaml", Status: 200},
 }
 
-// lacks returns a case of a token that lacks the permission which a route needs.
+// lacks returns a case of a token without the permission that a route needs.
 func lacks(method, path string, p webhookhttp.Permission) Case {
 	return Case{
 		Name: "needs " + string(p) + ": " + method + " " + path, Method: method, Path: path, Token: string(p), Status: 403, Code: "forbidden",

@@ -1,5 +1,6 @@
-// Package apicases is a table of requests to webhookhttp with what must come back. The tests of webhookhttp play it, and those of
-// interop hold every request and answer of it against the OpenAPI document and mount the handler in other people's routers.
+// Package apicases is a table of requests to webhookhttp and their expected responses. The
+// tests of webhookhttp send them. The tests of interop check each request and response
+// against the OpenAPI document, and mount the handler in other people's routers.
 package apicases
 
 import (
@@ -27,7 +28,7 @@ const (
 	Theirs = "theirs"
 )
 
-// Prefix is where a World's API is, and Base the path of our tenant's.
+// Prefix is the path of a World's API for all tenants, and Base the one for our tenant.
 const (
 	Prefix = "/v1/communities/{community_id}"
 	Base   = "/v1/communities/" + Ours
@@ -42,7 +43,7 @@ const (
 	tokenNobody  = "nobody"  // Authorize returns neither a tenant nor an error
 )
 
-// Canary is in everything that no answer may show.
+// Canary is a part of each text that no response may show.
 const Canary = "canary"
 
 // A World is an application with its customers, in memory.
@@ -54,16 +55,17 @@ type World struct {
 	// Asked are the permissions that Authorize was asked for.
 	Asked []webhookhttp.Permission
 
-	// Log is what was logged.
+	// Log has the handler's log.
 	Log *strings.Builder
 
-	active  string           // the version of the endpoint of that id
-	secrets []webhook.Secret // of the endpoints that are there from the beginning
+	active  string           // version of the endpoint "active"
+	secrets []webhook.Secret // of the endpoints that NewWorld creates
 	down    atomic.Bool      // the store fails
 	hang    chan struct{}    // closed at the end
 }
 
-// NewWorld returns a World in which some events have been delivered, on an empty store, or in memory if that is nil.
+// NewWorld returns a World on an empty store, with some events that were delivered. A nil
+// store stands for one in memory.
 func NewWorld(tb testing.TB, s webhook.Store) *World {
 	tb.Helper()
 	w := &World{Log: &strings.Builder{}, hang: make(chan struct{})}
@@ -101,7 +103,7 @@ func check(tb testing.TB, err error) {
 	}
 }
 
-// populate registers endpoints and lets some events happen.
+// populate creates endpoints, and emits and delivers some events.
 func (w *World) populate(tb testing.TB) {
 	tb.Helper()
 	ctx := tb.Context()
@@ -150,7 +152,7 @@ func (w *World) populate(tb testing.TB) {
 	check(tb, webhooktest.Drain(ctx, w.Dispatcher))
 }
 
-// answer is the network: hosts answer as they are called.
+// answer stands for the network: the name of a host says how it answers.
 func (w *World) answer(ctx context.Context, r *webhook.Request) (*webhook.Response, error) {
 	switch host, _, _ := strings.Cut(strings.TrimPrefix(r.URL, "https://"), "."); host {
 	case "active":
@@ -198,7 +200,7 @@ func (w *World) authorize(r *http.Request, p webhookhttp.Permission) (string, er
 	return r.PathValue("community_id"), nil
 }
 
-// hangOn lets an endpoint hang in the middle of a delivery.
+// hangOn starts a delivery whose endpoint does not answer.
 func (w *World) hangOn(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -216,7 +218,7 @@ func (w *World) hangOn(t *testing.T) {
 	w.awaitHanging(t)
 }
 
-// testHanging lets a test of an endpoint hang.
+// testHanging starts a test send whose endpoint does not answer.
 func (w *World) testHanging(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -248,7 +250,7 @@ func (w *World) awaitHanging(t *testing.T) {
 	}
 }
 
-// store is a Store that can be away.
+// A store is a Store that fails while down is set.
 type store struct {
 	webhook.Store
 

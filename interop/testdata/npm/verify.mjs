@@ -1,12 +1,12 @@
-// Reads tries from standard input, as JSON, and has each judged by the library that it names. Writes an object that says for each
-// name "accepted", or what the library said against it.
+// Reads tries from standard input, as JSON, and lets the library that each names verify it.
+// Writes an object with "accepted" or the library's error by the name of the try.
 import { readFileSync } from "node:fs";
 import { verify as verifyGitHub } from "@octokit/webhooks-methods";
 import { Webhook as Standard } from "standardwebhooks";
 import Stripe from "stripe";
 import { Webhook as Svix } from "svix";
 
-// As their documentation says, each gets the body as it arrived, before anything has parsed it.
+// By their documentation, each gets the body as it arrived, before anything has parsed it.
 const clients = {
   standardwebhooks: ({ secret, header, body }) => new Standard(secret).verify(body.toString(), header),
   svix: ({ secret, header, body }) => new Svix(secret).verify(body.toString(), header),
