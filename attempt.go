@@ -30,14 +30,18 @@ type attempted struct {
 	hold       bool          // this process cannot send to the endpoint for now
 }
 
-// A trial is a delivery with the facts that its attempt is judged by.
+// A trial is a delivery on its way through an attempt. Its parts are allocated together.
 type trial struct {
 	*work
 	profile *Profile
-	url     string        // of the request
-	version int64         // of the endpoint's settings
-	fresh   bool          // the request has a connection of its own
-	health  func() Health // of the endpoint at present
+	version int64    // of the endpoint's settings
+	setting *setting // the copy of the endpoint; nil for a test
+	health  Health   // of the endpoint, for a test
+
+	message  Message
+	request  Request
+	response Response
+	secrets  [2]Secret // room for the usual number
 }
 
 // release returns a settlement that gives the delivery back, due at due.
@@ -88,9 +92,15 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
 	}
 	timeout := d.timeout(endpoint)
+	t := &trial{work: w, profile: profile, setting: setting}
+	opened, err := d.openWork(ctx, setting, w, now, timeout)
 	var secrets []Secret
-	if endpoint, err = d.openWork(ctx, setting, w, now, timeout); err == nil {
-		secrets, err = profile.keys(ctx, endpoint, now, timeout)
+	switch {
+	case err != nil:
+	case profile.Keys == nil:
+		secrets = appendLiveSecrets(t.secrets[:0], &opened.endpoint, now)
+	default:
+		secrets, err = profile.keys(ctx, &opened.endpoint, now, timeout)
 	}
 	if err != nil {
 		d.report(fmt.Errorf("keys of endpoint %q: %w", w.key.ID, err))
@@ -98,12 +108,8 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	}
 
 	now = d.now() // keys may have taken a while, and receivers compare the time with theirs
-	t := trial{
-		work: w, profile: profile, url: endpoint.URL, version: endpoint.Version,
-		health: func() Health { return d.settings.judged(setting) },
-	}
-	req, err := w.request(profile, endpoint, secrets, now)
-	if err != nil {
+	t.request.checked = opened.target
+	if err := t.prepare(&opened.endpoint, secrets, now); err != nil {
 		d.report(fmt.Errorf("event %s to endpoint %q: profile %q: %w", w.event.ID, w.key.ID, w.snapshot.Profile, err))
 		a := w.newAttempt(now)
 		a.Class, a.Error = ClassLocal, oneLine(err.Error())
@@ -112,24 +118,23 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	if w.leaseUntil.Sub(d.now()) < timeout+leaseMargin || !d.time.isKnown() {
 		return unsent(w.release(now))
 	}
-	if d.suspects.has(w.key, endpoint.Version) {
-		req.OwnConn = true
+	if d.suspects.has(w.key, t.version) {
+		t.request.OwnConn = true
 	}
-	t.url, t.fresh = req.URL, req.OwnConn
-	done := d.send(ctx, t, req, timeout)
+	done := d.send(ctx, t, timeout)
 	if a := done.settlement.Attempt; a != nil {
 		d.settings.note(setting, a, done.settlement.State == DeliverySucceeded)
 	}
 	return done
 }
 
-// send makes the request. Readings of the store's clock and of the monotonic one begin
+// send makes the request of a trial. Readings of the store's clock and of the monotonic one begin
 // together, so a step of the store's clock cannot make a request seem long.
-func (d *Dispatcher) send(ctx context.Context, t trial, req *Request, timeout time.Duration) attempted {
-	a := t.newAttempt(req.Time)
+func (d *Dispatcher) send(ctx context.Context, t *trial, timeout time.Duration) attempted {
+	a := t.newAttempt(t.request.Time)
 	began := time.Now()
 	deadline := began.Add(timeout)
-	resp, err := d.transmit(ctx, deadline, req)
+	resp, err := d.transmit(ctx, deadline, t)
 	a.Duration = time.Since(began)
 	timedOut := !time.Now().Before(deadline)
 	if err == nil && resp == nil {
@@ -153,9 +158,9 @@ func (d *Dispatcher) send(ctx context.Context, t trial, req *Request, timeout ti
 	return d.conclude(t, a, resp, lane.Answered)
 }
 
-// transmit sends a request before the deadline. A Transport of the application may panic, which
+// transmit sends the request before the deadline. A Transport of the application may panic, which
 // becomes an error.
-func (d *Dispatcher) transmit(ctx context.Context, deadline time.Time, req *Request) (resp *Response, err error) {
+func (d *Dispatcher) transmit(ctx context.Context, deadline time.Time, t *trial) (resp *Response, err error) {
 	defer func() {
 		if err != nil && resp != nil {
 			resp = nil
@@ -163,15 +168,15 @@ func (d *Dispatcher) transmit(ctx context.Context, deadline time.Time, req *Requ
 	}()
 	defer recovered(&err)
 	if own, ok := d.transport.(*httpTransport); ok && own.wrapped == nil {
-		return own.sendBy(ctx, deadline, req)
+		return &t.response, own.sendBy(ctx, deadline, &t.request, &t.response)
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	return d.transport.Send(ctx, req)
+	return d.transport.Send(ctx, &t.request)
 }
 
 // conclude judges an attempt, and returns the consequences for the delivery and the endpoint.
-func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.Outcome) attempted {
+func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, outcome lane.Outcome) attempted {
 	now := d.now()
 	s := t.release(time.Time{})
 	s.Attempt, s.Version = a, t.version
@@ -181,7 +186,7 @@ func (d *Dispatcher) conclude(t trial, a *Attempt, resp *Response, outcome lane.
 		// next attempt.
 		class, asOf = ClassRefused, a.StartedAt
 	}
-	o := Outcome{Response: resp, Class: class, URL: t.url, Failures: t.failures, Health: t.health()}
+	o := Outcome{Response: resp, Class: class, URL: t.request.URL, Failures: t.failures, Health: d.healthOf(t)}
 	verdict, problem := t.profile.verdict(o)
 	if problem != nil {
 		d.report(fmt.Errorf("profile of endpoint %q: %w", t.key.ID, problem))
@@ -229,7 +234,7 @@ func describeStatus(code int) string {
 // confirmed reports whether a verdict to disable may be carried out. It may in two cases: it is
 // the second in a row, on a fresh connection, or it does not follow from the answer alone. For
 // example, a profile that disables after ten failures also judges by the endpoint's history.
-func (d *Dispatcher) confirmed(t trial, o Outcome) bool {
+func (d *Dispatcher) confirmed(t *trial, o Outcome) bool {
 	if t.test { // disables nothing
 		return true
 	}
@@ -237,12 +242,12 @@ func (d *Dispatcher) confirmed(t trial, o Outcome) bool {
 	if byItself, err := t.profile.verdict(o); err == nil && byItself != VerdictDisable {
 		return true
 	}
-	return d.suspects.confirm(t.key, t.version, t.fresh)
+	return d.suspects.confirm(t.key, t.version, t.request.OwnConn)
 }
 
 // retry makes a failed delivery due later, or gives it up. After a doubtful verdict the
 // delivery is due again soon, even if the policy has no retries and this failure is its first.
-func (d *Dispatcher) retry(s *Settlement, t trial, o Outcome, doubtful bool, now time.Time) {
+func (d *Dispatcher) retry(s *Settlement, t *trial, o Outcome, doubtful bool, now time.Time) {
 	wait, again, err := t.profile.wait(o, d.jitter())
 	if err != nil {
 		d.report(fmt.Errorf("profile %q: retry: %w", t.snapshot.Profile, err))
@@ -279,45 +284,59 @@ func (d *Dispatcher) timeout(e *Endpoint) time.Duration {
 	return d.config.RequestTimeout
 }
 
-// request encodes and signs a request. If the profile panics, the attempt fails and the process
-// goes on.
-func (w *work) request(p *Profile, endpoint *Endpoint, secrets []Secret, now time.Time) (req *Request, err error) {
+// healthOf returns the health that an attempt is judged by.
+func (d *Dispatcher) healthOf(t *trial) Health {
+	if t.setting == nil {
+		return t.health
+	}
+	return d.settings.judged(t.setting)
+}
+
+// prepare encodes and signs the request. If the profile panics, the attempt fails and the
+// process goes on.
+func (t *trial) prepare(endpoint *Endpoint, secrets []Secret, now time.Time) (err error) {
 	defer recovered(&err)
-	m := &Message{Event: &w.event, DeliveryID: deliveryID(w.event.ID, w.key.ID), CreatedAt: w.createdAt, Endpoint: w.snapshot}
-	body, err := p.Encode(m)
-	if err != nil {
-		return nil, fmt.Errorf("encoding: %w", err)
+	event, req, p := &t.event, &t.request, t.profile
+	t.version, req.URL = endpoint.Version, endpoint.URL
+	t.message = Message{Event: event, DeliveryID: deliveryID(event.ID, t.key.ID), CreatedAt: t.createdAt, Endpoint: t.snapshot}
+	if req.Body, err = p.Encode(&t.message); err != nil {
+		return fmt.Errorf("encoding: %w", err)
 	}
-	req = &Request{
-		Message: m, URL: endpoint.URL, Body: body, Time: now, Attempt: w.attempts + 1,
-		Header: make(http.Header, 8+len(w.event.Header)+len(endpoint.Header)),
-		owner:  wire.Owner{Tenant: w.key.Tenant, Endpoint: w.key.ID, Version: endpoint.Version},
-	}
-	for name, value := range w.event.Header {
-		req.Header[name] = []string{value}
+	req.Message, req.Time, req.Attempt = &t.message, now, t.attempts+1
+	req.owner = wire.Owner{Tenant: t.key.Tenant, Endpoint: t.key.ID, Version: endpoint.Version}
+	given := len(event.Header) + len(endpoint.Header)
+	req.Header = make(http.Header, 8+given)
+	values := make([]string, 0, given)
+	for name, value := range event.Header {
+		values = append(values, value)
+		req.Header[name] = values[len(values)-1 : len(values) : len(values)]
 	}
 	for name, value := range endpoint.Header {
-		req.Header[name] = []string{string(value)}
+		values = append(values, string(value))
+		req.Header[name] = values[len(values)-1 : len(values) : len(values)]
 	}
-	ours := [...]string{"application/json", userAgent, w.event.ID}
-	req.Header["Content-Type"], req.Header["User-Agent"] = ours[0:1:1], ours[1:2:2]
-	req.Header[signature.HeaderID] = ours[2:3:3]
+	req.set("Content-Type", "application/json")
+	req.set("User-Agent", userAgent)
+	req.set(signature.HeaderID, event.ID)
 	if p.Header != nil {
 		if err := p.Header(req); err != nil {
-			return nil, fmt.Errorf("header: %w", err)
+			return fmt.Errorf("header: %w", err)
 		}
 	}
 	for _, sign := range p.Signers {
 		if err := sign(req, secrets); err != nil {
-			return nil, fmt.Errorf("signing: %w", err)
+			return fmt.Errorf("signing: %w", err)
 		}
 	}
-	return req, nil
+	return nil
 }
 
 // liveSecrets returns the secrets of an endpoint that have not expired and are open.
 func liveSecrets(e *Endpoint, now time.Time) []Secret {
-	secrets := make([]Secret, 0, len(e.Secrets))
+	return appendLiveSecrets(make([]Secret, 0, len(e.Secrets)), e, now)
+}
+
+func appendLiveSecrets(secrets []Secret, e *Endpoint, now time.Time) []Secret {
 	for _, s := range e.Secrets {
 		if !s.expired(now) && !isSealed(s.Value) {
 			secrets = append(secrets, s.Value)

@@ -191,11 +191,10 @@ func (s *session) claim(room lane.Room[EndpointKey], cursor string) (claimed Cla
 // takeIn puts claimed deliveries into the lanes. If the session has ended meanwhile, it gives
 // them back.
 func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
-	events := make(map[uuid.UUID]*payload, len(claimed.Events))
+	events := make(map[uuid.UUID]*claimedEvent, len(claimed.Events))
 	for i := range claimed.Events {
 		r := &claimed.Events[i]
-		event := makePayload(r)
-		events[r.UID] = &event
+		events[r.UID] = &claimedEvent{payload: makePayload(r)}
 	}
 	endpoints := make(map[EndpointKey]*setting, len(claimed.Endpoints))
 	for i := range claimed.Endpoints {
@@ -231,8 +230,9 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 			problems = append(problems, fmt.Errorf("claim: the store returned delivery %s of endpoint %q without its event or endpoint", l.UID, l.Endpoint.ID))
 			continue
 		}
-		w := &work{
-			payload: event, key: l.Endpoint, snapshot: setting.snapshot,
+		w := event.work()
+		*w = work{
+			payload: &event.payload, key: l.Endpoint, snapshot: setting.snapshot,
 			leaseNo: l.LeaseNo, leaseUntil: l.LeaseUntil, attempts: l.Attempts, failures: l.Failures, since: l.Since, probe: l.Probe,
 		}
 		if l.Version != setting.endpoint.Version {
@@ -242,7 +242,7 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 			back = append(back, w)
 			continue
 		}
-		s.lanes.Add(w.key, setting.endpoint.MaxInFlight, w, &event.weight)
+		s.lanes.Add(w.key, setting.endpoint.MaxInFlight, w, &event.payload.weight)
 	}
 	if !s.closed {
 		s.pump()
@@ -252,6 +252,21 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 		s.d.report(problem)
 	}
 	s.d.handBack(s.books, back)
+}
+
+// A claimedEvent is an event in memory and its first delivery, allocated together: most events
+// have one.
+type claimedEvent struct {
+	payload payload
+	first   work
+}
+
+// work returns room for another delivery.
+func (e *claimedEvent) work() *work {
+	if e.first.payload == nil {
+		return &e.first
+	}
+	return new(work)
 }
 
 type snapshotKey struct {

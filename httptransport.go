@@ -63,15 +63,22 @@ func (t *httpTransport) Send(ctx context.Context, req *Request) (*Response, erro
 	if t.wrapped != nil {
 		return t.sendWrapped(ctx, req)
 	}
-	return t.sendBy(ctx, time.Time{}, req)
+	resp := new(Response)
+	if err := t.sendBy(ctx, time.Time{}, req, resp); err != nil {
+		return nil, err
+	}
+	return resp, nil
 }
 
 // sendBy is Send with a deadline beside that of ctx, unless it is zero. It does without a
 // context for each request, and does not call Network.Wrap. Many requests should share ctx.
-func (t *httpTransport) sendBy(ctx context.Context, deadline time.Time, req *Request) (*Response, error) {
-	u, err := t.checkedURL(req)
-	if err != nil {
-		return nil, err
+func (t *httpTransport) sendBy(ctx context.Context, deadline time.Time, req *Request, resp *Response) error {
+	u := req.checked.urlOf(req.URL)
+	if u == nil {
+		var err error
+		if u, err = t.checkedURL(req); err != nil {
+			return err
+		}
 	}
 	reply, err := t.client.Fetch(ctx, &wire.Request{
 		Owner: req.owner, Method: http.MethodPost, URL: u, Header: req.Header, Body: req.Body, Close: req.OwnConn, Deadline: deadline,
@@ -81,9 +88,10 @@ func (t *httpTransport) sendBy(ctx context.Context, deadline time.Time, req *Req
 		if reply.Status != 0 {
 			late = noEnd
 		}
-		return nil, newSendError(endOf(ctx, deadline), err, late)
+		return newSendError(endOf(ctx, deadline), err, late)
 	}
-	return &Response{StatusCode: reply.Status, Header: reply.Header, Body: reply.Body, Truncated: reply.Truncated}, nil
+	*resp = Response{StatusCode: reply.Status, Header: reply.Header, Body: reply.Body, Truncated: reply.Truncated}
+	return nil
 }
 
 // checkedURL returns the URL of a request, unless it is blocked. A URL that was accepted may be

@@ -10,18 +10,19 @@ import (
 type openedSetting struct {
 	endpoint Endpoint
 	snapshot Endpoint // see Message.Endpoint
+	target   *target  // of the URL; nil if it is not accepted
 }
 
-// openWork returns the endpoint of a delivery with its secrets, and opens the URL of the
-// delivery's snapshot.
-func (d *Dispatcher) openWork(ctx context.Context, n *setting, w *work, now time.Time, timeout time.Duration) (*Endpoint, error) {
+// openWork returns the open endpoint of a delivery, and opens the URL of the delivery's
+// snapshot.
+func (d *Dispatcher) openWork(ctx context.Context, n *setting, w *work, now time.Time, timeout time.Duration) (*openedSetting, error) {
 	o, err := d.openSetting(ctx, n, now, timeout)
 	if err != nil || !isSealedURL(w.snapshot.URL) {
-		return &o.endpoint, err
+		return o, err
 	}
 	if w.snapshot.Version == o.endpoint.Version {
 		w.snapshot = &o.snapshot
-		return &o.endpoint, nil
+		return o, nil
 	}
 	snapshot := *w.snapshot
 	if sameSealedURL(snapshot.URL, n.endpoint.URL) {
@@ -30,7 +31,7 @@ func (d *Dispatcher) openWork(ctx context.Context, n *setting, w *work, now time
 		return nil, err
 	}
 	w.snapshot = &snapshot
-	return &o.endpoint, nil
+	return o, nil
 }
 
 // openEarlier returns the URL of an earlier version. If the key of that URL is lost, the
@@ -66,7 +67,7 @@ func (d *Dispatcher) openSetting(ctx context.Context, n *setting, now time.Time,
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	e, missing, err := d.sealer.openToSign(ctx, *n.endpoint, now)
-	o := &openedSetting{e, *snapshotOf(&e)}
+	o := &openedSetting{endpoint: e, snapshot: *snapshotOf(&e), target: d.config.Network.target(e.URL)}
 	switch {
 	case err != nil:
 		return o, err

@@ -18,7 +18,7 @@ const (
 	probe       = 2        // requests in flight to an endpoint that has not answered yet
 	maxLanes    = 16 << 10 // endpoints with a remembered pace
 	maxClaim    = 1000     // deliveries of one claim
-	maxIdle     = 64       // workers that wait for work
+	maxIdle     = 256      // workers that wait for work
 
 	// queueBytes bounds the events of the deliveries that wait in memory. The bound is
 	// queueEvents events of Config.MaxEventBytes if that is more. An event counts once, with

@@ -83,20 +83,50 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 		d.report(fmt.Errorf("settle: %d leases were lost; their deliveries may be sent twice", n))
 		d.time.refresh()
 	}
-	states := make(map[EndpointKey]EndpointState, len(settled.Endpoints))
-	for i := range settled.Endpoints {
-		status := &settled.Endpoints[i]
-		states[status.Key] = status.State
-		d.heed(status, asOf)
-	}
 	replies := make([]settleReply, len(items))
+	states := statesOf(settled.Endpoints)
 	for i := range replies {
-		replies[i] = settleReply{err: settled.Failed[i], state: states[items[i].Endpoint]}
+		replies[i] = settleReply{err: settled.Failed[i], state: states.of(items[i].Endpoint)}
+	}
+	for i := range settled.Endpoints {
+		d.heed(&settled.Endpoints[i], asOf)
 	}
 	for _, i := range settled.Lost {
 		replies[i].lost = true
 	}
 	return replies, nil
+}
+
+// An endpointStates finds the states of the endpoints of a list. A few are found without a map.
+type endpointStates struct {
+	list []EndpointStatus
+	byKey map[EndpointKey]EndpointState // nil for a few
+}
+
+const fewEndpoints = 8
+
+func statesOf(list []EndpointStatus) endpointStates {
+	s := endpointStates{list: list}
+	if len(list) > fewEndpoints {
+		s.byKey = make(map[EndpointKey]EndpointState, len(list))
+		for i := range list {
+			s.byKey[list[i].Key] = list[i].State
+		}
+	}
+	return s
+}
+
+// of returns the state of an endpoint, or the empty state if the list does not have it.
+func (s *endpointStates) of(key EndpointKey) EndpointState {
+	if s.byKey != nil {
+		return s.byKey[key]
+	}
+	for i := range s.list {
+		if s.list[i].Key == key {
+			return s.list[i].State
+		}
+	}
+	return ""
 }
 
 // heed takes note of an endpoint's status. It empties the endpoint's lane if no request may go

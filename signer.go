@@ -61,9 +61,8 @@ func SignStandard(req *Request, secrets []Secret) error {
 		s.Text = s.AppendStandard(s.Text, s.Key, req.Event.ID, timestamp, req.Body)
 	}
 	text := string(s.Text)
-	values := [...]string{req.Event.ID, text[:digits], text[digits:]}
-	req.Header[signature.HeaderID] = values[0:1:1]
-	req.Header[signature.HeaderTimestamp] = values[1:2:2]
-	req.Header[signature.HeaderSignature] = values[2:3:3]
+	req.set(signature.HeaderID, req.Event.ID)
+	req.set(signature.HeaderTimestamp, text[:digits])
+	req.set(signature.HeaderSignature, text[digits:])
 	return nil
 }

@@ -182,18 +182,14 @@ func (d *Dispatcher) TestEventType() string {
 }
 
 func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint *Endpoint, secrets []Secret) (attempted, error) {
-	t := trial{
-		work: w, profile: p, url: endpoint.URL, version: endpoint.Version,
-		health: func() Health { return endpoint.Health },
-	}
-	req, err := w.request(p, endpoint, secrets, d.now())
-	if err != nil {
+	t := &trial{work: w, profile: p, health: endpoint.Health}
+	if err := t.prepare(endpoint, secrets, d.now()); err != nil {
 		a := w.newAttempt(d.now())
 		a.Class, a.Error = ClassLocal, oneLine(err.Error())
 		return d.conclude(t, a, nil, lane.Unsent), nil
 	}
-	t.url, req.OwnConn = req.URL, true
-	result := d.send(ctx, t, req, d.timeout(endpoint))
+	t.request.OwnConn = true
+	result := d.send(ctx, t, d.timeout(endpoint))
 	if result.cut {
 		return result, ctx.Err()
 	}

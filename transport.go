@@ -35,7 +35,23 @@ type Request struct {
 	// OwnConn asks for a connection of its own, which is closed afterwards. Test sends set it.
 	OwnConn bool
 
-	owner wire.Owner // the owner of the connections that it may use
+	owner   wire.Owner // the owner of the connections that it may use
+	checked *target    // an accepted URL, perhaps that of the request; or nil
+
+	values [6]string // room for the values of the library's own headers
+	used   int       // part of values
+}
+
+// set sets a header to one value.
+func (r *Request) set(name, value string) {
+	if r.used == len(r.values) {
+		r.Header[name] = []string{value}
+		return
+	}
+	n := r.used
+	r.used++
+	r.values[n] = value
+	r.Header[name] = r.values[n : n+1 : n+1]
 }
 
 // A Response is the answer of a receiver.

@@ -44,15 +44,17 @@ type Group[T, R any] struct {
 	mu      sync.Mutex
 	queue   []*call[T, R] // waits only while no batch may begin
 	running []*turn[T, R]
-	crowd   int         // calls that the next batch waits for; 0 for none
-	gathers *time.Timer // ends that wait
+	crowd   int           // calls that the next batch waits for; 0 for none
+	gathers *time.Timer   // ends that wait
+	spare   []*turn[T, R] // ended turns, for reuse
+	calls   sync.Pool     // of *call[T, R] that nobody else knows
 }
 
 // A turn is a batch that runs, or that one of its callers is about to run.
 type turn[T, R any] struct {
 	calls []*call[T, R] // the first leads; none if a caller runs its item alone
 	began time.Time
-	timer *time.Timer // fires when the batch is slow
+	timer *time.Timer // calls passBy when the batch is slow
 }
 
 // New returns a group. run gets the items in the order of the calls. It returns a result for
@@ -96,7 +98,7 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 		g.mu.Unlock()
 		return g.alone(t, item)
 	}
-	c := &call[T, R]{item: item, news: make(chan *turn[T, R], 1)}
+	c := g.newCall(item)
 	g.queue = append(g.queue, c)
 	next := g.beginNext()
 	g.mu.Unlock()
@@ -107,6 +109,25 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	case <-ctx.Done():
 		return g.leave(c, ctx.Err())
 	}
+}
+
+// newCall returns a call that waits with an item.
+func (g *Group[T, R]) newCall(item T) *call[T, R] {
+	c, ok := g.calls.Get().(*call[T, R])
+	if !ok {
+		c = &call[T, R]{news: make(chan *turn[T, R], 1)}
+	}
+	c.item = item
+	return c
+}
+
+// end returns the result of a call and recycles it. Its caller has had the news, so that nobody
+// else knows the call.
+func (g *Group[T, R]) end(c *call[T, R]) (R, error) {
+	result, err := c.result, c.err
+	*c = call[T, R]{news: c.news}
+	g.calls.Put(c)
+	return result, err
 }
 
 // mayBegin reports whether a batch may begin when this number of calls waits.
@@ -130,9 +151,17 @@ func (g *Group[T, R]) begin(calls []*call[T, R]) *turn[T, R] {
 		g.crowd = 0
 		g.gathers.Stop()
 	}
-	t := &turn[T, R]{calls: calls, began: time.Now()}
-	if g.limits.Slow > 0 && g.limits.Running > 1 {
+	t := new(turn[T, R])
+	if n := len(g.spare); n > 0 {
+		t, g.spare = g.spare[n-1], g.spare[:n-1]
+	}
+	t.calls, t.began = calls, time.Now()
+	switch {
+	case g.limits.Slow == 0 || g.limits.Running == 1:
+	case t.timer == nil:
 		t.timer = time.AfterFunc(g.limits.Slow, g.passBy)
+	default:
+		t.timer.Reset(g.limits.Slow)
 	}
 	g.running = append(g.running, t)
 	return t
@@ -179,7 +208,7 @@ func (g *Group[T, R]) heed(c *call[T, R], batch *turn[T, R]) (R, error) {
 	if batch != nil {
 		g.lead(batch)
 	}
-	return c.result, c.err
+	return g.end(c)
 }
 
 // leave takes c out of the queue, if it is still there. A caller that has become leader
@@ -192,7 +221,7 @@ func (g *Group[T, R]) leave(c *call[T, R], err error) (R, error) {
 	case following:
 		select {
 		case <-c.news:
-			return c.result, c.err
+			return g.end(c)
 		default:
 		}
 	}
@@ -263,8 +292,14 @@ func (g *Group[T, R]) next(t *turn[T, R]) {
 	g.running = slices.DeleteFunc(g.running, func(other *turn[T, R]) bool { return other == t })
 	if g.limits.Gather > 0 && len(t.calls) >= g.limits.Crowd && g.crowd == 0 {
 		g.crowd = len(t.calls) + len(g.queue)
-		g.gathers = time.AfterFunc(g.limits.Gather, g.gathered)
+		if g.gathers == nil {
+			g.gathers = time.AfterFunc(g.limits.Gather, g.gathered)
+		} else {
+			g.gathers.Reset(g.limits.Gather)
+		}
 	}
+	t.calls = nil
+	g.spare = append(g.spare, t)
 	next := g.beginNext()
 	g.mu.Unlock()
 	next.tell()
