@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/linked"
 )
 
 // A conn is a connection and the exchange that is on it. One goroutine uses it
@@ -24,8 +26,8 @@ type conn struct {
 	kept bool          // it has had a request before
 
 	// While it is idle, of the pool:
-	until        time.Time
-	older, newer *conn
+	until time.Time
+	linked.Links[conn]
 
 	// The socket expires with a context. The connection stays bound to that context
 	// after a request with a deadline, because the next one usually has the same.

@@ -144,7 +144,7 @@ func TestAClosedConnectionIsNotBoundToAContext(t *testing.T) {
 		client, _ := inMemory(t, always(okDone))
 		_, err := fetch(t, t.Context(), client)
 		require.NoError(t, err)
-		kept := client.pool.idle.oldest
+		kept := client.pool.idle.First()
 		require.NotNil(t, kept.done)
 		client.CloseIdle()
 		assert.Nil(t, kept.done)

@@ -19,7 +19,7 @@ import (
 func awaitArrival(t *testing.T, c *Client) {
 	t.Helper()
 	c.pool.mu.Lock()
-	raw := c.pool.idle.oldest.socket.raw
+	raw := c.pool.idle.First().socket.raw
 	c.pool.mu.Unlock()
 	require.Eventually(t, func() bool {
 		var err error

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/linked"
 )
 
 // A pool keeps the connections of each owner apart.
@@ -16,8 +18,9 @@ type pool struct {
 
 	mu    sync.Mutex
 	homes map[homeKey]*home
-	idle  idleList
-	open  int // connections and dials
+	idle  linked.List[conn, *conn] // the one whose last request ended first is the first
+	kept  int                      // length of idle
+	open  int                      // connections and dials
 	timer *time.Timer
 	next  time.Time // when the timer calls sweep; zero if it does not
 }
@@ -72,7 +75,7 @@ func (p *pool) supersede(h *home) []*conn {
 	old := h.idle
 	h.idle = nil
 	for _, c := range old {
-		p.idle.remove(c)
+		p.unlist(c)
 	}
 	p.open -= len(old)
 	return old
@@ -109,7 +112,7 @@ func (p *pool) take(h *home, to place) *conn {
 		// The timer may be late, and the receiver about to close.
 		if c.to == to && c.until.After(now) {
 			h.idle = slices.Delete(h.idle, i, i+1)
-			p.idle.remove(c)
+			p.unlist(c)
 			return c
 		}
 	}
@@ -129,13 +132,14 @@ func (p *pool) put(c *conn) (kept bool) {
 	} else {
 		now := time.Now()
 		c.kept, c.until = true, now.Add(c.keep)
-		p.idle.push(c)
+		p.idle.Push(c)
+		p.kept++
 		h.idle = append(h.idle, c)
 		if len(h.idle) > p.maxPerOwner {
 			old = append(old, p.evict(h.idle[0]))
 		}
-		if p.idle.len > p.max {
-			old = append(old, p.evict(p.idle.oldest))
+		if p.kept > p.max {
+			old = append(old, p.evict(p.idle.First()))
 		}
 		p.wake(now, c.until)
 	}
@@ -145,12 +149,18 @@ func (p *pool) put(c *conn) (kept bool) {
 	return kept
 }
 
+// unlist removes a connection from the list of idle ones; mu is held.
+func (p *pool) unlist(c *conn) {
+	p.idle.Remove(c)
+	p.kept--
+}
+
 // evict takes out an idle connection, to be closed; mu is held.
 func (p *pool) evict(c *conn) *conn {
 	h := c.home
 	i := slices.Index(h.idle, c)
 	h.idle = slices.Delete(h.idle, i, i+1)
-	p.idle.remove(c)
+	p.unlist(c)
 	p.open--
 	p.forgetUnused(h)
 	return c
@@ -175,8 +185,8 @@ func (p *pool) sweep() {
 	now := time.Now()
 	var old []*conn
 	var first time.Time
-	for c, newer := p.idle.oldest, (*conn)(nil); c != nil; c = newer {
-		newer = c.newer
+	for c, next := p.idle.First(), (*conn)(nil); c != nil; c = next {
+		next = c.Next()
 		switch {
 		case !c.until.After(now):
 			old = append(old, p.evict(c))
@@ -238,7 +248,7 @@ func (p *pool) count() int {
 func (p *pool) countIdle() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.idle.len
+	return p.kept
 }
 
 func closeAll(conns []*conn) {

@@ -81,8 +81,8 @@ func (m *poolModel) check() {
 	p := &m.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	require.LessOrEqual(m.t, p.idle.len, p.max)
-	require.Equal(m.t, len(m.running)+p.idle.len, p.open)
+	require.LessOrEqual(m.t, p.kept, p.max)
+	require.Equal(m.t, len(m.running)+p.kept, p.open)
 	idle := 0
 	for key, h := range p.homes {
 		require.False(m.t, h.superseded)
@@ -95,7 +95,7 @@ func (m *poolModel) check() {
 			require.True(m.t, c.until.After(time.Now()), "it is kept for too long")
 		}
 	}
-	require.Equal(m.t, p.idle.len, idle)
+	require.Equal(m.t, p.kept, idle)
 	require.True(m.t, idle == 0 || !p.next.IsZero(), "the timer runs while connections are kept")
 }
 
