@@ -34,9 +34,9 @@ type attempted struct {
 type trial struct {
 	*work
 	profile *Profile
-	version int64    // of the endpoint's settings
-	setting *setting // the copy of the endpoint; nil for a test
-	health  Health   // of the endpoint, for a test
+	version int64           // of the endpoint
+	cached  *cachedEndpoint // the copy of the endpoint; nil for a test
+	health  Health          // of the endpoint, for a test
 
 	message  Message
 	request  Request
@@ -62,9 +62,9 @@ func (w *work) cancel(reason Reason) Settlement {
 func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	unsent := func(s Settlement) attempted { return attempted{settlement: s, outcome: lane.Unsent} }
 	err := d.time.keepUp(ctx) // the machine may have been suspended
-	var setting *setting
+	var cached *cachedEndpoint
 	if err == nil {
-		setting, err = d.settings.fresh(ctx, w.key)
+		cached, err = d.endpoints.fresh(ctx, w.key)
 	}
 	now := d.now()
 	if err != nil {
@@ -73,10 +73,10 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		}
 		return unsent(w.release(now))
 	}
-	if setting == nil {
+	if cached == nil {
 		return unsent(w.cancel(ReasonDeleted))
 	}
-	endpoint, health := setting.endpoint, setting.health.Load()
+	endpoint, health := cached.endpoint, cached.health.Load()
 	switch {
 	case endpoint.State == EndpointDisabled:
 		return unsent(w.cancel(endpoint.Reason))
@@ -92,8 +92,8 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
 	}
 	timeout := d.timeout(endpoint)
-	t := &trial{work: w, profile: profile, setting: setting}
-	opened, err := d.openWork(ctx, setting, w, now, timeout)
+	t := &trial{work: w, profile: profile, cached: cached}
+	opened, err := d.openWork(ctx, cached, w, now, timeout)
 	var secrets []Secret
 	switch {
 	case err != nil:
@@ -123,7 +123,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	}
 	done := d.send(ctx, t, timeout)
 	if a := done.settlement.Attempt; a != nil {
-		d.settings.note(setting, a, done.settlement.State == DeliverySucceeded)
+		d.endpoints.note(cached, a, done.settlement.State == DeliverySucceeded)
 	}
 	return done
 }
@@ -286,10 +286,10 @@ func (d *Dispatcher) timeout(e *Endpoint) time.Duration {
 
 // healthOf returns the health that an attempt is judged by.
 func (d *Dispatcher) healthOf(t *trial) Health {
-	if t.setting == nil {
+	if t.cached == nil {
 		return t.health
 	}
-	return d.settings.judged(t.setting)
+	return d.endpoints.judged(t.cached)
 }
 
 // prepare encodes and signs the request. If the profile panics, the attempt fails and the

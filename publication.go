@@ -15,15 +15,15 @@ type publication struct {
 	asOf    time.Duration
 	atomic  bool
 
-	req     PublishRequest
-	rows    int
-	index   []int // of each event in results
-	events  []handOff
-	spare   *payload      // not shared
-	refused []EndpointKey // their lanes had no room
-	cold    bool          // due deliveries must be claimed: the Store makes them, or settings or room were missing
-	stored  bool          // something was stored
-	err     error         // of the last call to the Store that failed
+	req       PublishRequest
+	rows      int
+	index     []int // of each event in results
+	events    []handOff
+	spare     *payload      // not shared
+	refused   []EndpointKey // their lanes had no room
+	unclaimed bool          // due deliveries must be claimed: the Store makes them, or a copy or room was missing
+	stored    bool          // something was stored
+	err       error         // of the last call to the Store that failed
 }
 
 // A handOff has the deliveries of one event for which their lanes have room.
@@ -33,7 +33,7 @@ type handOff struct {
 }
 
 type handOffRow struct {
-	setting     *setting
+	cached      *cachedEndpoint
 	reservation lane.Reservation[EndpointKey, *work]
 }
 
@@ -58,7 +58,7 @@ func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
 	if len(statuses) > maxFanout || p.rows+len(statuses) > maxBatchRows {
 		r.Deliveries = nil // the Store makes them
 		p.req.Events, p.events = append(p.req.Events, *r), append(p.events, handOff{})
-		p.cold = true
+		p.unclaimed = true
 		return
 	}
 	r.Deliveries = make([]NewDelivery, len(statuses))
@@ -75,9 +75,9 @@ func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
 			status.Circuit || status.BlockedUntil.After(p.req.Now) {
 			continue
 		}
-		setting := p.d.settings.confirm(status, p.asOf)
-		if setting == nil {
-			p.cold = true
+		cached := p.d.endpoints.confirm(status, p.asOf)
+		if cached == nil {
+			p.unclaimed = true
 			p.session.lanes.Behind(status.Key)
 			continue
 		}
@@ -88,10 +88,10 @@ func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
 			}
 			*h.payload = makePayload(r)
 		}
-		reservation, ok := p.session.lanes.Reserve(status.Key, setting.endpoint.MaxInFlight, &h.payload.weight)
+		reservation, ok := p.session.lanes.Reserve(status.Key, cached.endpoint.MaxInFlight, &h.payload.weight)
 		if ok {
 			row.Leased, row.DueAt = true, time.Time{}
-			h.rows = append(h.rows, handOffRow{setting, reservation})
+			h.rows = append(h.rows, handOffRow{cached, reservation})
 		} else {
 			p.refused = append(p.refused, status.Key)
 		}
@@ -145,7 +145,7 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 	}
 	p.giveBack()
 	for _, key := range p.refused {
-		p.cold = p.session.lanes.Behind(key) || p.cold // the lane may be empty by now
+		p.unclaimed = p.session.lanes.Behind(key) || p.unclaimed // the lane may be empty by now
 	}
 	p.reset()
 }
@@ -164,7 +164,7 @@ func (p *publication) giveBack() {
 func (p *publication) end() {
 	p.giveBack()
 	switch {
-	case p.session != nil && p.cold:
+	case p.session != nil && p.unclaimed:
 		p.session.wake()
 	case p.session == nil && p.stored:
 		p.d.Wake() // wakes other processes, and Run if it has begun meanwhile

@@ -63,7 +63,7 @@ func (s Scope) Erase(ctx context.Context) (err error) {
 	if err := s.d.store.Erase(ctx, s.tenant); err != nil {
 		return err
 	}
-	s.d.settings.dropTenant(s.tenant)
+	s.d.endpoints.dropTenant(s.tenant)
 	return nil
 }
 

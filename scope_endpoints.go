@@ -204,12 +204,12 @@ func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret boo
 		return Endpoint{}, err
 	}
 	sealed.UpdatedAt = now
-	asOf := d.settings.clock()
+	asOf := d.endpoints.clock()
 	stored, err := d.store.UpdateEndpoint(ctx, sealed)
 	if err != nil {
 		return Endpoint{}, err
 	}
-	d.settings.put(&stored, asOf)
+	d.endpoints.put(&stored, asOf)
 	if stored.State == EndpointActive {
 		d.Wake()
 	} else {
@@ -291,7 +291,7 @@ func (s Scope) deleteEndpoint(ctx context.Context, id string, version int64) err
 	if err := s.deleteUnlessSuspended(ctx, key, version); err != nil {
 		return err
 	}
-	s.d.settings.drop(key)
+	s.d.endpoints.drop(key)
 	s.d.emptyLane(key)
 	s.d.pruneSoon()
 	return nil

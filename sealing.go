@@ -207,3 +207,55 @@ func eachSecret(e *Endpoint, now time.Time, f func(value Secret, field, bound st
 	}
 	return nil
 }
+
+// openToSign is open for signing. An older secret that cannot be opened is missing, which is no
+// error. A rotation is how an endpoint recovers from a lost key, also while the rotation
+// overlaps.
+func (s *sealer) openToSign(ctx context.Context, e Endpoint, now time.Time) (opened Endpoint, missing, err error) {
+	opened, err = s.open(ctx, e, now)
+	if err == nil {
+		return opened, nil, nil
+	}
+	closed := isSealedURL(opened.URL) || len(opened.Secrets) > 0 && isSealed(opened.Secrets[0].Value)
+	for _, value := range opened.Header {
+		closed = closed || isSealed(value)
+	}
+	if closed {
+		return opened, nil, err
+	}
+	return opened, err, nil
+}
+
+// openToShow opens the parts of a stored endpoint that may be shown. These are its URL, the
+// public keys of its key pairs, and with reveal its secrets. It leaves out expired secrets. It
+// returns the first error together with the other parts.
+func (s *sealer) openToShow(ctx context.Context, e Endpoint, now time.Time, reveal bool) (Endpoint, error) {
+	u, first := s.openURL(ctx, &e)
+	e.URL = u
+	e.Secrets = withoutExpired(e.Secrets, now)
+	bound := boundOf(&e) + "secret"
+	for i := range e.Secrets {
+		one := &e.Secrets[i]
+		if reveal {
+			if one.Value = s.tryOpen(ctx, one.Value, "a signing secret", bound, &first); !isSealed(one.Value) {
+				one.PublicKey = publicKeyOf(one.Value)
+			}
+			continue
+		}
+		value := one.Value
+		one.Value = ""
+		if one.PublicKey == "" {
+			continue // not a key pair's
+		}
+		var err error
+		one.PublicKey, err = s.known.get(string(value), bound, func() (string, error) {
+			var failed error
+			opened := s.tryOpen(ctx, value, "a signing secret", bound, &failed)
+			return publicKeyOf(opened), failed
+		})
+		if first == nil {
+			first = err
+		}
+	}
+	return e, first
+}

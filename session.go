@@ -123,7 +123,7 @@ func newSession(d *Dispatcher) *session {
 	s.requests, s.cut = context.WithCancel(context.Background())
 	s.books, s.giveUp = context.WithCancel(context.Background())
 	s.results = newRetryQueue(s)
-	s.began = d.settings.clock()
+	s.began = d.endpoints.clock()
 	s.claimed.Store(int64(s.began))
 	return s
 }
@@ -250,7 +250,7 @@ func hint(c chan struct{}) {
 // ready is Dispatcher.Ready for one session.
 func (s *session) ready() error {
 	limit := 3*s.d.config.PollInterval + storeTimeout
-	if age := s.d.settings.clock() - time.Duration(s.claimed.Load()); age > limit {
+	if age := s.d.endpoints.clock() - time.Duration(s.claimed.Load()); age > limit {
 		err := errors.New("no answer")
 		if p := s.claimErr.Load(); p != nil {
 			err = *p
@@ -278,7 +278,7 @@ func (s *session) handOver(h *handOff, leaseUntil time.Time) {
 		w, row := &works[0], &h.rows[i]
 		works = works[1:]
 		*w = work{
-			payload: h.payload, key: row.setting.endpoint.key(), snapshot: row.setting.snapshot,
+			payload: h.payload, key: row.cached.endpoint.key(), snapshot: row.cached.snapshot,
 			leaseNo: 1, leaseUntil: leaseUntil, since: h.payload.createdAt,
 		}
 		if closed {

@@ -423,3 +423,41 @@ type Retention struct {
 	Attempts       time.Duration // Defaults to 30 days.
 	Events         time.Duration // finished ones, with their deliveries. Defaults to 30 days.
 }
+
+// A Clock is implemented by a [Store] that knows the time for all its processes, for example
+// from the server of a SQL database. Processes with differing clocks then agree on leases and
+// due times.
+//
+// The Dispatcher claims, emits and changes nothing before its first reading has succeeded. Emit
+// waits for the reading within its context, or fails. The Dispatcher reads the clock again:
+//
+//   - every 30 seconds
+//   - at once when a process resumes after its machine was suspended, or when leases were lost
+//   - up to once a second after the clock has moved against the process's own
+//
+// The [Publisher] of a transaction may be a Clock too. [Dispatcher.EmitTx] then reads the time
+// through the transaction where it would otherwise ask the Store, which may have no other
+// connection.
+//
+// The clock itself must not step. An example is a failover to a server whose clock is minutes
+// off. Deliveries are then sent twice, because processes take each other's leases until they
+// have read the clock again. After a step back, leased and due deliveries wait for as long as
+// the step.
+type Clock interface {
+	// Now returns the store's time. A reading that takes more than 2 seconds is refused.
+	Now(ctx context.Context) (time.Time, error)
+}
+
+// A Listener is implemented by a [Store] through which processes can tell each other that there
+// is work. A process cannot begin every delivery itself, for example after EmitTx or without
+// Run. With a Listener such a delivery begins at once in another process. Without it, polling
+// finds the delivery.
+type Listener interface {
+	// Listen calls notified once when it has begun, and whenever a process has called Notify.
+	// It returns when ctx ends, or with an error. After an error it is called again, except
+	// after [errors.ErrUnsupported].
+	Listen(ctx context.Context, notified func()) error
+
+	// Notify tells all listening processes.
+	Notify(ctx context.Context) error
+}

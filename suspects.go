@@ -55,7 +55,7 @@ func (s *suspects) confirm(key EndpointKey, version int64, fresh bool) bool {
 		return true
 	}
 	if ok && known > version {
-		return false // a late answer of settings that were changed since
+		return false // a late answer to a version that was changed since
 	}
 	if s.of == nil {
 		s.of = make(map[EndpointKey]int64)

@@ -28,9 +28,9 @@ const testStep = 2 * time.Second
 type tests struct {
 	first, more int // limits
 
-	mu  sync.Mutex
-	now map[EndpointKey]bool
-	of  map[string]int // tests of each tenant
+	mu      sync.Mutex
+	running map[EndpointKey]bool
+	of      map[string]int // tests of each tenant
 }
 
 func (t *tests) begin(key EndpointKey) error {
@@ -38,16 +38,16 @@ func (t *tests) begin(key EndpointKey) error {
 	defer t.mu.Unlock()
 	mine := t.of[key.Tenant]
 	switch {
-	case t.now[key]:
+	case t.running[key]:
 		return fmt.Errorf("a test of this endpoint: %w", ErrInFlight)
 	case mine >= maxTenantTests:
 		return fmt.Errorf("%d tests of the tenant: %w", maxTenantTests, ErrInFlight)
-	case mine > 0 && len(t.now)-len(t.of) >= t.more, mine == 0 && len(t.of) >= t.first:
-		return fmt.Errorf("%d tests: %w", len(t.now), ErrInFlight)
-	case t.now == nil:
-		t.now, t.of = make(map[EndpointKey]bool), make(map[string]int)
+	case mine > 0 && len(t.running)-len(t.of) >= t.more, mine == 0 && len(t.of) >= t.first:
+		return fmt.Errorf("%d tests: %w", len(t.running), ErrInFlight)
+	case t.running == nil:
+		t.running, t.of = make(map[EndpointKey]bool), make(map[string]int)
 	}
-	t.now[key] = true
+	t.running[key] = true
 	t.of[key.Tenant]++
 	return nil
 }
@@ -55,7 +55,7 @@ func (t *tests) begin(key EndpointKey) error {
 func (t *tests) end(key EndpointKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.now, key)
+	delete(t.running, key)
 	if t.of[key.Tenant]--; t.of[key.Tenant] == 0 {
 		delete(t.of, key.Tenant)
 	}

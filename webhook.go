@@ -21,16 +21,16 @@ type Dispatcher struct {
 	profiles  map[string]*Profile // complete
 	idle      func()              // closes idle connections
 
-	newIDs   *batch.Group[*EventRecord, emitted] // events with ids that the library made
-	givenIDs *batch.Group[*EventRecord, emitted] // events with ids of the application
-	heldIDs  *batch.Group[*EventRecord, emitted] // events whose ids other transactions held
-	held     heldIDs
-	settles  *batch.Group[Settlement, settleReply]
-	settings *settings
-	sealer   *sealer
-	tests    tests
-	suspects suspects
-	rates    rates
+	newIDs    *batch.Group[*EventRecord, emitted] // events with ids that the library made
+	givenIDs  *batch.Group[*EventRecord, emitted] // events with ids of the application
+	heldIDs   *batch.Group[*EventRecord, emitted] // events whose ids other transactions held
+	held      heldIDs
+	settles   *batch.Group[Settlement, settleReply]
+	endpoints *endpointCache
+	sealer    *sealer
+	tests     tests
+	suspects  suspects
+	rates     rates
 
 	session atomic.Pointer[session] // nil while Run does not run
 	running sync.Mutex              // held by Run
@@ -71,8 +71,9 @@ func New(store Store, config Config) (_ *Dispatcher, err error) {
 	d.tests.first, d.tests.more = testLimits(c.MaxInFlight)
 	limits.Items, limits.Gather = heldItems, 0
 	d.heldIDs = batch.New(limits, (*EventRecord).size, d.publish)
-	d.settings = newSettings(d.refresh)
-	d.time = d.newStoreTime()
+	d.endpoints = newEndpointCache(store.Refresh)
+	clock, _ := store.(Clock)
+	d.time = newStoreTime(clock, c.Now, d.report, d.endpoints.skip)
 	d.others.listener, _ = store.(Listener)
 	return d, nil
 }

@@ -111,7 +111,7 @@ func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
 		if ctx.Err() != nil {
 			return 0, nil
 		}
-		s.d.handBack(s.books, s.lanes.Relieve(s.d.settings.clock()))
+		s.d.handBack(s.books, s.lanes.Relieve(s.d.endpoints.clock()))
 		room := s.lanes.Room(cursor == "")
 		if room.Items <= 0 || room.Bytes <= 0 {
 			s.markClaimed()
@@ -153,7 +153,7 @@ func (s *session) filled(claimed *Claimed, req *ClaimRequest) bool {
 	return len(claimed.Deliveries) >= req.Max || left < s.d.config.MaxEventBytes && len(claimed.Deliveries) > 0
 }
 
-func (s *session) markClaimed() { s.claimed.Store(int64(s.d.settings.clock())) }
+func (s *session) markClaimed() { s.claimed.Store(int64(s.d.endpoints.clock())) }
 
 // claim asks the Store once, and puts the deliveries into the lanes. It reports whether the
 // claim may have been cut short. It does not end with ctx: a claim that was cut might have
@@ -163,7 +163,7 @@ func (s *session) claim(room lane.Room[EndpointKey], cursor string) (claimed Cla
 	defer cancel()
 	now := s.d.now()
 	s.forgetSoon(now)
-	asOf := s.d.settings.clock()
+	asOf := s.d.endpoints.clock()
 	items, bytes := s.claimSize.of(&room, s.d.config.MaxEventBytes)
 	req := ClaimRequest{
 		Now: now, LeaseUntil: now.Add(s.d.config.Lease), Max: items, MaxBytes: bytes,
@@ -181,7 +181,7 @@ func (s *session) claim(room lane.Room[EndpointKey], cursor string) (claimed Cla
 	}
 	s.away = false
 	full = s.filled(&claimed, &req)
-	s.claimSize.succeeded(s.d.settings.clock()-asOf, full)
+	s.claimSize.succeeded(s.d.endpoints.clock()-asOf, full)
 	if len(claimed.Deliveries) > 0 {
 		s.takeIn(&claimed, asOf)
 	}
@@ -196,10 +196,10 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 		r := &claimed.Events[i]
 		events[r.UID] = &claimedEvent{payload: makePayload(r)}
 	}
-	endpoints := make(map[EndpointKey]*setting, len(claimed.Endpoints))
+	endpoints := make(map[EndpointKey]*cachedEndpoint, len(claimed.Endpoints))
 	for i := range claimed.Endpoints {
 		e := &claimed.Endpoints[i]
-		endpoints[e.key()] = s.d.settings.put(e, asOf)
+		endpoints[e.key()] = s.d.endpoints.put(e, asOf)
 	}
 	var problems []error
 	snapshots := make(map[snapshotKey]*Endpoint, len(claimed.Snapshots))
@@ -207,7 +207,7 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 		e := &claimed.Snapshots[i]
 		snapshots[snapshotKey{e.key(), e.Version}] = e
 	}
-	for i := range claimed.Endpoints { // the settings may be newer than the claim
+	for i := range claimed.Endpoints { // the copy may be newer than the claim
 		e := &claimed.Endpoints[i]
 		if n := endpoints[e.key()]; !n.isGone() && n.endpoint.Version != e.Version {
 			snapshots[snapshotKey{e.key(), e.Version}] = snapshotOf(e)
@@ -221,28 +221,28 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 		if s.results.takeOver(l) {
 			continue
 		}
-		event, setting := events[l.UID], endpoints[l.Endpoint]
-		if setting != nil && setting.isGone() {
+		event, cached := events[l.UID], endpoints[l.Endpoint]
+		if cached != nil && cached.isGone() {
 			back = append(back, &work{payload: &payload{uid: l.UID}, key: l.Endpoint, leaseNo: l.LeaseNo, failures: l.Failures}) // Prune cancels it
 			continue
 		}
-		if event == nil || setting == nil {
+		if event == nil || cached == nil {
 			problems = append(problems, fmt.Errorf("claim: the store returned delivery %s of endpoint %q without its event or endpoint", l.UID, l.Endpoint.ID))
 			continue
 		}
 		w := event.work()
 		*w = work{
-			payload: &event.payload, key: l.Endpoint, snapshot: setting.snapshot,
+			payload: &event.payload, key: l.Endpoint, snapshot: cached.snapshot,
 			leaseNo: l.LeaseNo, leaseUntil: l.LeaseUntil, attempts: l.Attempts, failures: l.Failures, since: l.Since, probe: l.Probe,
 		}
-		if l.Version != setting.endpoint.Version {
+		if l.Version != cached.endpoint.Version {
 			w.snapshot = snapshots[snapshotKey{l.Endpoint, l.Version}]
 		}
 		if s.closed {
 			back = append(back, w)
 			continue
 		}
-		s.lanes.Add(w.key, setting.endpoint.MaxInFlight, w, &event.payload.weight)
+		s.lanes.Add(w.key, cached.endpoint.MaxInFlight, w, &event.payload.weight)
 	}
 	if !s.closed {
 		s.pump()

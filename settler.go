@@ -74,7 +74,7 @@ func (d *Dispatcher) settleBatch(items []Settlement) ([]settleReply, error) {
 
 // settleNow stores results, and takes note of the status of their endpoints.
 func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settleReply, error) {
-	asOf := d.settings.clock()
+	asOf := d.endpoints.clock()
 	settled, err := d.store.Settle(ctx, d.now(), items)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 
 // An endpointStates finds the states of the endpoints of a list. A few are found without a map.
 type endpointStates struct {
-	list []EndpointStatus
+	list  []EndpointStatus
 	byKey map[EndpointKey]EndpointState // nil for a few
 }
 
@@ -132,7 +132,7 @@ func (s *endpointStates) of(key EndpointKey) EndpointState {
 // heed takes note of an endpoint's status. It empties the endpoint's lane if no request may go
 // to it now.
 func (d *Dispatcher) heed(status *EndpointStatus, asOf time.Duration) {
-	d.settings.confirm(status, asOf)
+	d.endpoints.confirm(status, asOf)
 	if status.State == EndpointActive && !status.Circuit && !status.BlockedUntil.After(d.now()) {
 		return
 	}

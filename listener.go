@@ -1,0 +1,40 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// listenLoop lets other processes wake this one.
+func (s *session) listenLoop(ctx context.Context) {
+	listener := s.d.others.listener
+	if listener == nil {
+		return
+	}
+	retry := storeBackoff()
+	for ctx.Err() == nil {
+		heard := false
+		err := listener.Listen(ctx, func() {
+			heard = true
+			s.wake()
+		})
+		if ctx.Err() != nil || errors.Is(err, errors.ErrUnsupported) {
+			return
+		}
+		if heard {
+			retry.Reset()
+		}
+		s.d.report(fmt.Errorf("listen: %w", errors.Join(err, errNotListening)))
+		sleep(ctx, retry.NextBackOff())
+	}
+}
+
+var errNotListening = errors.New("until it works again, work is found by polling")
+
+// notify tells other processes of work that this process does not do.
+func (d *Dispatcher) notify() {
+	if err := d.others.notify(); err != nil {
+		d.report(err)
+	}
+}
