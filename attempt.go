@@ -24,7 +24,7 @@ const (
 // attempted is the result of a delivery in this process.
 type attempted struct {
 	settlement Settlement
-	outcome    lane.Outcome
+	result     lane.Result
 	took       time.Duration // of the request
 	cut        bool          // this process cut the request, so it is no attempt
 	hold       bool          // this process cannot send to the endpoint for now
@@ -44,23 +44,9 @@ type trial struct {
 	secrets  [2]Secret // room for the usual number
 }
 
-// release returns a settlement that gives the delivery back, due at due.
-func (w *work) release(due time.Time) Settlement {
-	return Settlement{
-		UID: w.uid, Endpoint: w.key, LeaseNo: w.leaseNo, State: DeliveryPending, DueAt: due, Failures: w.failures,
-	}
-}
-
-// cancel returns a settlement that ends a delivery which must not be sent.
-func (w *work) cancel(reason Reason) Settlement {
-	s := w.release(time.Time{})
-	s.State, s.Reason = DeliveryCanceled, reason
-	return s
-}
-
 // attempt makes one request, if the endpoint may have it, and returns the consequences.
 func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
-	unsent := func(s Settlement) attempted { return attempted{settlement: s, outcome: lane.Unsent} }
+	unsent := func(s Settlement) attempted { return attempted{settlement: s, result: lane.Unsent} }
 	err := d.time.keepUp(ctx) // the machine may have been suspended
 	var cached *cachedEndpoint
 	if err == nil {
@@ -141,18 +127,18 @@ func (d *Dispatcher) send(ctx context.Context, t *trial, timeout time.Duration) 
 		err = errors.New("the transport returned neither a response nor an error")
 	}
 	if err != nil && ctx.Err() != nil {
-		return attempted{settlement: t.release(d.now()), outcome: lane.Unsent, cut: true}
+		return attempted{settlement: t.release(d.now()), result: lane.Unsent, cut: true}
 	}
 	if err != nil {
 		a.Class, a.Error = classify(err), describe(err)
 		if timedOut && !errors.Is(err, ClassBlocked) {
 			a.Class = ClassTimeout
 		}
-		outcome := lane.Failed
+		result := lane.Failed
 		if a.Class == ClassTimeout {
-			outcome = lane.TimedOut
+			result = lane.TimedOut
 		}
-		return d.conclude(t, a, nil, outcome)
+		return d.conclude(t, a, nil, result)
 	}
 	a.Status, a.ResponseBody, a.Truncated = resp.StatusCode, resp.Body, resp.Truncated
 	return d.conclude(t, a, resp, lane.Answered)
@@ -176,7 +162,7 @@ func (d *Dispatcher) transmit(ctx context.Context, deadline time.Time, t *trial)
 }
 
 // conclude judges an attempt, and returns the consequences for the delivery and the endpoint.
-func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, outcome lane.Outcome) attempted {
+func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, result lane.Result) attempted {
 	now := d.now()
 	s := t.release(time.Time{})
 	s.Attempt, s.Version = a, t.version
@@ -220,7 +206,7 @@ func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, outcome lane
 	if tell := d.config.Observer.Attempt; tell != nil {
 		d.observe(func() { tell(*a, verdict) })
 	}
-	return attempted{settlement: s, outcome: outcome, took: a.Duration}
+	return attempted{settlement: s, result: result, took: a.Duration}
 }
 
 func describeStatus(code int) string {
@@ -266,13 +252,6 @@ func (d *Dispatcher) retry(s *Settlement, t *trial, o Outcome, doubtful bool, no
 	s.DueAt = micros(now.Add(max(wait, 0)))
 	if s.Attempt.NextAt = s.DueAt; s.DueAt.Before(s.BlockUntil) {
 		s.Attempt.NextAt = s.BlockUntil
-	}
-}
-
-func (w *work) newAttempt(now time.Time) *Attempt {
-	return &Attempt{
-		Tenant: w.key.Tenant, EventID: w.event.ID, EventType: w.event.Type, EndpointID: w.key.ID,
-		Number: w.attempts + 1, StartedAt: now, Test: w.test,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -13,6 +14,7 @@ import (
 )
 
 const (
+	maxClaim        = 1000                  // deliveries of one claim
 	minPoll         = 10 * time.Millisecond // also if a Store's NextDue is earlier
 	fullPoll        = time.Second           // how soon a round follows when the lanes are full
 	firstStoreRetry = 50 * time.Millisecond
@@ -30,63 +32,78 @@ func storeBackoff() *backoff.ExponentialBackOff {
 	)
 }
 
-// claimLoop fills the lanes from the Store until ctx ends. While a round of claims brings
+// A claimer fills the lanes of a session from the Store.
+type claimer struct {
+	session *session
+	alarm   *alarm // rings when there may be something to claim
+
+	// These belong to run.
+	isAway bool // the last call of Claim failed
+	size   claimSize
+
+	succeeded atomic.Int64 // when the last claim succeeded or was not needed, on the clock of the endpoint cache
+	failure   atomic.Pointer[error]
+}
+
+func newClaimer(s *session) *claimer {
+	c := &claimer{session: s, alarm: newAlarm(s.d.now)}
+	c.markSuccess()
+	return c
+}
+
+func (c *claimer) markSuccess() { c.succeeded.Store(int64(c.session.d.endpoints.clock())) }
+
+// age returns the time since the last claim that succeeded, and the error since then.
+func (c *claimer) age() (time.Duration, error) {
+	err := errors.New("no answer")
+	if p := c.failure.Load(); p != nil {
+		err = *p
+	}
+	return c.session.d.endpoints.clock() - time.Duration(c.succeeded.Load()), err
+}
+
+// expect looks for work at due, unless polling finds the work by then.
+func (c *claimer) expect(due time.Time) {
+	if due.Sub(c.session.d.now()) < c.session.d.config.PollInterval {
+		c.alarm.ringAt(due)
+	}
+}
+
+// run fills the lanes from the Store until ctx ends. While a round of claims brings
 // deliveries, the next round follows at once. After an empty round it sleeps until it is woken,
 // a delivery is due, or PollInterval is over.
 //
 // After a failed claim, the owed results go first: a claim might otherwise lease their
 // deliveries again. The next claim waits until the Store answers for the results. If the Store
 // is back but takes no results, the claim waits for resultsFirst.
-func (s *session) claimLoop(ctx context.Context) {
-	failing, failed := storeBackoff(), time.Time{}
+func (c *claimer) run(ctx context.Context) {
+	retry, failed := storeBackoff(), time.Time{}
 	for ctx.Err() == nil {
-		if s.away && !s.storeResults(ctx, failed.Add(resultsFirst)) {
-			sleep(ctx, failing.NextBackOff())
+		if c.isAway && !c.storeResults(ctx, failed.Add(resultsFirst)) {
+			sleep(ctx, retry.NextBackOff())
 			continue
 		}
-		wait, err := s.claimRound(ctx)
+		wait, err := c.round(ctx)
 		if err != nil {
-			s.away, failed = true, time.Now()
-			s.claimErr.Store(&err)
-			s.d.report(err)
-			sleep(ctx, failing.NextBackOff())
+			c.isAway, failed = true, time.Now()
+			c.failure.Store(&err)
+			c.session.d.report(err)
+			sleep(ctx, retry.NextBackOff())
 			continue
 		}
-		if !s.away {
-			failing.Reset()
+		if !c.isAway {
+			retry.Reset()
 		}
-		s.rest(ctx, wait)
+		c.alarm.wait(ctx, wait)
 	}
 }
 
 // storeResults offers the owed results to the Store, and reports whether claims may go on. They
 // may if the Store has answered, even if it refused some results, or if it is later than until.
-func (s *session) storeResults(ctx context.Context, until time.Time) bool {
+func (c *claimer) storeResults(ctx context.Context, until time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, resultsFirst)
 	defer cancel()
-	return s.results.offer(ctx) == nil || !time.Now().Before(until)
-}
-
-// rest waits for the next round: for wait, or until there is something to claim.
-func (s *session) rest(ctx context.Context, wait time.Duration) {
-	began := time.Now()
-	for {
-		left := s.untilSoon(wait - time.Since(began))
-		if left <= 0 {
-			return
-		}
-		timer := time.NewTimer(left)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		case <-s.woken:
-		case <-s.sooner:
-			timer.Stop()
-			continue
-		}
-		timer.Stop()
-		return
-	}
+	return c.session.results.offer(ctx) == nil || !time.Now().Before(until)
 }
 
 // sleep waits for d, or until ctx ends.
@@ -99,98 +116,97 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// claimRound visits every endpoint that has due deliveries once, as far as there is room. It
+// round visits every endpoint that has due deliveries once, as far as there is room. It
 // returns the wait until the next round.
-func (s *session) claimRound(ctx context.Context) (time.Duration, error) {
+func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	cursor, total, cut := "", 0, false
-	s.unhold()
+	visit := c.session.lanes.Begin()
+	c.session.holds.end(c.session.d.now(), c.session.lanes.Unhold)
 	for {
-		if err := s.d.time.keepUp(ctx); err != nil && ctx.Err() == nil {
+		if err := c.session.d.time.keepUp(ctx); err != nil && ctx.Err() == nil {
 			return 0, fmt.Errorf("claim: %w", err)
 		}
 		if ctx.Err() != nil {
 			return 0, nil
 		}
-		s.d.handBack(s.books, s.lanes.Relieve(s.d.endpoints.clock()))
-		room := s.lanes.Room(cursor == "")
+		c.session.d.handBack(c.session.books, c.session.lanes.Relieve(c.session.d.endpoints.clock()))
+		room := visit.Room()
 		if room.Items <= 0 || room.Bytes <= 0 {
-			s.markClaimed()
-			s.forgetSoon(s.d.now())
-			s.lanes.EndRound(true)
-			return min(s.d.config.PollInterval, fullPoll), nil // or earlier, when the lanes want more
+			c.markSuccess()
+			c.alarm.silence(c.session.d.now())
+			visit.End(true)
+			return min(c.session.d.config.PollInterval, fullPoll), nil // or earlier, when the lanes want more
 		}
-		claimed, full, err := s.claim(room, cursor)
+		claimed, full, err := c.claim(visit, room, cursor)
 		if err != nil {
 			return 0, fmt.Errorf("claim: %w", err)
 		}
-		s.markClaimed()
+		c.markSuccess()
 		total += len(claimed.Deliveries)
 		cut = cut || full
 		if cursor = claimed.Next; cursor != "" && ctx.Err() == nil {
 			continue
 		}
-		s.lanes.EndRound(cut)
+		visit.End(cut)
 		switch {
 		case ctx.Err() != nil:
 			return 0, nil
 		case total > 0:
 			return 0, nil
 		case claimed.NextDue.IsZero():
-			return s.d.config.PollInterval, nil
+			return c.session.d.config.PollInterval, nil
 		default:
-			untilDue := claimed.NextDue.Sub(s.d.now())
-			return min(max(untilDue, minPoll), s.d.config.PollInterval), nil
+			untilDue := claimed.NextDue.Sub(c.session.d.now())
+			return min(max(untilDue, minPoll), c.session.d.config.PollInterval), nil
 		}
 	}
 }
 
 // filled reports whether req.Max or req.MaxBytes may have cut a claim short.
-func (s *session) filled(claimed *Claimed, req *ClaimRequest) bool {
+func (c *claimer) filled(claimed *Claimed, req *ClaimRequest) bool {
 	left := req.MaxBytes
 	for i := range claimed.Events {
 		left -= len(claimed.Events[i].Data)
 	}
-	return len(claimed.Deliveries) >= req.Max || left < s.d.config.MaxEventBytes && len(claimed.Deliveries) > 0
+	return len(claimed.Deliveries) >= req.Max || left < c.session.d.config.MaxEventBytes && len(claimed.Deliveries) > 0
 }
-
-func (s *session) markClaimed() { s.claimed.Store(int64(s.d.endpoints.clock())) }
 
 // claim asks the Store once, and puts the deliveries into the lanes. It reports whether the
 // claim may have been cut short. It does not end with ctx: a claim that was cut might have
 // leased deliveries that no process knows of.
-func (s *session) claim(room lane.Room[EndpointKey], cursor string) (claimed Claimed, full bool, err error) {
-	ctx, cancel := context.WithTimeout(s.books, storeTimeout)
+func (c *claimer) claim(visit *lane.Round[EndpointKey, *work], room lane.Room[EndpointKey], cursor string) (claimed Claimed, full bool, err error) {
+	ctx, cancel := context.WithTimeout(c.session.books, storeTimeout)
 	defer cancel()
-	now := s.d.now()
-	s.forgetSoon(now)
-	asOf := s.d.endpoints.clock()
-	items, bytes := s.claimSize.of(&room, s.d.config.MaxEventBytes)
+	now := c.session.d.now()
+	c.alarm.silence(now)
+	asOf := c.session.d.endpoints.clock()
+	items, bytes := c.size.of(&room, c.session.d.config.MaxEventBytes)
 	req := ClaimRequest{
-		Now: now, LeaseUntil: now.Add(s.d.config.Lease), Max: items, MaxBytes: bytes,
+		Now: now, LeaseUntil: now.Add(c.session.d.config.Lease), Max: items, MaxBytes: bytes,
 		Room: room.PerLane, Rooms: room.Lanes, Cursor: cursor,
 	}
-	claimed, err = s.d.store.Claim(ctx, req)
+	claimed, err = c.session.d.store.Claim(ctx, req)
 	for _, problem := range claimed.Unreadable {
-		s.d.report(fmt.Errorf("claim: %w", problem))
+		c.session.d.report(fmt.Errorf("claim: %w", problem))
 	}
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			s.claimSize.timedOut()
+			c.size.timedOut()
 		}
 		return claimed, false, err
 	}
-	s.away = false
-	full = s.filled(&claimed, &req)
-	s.claimSize.succeeded(s.d.endpoints.clock()-asOf, full)
+	c.isAway = false
+	full = c.filled(&claimed, &req)
+	c.size.succeeded(c.session.d.endpoints.clock()-asOf, full)
 	if len(claimed.Deliveries) > 0 {
-		s.takeIn(&claimed, asOf)
+		c.takeIn(visit, &claimed, asOf)
 	}
 	return claimed, full, nil
 }
 
 // takeIn puts claimed deliveries into the lanes. If the session has ended meanwhile, it gives
 // them back.
-func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
+func (c *claimer) takeIn(visit *lane.Round[EndpointKey, *work], claimed *Claimed, asOf time.Duration) {
 	events := make(map[uuid.UUID]*claimedEvent, len(claimed.Events))
 	for i := range claimed.Events {
 		r := &claimed.Events[i]
@@ -199,7 +215,7 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 	endpoints := make(map[EndpointKey]*cachedEndpoint, len(claimed.Endpoints))
 	for i := range claimed.Endpoints {
 		e := &claimed.Endpoints[i]
-		endpoints[e.key()] = s.d.endpoints.put(e, asOf)
+		endpoints[e.key()] = c.session.d.endpoints.put(e, asOf)
 	}
 	var problems []error
 	snapshots := make(map[snapshotKey]*Endpoint, len(claimed.Snapshots))
@@ -215,10 +231,10 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 	}
 
 	var back []*work
-	s.mu.RLock()
+	c.session.mu.RLock()
 	for i := range claimed.Deliveries {
 		l := &claimed.Deliveries[i]
-		if s.results.takeOver(l) {
+		if c.session.results.takeOver(l) {
 			continue
 		}
 		event, cached := events[l.UID], endpoints[l.Endpoint]
@@ -238,20 +254,20 @@ func (s *session) takeIn(claimed *Claimed, asOf time.Duration) {
 		if l.Version != cached.endpoint.Version {
 			w.snapshot = snapshots[snapshotKey{l.Endpoint, l.Version}]
 		}
-		if s.closed {
+		if c.session.closed {
 			back = append(back, w)
 			continue
 		}
-		s.lanes.Add(w.key, cached.endpoint.MaxInFlight, w, &event.payload.weight)
+		visit.Add(w.key, cached.endpoint.MaxInFlight, w, &event.payload.weight)
 	}
-	if !s.closed {
-		s.pump()
+	if !c.session.closed {
+		c.session.pump()
 	}
-	s.mu.RUnlock()
+	c.session.mu.RUnlock()
 	for _, problem := range problems {
-		s.d.report(problem)
+		c.session.d.report(problem)
 	}
-	s.d.handBack(s.books, back)
+	c.session.d.handBack(c.session.books, back)
 }
 
 // A claimedEvent is an event in memory and its first delivery, allocated together: most events

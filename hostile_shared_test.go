@@ -45,14 +45,14 @@ func TestWhatOneEndpointSendsUnaskedIsNoAnswerToAnother(t *testing.T) {
 			})
 			var answered sync.WaitGroup
 			d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
-				Network:  webhook.Network{AllowHTTP: true, AllowLoopback: true},
-				Logger:   quiet,
+				Network: webhook.Network{AllowHTTP: true, AllowLoopback: true},
+				Logger:  quiet,
 				Observer: webhook.Observer{Attempt: func(a webhook.Attempt, _ webhook.Verdict) {
 					if a.Number == 1 { // a 410 that came late is confirmed by a second attempt
 						answered.Done()
 					}
 				}},
-				Profile:  "once", Profiles: map[string]webhook.Profile{"once": {Retry: webhook.Schedule()}},
+				Profile: "once", Profiles: map[string]webhook.Profile{"once": {Retry: webhook.Schedule()}},
 			})
 			require.NoError(t, err)
 			others := []webhook.EndpointKey{{Tenant: "a", ID: "c"}, {Tenant: "b", ID: "a"}, {Tenant: "b", ID: "b"}}

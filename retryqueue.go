@@ -62,6 +62,15 @@ type resultKey struct {
 	endpoint EndpointKey
 }
 
+// A resultState is a state of a result; see retryQueue.
+type resultState int
+
+const (
+	resultNew resultState = iota
+	resultOwed
+	resultEnded
+)
+
 // A result is the outcome of a delivery in this process.
 type result struct {
 	Settlement
@@ -69,10 +78,9 @@ type result struct {
 	since  time.Time // when the attempt was over
 
 	// The queue's mutex guards these, and LeaseNo.
-	owed   bool
-	out    bool // it is owed, and still counts against Config.MaxInFlight
-	logged bool // its attempt is stored, under a lease that was lost
-	ended  bool
+	state    resultState
+	isOut    bool // it is owed, and still counts against Config.MaxInFlight
+	isLogged bool // its attempt is stored, under a lease that was lost
 }
 
 // A debt is the owed results of an endpoint.
@@ -138,7 +146,7 @@ func (q *retryQueue) offered(r *result) Settlement {
 // item returns the settlement to store; the queue's mutex is held.
 func (r *result) item() Settlement {
 	item := r.Settlement
-	if r.logged {
+	if r.isLogged {
 		item.Attempt = nil
 	}
 	return item
@@ -150,8 +158,8 @@ func (r *result) item() Settlement {
 func (q *retryQueue) heed(r *result, leaseNo int64, reply *settleReply) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if reply.lost && r.LeaseNo != leaseNo && !r.ended {
-		r.logged = true
+	if reply.lost && r.LeaseNo != leaseNo && r.state != resultEnded {
+		r.isLogged = true
 		return false
 	}
 	q.end(r)
@@ -160,14 +168,15 @@ func (q *retryQueue) heed(r *result, leaseNo int64, reply *settleReply) bool {
 
 // end removes a result from the queue; mu is held.
 func (q *retryQueue) end(r *result) {
-	if r.ended {
+	was := r.state
+	r.state = resultEnded
+	if was == resultEnded {
 		return
 	}
-	r.ended = true
 	if key := keyOf(&r.Settlement); q.results[key] == r {
 		delete(q.results, key)
 	}
-	if !r.owed {
+	if was != resultOwed {
 		return
 	}
 	q.owed--
@@ -179,7 +188,7 @@ func (q *retryQueue) end(r *result) {
 	if len(d.results) == 0 {
 		delete(q.debts, r.Endpoint)
 	}
-	if q.session.lanes.Repay(r.ticket, r.out) {
+	if q.session.lanes.Repay(r.ticket, r.isOut) {
 		q.session.wake()
 	}
 }
@@ -190,7 +199,7 @@ func (q *retryQueue) end(r *result) {
 func (q *retryQueue) owe(r *result, err error) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if r.ended {
+	if r.state == resultEnded {
 		return false
 	}
 	d := q.debts[r.Endpoint]
@@ -200,11 +209,11 @@ func (q *retryQueue) owe(r *result, err error) bool {
 		q.debts[r.Endpoint] = d
 	}
 	d.results = append(d.results, r)
-	r.owed = true
+	r.state = resultOwed
 	q.owed++
 	q.bytes += settlementSize(r.Settlement)
-	r.out = q.owed > q.most || q.bytes > queueBytes
-	q.session.lanes.Owe(r.ticket, r.out)
+	r.isOut = q.owed > q.most || q.bytes > queueBytes
+	q.session.lanes.Owe(r.ticket, r.isOut)
 	if q.running {
 		hint(q.hurried)
 	} else {

@@ -55,7 +55,7 @@ func (s *session) settle(r *result) bool {
 // settled follows up on a stored result.
 func (s *session) settled(item *Settlement, reply *settleReply) {
 	if item.State == DeliveryPending {
-		s.wakeAt(item.DueAt)
+		s.claimer.expect(item.DueAt)
 	}
 	if reason := item.Disable; reason != "" && reply.state == EndpointDisabled {
 		s.prune()

@@ -42,13 +42,13 @@ func BenchmarkLanesWithBacklog(b *testing.B) {
 			out := make(chan Ticket[int, int], 1024)
 			next := func() {
 				if value, ticket, ok := s.Next(); ok {
-					s.Add(value, 0, value, weight(1000))
+					s.add(value, 0, value, weight(1000))
 					out <- ticket
 				}
 			}
 			for key := range lanes {
-				s.Add(key, 0, key, weight(1000))
-				s.Add(key, 0, key, weight(1000))
+				s.add(key, 0, key, weight(1000))
+				s.add(key, 0, key, weight(1000))
 			}
 			for range 1024 {
 				next()
@@ -69,11 +69,11 @@ func BenchmarkRoom(b *testing.B) {
 		b.Run(fmt.Sprint(lanes), func(b *testing.B) {
 			s := newBenchSet(lanes)
 			for key := range lanes {
-				s.Add(key, 0, key, weight(1000))
+				s.add(key, 0, key, weight(1000))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				s.Room(true)
+				s.offerRoom(true)
 			}
 		})
 	}
@@ -85,12 +85,12 @@ func newBenchSet(lanes int) *Set[int, int] {
 		InFlight: 1024, Cap: 8, Probe: 2, Queue: 16 << 10, Bytes: 64 << 20, Lanes: 16 << 10, Wait: 10 * time.Second,
 	})
 	for key := range lanes {
-		s.Add(key, 0, key, weight(1000))
+		s.add(key, 0, key, weight(1000))
 		_, ticket, _ := s.Next()
 		s.Done(ticket, Answered, time.Millisecond)
 		s.Free()
 	}
-	s.Room(true)
-	s.EndRound(false)
+	s.offerRoom(true)
+	s.endRound(false)
 	return s
 }

@@ -65,7 +65,7 @@ func TestReservationsQueuesAndNothingElseTakeRoom(t *testing.T) {
 func TestClaimedItemsAreTakenInEvenWithoutRoom(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.Queue = 4 })
 	f.claimed("a", 20)
-	assert.Equal(t, -16, f.Room(true).Items)
+	assert.Equal(t, -16, f.offerRoom(true).Items)
 	assert.False(t, f.emit("b"))
 	for n := 0; n < 20; {
 		items := f.takeAll()
@@ -111,16 +111,16 @@ func TestBacklogKeepsAFourthOfTheRoomForClaims(t *testing.T) {
 				for i := range n {
 					f.Unreserve(fmt.Sprint(i))
 				}
-				f.Room(true)
+				f.offerRoom(true)
 				return n
 			}
 			assert.Equal(t, 100, reserve())
-			f.EndRound(true)
+			f.endRound(true)
 			f.round()
-			f.Room(true)
-			f.EndRound(true)
+			f.offerRoom(true)
+			f.endRound(true)
 			assert.Equal(t, 75, reserve(), "claims come back full")
-			f.EndRound(false)
+			f.endRound(false)
 			assert.Equal(t, 100, reserve(), "and no longer")
 		})
 	}
@@ -128,7 +128,7 @@ func TestBacklogKeepsAFourthOfTheRoomForClaims(t *testing.T) {
 
 func TestRoomReports(t *testing.T) {
 	f := newFixture(t, nil)
-	assert.Equal(t, Room[string]{Items: 125, Bytes: 1 << 17, PerLane: 8, Lanes: map[string]int{}}, f.Room(true))
+	assert.Equal(t, Room[string]{Items: 125, Bytes: 1 << 17, PerLane: 8, Lanes: map[string]int{}}, f.offerRoom(true))
 	f.prove("idle")
 	f.history("hangs", TimedOut, 30*time.Second, 2)
 	f.round()
@@ -140,7 +140,7 @@ func TestRoomReports(t *testing.T) {
 	assert.Equal(t, Room[string]{
 		Items: 125, Bytes: 1 << 17, PerLane: 8,
 		Lanes: map[string]int{"hangs": 1 - 2, "a": 6, "b": 7, "behind": 8},
-	}, f.Room(false), "idle ones that are not behind are not listed")
+	}, f.offerRoom(false), "idle ones that are not behind are not listed")
 	f.Unreserve("b")
 }
 
@@ -156,35 +156,35 @@ func TestLaneThatWasRefusedGetsNoHandOffUntilClaimsHaveCaughtUp(t *testing.T) {
 	assert.False(t, f.emit("a"), "there is room, but older ones wait in the store")
 	assert.True(t, f.emit("b"), "others are not concerned")
 
-	room := f.Room(true).Lanes["a"]
+	room := f.offerRoom(true).Lanes["a"]
 	f.claimed("a", room)
-	f.EndRound(false)
+	f.endRound(false)
 	drain()
 	assert.False(t, f.emit("a"), "a claim that brought all that was asked for")
 
-	room = f.Room(true).Lanes["a"]
+	room = f.offerRoom(true).Lanes["a"]
 	f.claimed("a", room-1)
 	assert.False(t, f.emit("a"), "before the round ends")
-	f.EndRound(true)
+	f.endRound(true)
 	assert.False(t, f.emit("a"), "a round that was cut shows nothing")
 	drain()
 
-	f.Room(true)
-	f.EndRound(false)
+	f.offerRoom(true)
+	f.endRound(false)
 	assert.True(t, f.emit("a"))
 }
 
 func TestLaneThatIsFoundBehindDuringARoundHasNotCaughtUpAtItsEnd(t *testing.T) {
 	f := newFixture(t, nil)
-	f.Room(true)
+	f.offerRoom(true)
 	f.Behind("a")
-	f.EndRound(false)
+	f.endRound(false)
 	assert.False(t, f.emit("a"), "the round may have passed it before")
 
-	f.Room(true)
+	f.offerRoom(true)
 	f.Behind("b")
-	f.Room(false)
-	f.EndRound(false)
+	f.offerRoom(false)
+	f.endRound(false)
 	assert.True(t, f.emit("a"))
 	assert.False(t, f.emit("b"), "the first claim of the round may have passed it before")
 	f.round()
@@ -194,11 +194,11 @@ func TestLaneThatIsFoundBehindDuringARoundHasNotCaughtUpAtItsEnd(t *testing.T) {
 func TestLaneCatchesUpThoughItsItemsKeepComing(t *testing.T) {
 	f := newFixture(t, nil)
 	f.Behind("a")
-	f.Room(true)
+	f.offerRoom(true)
 	assert.False(t, f.emit("a"))
 	f.claimed("a", 1)
 	f.Behind("a") // after the commit
-	f.EndRound(false)
+	f.endRound(false)
 	assert.True(t, f.emit("a"))
 }
 
@@ -206,9 +206,9 @@ func TestFlushedLaneHasNotCaughtUpAtTheEndOfTheRound(t *testing.T) {
 	f := newFixture(t, nil)
 	f.claimed("a", 2)
 	f.Behind("a")
-	f.Room(true)
+	f.offerRoom(true)
 	f.Flush("a")
-	f.EndRound(false)
+	f.endRound(false)
 	assert.False(t, f.emit("a"))
 }
 
@@ -224,12 +224,12 @@ func TestBehindSaysWhetherThisIsATimeToClaim(t *testing.T) {
 func TestLaneWithoutRoomInARoundHasNotCaughtUp(t *testing.T) {
 	f := newFixture(t, nil)
 	f.emits("a")
-	assert.Equal(t, 0, f.Room(true).Lanes["a"])
-	f.EndRound(false)
+	assert.Equal(t, 0, f.offerRoom(true).Lanes["a"])
+	f.endRound(false)
 	items := f.takeAll()
 	assert.False(t, f.emit("a"), "the store was not asked")
-	f.Room(true)
-	f.EndRound(false)
+	f.offerRoom(true)
+	f.endRound(false)
 	assert.True(t, f.emit("a"))
 	f.end(Answered, quickly, items...)
 }
@@ -241,10 +241,10 @@ func TestLaneThatLosesItsRoomDuringARoundHasNotCaughtUp(t *testing.T) {
 	items := f.takeAll()
 	require.Len(t, items, 4)
 	f.Behind("a")
-	assert.Equal(t, 7, f.Room(true).Lanes["a"])
+	assert.Equal(t, 7, f.offerRoom(true).Lanes["a"])
 	f.end(TimedOut, 15*time.Second, items...)
-	assert.Equal(t, 0, f.Room(false).Lanes["a"], "one waits, and no more than one may")
-	f.EndRound(false)
+	assert.Equal(t, 0, f.offerRoom(false).Lanes["a"], "one waits, and no more than one may")
+	f.endRound(false)
 	assert.False(t, f.emit("a"))
 	assert.True(t, f.isBehind("a"))
 }
@@ -254,21 +254,21 @@ func TestLaneThatGetsAllOfASmallerRoomHasNotCaughtUp(t *testing.T) {
 	f.claimed("a", 4)
 	items := f.takeAll()
 	f.Behind("a")
-	assert.Equal(t, 8, f.Room(true).Lanes["a"])
+	assert.Equal(t, 8, f.offerRoom(true).Lanes["a"])
 	f.end(TimedOut, 15*time.Second, items...)
-	assert.Equal(t, 1, f.Room(false).Lanes["a"])
+	assert.Equal(t, 1, f.offerRoom(false).Lanes["a"])
 	f.claimed("a", 1)
-	f.EndRound(false)
+	f.endRound(false)
 	assert.True(t, f.isBehind("a"), "it got one of the one it was offered")
 }
 
 func TestLaneThatWasVisitedEarlyInARoundCatchesUpAtItsEnd(t *testing.T) {
 	f := newFixture(t, nil)
 	f.Behind("a")
-	assert.Equal(t, 8, f.Room(true).Lanes["a"])
+	assert.Equal(t, 8, f.offerRoom(true).Lanes["a"])
 	f.claimed("a", 5)
-	assert.Equal(t, 3, f.Room(false).Lanes["a"])
-	f.EndRound(false)
+	assert.Equal(t, 3, f.offerRoom(false).Lanes["a"])
+	f.endRound(false)
 	assert.True(t, f.emit("a"))
 }
 
@@ -281,16 +281,16 @@ func TestLaneIsBehindWhenAClaimBringsAllThatItWasOffered(t *testing.T) {
 				f.history("a", Answered, slowly, 1)
 				f.round()
 			}
-			perLane := f.Room(true).PerLane
+			perLane := f.offerRoom(true).PerLane
 			f.claimed("a", perLane-1)
 			assert.False(t, f.isBehind("a"))
-			f.EndRound(false)
+			f.endRound(false)
 			f.end(Answered, quickly, f.takeAll()...)
 			require.True(t, f.emit("a"), "a claim that brought less leaves nothing")
 			f.end(Answered, quickly, f.takeAll()...)
 
-			f.claimed("a", f.Room(true).PerLane)
-			f.EndRound(false)
+			f.claimed("a", f.offerRoom(true).PerLane)
+			f.endRound(false)
 			assert.False(t, f.emit("a"))
 			items := f.takeAll()
 			assert.False(t, f.emit("a"), "though there is room again")
@@ -312,12 +312,12 @@ func TestLaneThatOnlySomeClaimsWereToldOfIsJudgedByTheClaimThatMetIt(t *testing.
 	f.round()
 	f.claimed("a", 1)
 	it := f.one()
-	assert.Equal(t, 250, f.Room(true).Lanes["a"])
+	assert.Equal(t, 250, f.offerRoom(true).Lanes["a"])
 	f.end(Answered, 400*time.Millisecond, it)
-	room := f.Room(false)
+	room := f.offerRoom(false)
 	assert.NotContains(t, room.Lanes, "a", "it is idle now")
 	f.claimed("a", room.PerLane)
-	f.EndRound(false)
+	f.endRound(false)
 	assert.True(t, f.isBehind("a"))
 }
 
@@ -326,15 +326,15 @@ func TestBehindLaneOfUnknownEndpoint(t *testing.T) {
 	f.Behind("a")
 	f.Behind("a")
 	assert.False(t, f.emit("a"))
-	assert.Equal(t, 8, f.Room(true).Lanes["a"])
-	f.EndRound(false)
+	assert.Equal(t, 8, f.offerRoom(true).Lanes["a"])
+	f.endRound(false)
 	assert.True(t, f.emit("a"))
 }
 
 func TestEndRoundWithoutRoomClearsNothing(t *testing.T) {
 	f := newFixture(t, nil)
 	f.Behind("a")
-	f.EndRound(false)
+	f.endRound(false)
 	assert.True(t, f.isBehind("a"))
 }
 
@@ -372,12 +372,12 @@ func TestDoneSaysOnceThatThereIsRoomAgain(t *testing.T) {
 					f.quick(fmt.Sprint(n))
 					f.claimed(fmt.Sprint(n), 1)
 				}
-				f.Room(true)
-				f.EndRound(false)
+				f.offerRoom(true)
+				f.endRound(false)
 				assert.True(t, f.Reserve("7", 0, 1))
 				f.Push("7", f.parcel("7"))
 				if asked == "by a claim" {
-					f.Room(true)
+					f.offerRoom(true)
 				} else {
 					assert.False(t, f.emit("x"))
 				}
@@ -394,9 +394,9 @@ func TestDoneSaysOnceThatThereIsRoomAgain(t *testing.T) {
 func TestClaimThatHasRoomTakesTheHintBack(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.Queue = 8 })
 	f.claimed("a", 8)
-	f.Room(true)
+	f.offerRoom(true)
 	items := f.take(4)
-	f.Room(true)
+	f.offerRoom(true)
 	f.round()
 	assert.False(t, f.end(Answered, quickly, items[0]), "it has been asked for since")
 }

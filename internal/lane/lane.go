@@ -3,7 +3,7 @@
 // so that no endpoint delays another by a backlog, by hanging or by answering slowly.
 //
 // It starts no goroutines and keeps no clock. The caller pushes work in, takes it out with
-// Next, and reports the outcome with Done.
+// Next, and reports the result with Done.
 package lane
 
 import (
@@ -33,15 +33,15 @@ const (
 	tries  = 8           // lanes that choose looks at for one with few items out; the others get another item when theirs are done
 )
 
-// An Outcome is the result of an item, as far as it concerns the pace of its lane.
-type Outcome int
+// A Result is the result of an item, as far as it concerns the pace of its lane.
+type Result int
 
 // Outcomes.
 const (
-	Unsent   Outcome = iota // no request was made
-	Failed                  // no response, for another reason than time
-	TimedOut                // the receiver did not answer in time
-	Answered                // a response came, with any status
+	Unsent   Result = iota // no request was made
+	Failed                 // no response, for another reason than time
+	TimedOut               // the receiver did not answer in time
+	Answered               // a response came, with any status
 )
 
 // A Set has the lanes of all endpoints. It is safe for concurrent use.
@@ -55,8 +55,8 @@ type Set[K comparable, T any] struct {
 	rings    [kinds]ring[K, T]        // lanes that may give an item
 	turns    [2]int                   // next turn, quick or slow: of lanes with nothing out, and of lanes with items out
 	behind   map[*lane[K, T]]struct{} // see lane.behind
-	claim    uint64                   // number of calls of Room
-	perLane  int                      // Room.PerLane of the last call
+	claim    uint64                   // number of calls of Round.Room
+	perLane  int                      // Room.PerLane of the last claim
 	full     bool                     // room was lacking when it was wanted
 	backlog  bool                     // claims come back full
 	queued   int                      // items in queues and reservations
@@ -188,9 +188,8 @@ func (s *Set[K, T]) Push(r Reservation[K, T], value T) {
 	s.wake(l)
 }
 
-// Add adds a claimed item. If a claim fills all the room that it was offered for a lane, the
-// lane is behind, because the store may have more.
-func (s *Set[K, T]) Add(key K, most int, value T, w *Weight) {
+// add is Round.Add.
+func (s *Set[K, T]) add(key K, most int, value T, w *Weight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lane(key, true)
@@ -206,7 +205,7 @@ func (s *Set[K, T]) Add(key K, most int, value T, w *Weight) {
 	s.wake(l)
 }
 
-// Next takes out the next item, if one may go. Report its outcome with Done, and then call
+// Next takes out the next item, if one may go. Report its result with Done, and then call
 // Free.
 func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 	s.mu.Lock()
@@ -270,11 +269,11 @@ func (s *Set[K, T]) out(l *lane[K, T], kind int) T {
 	return it.value
 }
 
-// Done reports the outcome of an item and the time of its request. Its lane may then give
+// Done reports the result of an item and the time of its request. Its lane may then give
 // another item, although this item counts as out until Free. Done returns true if the caller
 // should claim: the lane is behind and has run low, or there is room again after there was
 // none.
-func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bool {
+func (s *Set[K, T]) Done(t Ticket[K, T], result Result, took time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := t.lane
@@ -283,8 +282,8 @@ func (s *Set[K, T]) Done(t Ticket[K, T], outcome Outcome, took time.Duration) bo
 	if t.slow {
 		s.slowOut--
 	}
-	if outcome != Unsent {
-		s.learn(l, outcome, took)
+	if result != Unsent {
+		s.learn(l, result, took)
 	}
 	s.wake(l)
 	wants := l.runsLow()

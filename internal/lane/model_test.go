@@ -191,9 +191,9 @@ func (w *world) done() {
 	i := w.rand.IntN(len(w.out))
 	it := w.out[i]
 	w.out = slices.Delete(w.out, i, i+1)
-	outcome := []Outcome{Unsent, Failed, TimedOut, TimedOut, Answered, Answered, Answered}[w.rand.IntN(7)]
+	result := []Result{Unsent, Failed, TimedOut, TimedOut, Answered, Answered, Answered}[w.rand.IntN(7)]
 	took := []time.Duration{0, time.Millisecond, quickly, time.Second, slowly, time.Minute}[w.rand.IntN(6)]
-	w.Done(it.ticket, outcome, took)
+	w.Done(it.ticket, result, took)
 	w.delivered[it.parcel]++
 	w.unfreed++
 }
@@ -264,10 +264,10 @@ func (w *world) claim() {
 			*r = roundState{under: true, visit: slices.Clone(w.keys)}
 			w.rand.Shuffle(len(r.visit), func(i, j int) { r.visit[i], r.visit[j] = r.visit[j], r.visit[i] })
 		}
-		room := w.Room(len(r.visit) == len(w.keys))
+		room := w.offerRoom(len(r.visit) == len(w.keys))
 		require.LessOrEqual(w.t, room.Items, w.limits.Queue-w.queued)
 		if room.Items <= 0 || room.Bytes <= 0 {
-			w.EndRound(true)
+			w.endRound(true)
 			r.under = false
 			return
 		}
@@ -276,7 +276,7 @@ func (w *world) claim() {
 		w.answer()
 	case r.got != nil:
 		for _, p := range r.got {
-			w.Set.Add(p.key, w.most[p.key], p, w.event(p.key))
+			w.Set.add(p.key, w.most[p.key], p, w.event(p.key))
 			w.queues[p.key] = append(w.queues[p.key], p)
 		}
 		for key, left := range r.left {
@@ -285,7 +285,7 @@ func (w *world) claim() {
 		}
 		r.got = nil
 	default:
-		w.EndRound(r.cut)
+		w.endRound(r.cut)
 		r.under = false
 	}
 }
@@ -417,8 +417,8 @@ func TestAnythingMayHappenInAnyOrder(t *testing.T) {
 				w := newWorld(t, seed, change)
 				w.play(3000)
 				for range 2 {
-					w.Room(true)
-					w.EndRound(false)
+					w.offerRoom(true)
+					w.endRound(false)
 				}
 				assert.Empty(t, w.behind, "all have caught up")
 			})
@@ -478,8 +478,8 @@ func TestNothingIsForgottenByWorkersThatLookOnlyAfterAChange(t *testing.T) {
 		}
 		work = func(ticket Ticket[int, int]) {
 			for ok := true; ok; _, ticket, ok = s.Next() {
-				outcome := []Outcome{TimedOut, Failed, Answered, Answered}[rand.IntN(4)]
-				s.Done(ticket, outcome, []time.Duration{quickly, slowly}[rand.IntN(2)])
+				result := []Result{TimedOut, Failed, Answered, Answered}[rand.IntN(4)]
+				s.Done(ticket, result, []time.Duration{quickly, slowly}[rand.IntN(2)])
 				pump()
 				delivered.Add(1)
 				if n := int64(s.InFlight()); n > most.Load() {
@@ -495,14 +495,14 @@ func TestNothingIsForgottenByWorkersThatLookOnlyAfterAChange(t *testing.T) {
 					for range 2000 {
 						switch key := rand.IntN(15); {
 						case rand.IntN(20) == 0:
-							s.Add(key, rand.IntN(4), 1, weight(1))
+							s.add(key, rand.IntN(4), 1, weight(1))
 							accepted.Add(1)
 							pump()
 						case rand.IntN(100) == 0:
 							delivered.Add(int64(len(s.Flush(key))))
 						case rand.IntN(50) == 0:
-							s.Room(true)
-							s.EndRound(rand.IntN(2) == 0)
+							s.offerRoom(true)
+							s.endRound(rand.IntN(2) == 0)
 						default:
 							r, ok := s.Reserve(key, rand.IntN(4), weight(1))
 							if !ok {

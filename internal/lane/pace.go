@@ -2,9 +2,9 @@ package lane
 
 import "time"
 
-// learn adapts a lane to the outcome of an item.
-func (s *Set[K, T]) learn(l *lane[K, T], outcome Outcome, took time.Duration) {
-	l.pace(outcome, took)
+// learn adapts a lane to the result of an item.
+func (s *Set[K, T]) learn(l *lane[K, T], result Result, took time.Duration) {
+	l.pace(result, took)
 	s.setQuick(l, took < slow)
 }
 
@@ -36,13 +36,13 @@ func (l *lane[K, T]) setLimit(start, most int) {
 // answer lowers it by one, but not below the start. Two timeouts in a row lower it to one. So
 // one answer brings the cap to the start: the first answer of all, the first after timeouts,
 // and the first after the endpoint's own limit was raised.
-func (l *lane[K, T]) pace(outcome Outcome, took time.Duration) {
+func (l *lane[K, T]) pace(result Result, took time.Duration) {
 	took = max(took, time.Microsecond)
 	if l.took == 0 {
 		l.took = took
 	}
 	l.took += (took - l.took) / 8
-	switch outcome {
+	switch result {
 	case Answered:
 		if took < slow {
 			l.cap = min(max(l.cap+1, l.start), l.top)

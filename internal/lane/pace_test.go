@@ -11,10 +11,10 @@ import (
 
 func TestCapOfALane(t *testing.T) {
 	type step struct {
-		outcome Outcome
-		took    time.Duration
-		times   int
-		limit   int // the cap afterwards
+		result Result
+		took   time.Duration
+		times  int
+		limit  int // the cap afterwards
 	}
 	for name, steps := range map[string][]step{
 		"begins at Cap and grows by one for each quick answer": {
@@ -48,7 +48,7 @@ func TestCapOfALane(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, nil)
 			for i, s := range steps {
-				f.history("a", s.outcome, s.took, s.times)
+				f.history("a", s.result, s.took, s.times)
 				assert.Equal(t, s.limit, f.capOf("a"), "step %d", i)
 			}
 			f.claimed("a", 50)
@@ -60,7 +60,7 @@ func TestCapOfALane(t *testing.T) {
 func TestLaneThatWasNotAnsweredYetBeginsAtProbe(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.Cap, l.Probe = 8, 2 })
 	f.claimed("a", 50)
-	assert.Equal(t, 4, f.Room(true).PerLane, "and with twice that in room")
+	assert.Equal(t, 4, f.offerRoom(true).PerLane, "and with twice that in room")
 	items := f.takeAll()
 	assert.Len(t, items, 2)
 	f.end(Failed, quickly, items[0])
@@ -169,10 +169,10 @@ func TestLimitBelowWhatIsOutHoldsBackUntilEnoughCameBack(t *testing.T) {
 
 func TestRoomOfALaneFollowsItsPace(t *testing.T) {
 	for name, c := range map[string]struct {
-		outcome Outcome
-		took    time.Duration
-		times   int
-		room    int // with Cap 4, Wait 10 s, Queue 1000
+		result Result
+		took   time.Duration
+		times  int
+		room   int // with Cap 4, Wait 10 s, Queue 1000
 	}{
 		"nothing is known: twice Cap":         {Unsent, 0, 1, 8},
 		"cap × Wait / average":                {Answered, 2 * time.Second, 1, 20},
@@ -186,7 +186,7 @@ func TestRoomOfALaneFollowsItsPace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, nil)
-			f.history("a", c.outcome, c.took, c.times)
+			f.history("a", c.result, c.took, c.times)
 			f.round()
 			assert.Equal(t, c.room, f.emits("a"))
 			assert.LessOrEqual(t, f.roomOf("a"), 0)
@@ -197,7 +197,7 @@ func TestRoomOfALaneFollowsItsPace(t *testing.T) {
 func TestRoomOfALaneThatIsNotKnownIsTwiceCapButNotMoreThanAFourthOfTheQueue(t *testing.T) {
 	for _, c := range []struct{ limit, queue, room int }{{4, 1000, 8}, {4, 32, 8}, {4, 31, 7}, {4, 4, 1}, {4, 3, 1}, {1, 1, 1}} {
 		f := newFixture(t, func(l *Limits) { l.Cap, l.Queue = c.limit, c.queue })
-		assert.Equal(t, c.room, f.Room(true).PerLane)
+		assert.Equal(t, c.room, f.offerRoom(true).PerLane)
 		assert.Equal(t, c.room, f.emits("a"), "%+v", c)
 	}
 }

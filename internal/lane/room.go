@@ -48,8 +48,8 @@ type Room[K comparable] struct {
 	Lanes        map[K]int // zero or less means none
 }
 
-// Room returns the room for the next claim. begin says that the claim begins a round.
-func (s *Set[K, T]) Room(begin bool) Room[K] {
+// offerRoom returns the room for the next claim. begin says that the claim begins a round.
+func (s *Set[K, T]) offerRoom(begin bool) Room[K] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.claim++
@@ -86,10 +86,8 @@ func (s *Set[K, T]) offer(l *lane[K, T], begin bool) int {
 	return l.left
 }
 
-// EndRound says that a round of claims has visited all endpoints, and whether Items or Bytes
-// cut a claim short. If none was cut, some lanes have caught up: those with room in all claims
-// that got less than their room.
-func (s *Set[K, T]) EndRound(cut bool) {
+// endRound is Round.End.
+func (s *Set[K, T]) endRound(cut bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.backlog = cut

@@ -85,7 +85,7 @@ func (f *fixture) Push(key string, p parcel) { f.Set.Push(f.reservation(key), p)
 
 // Add adds an item that shares its size with no other.
 func (f *fixture) Add(key string, most int, p parcel, size int) {
-	f.Set.Add(key, most, p, weight(size))
+	f.Set.add(key, most, p, weight(size))
 }
 
 func weight(size int) *Weight {
@@ -146,23 +146,23 @@ func (f *fixture) one() taken {
 }
 
 // end reports what became of items, and returns whether that was a time to claim.
-func (f *fixture) end(outcome Outcome, took time.Duration, items ...taken) bool {
+func (f *fixture) end(result Result, took time.Duration, items ...taken) bool {
 	wants := false
 	for _, it := range items {
-		wants = f.Done(it.ticket, outcome, took) || wants
+		wants = f.Done(it.ticket, result, took) || wants
 		f.Free()
 	}
 	return wants
 }
 
 // history sends one item after the other through a lane that is otherwise empty.
-func (f *fixture) history(key string, outcome Outcome, took time.Duration, times int) {
+func (f *fixture) history(key string, result Result, took time.Duration, times int) {
 	f.t.Helper()
 	for range times {
 		f.claimed(key, 1)
 		it := f.one()
 		require.Equal(f.t, key, it.key)
-		f.end(outcome, took, it)
+		f.end(result, took, it)
 	}
 }
 
@@ -186,8 +186,8 @@ func (f *fixture) quick(keys ...string) {
 
 // round is a round of claims that brings nothing.
 func (f *fixture) round() {
-	f.Room(true)
-	f.EndRound(false)
+	f.offerRoom(true)
+	f.endRound(false)
 }
 
 // capOf returns how many items of a lane go out at once.
@@ -195,7 +195,7 @@ func (f *fixture) capOf(key string) int { return f.lanes[key].cap }
 
 // roomOf returns what a claim would be told of a lane.
 func (f *fixture) roomOf(key string) int {
-	r := f.Room(false)
+	r := f.offerRoom(false)
 	if room, listed := r.Lanes[key]; listed {
 		return room
 	}

@@ -12,7 +12,7 @@ import (
 func TestOneClaimBringsAnEighthOfTheQueueAtMost(t *testing.T) {
 	for _, c := range []struct{ queue, items int }{{1000, 125}, {16, 2}, {8, 1}, {7, 1}, {1, 1}} {
 		f := newFixture(t, func(l *Limits) { l.Queue = c.queue })
-		assert.Equal(t, c.items, f.Room(true).Items, "of %d", c.queue)
+		assert.Equal(t, c.items, f.offerRoom(true).Items, "of %d", c.queue)
 	}
 }
 
@@ -22,7 +22,7 @@ func TestSlowAndUnprovenLanesHoldHalfOfTheQueueAndByFirstItemsThreeQuarters(t *t
 		f.emits(fmt.Sprint(n))
 	}
 	assert.Equal(t, 30, f.queued)
-	assert.LessOrEqual(t, f.Room(true).PerLane, 0, "claims bring no more of those")
+	assert.LessOrEqual(t, f.offerRoom(true).PerLane, 0, "claims bring no more of those")
 	f.quick("q")
 	assert.Equal(t, 8, f.emits("q"), "a quick lane does not notice")
 
@@ -36,9 +36,9 @@ func TestSlowAndUnprovenLanesHoldHalfOfTheQueueAndByFirstItemsThreeQuarters(t *t
 
 func TestOneClaimBringsAnEighthOfTheBytesAtMostAndNoMoreThanThereIsRoomFor(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.Bytes = 400 })
-	assert.Equal(t, 50, f.Room(true).Bytes)
+	assert.Equal(t, 50, f.offerRoom(true).Bytes)
 	f.Add("a", 0, f.parcel("a"), 380)
-	assert.Equal(t, 20, f.Room(true).Bytes)
+	assert.Equal(t, 20, f.offerRoom(true).Bytes)
 }
 
 func TestSlowAndUnprovenLanesHoldHalfOfTheBytesAndByFirstItemsThreeQuarters(t *testing.T) {
@@ -49,7 +49,7 @@ func TestSlowAndUnprovenLanesHoldHalfOfTheBytesAndByFirstItemsThreeQuarters(t *t
 		}
 	}
 	assert.Equal(t, 300, f.bytes)
-	assert.Zero(t, f.Room(true).PerLane, "claims bring no more of those")
+	assert.Zero(t, f.offerRoom(true).PerLane, "claims bring no more of those")
 	f.quick("q")
 	for range 8 {
 		assert.True(t, f.Reserve("q", 0, 10), "a quick lane does not notice")
@@ -74,8 +74,8 @@ func TestEventOfManyLanesIsCountedOnceUntilTheLastItemLeaves(t *testing.T) {
 	for _, key := range keys[:4] {
 		require.True(t, f.reserve(key, 0, event))
 	}
-	f.Set.Add("e", 0, f.parcel("e"), event)
-	f.Set.Add("f", 0, f.parcel("f"), event)
+	f.Set.add("e", 0, f.parcel("e"), event)
+	f.Set.add("f", 0, f.parcel("f"), event)
 	assert.Equal(t, []int{300, 300}, []int{f.bytes, f.slowBytes}, "reserved, claimed")
 	f.Unreserve("a")
 	for _, key := range keys[1:4] {
@@ -95,12 +95,12 @@ func TestEventOfManyLanesIsCountedOnceUntilTheLastItemLeaves(t *testing.T) {
 func TestLaneThatChangesItsPaceTakesItsBytesWithIt(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.Bytes = 400 })
 	one, other := weight(50), weight(30)
-	f.Set.Add("a", 0, f.parcel("a"), weight(1))
+	f.Set.add("a", 0, f.parcel("a"), weight(1))
 	it := f.one()
-	f.Set.Add("a", 0, f.parcel("a"), one)
+	f.Set.add("a", 0, f.parcel("a"), one)
 	require.True(t, f.reserve("a", 0, other))
 	f.quick("b")
-	f.Set.Add("b", 0, f.parcel("b"), one)
+	f.Set.add("b", 0, f.parcel("b"), one)
 	assert.Equal(t, 80, f.slowBytes)
 	f.end(Answered, quickly, it)
 	assert.Equal(t, 30, f.slowBytes, "the reservation is counted as before")
@@ -148,7 +148,7 @@ func TestQuickLanesAreClaimedForWhenHalfOfWhatSlowOnesLeaveIsFree(t *testing.T) 
 func TestIdleLaneThatIsSlowIsOfferedItsOwnRoom(t *testing.T) {
 	f := newFixture(t, nil)
 	f.history("a", TimedOut, 30*time.Second, 2)
-	assert.Equal(t, 1, f.Room(true).Lanes["a"])
+	assert.Equal(t, 1, f.offerRoom(true).Lanes["a"])
 	f.history("a", Answered, quickly, 1)
 	assert.Empty(t, f.tight)
 }
@@ -189,14 +189,14 @@ func TestLaneThatIsHeldGetsNothingUntilUnhold(t *testing.T) {
 	f.claimed("a", 6)
 	items := f.takeAll()
 	assert.Len(t, f.Hold("a"), 2)
-	assert.Zero(t, f.Room(true).Lanes["a"])
-	f.EndRound(false)
+	assert.Zero(t, f.offerRoom(true).Lanes["a"])
+	f.endRound(false)
 	assert.False(t, f.emit("a"))
 	assert.False(t, f.Behind("a"), "no time to claim")
 	assert.False(t, f.end(Answered, quickly, items...), "nor is this")
 	f.Hold("unknown")
-	assert.Zero(t, f.Room(true).Lanes["unknown"])
-	f.EndRound(false)
+	assert.Zero(t, f.offerRoom(true).Lanes["unknown"])
+	f.endRound(false)
 	f.Unhold("a")
 	f.Unhold("never seen")
 	f.round()
@@ -211,7 +211,7 @@ func TestIdleQuickLanesAreOfferedTheirRoomWhileUnknownOnesAreOfferedNone(t *test
 	for n := range 50 {
 		f.emits(fmt.Sprint(n))
 	}
-	room := f.Room(true)
+	room := f.offerRoom(true)
 	assert.Zero(t, room.PerLane)
 	assert.Positive(t, room.Lanes["q"])
 	assert.Zero(t, room.Lanes["slow"])
@@ -224,13 +224,13 @@ func TestLaneIsBehindWhenAClaimBringsTheLittleThatItWasOffered(t *testing.T) {
 	for n := 0; f.queued < 20; n++ {
 		f.emits(fmt.Sprint(n))
 	}
-	require.Equal(t, 1, f.Room(true).PerLane)
+	require.Equal(t, 1, f.offerRoom(true).PerLane)
 	f.claimed("a", 1)
-	f.EndRound(false)
+	f.endRound(false)
 	assert.True(t, f.isBehind("a"))
 
-	require.Equal(t, 1, f.Room(true).PerLane)
+	require.Equal(t, 1, f.offerRoom(true).PerLane)
 	f.claimed("b", 1)
-	f.EndRound(false)
+	f.endRound(false)
 	assert.True(t, f.isBehind("b"))
 }
