@@ -83,7 +83,7 @@ func (w *world) step() {
 			Tenant: key.Tenant, ID: key.ID, Events: pick(w, []string{"*"}, []string{"a.*", "a.b"}, []string{"a.*", "*", "a.*"}),
 			Channel: pick(w, "", "", "web"), State: webhook.EndpointActive, Version: 1,
 		}, 5)
-		if err != nil && !errors.Is(err, webhook.ErrConflict) && !errors.Is(err, webhook.ErrFull) {
+		if err != nil && !errors.Is(err, webhook.ErrConflict) && !errors.Is(err, webhook.ErrLimit) {
 			w.t.Fatal(err)
 		}
 	case n < 86:
