@@ -212,8 +212,10 @@ func TestTheArchitectureNamesEveryPackage(t *testing.T) {
 		require.NoError(t, err)
 		for _, file := range files {
 			dir := filepath.ToSlash(filepath.Dir(file))
-			if module, _, _ := strings.Cut(dir, "/"); module != "bench" && module != "examples" && module != "interop" {
-				assert.True(t, strings.Contains(text, "`"+dir+"`"), "docs/architecture.md does not name %s, the package of %s", dir, file)
+			module, _, _ := strings.Cut(dir, "/")
+			nested := module == "bench" || module == "examples" || module == "interop"
+			if !nested && !strings.Contains(text, "`"+dir+"`") {
+				t.Errorf("docs/architecture.md does not name %s, the package of %s", dir, file)
 			}
 		}
 	}

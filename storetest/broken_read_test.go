@@ -17,34 +17,6 @@ func forgives(err error) func(*broken) {
 	})
 }
 
-// narrowed makes Retry and Cancel find only the deliveries of a list with the Query after change.
-func narrowed(change func(q *webhook.Query)) func(*broken) {
-	return func(b *broken) {
-		found := func(ctx context.Context, q webhook.Query, now time.Time) error {
-			if change(&q); q.EventID == "" || q.EndpointID == "" {
-				return nil
-			}
-			page, err := b.Store.Deliveries(ctx, q, now)
-			if err == nil && len(page.Items) == 0 {
-				err = webhook.ErrNotFound
-			}
-			return err
-		}
-		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
-			if err := found(ctx, q, now); err != nil {
-				return webhook.Recovered{}, err
-			}
-			return b.Store.Retry(ctx, q, now)
-		}
-		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
-			if err := found(ctx, q, now); err != nil {
-				return webhook.Recovered{}, err
-			}
-			return b.Store.Cancel(ctx, q, now)
-		}
-	}
-}
-
 // recoverDefects are defects of Retry and Cancel.
 var recoverDefects = []defect{
 	{"Retry keeps Since", "retry/single", func(b *broken) {
