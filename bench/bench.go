@@ -45,7 +45,7 @@ func run(ctx context.Context, o *options, out io.Writer) (err error) {
 		}
 	}
 	if !b.asJSON {
-		b.results.print(out)
+		b.results.print(out, o)
 	}
 	b.results.warn(os.Stderr)
 	if slices.ContainsFunc(b.results, func(r result) bool { return r.problem != "" }) {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-const startTimeout = 2 * time.Minute
+const startTimeout = 3 * time.Minute // a MariaDB on a busy machine was seen to need one
 
 // A process is a program that serves on a port, with its files in a directory of its own.
 type process struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 )
@@ -68,7 +69,10 @@ var rows = []row{
 }
 
 // print writes the tables of docs/performance.md and README.md in Markdown.
-func (rs results) print(out io.Writer) {
+func (rs results) print(out io.Writer, o *options) {
+	worst, _ := rs.foreign()
+	fmt.Fprintf(out, "%d cores, `-n %d`, medians of %d rounds. Other programs used at most %.0f %% of the machine.\n\n",
+		runtime.NumCPU(), o.n, o.rounds, 100*worst)
 	fmt.Fprintf(out, "docs/performance.md:\n\n")
 	rs.printTable(out, func(row) bool { return true })
 	fmt.Fprintf(out, "\nREADME.md:\n\n")

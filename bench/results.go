@@ -25,15 +25,22 @@ func (rs results) median(scenario, peer, variant, figure string) float64 {
 // foreignLimit is the part of the machine that other programs may use.
 const foreignLimit = 0.1
 
-// warn says if other programs disturbed the run.
-func (rs results) warn(out io.Writer) {
-	worst, n := 0.0, 0
+// foreign returns the largest part that other programs used, and in how many rounds it was
+// above the limit.
+func (rs results) foreign() (worst float64, above int) {
 	for i := range rs {
-		if share := rs[i].figures["foreign_cpu"]; share > foreignLimit {
-			worst, n = max(worst, share), n+1
+		share := rs[i].figures["foreign_cpu"]
+		worst = max(worst, share)
+		if share > foreignLimit {
+			above++
 		}
 	}
-	if n > 0 {
+	return worst, above
+}
+
+// warn says if other programs disturbed the run.
+func (rs results) warn(out io.Writer) {
+	if worst, n := rs.foreign(); n > 0 {
 		fmt.Fprintf(out, "In %d of %d rounds other programs used more than %.0f %% of the machine, up to %.0f %%. Repeat the run without them.\n",
 			n, len(rs), 100*foreignLimit, 100*worst)
 	}

@@ -15,7 +15,7 @@ const (
 	history = 10_000 // finished deliveries in each database, or -n if that is less
 
 	roundTimeout = 10 * time.Minute
-	stallTimeout = time.Minute // without an arrival
+	stallTimeout = 2 * time.Minute // without an arrival
 	hangTime     = 10 * time.Second
 	lookEvery    = 20 * time.Millisecond
 )

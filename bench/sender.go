@@ -135,7 +135,7 @@ func (s *sender) report(ctx context.Context) (r senderReport, err error) {
 // targets, so that connections to the database are in use. Then each target gets an event, so
 // that it has a connection. Over TLS the first connections are part of the measurement.
 func (s *sender) warmUp(ctx context.Context) error {
-	const events, timeout = 300, time.Minute
+	const events, timeout = 300, 3 * time.Minute
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	l := load{Callers: callers, Events: events}

@@ -72,7 +72,7 @@ func (s *sqlServer) counters(ctx context.Context) (c counters, err error) {
 }
 
 func (s *sqlServer) idle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	for sessions := 1; sessions > 0; time.Sleep(time.Millisecond) {
 		if err := s.admin.QueryRowContext(ctx, s.sessions).Scan(&sessions); err != nil {
