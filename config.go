@@ -23,7 +23,7 @@ type Config struct {
 
 	// EventTypes is the catalogue of event types. Each has a description for customers. With a
 	// catalogue, Emit refuses other types, and an endpoint cannot subscribe to a pattern that
-	// matches no type. Defaults to nil, which allows every type.
+	// matches no type. Nil or empty allows every type.
 	EventTypes map[string]string
 
 	// KeepUnmatched stores events that no endpoint receives, so that they can be listed.

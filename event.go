@@ -15,7 +15,7 @@ type Event struct {
 	Tenant string
 
 	// Type is the kind of event, such as "member.joined": 1 to 255 bytes of a–z, A–Z, 0–9, "_",
-	// "." and "-". If Config.EventTypes is set, it must have the type.
+	// "." and "-". If Config.EventTypes is not empty, it must have the type.
 	Type string
 
 	// Data is one JSON value, at most Config.MaxEventBytes when encoded. A json.RawMessage or

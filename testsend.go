@@ -161,7 +161,7 @@ func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint, eventType string
 		if event, err = p.testEvent(endpoint); err != nil {
 			return nil, err
 		}
-	} else if _, listed := d.config.EventTypes[eventType]; !listed && d.config.EventTypes != nil {
+	} else if _, listed := d.config.EventTypes[eventType]; !listed && len(d.config.EventTypes) > 0 {
 		return nil, &FieldError{"Event.Type", fmt.Sprintf("is not in the catalogue: %q", eventType), "use " + listTypes(d.config.EventTypes)}
 	}
 	event.Tenant, event.ID = endpoint.Tenant, ""

@@ -246,3 +246,16 @@ func TestATestMayHaveATypeOfTheCatalogue(t *testing.T) {
 	assert.Equal(t, r.TestEventType(), a.EventType)
 	assert.Equal(t, "test.ping", a.EventType)
 }
+
+func TestAnEmptyCatalogueAllowsEveryType(t *testing.T) {
+	r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) {
+		c.EventTypes = map[string]string{}
+	})
+	r.endpoint("one")
+	a, err := r.Tenant(acme).TestType(t.Context(), "one", "member.left")
+	require.NoError(t, err)
+	assert.Equal(t, "member.left", a.EventType)
+	receipt, err := r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "member.left"})
+	require.NoError(t, err)
+	assert.Equal(t, 1, receipt.Deliveries)
+}

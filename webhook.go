@@ -141,7 +141,7 @@ func (d *Dispatcher) Stats(ctx context.Context) (stats Stats, err error) {
 	return d.store.Stats(ctx, d.now())
 }
 
-// EventTypes returns Config.EventTypes: the catalogue, or nil.
+// EventTypes returns a copy of Config.EventTypes, the catalogue.
 func (d *Dispatcher) EventTypes() map[string]string { return maps.Clone(d.config.EventTypes) }
 
 // now returns the store time.
