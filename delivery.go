@@ -17,9 +17,8 @@ type Delivery struct {
 	State  DeliveryState
 	Reason Reason // why it failed or was canceled
 
-	// Attempts is the number of requests that were made and logged. It leaves out requests that
-	// were cut at shutdown or by a crash. It also leaves out results that came after the lease was
-	// lost, which the log has as Attempt.Late.
+	// Attempts is the number of logged attempts, without those that are Late. Requests that were
+	// cut at shutdown or by a crash are not logged.
 	Attempts int
 
 	Failures int // failed attempts since it was created or retried by hand; the retry policy counts these
@@ -42,7 +41,8 @@ const (
 	DeliveryCanceled  DeliveryState = "canceled"  // never to be sent, with a Reason
 )
 
-// An Attempt is one HTTP request of a delivery and its outcome, a row of the delivery log.
+// An Attempt is one try to send a delivery and its outcome, a row of the delivery log. An attempt
+// with ClassLocal failed before its request was made.
 type Attempt struct {
 	Tenant     string
 	EventID    string
@@ -73,11 +73,11 @@ type Attempt struct {
 	// with the same StartedAt, one of them Late.
 	Late bool
 
-	Test bool // from Scope.Test
+	Test bool // from Scope.Test or Scope.TestType
 }
 
-// A Class is the kind of failure of an attempt. The set is closed. A Class is an error, so that a
-// [Transport] can return one with details: fmt.Errorf("%w: %s", webhook.ClassTLS, detail).
+// A Class is the kind of failure of an attempt. New classes may be added. A Class is an error, so
+// that a [Transport] can return one with details: fmt.Errorf("%w: %s", webhook.ClassTLS, detail).
 type Class string
 
 // Classes. All but ClassStatus mean that there was no complete response.
@@ -112,14 +112,14 @@ type Reason string
 const (
 	ReasonCustomer Reason = "customer" // disabled through UpdateEndpoint
 	ReasonOperator Reason = "operator" // suspended by the scope of all tenants, which alone can lift it; see Scope.UpdateEndpoint
-	ReasonGone     Reason = "gone"     // the receiver answered 410 Gone, or Judge said Disable
+	ReasonGone     Reason = "gone"     // the receiver answered 410 Gone twice in a row, or Judge returned VerdictDisable
 )
 
 // Reasons of a delivery alone.
 const (
 	ReasonDeleted   Reason = "deleted"   // canceled: the endpoint was deleted
-	ReasonCanceled  Reason = "canceled"  // canceled by Scope.Cancel
+	ReasonCanceled  Reason = "canceled"  // canceled by Scope.Cancel or Scope.CancelDelivery
 	ReasonExhausted Reason = "exhausted" // failed: no retries were left
 	ReasonExpired   Reason = "expired"   // failed: it is older than the profile's MaxAge
-	ReasonRejected  Reason = "rejected"  // failed: Judge said VerdictFail
+	ReasonRejected  Reason = "rejected"  // failed: Judge returned VerdictFail
 )

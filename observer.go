@@ -7,19 +7,19 @@ import (
 // An Observer is a set of functions that the Dispatcher calls. Nil functions are skipped. They
 // are called concurrently, on the path of the deliveries, and must return quickly.
 type Observer struct {
-	// Attempt is called after each request, before its result is stored. VerdictRetry with a
-	// zero NextAt means that no retries are left. A request that was cut at shutdown is no
-	// attempt.
+	// Attempt is called after each attempt, also of a test send, before its result is stored.
+	// An attempt with ClassLocal made no request. VerdictRetry with a zero NextAt means that no
+	// retries are left. A request that was cut at shutdown is no attempt.
 	Attempt func(Attempt, Verdict)
 
 	// Disabled is called when the verdict on an attempt disables its endpoint. It is called
 	// again for each other such attempt that was under way.
 	Disabled func(EndpointKey, Reason)
 
-	// Error is called for errors that no caller sees, such as those of the Store and of
-	// profiles. They are logged too. Each kind of error, and each endpoint, is throttled by
-	// itself: a repeated error is reported after 1, 2, 4 seconds and so on, at most every
-	// minute.
+	// Error is called for every error that no caller sees, for example an error of the Store
+	// or of a profile. The same errors are logged, but only the log is throttled. If a kind of
+	// error repeats, its log lines are 1, 2, 4 seconds apart and so on, up to a minute. The
+	// errors of each endpoint are a kind of their own.
 	Error func(error)
 }
 

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A RateError is returned by [Scope.Test], [Scope.RetryDelivery] and [Scope.Retry] when a tenant makes more calls than
-// people need. Nothing was done. The rates are those of one process.
+// A RateError is returned when a tenant's calls exceed the rate; see [Scope.Test] and
+// [Scope.RetryDelivery]. TestType counts as Test, and [Scope.Retry] as several calls of
+// RetryDelivery. Nothing was done. Each process counts by itself.
 type RateError struct {
 	Wait time.Duration // the time after which the call will be accepted
 }

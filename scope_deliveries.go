@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// Events returns events, the newest first. It honours EventID, Type, From and To (of the
-// emission), NoBodies, MaxBytes, Limit and Cursor.
+// Events returns events, the newest first. An event's Header has its names with empty values.
+// Events honours EventID, Type, From, To, NoBodies, MaxBytes, Limit and Cursor.
+//
+// From and To select by the time of the emission, which an Event does not show. Event.Time may
+// be another time.
 func (s Scope) Events(ctx context.Context, q Query) (page Page[Event], err error) {
 	defer addOperation("list events", &err)
 	q, err = s.query(q, fieldEventID|fieldType|fieldTimes|fieldNoBodies|fieldMaxBytes)
@@ -78,8 +81,8 @@ func (s Scope) Attempts(ctx context.Context, q Query) (page Page[Attempt], err e
 //   - [ErrNotFound] if there is no such delivery, or its endpoint is deleted.
 //   - [ErrInFlight] while the delivery is being sent.
 //   - [ErrConflict] if its endpoint is disabled.
-//   - A [RateError] after 60 calls for an endpoint or 200 for a tenant. Later calls are accepted
-//     every 5 seconds and every second. Each process counts by itself.
+//   - A [*RateError] beyond the rate. An endpoint has 60 calls at once, and then one every 5
+//     seconds. A tenant has 200 at once, and then one a second. Each process counts by itself.
 func (s Scope) RetryDelivery(ctx context.Context, eventID, endpointID string) (err error) {
 	defer addOperation("retry delivery", &err)
 	key := EndpointKey{s.tenant, endpointID}
@@ -135,7 +138,8 @@ func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, pay fu
 // the events were emitted, set From too.
 //
 // A call counts as 20 calls of RetryDelivery for the tenant's rate, however many deliveries it
-// selects. Beyond that rate it is a [RateError].
+// selects. Beyond that rate Retry returns a [*RateError]. Calls of [Dispatcher.AllTenants] have no
+// rate.
 func (s Scope) Retry(ctx context.Context, q Query) (done Recovered, err error) {
 	defer addOperation("retry", &err)
 	done, err = s.changeMany(ctx, q, deliveryFields, s.payForBulkRetry, s.d.store.Retry)
