@@ -17,18 +17,19 @@ type Cipher interface {
 	// Seal returns plain encrypted and authenticated, as visible ASCII of at most 2 ×
 	// len(plain) + 512 bytes.
 	//
-	// Open must refuse the result under any other bound. bound names the tenant, the endpoint
-	// and the field. For a header's value or a URL it also names the scheme, host and port. So
-	// rows cannot be swapped, and a value does not open for another place.
-	Seal(ctx context.Context, plain []byte, bound string) (sealed string, err error)
+	// additionalData is authenticated but not encrypted, as in [cipher.AEAD]. It names the
+	// tenant, the endpoint and the field. For a header's value or a URL it also names the
+	// scheme, host and port. Open must refuse the result with any other additionalData. So rows
+	// cannot be swapped, and a value does not open for another place.
+	Seal(ctx context.Context, plain []byte, additionalData string) (sealed string, err error)
 
-	// Open returns the plain text that was sealed under the same bound, now or in the past. If
-	// it fails, deliveries wait, and are tried again every 10 seconds.
+	// Open returns the plain text that was sealed with the same additionalData, now or in the
+	// past. If it fails, deliveries wait, and are tried again every 10 seconds.
 	//
 	// It is called about once for each version of an endpoint that this process sends to. A
 	// Scope also calls it to test, update, rotate, reveal or verify. Lists and reads call it
 	// for URLs and Ed25519 keys, and remember some thousands of the results.
-	Open(ctx context.Context, sealed, bound string) (plain []byte, err error)
+	Open(ctx context.Context, sealed, additionalData string) (plain []byte, err error)
 }
 
 // A CipherKey is a key of NewCipher.
@@ -49,9 +50,9 @@ const (
 	maxCipherKeyID = 64
 )
 
-// NewCipher returns a Cipher of AES-256-GCM (NIST SP 800-38D) with random nonces, which makes a
-// key good for four billion secrets. The first key seals, and all keys open. The keys are
-// copied. It returns a *FieldError for unusable keys.
+// NewCipher returns a Cipher of AES-256-GCM (NIST SP 800-38D) with random nonces, which makes
+// a key good for four billion secrets. The first key seals, and all keys open. The keys are
+// copied. It returns a [*FieldError] for unusable keys.
 //
 // To change keys:
 //
@@ -60,24 +61,24 @@ const (
 //   - Then update every endpoint unchanged, as the example does.
 //   - When that has succeeded, remove the old key.
 //
-// An update stores a value that it cannot open unchanged. Make sure that no key is missing when
-// you update the endpoints.
+// An update stores a value that it cannot open unchanged. Make sure that no key is missing
+// when you update the endpoints.
 //
-// If a key is lost, so are the secrets, header values and URLs that it sealed. Give the URL and
-// headers again. [Scope.RotateSecret] makes new secrets all the same. For older deliveries,
-// Message.Endpoint then has the new URL.
-func NewCipher(keys ...CipherKey) (_ Cipher, err error) {
+// If a key is lost, so are the secrets, header values and URLs that it sealed. Give the URL
+// and headers again. [Scope.RotateSecret] makes new secrets all the same. For older
+// deliveries, Message.Endpoint then has the new URL.
+func NewCipher(keys ...CipherKey) (c Cipher, err error) {
 	defer addOperation("new cipher", &err)
 	if len(keys) == 0 {
 		return nil, &FieldError{"keys", "are none", "pass at least one CipherKey"}
 	}
-	c := &aesCipher{current: keys[0].ID, keys: make(map[string]cipher.AEAD, len(keys))}
+	made := &aesCipher{current: keys[0].ID, keys: make(map[string]cipher.AEAD, len(keys))}
 	for i, k := range keys {
 		field := fmt.Sprintf("keys[%d]", i)
 		if err := checkCipherKeyID(field+".ID", k.ID); err != nil {
 			return nil, err
 		}
-		if c.keys[k.ID] != nil {
+		if made.keys[k.ID] != nil {
 			return nil, &FieldError{field + ".ID", fmt.Sprintf("is that of another key: %q", k.ID), "give each key an id of its own"}
 		}
 		if len(k.Key) != cipherKeyBytes {
@@ -89,11 +90,11 @@ func NewCipher(keys ...CipherKey) (_ Cipher, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.keys[k.ID], err = cipher.NewGCMWithRandomNonce(block); err != nil {
+		if made.keys[k.ID], err = cipher.NewGCMWithRandomNonce(block); err != nil {
 			return nil, err
 		}
 	}
-	return c, nil
+	return made, nil
 }
 
 func checkCipherKeyID(field, id string) error {
@@ -120,12 +121,12 @@ type aesCipher struct {
 // Format keeps the keys out of a Config that is printed.
 func (c *aesCipher) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
-func (c *aesCipher) Seal(_ context.Context, plain []byte, bound string) (string, error) {
-	sealed := c.keys[c.current].Seal(nil, nil, plain, []byte(bound)) //nolint:gosec // G407: this AEAD makes its nonces itself
+func (c *aesCipher) Seal(_ context.Context, plain []byte, additionalData string) (string, error) {
+	sealed := c.keys[c.current].Seal(nil, nil, plain, []byte(additionalData)) //nolint:gosec // G407: this AEAD makes its nonces itself
 	return c.current + ":" + base64.RawStdEncoding.EncodeToString(sealed), nil
 }
 
-func (c *aesCipher) Open(_ context.Context, sealed, bound string) ([]byte, error) {
+func (c *aesCipher) Open(_ context.Context, sealed, additionalData string) ([]byte, error) {
 	id, encoded, ok := strings.Cut(sealed, ":")
 	if !ok {
 		return nil, errors.New("it was not sealed by NewCipher: there is no key id")
@@ -138,7 +139,7 @@ func (c *aesCipher) Open(_ context.Context, sealed, bound string) ([]byte, error
 	if err != nil {
 		return nil, errors.New("it was changed in the store: it is not base64")
 	}
-	plain, err := key.Open(nil, nil, raw, []byte(bound))
+	plain, err := key.Open(nil, nil, raw, []byte(additionalData))
 	if err != nil {
 		return nil, fmt.Errorf("it was sealed for another tenant, endpoint or field, or with another key of the id %q, or changed in the store", id)
 	}

@@ -65,8 +65,8 @@ type Config struct {
 	// RequireSealed needs Cipher. Defaults to false.
 	RequireSealed bool
 
-	// MaxInFlight bounds the requests in flight, 1 to 100,000. A request counts until its
-	// result is stored.
+	// MaxInFlight bounds the requests in flight of this process, 1 to 100,000. A request counts
+	// until its result is stored.
 	//
 	// Endpoints that are slow (1 s or more) or untested share at most half of it, or three
 	// quarters with one request each, so hanging receivers cannot starve the others. An
@@ -74,14 +74,16 @@ type Config struct {
 	// 1,024.
 	MaxInFlight int
 
-	// PerEndpoint bounds the requests in flight to one endpoint, 1 to 1,000. An endpoint starts
-	// with 2 until its first answer, and then gets PerEndpoint. The bound grows to four times
-	// PerEndpoint while answers come within a second. After two timeouts in a row it is 1 until
-	// the next answer. Endpoint.MaxInFlight overrides it. Defaults to 8.
+	// PerEndpoint is the normal number of requests in flight from this process to one endpoint,
+	// 1 to 1,000. While answers come within a second, the number grows to four times as much,
+	// for example from 8 to 32. Slow answers lower it to PerEndpoint again.
+	//
+	// An endpoint starts with at most 2, until its first answer. After two timeouts in a row it
+	// has 1, until the next answer. Endpoint.MaxInFlight sets another bound. Defaults to 8.
 	PerEndpoint int
 
-	// RequestTimeout bounds one request, from the dial to the end of the response, at least
-	// 1 ms. Defaults to 15 s, or to MaxTimeout if that is less.
+	// RequestTimeout bounds one request, from the dial to the end of the response, 1 ms to
+	// MaxTimeout. Defaults to 15 s, or to MaxTimeout if that is less.
 	RequestTimeout time.Duration
 
 	// MaxTimeout bounds Endpoint.Timeout, 1 ms to 10 minutes. Defaults to 30 s.

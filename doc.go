@@ -15,8 +15,8 @@
 //		Data:   map[string]string{"member_id": "mem_1"},
 //	})
 //
-// When [Dispatcher.Emit] returns nil, the event and its deliveries are stored. Each delivery is
-// attempted until it succeeds, is given up by policy, or is canceled. [Dispatcher.EmitTx]
+// When [Dispatcher.Emit] returns nil, the event and its deliveries are stored. Each delivery
+// is attempted until it succeeds, is given up by policy, or is canceled. [Dispatcher.EmitTx]
 // stores the event in a transaction of the application's own.
 //
 // # Endpoints
@@ -33,14 +33,14 @@
 //
 // Unless a [Profile] says otherwise, requests follow Standard Webhooks 1.0.0
 // (https://www.standardwebhooks.com): a POST of {"type":…,"timestamp":…,"data":…} with the
-// headers webhook-id, webhook-timestamp and webhook-signature. Delivery is at least once and in
-// no particular order. The header webhook-id and the body are the same in every attempt of a
-// delivery, so that receivers can recognize repeats.
+// headers webhook-id, webhook-timestamp and webhook-signature. Delivery is at least once and
+// in no particular order. The header webhook-id and the body are the same in every attempt of
+// a delivery, so that receivers can recognize repeats.
 //
 // # Changing the requests
 //
-// A [Profile] is registered under a name in Config.Profiles, and endpoints are created with it.
-// Its functions change:
+// A [Profile] is registered under a name in Config.Profiles, and endpoints are created with
+// it. Its functions change:
 //
 //   - the body (Encode)
 //   - the headers (Header)
@@ -57,9 +57,9 @@
 //
 // A 2xx answer is a success. Two 410 in a row disable the endpoint. Every other outcome is
 // retried as the profile's [RetryPolicy] says, by default 15 times over about three days. No
-// retry comes before a Retry-After of the receiver, up to a day. A receiver that hangs, answers
-// slowly or has a long backlog delays no other; see Config.MaxInFlight and Config.PerEndpoint.
-// Each [Attempt] has a [Class], the kind of its failure.
+// retry comes before a Retry-After of the receiver, up to a day. A receiver that hangs,
+// answers slowly or has a long backlog delays no other; see Config.MaxInFlight and
+// Config.PerEndpoint. Each [Attempt] has a [Class], the kind of its failure.
 //
 // If the process dies, another process on the same Store, or the next one, takes over its
 // deliveries when their leases end; see Config.Lease. A request may then be repeated, with the
@@ -76,9 +76,10 @@
 //	          └─┘
 //	        retries
 //
-// [Scope.RetryDelivery] makes a delivery pending again from any state, and [Scope.Retry] does so
-// for many. While it is pending, a delivery waits for its time, is due, or is in flight: a process has
-// leased it. [Delivery] tells which. Its Reason tells why it failed or was canceled.
+// [Scope.RetryDelivery] makes a delivery pending again from any state, and [Scope.Retry] does
+// so for many. While it is pending, a delivery waits for its time, is due, or is in flight: a
+// process has leased it. [Delivery] tells which. Its Reason tells why it failed or was
+// canceled.
 //
 // # Safety
 //
@@ -91,15 +92,24 @@
 // # Limits
 //
 // Tenants, ids, types, patterns and channels have at most 255 bytes. An event has at most
-// Config.MaxEventBytes of data and 32 headers. An endpoint has at most 100 patterns, 32 headers
-// of up to 4,096 bytes, 50 metadata pairs, 10 live secrets, and a URL of up to 2,048 bytes. A
-// batch has at most 1,000 events. Input beyond a limit is refused with a [FieldError], and
-// nothing is stored.
+// Config.MaxEventBytes of data and 32 headers. An endpoint has at most 100 patterns, 32
+// headers of up to 4,096 bytes, 50 metadata pairs, 10 live secrets, and a URL of up to 2,048
+// bytes. A batch has at most 1,000 events. Input beyond a limit is refused with a
+// [*FieldError], and nothing is stored.
+//
+// # Errors
+//
+// Errors wrap a sentinel, for example [ErrNotFound]. Some have details for [errors.As]:
+//
+//	var refused *webhook.FieldError // or *webhook.RateError
+//	if errors.As(err, &refused) {
+//		fmt.Println(refused.Field, refused.Problem) // Event.Type is empty
+//	}
 //
 // # Testing
 //
-// Package webhooktest has a receiver, a fake transport and a configuration for an application's
-// tests.
+// Package webhooktest has a receiver, a fake transport and a configuration for an
+// application's tests.
 //
 // # Reading the rest of this page
 //
@@ -108,9 +118,10 @@
 // and [Profile] with its functions.
 //
 // Almost a third of the types are for those who implement a [Store], and nobody else needs
-// them: Store, [Publisher], [Clock] and [Listener], and the records that these exchange with the
-// Dispatcher. The records are [EventRecord], [EndpointStatus] and all from [PublishRequest] to
-// [Settled].
+// them: Store, [Publisher], [Clock], [Listener] and [Volatile], and the records that these
+// exchange with the Dispatcher. The records are [EventRecord], [EndpointStatus],
+// [PublishRequest], [NewDelivery], [Published], [MatchRequest], [ClaimRequest], [Claimed],
+// [Leased], [Settlement] and [Settled].
 //
 // docs/architecture.md in the repository shows how the parts work together.
 package webhook

@@ -7,8 +7,8 @@ import (
 	"github.com/gowebhook/webhook/internal/signature"
 )
 
-// IssueEd25519 gives a new endpoint an Ed25519 key pair of its own in place of a shared secret,
-// and a new one at each rotation. It is a Profile.Issue:
+// IssueEd25519 gives a new endpoint an Ed25519 key pair of its own in place of a shared
+// secret, and a new one at each rotation. It is a Profile.Issue:
 //
 //	Profiles: map[string]webhook.Profile{"ed25519": {Issue: webhook.IssueEd25519}}
 //
@@ -22,18 +22,14 @@ func IssueEd25519(e *Endpoint) error {
 }
 
 // PublicKey returns the public key of an Ed25519 private key, in the form that receivers of
-// Standard Webhooks take: "whpk_" and base64. Use it for keys that Profile.Keys returns. Errors
-// describe the problem with the key and do not quote it.
-func PublicKey(secret Secret) (_ string, err error) {
+// Standard Webhooks take: "whpk_" and base64. Use it for keys that Profile.Keys returns.
+// Errors describe the problem with the key and do not quote it.
+func PublicKey(secret Secret) (public string, err error) {
 	defer addOperation("public key", &err)
 	if !isPrivateKey(secret) {
 		return "", &FieldError{"secret", "is not an Ed25519 private key", fmt.Sprintf("one begins with %q", signature.PrivatePrefix)}
 	}
-	public, err := signature.PublicKey(string(secret))
-	if err != nil {
-		return "", err
-	}
-	return public, nil
+	return signature.PublicKey(string(secret))
 }
 
 // publicKeyOf returns the public key of a secret. It returns "" if the secret is no private

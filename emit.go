@@ -36,29 +36,32 @@ const (
 	maxEvents = 1000
 )
 
-// Emit stores an event and one delivery for each endpoint that is subscribed to it, and returns
-// when they are durable. It works without Run. An event that no endpoint receives is not
-// stored, unless Config.KeepUnmatched is set.
+// Emit stores an event and one delivery for each endpoint that is subscribed to it, and
+// returns when they are durable. It works without Run. An event that no endpoint receives is
+// not stored, unless Config.KeepUnmatched is set.
 //
 // Concurrent calls are grouped into one transaction. After a group of eight or more calls, the
 // next group waits until as many have come, for up to 3 milliseconds.
 //
-// If ctx ends while another caller commits the group, Emit returns ctx.Err() and the outcome is
-// unknown. To be sure, emit again with Receipt.EventID as the id. A caller that commits for the
-// group returns when the Store has answered, even if ctx has ended. The Store gets 10 seconds
-// for that.
+// If ctx ends while another caller commits the group, Emit returns ctx.Err() and the outcome
+// is unknown. To be sure, emit again with Receipt.EventID as the id. A caller that commits for
+// the group returns when the Store has answered, even if ctx has ended. The Store gets 10
+// seconds for that.
 //
 // Events without an Event.ID are not grouped with events that have one. A transaction
-// elsewhere, for example an open one of EmitTx, may hold an id. Emit then tries again for about
-// 2 seconds, or until ctx ends. If the id is still held, Emit returns the Store's error, and
-// the event is not stored. Emits of other ids do not wait.
+// elsewhere, for example an open one of EmitTx, may hold an id. Emit then tries again for
+// about 2 seconds, or until ctx ends. If the id is still held, Emit returns the Store's error,
+// and the event is not stored. Emits of other ids do not wait.
 //
 // Errors:
 //
-//   - A [FieldError] for input that is refused.
-//   - [ErrConflict] for an id that was used with other content.
-//   - [ErrFull] if a bounded Store has no room.
-//   - An error of the Store, with an unknown outcome.
+//   - A [*FieldError] for input that is refused. The event is not stored.
+//   - [ErrConflict] for an id that was used with other content. This event is not stored.
+//   - [ErrFull] if a bounded Store has no room. The event is not stored.
+//   - An error that says that an open transaction holds the id. The event is not stored.
+//   - An error of the Store's clock, if its time is not known yet. Receipt.EventID is then
+//     Event.ID, or empty, and the event is not stored.
+//   - Any other error of the Store. The outcome is unknown.
 func (d *Dispatcher) Emit(ctx context.Context, e Event) (receipt Receipt, err error) {
 	defer addOperation("emit", &err)
 	if err := d.time.keepUp(ctx); err != nil {
@@ -76,9 +79,12 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (receipt Receipt, err er
 	return done.receipt, err
 }
 
-// EmitBatch emits up to 1,000 events in one transaction: all of them or, on any error, none.
-// The receipts are in the order of the events. If ctx ends meanwhile, the outcome is unknown.
-// The batch may be repeated with the ids of the receipts.
+// EmitBatch emits up to 1,000 events in one transaction: all of them or none. The receipts are
+// in the order of the events. The errors are those of Emit, and the outcome is unknown in the
+// same cases. Then repeat the batch with the ids of the receipts.
+//
+// If an error comes before the events have ids, there are no receipts (nil or empty), and
+// nothing was stored.
 //
 // A transaction elsewhere may hold the Event.ID of one of them. EmitBatch then waits for it as
 // Emit does. Meanwhile it delays no other call, not even one that emits another of the batch's
@@ -116,14 +122,14 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) (receipts []
 // only if it commits. tx comes from the store, for example store.Tx(x). A Store itself also
 // serves, with a transaction of its own.
 //
-// EmitTx only inserts, so it neither reads nor locks rows that others use. The receivers of the
-// events are decided after the commit, within Config.PollInterval, or at once after
+// EmitTx only inserts, so it neither reads nor locks rows that others use. The receivers of
+// the events are decided after the commit, within Config.PollInterval, or at once after
 // [Dispatcher.Wake]. Receipt.Deliveries is therefore -1.
 //
 // If the Store is a [Clock], a call reads it when there is no reading or the last one is old.
-// It does so through tx, if tx is a Clock too; a tx of sqlstore nearly always is. Otherwise the
-// first call waits for another connection of the Store's. A pool of one connection has none:
-// call Run or Emit before you begin the transaction.
+// It does so through tx, if tx is a Clock too; a tx of sqlstore nearly always is. Otherwise
+// the first call waits for another connection of the Store's. A pool of one connection has
+// none: call Run or Emit before you begin the transaction.
 //
 // Input that is refused, for example an Event.ID with a ".", is an error before anything is
 // written. The transaction can go on.

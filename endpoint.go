@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// An Endpoint is a tenant's URL with its subscriptions, secrets and settings. URL and Events are
-// required at creation.
+// An Endpoint is a tenant's URL with its subscriptions, secrets and settings. URL and Events
+// are required at creation.
 //
-// The methods of [Scope] return an Endpoint without secrets: Secret and the values in Secrets are
-// empty, and Header has its names with empty values. Creation and rotation return the new secret,
-// and with Config.RevealSecrets every read returns the secrets.
+// The methods of [Scope] return an Endpoint without secrets: Secret and the values in Secrets
+// are empty, and Header has its names with empty values. Creation and rotation return the new
+// secret, and with Config.RevealSecrets every read returns the secrets.
 type Endpoint struct {
 	// ID identifies the endpoint within its tenant: 1 to 255 bytes of visible ASCII without ".".
 	// It may be given at creation and never changes. Defaults to a UUIDv7.
@@ -32,7 +32,8 @@ type Endpoint struct {
 	// as "member.*" for every type that begins with "member.", or "*" for all types.
 	Events []string
 
-	// Channel limits the endpoint to the events of one channel. Empty means all events of its types.
+	// Channel limits the endpoint to the events of one channel. Empty means all events of its
+	// types.
 	Channel string
 
 	// State says whether the endpoint receives events. Defaults to EndpointActive.
@@ -62,8 +63,11 @@ type Endpoint struct {
 	// Config.MaxTimeout. Zero means Config.RequestTimeout.
 	Timeout time.Duration
 
-	// MaxInFlight bounds the requests in flight to the endpoint, per process, 0 to 1,000. Zero
-	// means Config.PerEndpoint, which grows to four times as much while answers come quickly.
+	// MaxInFlight bounds the requests in flight to the endpoint, per process, 0 to 1,000. It is a
+	// fixed bound in place of four times Config.PerEndpoint, which is the bound if it is zero.
+	//
+	// The normal number is Config.PerEndpoint, or MaxInFlight if that is less. For example, with
+	// 8 and a MaxInFlight of 20, it grows from 8 to 20 while answers come within a second.
 	MaxInFlight int
 
 	// Secret is the newest signing secret. It may be given at creation, with 16 to 4,096 bytes.
@@ -109,8 +113,8 @@ func withoutExpired(list []EndpointSecret, now time.Time) []EndpointSecret {
 	return slices.DeleteFunc(slices.Clone(list), func(s EndpointSecret) bool { return s.expired(now) })
 }
 
-// Health sums up the attempts of an endpoint over all processes. Only failures and recoveries are
-// recorded, so an endpoint that has never failed has the zero Health.
+// Health sums up the attempts of an endpoint over all processes. Only failures and recoveries
+// are recorded, so an endpoint that has never failed has the zero Health.
 type Health struct {
 	Failures      int       // failed attempts since the last success
 	FailingSince  time.Time // the first of those; zero when not failing
@@ -147,7 +151,8 @@ type EndpointKey struct{ Tenant, ID string }
 
 func (e *Endpoint) key() EndpointKey { return EndpointKey{e.Tenant, e.ID} }
 
-// EndpointStatus is the part of an endpoint that tells the Dispatcher whether its copy is current.
+// EndpointStatus is the part of an endpoint that tells the Dispatcher whether its copy is
+// current.
 type EndpointStatus struct {
 	Key     EndpointKey
 	Version int64
@@ -155,7 +160,8 @@ type EndpointStatus struct {
 	Health
 }
 
-// isSuspended reports whether the operator has disabled the endpoint, which its tenant cannot undo.
+// isSuspended reports whether the operator has disabled the endpoint, which its tenant cannot
+// undo.
 func (e *Endpoint) isSuspended() bool {
 	return e.State == EndpointDisabled && e.Reason == ReasonOperator
 }

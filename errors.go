@@ -18,7 +18,7 @@ var (
 	// an endpoint has changed since it was read: read it again and repeat.
 	ErrConflict = errors.New("conflict")
 
-	// ErrInvalid is wrapped by every [FieldError].
+	// ErrInvalid is wrapped by every [*FieldError].
 	ErrInvalid = errors.New("invalid")
 
 	// ErrInFlight is returned by [Scope.RetryDelivery] and [Scope.CancelDelivery] for a delivery
@@ -26,17 +26,18 @@ var (
 	ErrInFlight = errors.New("in flight")
 
 	// ErrFull is returned by Emit when a bounded Store, for example memstore, has no room for
-	// more unfinished deliveries. Nothing was stored; emit again when some have finished.
+	// more unfinished deliveries. Nothing was stored. Emit again when some have finished.
 	ErrFull = errors.New("store is full")
 
-	// ErrLimit is returned by CreateEndpoint, with a [FieldError], when the tenant has
+	// ErrLimit is returned by CreateEndpoint, with a [*FieldError], when the tenant has
 	// Config.MaxEndpoints endpoints.
 	ErrLimit = errors.New("limit reached")
 )
 
 // A FieldError names the input that was refused, the problem and the cure. Nothing was stored.
-// It wraps [ErrInvalid]. Field and Problem may be shown to the person who gave the input. Cure
-// is for developers too, and may name options of the Config.
+// Errors have it as a *FieldError, which wraps [ErrInvalid]. Field and Problem may be shown to
+// the person who gave the input. Cure is for developers too, and may name options of the
+// Config.
 type FieldError struct {
 	Field   string // the input, as a Go path: "Event.Type", "Endpoint.Events[2]", "Config.Lease", or a parameter: "tenant"
 	Problem string // the problem with the input

@@ -55,11 +55,13 @@ type Event struct {
 // A Receipt is the result of emitting an event.
 type Receipt struct {
 	// EventID is Event.ID, or the id that the library made. It is also set when Emit returns an
-	// error, so that an emission with an unknown outcome can be repeated with the same id.
+	// error, so that an emission with an unknown outcome can be repeated with the same id. It is
+	// empty if Emit failed before it made an id. Nothing was stored then.
 	EventID string
 
-	// Deliveries is the number of deliveries that this call created. It is -1 if they are created
-	// later: after EmitTx, and for more than 1,000 endpoints.
+	// Deliveries is the number of deliveries that this call created, 0 for a duplicate. It is -1
+	// if they are created later: after EmitTx, for more than 1,000 endpoints, and for the events
+	// of an EmitBatch after its first 5,000 deliveries.
 	Deliveries int
 
 	// Duplicate reports that the id was emitted before with the same content. Nothing was stored.

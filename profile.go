@@ -99,15 +99,19 @@ const (
 	VerdictDisable Verdict = "disable" // failed for good, and the endpoint is disabled, with ReasonGone; see Profile.Judge
 )
 
-// An Outcome describes an attempt to Profile.Judge and Profile.Retry. Its Class does not tell why a receiver is
-// unreachable: tenants see the verdict, and could otherwise learn about names and addresses
-// inside the application's network. [Attempt] has the true class, for operators.
+// An Outcome describes an attempt to Profile.Judge and Profile.Retry. Its Class does not tell
+// why a receiver is unreachable: tenants see the verdict, and could otherwise learn about
+// names and addresses inside the application's network. [Attempt] has the true class, for
+// operators.
 type Outcome struct {
 	Response *Response // nil when there was none
 	Class    Class     // the failure if there was no response; ClassRefused stands for ClassDNS and ClassBlocked too
 	URL      string    // of the request
 	Failures int       // failed attempts of the delivery before this one, since it was created or retried by hand
-	Health   Health    // of the endpoint at the last claim or settle, without failures before a success in this process
+
+	// Health is the endpoint's health before this attempt, as this process last got it from the
+	// Store. Failures that a later success in this process has ended are left out.
+	Health Health
 }
 
 // judgeStandard is the default of Profile.Judge.

@@ -10,16 +10,17 @@ import (
 )
 
 // A RetryPolicy returns the wait before the next attempt of a delivery, and whether there is
-// one. It is asked after each failed attempt, whose Outcome it gets. Outcome.Failures counts the
-// failed attempts before that one, so it is 0 for the first retry. u is a random number in [0,1)
-// for jitter, so that deliveries that failed together are not retried together.
+// one. It is asked after each failed attempt, whose Outcome it gets. Outcome.Failures counts
+// the failed attempts before that one, so it is 0 for the first retry. u is a random number in
+// [0,1) for jitter, so that deliveries that failed together are not retried together.
 //
-// A RetryPolicy must be a pure function. A Retry-After of the receiver, of up to a day, can only
-// lengthen the wait.
+// A wait of zero or less means at once. A Retry-After of the receiver, of up to a day, can
+// only lengthen the wait. A RetryPolicy must be a pure function, and treat a u of 0 as no
+// jitter.
 type RetryPolicy func(o Outcome, u float64) (wait time.Duration, again bool)
 
-// Exact returns p without jitter, for schedules that promise exact waits. Deliveries that failed
-// together are then retried together.
+// Exact returns p without jitter, for schedules that promise exact waits: it calls p with a u
+// of 0. Deliveries that failed together are then retried together.
 func (p RetryPolicy) Exact() RetryPolicy {
 	return func(o Outcome, _ float64) (time.Duration, bool) { return p(o, 0) }
 }
@@ -34,10 +35,10 @@ const (
 
 var defaultRetry = Exponential(defaultFirstRetry, defaultMaxRetry, defaultRetries)
 
-// Exponential returns a policy that waits for first, then for twice as long each time, at most for
-// longest, and allows the given number of retries. Each wait is lengthened by up to 20 % at
-// random, and never shortened. A first below one millisecond counts as one millisecond, and a
-// longest below first counts as first.
+// Exponential returns a policy that waits for first, then for twice as long each time, at most
+// for longest, and allows the given number of retries. Each wait is lengthened by up to 20 %
+// at random, and never shortened. A first below one millisecond counts as one millisecond, and
+// a longest below first counts as first. Zero or fewer retries mean none.
 func Exponential(first, longest time.Duration, retries int) RetryPolicy {
 	first = max(first, time.Millisecond)
 	b := backoff.NewExponentialBackOff(
@@ -59,9 +60,9 @@ func Exponential(first, longest time.Duration, retries int) RetryPolicy {
 	}
 }
 
-// Schedule returns a policy with one wait for each retry. Each wait is lengthened by up to 20 % at
-// random; those of Schedule(…).Exact() are not. A negative wait counts as zero. Without waits
-// nothing is retried.
+// Schedule returns a policy with one wait for each retry. Each wait is lengthened by up to 20
+// % at random; those of Schedule(…).Exact() are not. A negative wait counts as zero. Without
+// waits nothing is retried.
 func Schedule(waits ...time.Duration) RetryPolicy {
 	waits = append([]time.Duration(nil), waits...)
 	return func(o Outcome, u float64) (time.Duration, bool) {
@@ -81,9 +82,9 @@ func addJitter(wait time.Duration, u float64) time.Duration {
 // maxRetryAfter is the longest wait that a receiver may ask for.
 const maxRetryAfter = 24 * time.Hour
 
-// retryAfter reads the Retry-After header (RFC 9110 §10.2.3): whole seconds, or an HTTP date. It
-// returns the wait from now, at most a day. It returns 0 if there is no header, for a past date,
-// and for any other value.
+// retryAfter reads the Retry-After header (RFC 9110 §10.2.3): whole seconds, or an HTTP date.
+// It returns the wait from now, at most a day. It returns 0 if there is no header, for a past
+// date, and for any other value.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	values := h["Retry-After"]
 	if len(values) == 0 {

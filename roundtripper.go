@@ -17,21 +17,22 @@ const (
 // RoundTripper returns a transport for the application's other requests to addresses that its
 // customers choose. Examples are requests to verify that somebody owns a URL, to get an OAuth
 // token, or to fetch a picture. Like a webhook, such a request reaches only addresses that the
-// Network allows, and every dial is judged. So is every redirect that an [http.Client] follows.
+// Network allows, and every dial is judged. So is every redirect that an [http.Client]
+// follows.
 //
 // Each request has a connection of its own, and its body is read to the end before it is sent.
 // A request takes at most 30 seconds, to the end of the response body. At most 1 MiB of the
-// response body can be read; a longer body is an error. Errors wrap a [Class] and quote nothing
-// that the receiver sent. Wrap and MaxResponseBytes do not apply. An internationalized name
-// must be in its xn-- form.
+// response body can be read; a longer body is an error. Errors wrap a [Class] and quote
+// nothing that the receiver sent. Wrap and MaxResponseBytes do not apply. An internationalized
+// name must be in its xn-- form.
 //
 // The RoundTripper is safe for concurrent use and starts no goroutine that outlives a request.
 // It need not be closed, but response bodies must be. RoundTripper refuses an inconsistent
-// Network with a [FieldError].
+// Network with a [*FieldError].
 //
 //	transport, err := network.RoundTripper()
 //	client := &http.Client{Transport: transport}
-func (n Network) RoundTripper() (_ http.RoundTripper, err error) {
+func (n Network) RoundTripper() (transport http.RoundTripper, err error) {
 	defer addOperation("round tripper", &err)
 	if err := n.validate(); err != nil {
 		return nil, err

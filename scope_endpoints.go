@@ -11,8 +11,8 @@ import (
 // CreateEndpoint registers an endpoint. URL and Events are required. ID, Secret, State (active
 // or paused), Profile and the other fields are optional.
 //
-// It returns the endpoint as stored, with its Secret, which is shown only this once. To show it
-// to the customer, write string(endpoint.Secret); it is redacted in JSON.
+// It returns the endpoint as stored, with its Secret, which is shown only this once. To show
+// it to the customer, write string(endpoint.Secret); it is redacted in JSON.
 //
 // A URL with an address that may not be dialed is refused. A URL with a name is accepted,
 // because names change. Requests to it fail with [ClassBlocked] if the name has such an
@@ -20,16 +20,16 @@ import (
 //
 // Errors:
 //
-//   - A [FieldError] for input that is refused.
-//   - A [FieldError] with [ErrLimit] when the tenant has Config.MaxEndpoints.
+//   - A [*FieldError] for input that is refused.
+//   - A [*FieldError] with [ErrLimit] when the tenant has Config.MaxEndpoints.
 //   - [ErrConflict] if the id is taken, also by a deleted endpoint whose deliveries are still
 //     stored.
 //
-// After another error of the Store, for example a connection that breaks during the commit, the
-// endpoint may exist or not. CreateEndpoint then returns the endpoint beside the error, with
-// its ID and its Secret. To create no second one, set ID and Secret of your own Endpoint to
-// these and call again. ErrConflict then says that the first call did create it. With any other
-// error the returned Endpoint has no ID.
+// After another error of the Store, for example a connection that breaks during the commit,
+// the endpoint may exist or not. CreateEndpoint then returns the endpoint beside the error,
+// with its ID and its Secret. To create no second one, set ID and Secret of your own Endpoint
+// to these and call again. ErrConflict then says that the first call did create it. With any
+// other error the returned Endpoint has no ID.
 func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (created Endpoint, err error) {
 	defer addOperation("create endpoint", &err)
 	if err := s.one(); err != nil {
@@ -99,8 +99,8 @@ func (s Scope) opened(ctx context.Context, id string) (Endpoint, error) {
 	return e, nil
 }
 
-// Endpoints returns endpoints in the order of their ids. It honours EndpointID, MaxBytes, Limit
-// and Cursor.
+// Endpoints returns endpoints in the order of their ids. It honours EndpointID, MaxBytes,
+// Limit and Cursor.
 func (s Scope) Endpoints(ctx context.Context, q Query) (page Page[Endpoint], err error) {
 	defer addOperation("list endpoints", &err)
 	q, err = s.query(q, fieldEndpointID|fieldMaxBytes)
@@ -121,28 +121,28 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (page Page[Endpoint], err
 	return page, nil
 }
 
-// UpdateEndpoint replaces an endpoint that was read before: read it, change it, and pass it on.
-// It returns [ErrConflict] if the endpoint has changed since, so that its Version is not
+// UpdateEndpoint replaces an endpoint that was read before: read it, change it, and pass it
+// on. It returns [ErrConflict] if the endpoint has changed since, so that its Version is not
 // e.Version. It returns [ErrNotFound] if the endpoint is gone. The change acts at once in this
 // process and within a second in others.
 //
 // Secrets do not change, and a header with an empty value keeps its stored value. When the
-// scheme, host or port of the URL changes, each header's value must be given again. Otherwise a
-// [FieldError] names the first header without a value.
+// scheme, host or port of the URL changes, each header's value must be given again. Otherwise
+// a [*FieldError] names the first header without a value.
 //
 // The state disabled gets ReasonCustomer. Health is kept, also when an endpoint is paused and
 // resumed. It is cleared, with its block, when the URL changes or a disabled endpoint is
 // enabled.
 //
-// The scope of all tenants may update an endpoint that it has read; e.Tenant names the tenant.
+// The scope of all tenants may update an endpoint that it has read. e.Tenant names the tenant.
 // Only this scope can suspend an endpoint, with the state disabled and the reason
 // [ReasonOperator]. It lifts the suspension with another state, or with ReasonCustomer to let
 // the tenant decide.
 //
 // During a suspension a tenant's scope may change the other fields of the endpoint. It may not
-// change the state, test the endpoint or delete it: it gets a FieldError for Endpoint.Reason. A
-// suspension is of one endpoint. To keep a tenant from creating others, refuse that where the
-// tenant is authorized.
+// change the state, test the endpoint or delete it: it gets a *FieldError for Endpoint.Reason.
+// A suspension is of one endpoint. To keep a tenant from creating others, refuse that where
+// the tenant is authorized.
 func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (updated Endpoint, err error) {
 	defer addOperation("update endpoint", &err)
 	operator := s.all
@@ -272,9 +272,9 @@ func (s Scope) DeleteEndpoint(ctx context.Context, id string) (err error) {
 	return s.deleteEndpoint(ctx, id, 0)
 }
 
-// DeleteEndpointVersion is DeleteEndpoint for an endpoint that was read before. It is
-// [ErrConflict] if the endpoint has changed since, so that its Version is not version. Version
-// 0 stands for any.
+// DeleteEndpointVersion is DeleteEndpoint for an endpoint that was read before. It returns
+// [ErrConflict] if the endpoint has changed since, so that its Version is another. Version 0
+// stands for any.
 func (s Scope) DeleteEndpointVersion(ctx context.Context, id string, version int64) (err error) {
 	defer addOperation("delete endpoint", &err)
 	return s.deleteEndpoint(ctx, id, version)

@@ -20,8 +20,8 @@ const (
 // one expires. Older secrets keep the expiry of their own rotation. An overlap of 0 ends all
 // old secrets now.
 //
-// An endpoint has at most 10 live secrets. RotateSecret returns an ErrInvalid if there would be
-// more.
+// An endpoint has at most 10 live secrets. RotateSecret returns a [*FieldError] if there would
+// be more.
 func (s Scope) RotateSecret(ctx context.Context, id string, overlap time.Duration) (rotated Endpoint, err error) {
 	defer addOperation("rotate secret", &err)
 	if err := checkRange("overlap", overlap, 0, maxOverlap); err != nil {
@@ -81,8 +81,8 @@ func liveUntil(secrets []EndpointSecret, now, end time.Time) []EndpointSecret {
 }
 
 // changeSecrets applies a change that does not depend on other changes of the endpoint, so it
-// repeats the change after a conflict. Secrets that cannot be opened do not stop it: a rotation
-// is how an endpoint recovers from a lost key.
+// repeats the change after a conflict. Secrets that cannot be opened do not stop it: a
+// rotation is how an endpoint recovers from a lost key.
 func (s Scope) changeSecrets(ctx context.Context, id string, isNew bool, change func(*Endpoint, time.Time) error) (Endpoint, error) {
 	if err := s.d.time.keepUp(ctx); err != nil {
 		return Endpoint{}, err

@@ -56,8 +56,8 @@ type Publisher interface {
 // If ctx ends, a method returns soon, with an error that wraps ctx.Err(). Its outcome is then
 // unknown. Repeating any method is safe.
 //
-// Times are arguments, UTC in whole microseconds; a Store reads no clock. Key strings (tenants,
-// ids, types, patterns, channels) are compared byte by byte.
+// Times are arguments, UTC in whole microseconds; a Store reads no clock. Key strings
+// (tenants, ids, types, patterns, channels) are compared byte by byte.
 //
 // Results belong to the caller, except for values that are shared and that nobody changes.
 // These are the Data and Header of an EventRecord, and the maps and slices of an Endpoint.
@@ -133,12 +133,12 @@ type Store interface {
 	// it for deleted. UpdateEndpoint replaces such a row and DeleteEndpoint removes it.
 	Refresh(ctx context.Context, keys []EndpointKey) ([]Endpoint, error)
 
-	// Claim leases due deliveries to the caller. A delivery is due if it is pending and its
-	// time is not after req.Now. The clocks of two processes may differ a little, so a Store
-	// may take a delivery up to 2 seconds early if it was due by the clock of the process that
-	// published or settled it. A delivery must not be leased, or its lease must have ended at least 5
-	// seconds ago. Its new lease lasts until req.LeaseUntil and has a number one higher than
-	// the last. So no two callers ever hold the same lease number of a delivery.
+	// Claim leases due deliveries to the caller. A delivery is due if it is pending and its time
+	// is not after req.Now. The clocks of two processes may differ a little, so a Store may take
+	// a delivery up to 2 seconds early if it was due by the clock of the process that published
+	// or settled it. A delivery must not be leased, or its lease must have ended at least 5
+	// seconds ago. Its new lease lasts until req.LeaseUntil and has a number one higher than the
+	// last. So no two callers ever hold the same lease number of a delivery.
 	//
 	// Due outbox rows become deliveries first, to the endpoints that match at that time, as in
 	// Match. An event without such endpoints is deleted, unless it has Keep. An event with so
@@ -231,8 +231,8 @@ type Store interface {
 
 	// Deliveries returns deliveries by their event, the newest first, then by endpoint id. It
 	// honours Tenant, AllTenants, EventID, EndpointID, Type, State, From and To (of the event's
-	// CreatedAt), FinishedFrom, FinishedTo, Limit and Cursor. now decides InFlight. Test is the event's, in every state
-	// of the delivery.
+	// CreatedAt), FinishedFrom, FinishedTo, Limit and Cursor. now decides InFlight. Test is the
+	// event's, in every state of the delivery.
 	Deliveries(ctx context.Context, q Query, now time.Time) (Page[Delivery], error)
 
 	// Attempts returns attempts of one event or one endpoint, the latest StartedAt first.
@@ -252,7 +252,8 @@ type Store interface {
 	//   - It removes response bodies, attempts, and events with their deliveries when they are
 	//     older than r says. It never removes an event with an unfinished delivery.
 	//
-	// Ages count from the event's CreatedAt. With a negative age the rows are kept for ever.
+	// Ages count from the event's CreatedAt. With a negative age the rows are kept for ever. The
+	// Dispatcher fills in the defaults, so no age is zero.
 	//
 	// One call removes a bounded number of rows, however many deliveries an event has. An event
 	// is removed at once for every reader: from then on no method shows it, its deliveries or
@@ -315,18 +316,18 @@ type MatchRequest struct {
 	Tenant   string
 	Channel  string
 	Patterns []string // see EventRecord.Patterns
-	Limit    int
+	Limit    int      // endpoints of the answer, at least 1
 }
 
 // A ClaimRequest says how much work the caller has room for.
 type ClaimRequest struct {
 	Now        time.Time
 	LeaseUntil time.Time
-	Max        int // deliveries
-	MaxBytes   int // of Data, each event counted once
-	Room       int // deliveries of one endpoint
-	Rooms      map[EndpointKey]int
-	Cursor     string // Claimed.Next of the last call; empty begins a round
+	Max        int                 // deliveries
+	MaxBytes   int                 // of Data, each event counted once
+	Room       int                 // deliveries of one endpoint; 0 for none
+	Rooms      map[EndpointKey]int // in place of Room, for these endpoints
+	Cursor     string              // Claimed.Next of the last call; empty begins a round
 }
 
 // Claimed is work leased to the caller.
@@ -381,7 +382,7 @@ type Settlement struct {
 	Reason   Reason    // of a final State other than DeliverySucceeded
 	DueAt    time.Time // of DeliveryPending
 	Failures int
-	Attempt  *Attempt // nil: no request was made
+	Attempt  *Attempt // nil: the lease is given back, or the delivery ends without a try
 
 	// The item's consequences for the endpoint.
 	Version     int64     // of the endpoint that the request was made under
@@ -390,12 +391,13 @@ type Settlement struct {
 	Disable     Reason
 }
 
-// Settled reports on the items of a Settle.
+// Settled reports on the items of a Settle. Already, Lost and the keys of Failed are indexes
+// of items.
 type Settled struct {
-	Already   []int
-	Lost      []int
-	Failed    map[int]error // items that were not stored, and why; nil for none
-	Endpoints []EndpointStatus
+	Already   []int            // the same lease was settled before
+	Lost      []int            // the lease is no longer the delivery's
+	Failed    map[int]error    // not stored, and why; nil for none
+	Endpoints []EndpointStatus // of the items that did not fail, as they are afterwards
 }
 
 // Recovered reports the result of Retry or Cancel.
@@ -405,14 +407,15 @@ type Recovered struct {
 	Next     string // of a Store: the cursor for the rest; empty when all is done
 }
 
-// Stats are counts of unfinished deliveries over all tenants and processes.
+// Stats are counts of unfinished deliveries over all tenants and processes. Pending is the sum
+// of Due, InFlight, Waiting and Held.
 type Stats struct {
 	Pending  int       // all of them
 	Due      int       // due now, and neither in flight nor held
 	InFlight int       // leased
 	Waiting  int       // for a retry or NotBefore
 	Held     int       // due, behind a paused, disabled or blocked endpoint
-	Outbox   int       // events whose deliveries are not made yet
+	Outbox   int       // events whose deliveries are not made yet; not part of Pending
 	OldestAt time.Time // since when the oldest of Due is due; zero for none
 }
 
@@ -428,8 +431,9 @@ type Retention struct {
 // from the server of a SQL database. Processes with differing clocks then agree on leases and
 // due times.
 //
-// The Dispatcher claims, emits and changes nothing before its first reading has succeeded. Emit
-// waits for the reading within its context, or fails. The Dispatcher reads the clock again:
+// The Dispatcher claims, emits and changes nothing before its first reading has succeeded.
+// Emit waits for the reading within its context, or fails. The Dispatcher reads the clock
+// again:
 //
 //   - every 30 seconds
 //   - at once when a process resumes after its machine was suspended, or when leases were lost
@@ -448,10 +452,10 @@ type Clock interface {
 	Now(ctx context.Context) (time.Time, error)
 }
 
-// A Listener is implemented by a [Store] through which processes can tell each other that there
-// is work. A process cannot begin every delivery itself, for example after EmitTx or without
-// Run. With a Listener such a delivery begins at once in another process. Without it, polling
-// finds the delivery.
+// A Listener is implemented by a [Store] through which processes can tell each other that
+// there is work. A process cannot begin every delivery itself, for example after EmitTx or
+// without Run. With a Listener such a delivery begins at once in another process. Without it,
+// polling finds the delivery.
 type Listener interface {
 	// Listen calls notified once when it has begun, and whenever a process has called Notify.
 	// It returns when ctx ends, or with an error. After an error it is called again, except

@@ -73,14 +73,14 @@ func (t *tests) end(key EndpointKey) {
 // cannot be reached (ClassDNS, ClassRefused, ClassBlocked), Test takes two seconds, or a
 // multiple of two seconds. So its time does not tell the reason.
 //
-// One test of an endpoint runs at a time, and four tests of a tenant. Otherwise Test returns
-// [ErrInFlight]. A tenant's first test is refused only if Config.MaxInFlight tenants, but at
-// least 16, have one. Its further tests are refused if a thirty-second of MaxInFlight, but at
-// least 12, such tests run.
+// At most one test of an endpoint and four of a tenant run at a time. All tenants together run
+// at most Config.MaxInFlight first tests, one of each tenant, and a thirty-second as many
+// further tests. That is 1,024 and 32 by default, and at least 16 and 12. Beyond a limit Test
+// returns [ErrInFlight].
 //
 // An endpoint may be tested ten times at once and then every 5 seconds. A tenant's endpoints
-// may be tested 30 times at once and then every 2 seconds. Otherwise Test returns a
-// [RateError].
+// may be tested 30 times at once and then every 2 seconds. Beyond these rates Test returns a
+// [*RateError].
 func (s Scope) Test(ctx context.Context, endpointID string) (attempt Attempt, err error) {
 	defer addOperation("test", &err)
 	return s.test(ctx, endpointID, "")

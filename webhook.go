@@ -41,8 +41,8 @@ type Dispatcher struct {
 }
 
 // New returns a Dispatcher on store. It refuses a nil store and an inconsistent Config with a
-// [FieldError]. It starts nothing and does not call the store.
-func New(store Store, config Config) (_ *Dispatcher, err error) {
+// [*FieldError]. It starts nothing and does not call the store.
+func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 	defer addOperation("new", &err)
 	if store == nil {
 		return nil, &FieldError{"store", "is nil", "pass one from sqlstore or memstore, or of your own"}
@@ -79,12 +79,12 @@ func New(store Store, config Config) (_ *Dispatcher, err error) {
 }
 
 // Run delivers until ctx ends, and then drains: it claims nothing more and gives back
-// deliveries that have not begun. It waits up to Config.DrainTimeout for the requests in flight
-// and their bookkeeping. It returns nil when all of them ended by themselves.
+// deliveries that have not begun. It waits up to Config.DrainTimeout for the requests in
+// flight and their bookkeeping. It returns nil when all of them ended by themselves.
 //
-// Otherwise it returns an error with the number of requests that were cut. These are no
-// attempts. They are repeated later or by another process. With a durable Store nothing is lost
-// either way.
+// Otherwise it returns an error with the number of requests that were cut. These are not
+// logged as attempts, and they are repeated later or by another process. With a durable Store
+// nothing is lost either way.
 //
 // Errors of the Store do not end Run. It reports them and tries again, at growing intervals of
 // up to 5 seconds. If the Store hangs while Run drains, that takes up to 15 seconds more.
@@ -126,13 +126,13 @@ func (d *Dispatcher) Wake() {
 // Its limit is three times Config.PollInterval plus 10 seconds, 13 seconds by default. The
 // Store works if the last claim succeeded within that time, and no result has waited longer to
 // be stored. Ready does not call the Store, so a probe may call it often.
-func (d *Dispatcher) Ready() (err error) {
-	defer addOperation("ready", &err)
-	s := d.session.Load()
-	if s == nil {
-		return errors.New("Run is not running")
+func (d *Dispatcher) Ready() error {
+	err := errors.New("Run is not running")
+	if s := d.session.Load(); s != nil {
+		err = s.ready()
 	}
-	return s.ready()
+	addOperation("ready", &err)
+	return err
 }
 
 // Stats counts unfinished deliveries in the Store.

@@ -87,12 +87,12 @@ func KeywordsAI(options KeywordsAIOptions) webhook.Profile {
 }
 
 // KeywordsAIEvent returns a copy of the event for Emit, signed with the API key of the request
-// that triggered it. The key is used only here and is not kept. Data becomes the exact bytes of
-// the body, and Header gets their signature. Both are stored with the event. The endpoints that
-// get it need the profile [KeywordsAI].
+// that triggered it. The key is used only here and is not kept. Data becomes the exact bytes
+// of the body, and Header gets their signature. Both are stored with the event. The endpoints
+// that get it need the profile [KeywordsAI].
 //
-// Event.Channel is required, because it names the key. Errors are of type [webhook.FieldError]
-// and do not quote the key.
+// Event.Channel is required, because it names the key. Errors are of type
+// [*webhook.FieldError] and do not quote the key.
 func KeywordsAIEvent(event webhook.Event, apiKey webhook.Secret) (webhook.Event, error) {
 	if event.Channel == "" {
 		return webhook.Event{}, &webhook.FieldError{

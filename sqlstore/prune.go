@@ -67,12 +67,12 @@ const (
 	stageSweeps
 )
 
-// Prune implements [webhook.Store]. It does nothing while another process prunes, or took a
-// step less than pruneAlone ago. If this store has disabled or deleted an endpoint since its
-// own last step, the second rule does not apply.
+// Prune implements [webhook.Store]. It does nothing while another process prunes, or for 90
+// seconds after another process pruned. If this Store has disabled or deleted an endpoint
+// since its own last step, it does not wait for these 90 seconds.
 //
-// Prune waits for no row that another transaction holds. The rows that depend on it stay for a
-// later call.
+// Prune waits for no row that another transaction holds. If a row of a delivery, an event or
+// an endpoint is held, that delivery, event or endpoint is left to a later call.
 func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (more bool, err error) {
 	stopped := s.stopped.Swap(false)
 	s.mu.Lock()
@@ -265,8 +265,9 @@ func (p *pruner) lower(u uuid.UUID) {
 // forgetVersions removes earlier versions of endpoints that no unfinished delivery was made
 // under. It reports whether it has looked at all of them.
 //
-// Deliveries are made under the present version. So only deliveries that are older than the end
-// of a version can need it. A version that another transaction holds stays for the next round.
+// Deliveries are made under the present version. So only deliveries that are older than the
+// end of a version can need it. A version that another transaction holds stays for the next
+// round.
 func (p *pruner) forgetVersions() (done bool, err error) {
 	type version struct {
 		ref   uuid.UUID

@@ -28,7 +28,7 @@ type Handler struct {
 }
 
 // New returns a Handler for the endpoints of d. It refuses a nil Dispatcher, and a Config that
-// cannot work, with a [webhook.FieldError].
+// cannot work, with a [*webhook.FieldError].
 func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
 	if d == nil {
 		return nil, &webhook.FieldError{Field: "dispatcher", Problem: "is nil", Cure: "pass the result of webhook.New"}
@@ -163,8 +163,8 @@ func nothingHere() error {
 	return refuse(http.StatusNotFound, codeNotFound, "", "Nothing is served under this path.", "See openapi.yaml for the paths that there are.")
 }
 
-// reportAstray logs, once, a request that looks like one for the API under another prefix. Then
-// the Handler is mounted elsewhere than Config.Prefix says.
+// reportAstray logs, once, a request that looks like one for the API under another prefix.
+// Then the Handler is mounted elsewhere than Config.Prefix says.
 func (c *call) reportAstray() {
 	h, asked := c.h, c.r.URL.Path
 	if h.below != nil {
