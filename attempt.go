@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -55,7 +56,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	now := d.now()
 	if err != nil {
 		if ctx.Err() == nil {
-			d.report(fmt.Errorf("refresh: %w", err))
+			d.report("an endpoint cannot be read", err, factsOf(w.key)...)
 		}
 		return unsent(w.release(now))
 	}
@@ -69,12 +70,12 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	case endpoint.State == EndpointPaused, !w.probe && (health.Circuit || health.BlockedUntil.After(now)):
 		return unsent(w.release(now))
 	case w.snapshot == nil:
-		d.report(fmt.Errorf("event %s has no snapshot of endpoint %q", w.event.ID, w.key.ID))
+		d.reportOf(w.key, "a delivery has no snapshot of its endpoint", nil, slog.String("event", w.event.ID))
 		return unsent(w.release(now.Add(laterDelay)))
 	}
 	profile := d.profiles[w.snapshot.Profile]
 	if profile == nil {
-		d.report(fmt.Errorf("endpoint %q has the profile %q, which this process does not know", w.key.ID, w.snapshot.Profile))
+		d.reportOf(w.key, "this process does not have the profile of an endpoint", nil, slog.String("profile", w.snapshot.Profile))
 		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
 	}
 	timeout := d.timeout(endpoint)
@@ -89,14 +90,14 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		secrets, err = profile.keys(ctx, &opened.endpoint, now, timeout)
 	}
 	if err != nil {
-		d.report(fmt.Errorf("keys of endpoint %q: %w", w.key.ID, err))
+		d.reportOf(w.key, "the keys of an endpoint cannot be read", err)
 		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
 	}
 
 	now = d.now() // keys may have taken a while, and receivers compare the time with theirs
 	t.request.checked = opened.target
 	if err := t.prepare(&opened.endpoint, secrets, now); err != nil {
-		d.report(fmt.Errorf("event %s to endpoint %q: profile %q: %w", w.event.ID, w.key.ID, w.snapshot.Profile, err))
+		d.reportOf(w.key, "a request cannot be made", err, slog.String("event", w.event.ID), slog.String("profile", w.snapshot.Profile))
 		a := w.newAttempt(now)
 		a.Class, a.Error = ClassLocal, oneLine(err.Error())
 		return d.conclude(t, a, nil, lane.Unsent)
@@ -175,7 +176,7 @@ func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, result lane.
 	o := Outcome{Response: resp, Class: class, URL: t.request.URL, Failures: t.failures, Health: d.healthOf(t)}
 	verdict, problem := t.profile.verdict(o)
 	if problem != nil {
-		d.report(fmt.Errorf("profile of endpoint %q: %w", t.key.ID, problem))
+		d.reportOf(t.key, "Profile.Judge failed", problem, slog.String("profile", t.snapshot.Profile))
 	}
 	doubtful := verdict == VerdictDisable && !d.confirmed(t, o)
 	if doubtful {
@@ -236,7 +237,7 @@ func (d *Dispatcher) confirmed(t *trial, o Outcome) bool {
 func (d *Dispatcher) retry(s *Settlement, t *trial, o Outcome, doubtful bool, now time.Time) {
 	wait, again, err := t.profile.wait(o, d.jitter())
 	if err != nil {
-		d.report(fmt.Errorf("profile %q: retry: %w", t.snapshot.Profile, err))
+		d.reportOf(t.key, "Profile.Retry failed", err, slog.String("profile", t.snapshot.Profile))
 	}
 	reason := ReasonExhausted
 	if maxAge := t.profile.MaxAge; again && maxAge > 0 && now.Sub(t.since) >= maxAge {

@@ -87,7 +87,7 @@ func (c *claimer) run(ctx context.Context) {
 		if err != nil {
 			c.isAway, failed = true, time.Now()
 			c.failure.Store(&err)
-			c.session.d.report(err)
+			c.session.d.report("deliveries cannot be claimed", err)
 			sleep(ctx, retry.NextBackOff())
 			continue
 		}
@@ -124,7 +124,7 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	c.session.holds.end(c.session.d.now(), c.session.lanes.Unhold)
 	for {
 		if err := c.session.d.time.keepUp(ctx); err != nil && ctx.Err() == nil {
-			return 0, fmt.Errorf("claim: %w", err)
+			return 0, err
 		}
 		if ctx.Err() != nil {
 			return 0, nil
@@ -139,7 +139,7 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 		}
 		claimed, full, err := c.claim(visit, room, cursor)
 		if err != nil {
-			return 0, fmt.Errorf("claim: %w", err)
+			return 0, err
 		}
 		c.markSuccess()
 		total += len(claimed.Deliveries)
@@ -187,7 +187,7 @@ func (c *claimer) claim(visit *lane.Round[EndpointKey, *work], room lane.Room[En
 	}
 	claimed, err = c.session.d.store.Claim(ctx, req)
 	for _, problem := range claimed.Unreadable {
-		c.session.d.report(fmt.Errorf("claim: %w", problem))
+		c.session.d.report("a claim left out a row that cannot be read", problem)
 	}
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -243,7 +243,7 @@ func (c *claimer) takeIn(visit *lane.Round[EndpointKey, *work], claimed *Claimed
 			continue
 		}
 		if event == nil || cached == nil {
-			problems = append(problems, fmt.Errorf("claim: the store returned delivery %s of endpoint %q without its event or endpoint", l.UID, l.Endpoint.ID))
+			problems = append(problems, fmt.Errorf("delivery %s of endpoint %q", l.UID, l.Endpoint.ID))
 			continue
 		}
 		w := event.work()
@@ -265,7 +265,7 @@ func (c *claimer) takeIn(visit *lane.Round[EndpointKey, *work], claimed *Claimed
 	}
 	c.session.mu.RUnlock()
 	for _, problem := range problems {
-		c.session.d.report(problem)
+		c.session.d.report("the store claimed a delivery without its event or endpoint", problem)
 	}
 	c.session.d.handBack(c.session.books, back)
 }

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // listenLoop lets other processes wake this one.
@@ -25,16 +24,14 @@ func (s *session) listenLoop(ctx context.Context) {
 		if heard {
 			retry.Reset()
 		}
-		s.d.report(fmt.Errorf("listen: %w", errors.Join(err, errNotListening)))
+		s.d.report("listening failed; until it works again, work of other processes is found by polling", err)
 		sleep(ctx, retry.NextBackOff())
 	}
 }
 
-var errNotListening = errors.New("until it works again, work is found by polling")
-
 // notify tells other processes of work that this process does not do.
 func (d *Dispatcher) notify() {
 	if err := d.others.notify(); err != nil {
-		d.report(err)
+		d.report("other processes cannot be woken", err)
 	}
 }

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,8 +43,5 @@ func (n *notifier) once() error {
 		n.off.Store(true)
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("notify: %w", err)
-	}
-	return nil
+	return err
 }

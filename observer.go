@@ -1,6 +1,10 @@
 package webhook
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -23,15 +27,65 @@ type Observer struct {
 	Error func(error)
 }
 
-// report reports an error that no caller sees. Each kind has a few lines in the log.
-// Observer.Error gets all errors.
-func (d *Dispatcher) report(err error) {
+// report reports an error that no caller sees. message is constant, and err may be nil if the
+// message says everything. Observer.Error gets all errors. The log has a few lines for each
+// message.
+func (d *Dispatcher) report(message string, err error, facts ...slog.Attr) {
+	d.tell(message, message, err, facts)
+}
+
+// reportOf is report for an error of one endpoint. Each endpoint has lines of its own, so one
+// tenant's constant error hides no other tenant's.
+func (d *Dispatcher) reportOf(key EndpointKey, message string, err error, facts ...slog.Attr) {
+	d.tell(kindOf(message, key), message, err, append(factsOf(key), facts...))
+}
+
+// kindOf returns the kind of a message about one endpoint.
+func kindOf(message string, key EndpointKey) string {
+	return message + "\x00" + key.Tenant + "\x00" + key.ID
+}
+
+func factsOf(key EndpointKey) []slog.Attr {
+	return []slog.Attr{slog.String("tenant", key.Tenant), slog.String("endpoint", key.ID)}
+}
+
+// tell passes an error to Observer.Error and to the log.
+func (d *Dispatcher) tell(kind, message string, err error, facts []slog.Attr) {
 	if tell := d.config.Observer.Error; tell != nil {
-		d.observe(func() { tell(err) })
+		full := observed(message, err, facts)
+		d.observe(func() { tell(full) })
 	}
-	if skipped, ok := d.problem.allow(kindOf(err), time.Now()); ok {
-		d.config.Logger.Error("webhook", "error", err.Error(), "similar", skipped)
+	if err != nil {
+		facts = append(facts, slog.String("err", err.Error()))
 	}
+	d.log(slog.LevelError, kind, message, facts)
+}
+
+// log writes a line, if the kind may have one now.
+func (d *Dispatcher) log(level slog.Level, kind, message string, facts []slog.Attr) {
+	skipped, ok := d.logged.allow(kind, time.Now())
+	if !ok {
+		return
+	}
+	if skipped > 0 {
+		facts = append(facts, slog.Int("skipped", skipped))
+	}
+	d.config.Logger.LogAttrs(context.Background(), level, "webhook: "+message, facts...)
+}
+
+// observed returns the error that Observer.Error gets.
+func observed(message string, err error, facts []slog.Attr) error {
+	text := "webhook: " + message
+	for i, fact := range facts {
+		text += [...]string{" (", " "}[min(i, 1)] + fact.String()
+	}
+	if len(facts) > 0 {
+		text += ")"
+	}
+	if err == nil {
+		return errors.New(text)
+	}
+	return fmt.Errorf("%s: %w", text, err)
 }
 
 // observe calls a function of the application's Observer. If it panics, the Dispatcher goes on.
@@ -39,9 +93,8 @@ func (d *Dispatcher) observe(tell func()) {
 	var err error
 	defer func() {
 		if err != nil {
-			if skipped, ok := d.problem.allow("observer", time.Now()); ok {
-				d.config.Logger.Error("webhook", "error", "observer: "+err.Error(), "similar", skipped)
-			}
+			const message = "a function of Config.Observer panicked"
+			d.log(slog.LevelError, message, message, []slog.Attr{slog.String("err", err.Error())})
 		}
 	}()
 	defer recovered(&err)

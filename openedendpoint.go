@@ -52,7 +52,7 @@ func (d *Dispatcher) openEarlier(
 	err = fmt.Errorf("version %d: %w", snapshot.Version, err)
 	if tag, text, ok := cutSealedURL(n.endpoint.URL); ok {
 		if _, failed := d.sealer.openOne(ctx, text, urlBound(n.endpoint, tag)); failed == nil {
-			d.report(fmt.Errorf("endpoint %q: bodies are made with the present URL: %w", snapshot.ID, err))
+			d.reportOf(snapshot.key(), "an earlier URL cannot be opened; bodies are made with the present one", err)
 			return o.endpoint.URL, nil
 		}
 	}
@@ -72,7 +72,7 @@ func (d *Dispatcher) openCached(ctx context.Context, n *cachedEndpoint, now time
 	case err != nil:
 		return o, err
 	case missing != nil:
-		d.report(fmt.Errorf("endpoint %q: requests are not signed with an older secret: %w", e.ID, missing))
+		d.reportOf(e.key(), "an older secret cannot be opened; requests are not signed with it", missing)
 	default:
 		n.opened.Store(o)
 	}

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -24,7 +23,7 @@ func (p *pruner) run(ctx context.Context) {
 	for {
 		unfinished, err := p.once()
 		if err != nil {
-			p.d.report(fmt.Errorf("prune: %w", err))
+			p.d.report("the store cannot be pruned", err)
 		}
 		wait := pruneInterval
 		if unfinished && err == nil {

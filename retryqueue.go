@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -362,7 +362,7 @@ func (q *retryQueue) try(offered []*result) {
 		case reply.err != nil:
 			age := time.Since(r.since)
 			failed[r.Endpoint] = reply.err
-			if err != nil || age >= complainAfter {
+			if err == nil && age >= complainAfter {
 				waits[r.Endpoint] = reply.err
 			}
 			if age >= settleFor {
@@ -372,8 +372,11 @@ func (q *retryQueue) try(offered []*result) {
 			q.session.settled(&items[i], reply)
 		}
 	}
+	if err != nil {
+		q.session.d.report("results cannot be stored", err)
+	}
 	for key, err := range waits {
-		q.session.d.report(fmt.Errorf("settle: results of endpoint %q wait: %w", key.ID, err))
+		q.session.d.reportOf(key, "results of an endpoint cannot be stored", err)
 	}
 	q.giveUp(old)
 	q.delay(offered, failed, err)
@@ -419,7 +422,7 @@ func (q *retryQueue) giveUp(list []*result) {
 	}
 	q.mu.Unlock()
 	q.session.lost.Add(int32(len(list)))
-	q.session.d.report(fmt.Errorf("settle: %d results were given up; their deliveries will be repeated", len(list)))
+	q.session.d.report("results were given up; their deliveries will be repeated", nil, slog.Int("results", len(list)))
 }
 
 // all returns the results that are owed.

@@ -112,7 +112,7 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (page Page[Endpoint], err
 		return Page[Endpoint]{}, err
 	}
 	for _, problem := range page.Unreadable {
-		s.d.report(fmt.Errorf("endpoints: %w", problem))
+		s.d.report("a list left out an endpoint that cannot be read", problem)
 	}
 	page.Unreadable = nil
 	for i := range page.Items {
@@ -225,7 +225,7 @@ func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret boo
 func (d *Dispatcher) opened(ctx context.Context, e Endpoint) Endpoint {
 	e, err := d.sealer.openToShow(ctx, e, d.now(), d.config.RevealSecrets)
 	if err != nil {
-		d.report(fmt.Errorf("endpoint %q: %w", e.ID, err))
+		d.reportOf(e.key(), "values of an endpoint cannot be opened", err)
 	}
 	return d.shown(e, false)
 }

@@ -127,7 +127,7 @@ func TestAnEndpointHasTenLiveSecretsAtMost(t *testing.T) {
 	}
 	_, err := r.Tenant(acme).RotateSecret(t.Context(), "one", time.Hour)
 	require.ErrorIs(t, err, webhook.ErrInvalid)
-	assert.ErrorContains(t, err, "10 are live")
+	assert.ErrorContains(t, err, "has 10 live secrets")
 	_, err = r.Tenant(acme).RotateSecret(t.Context(), "one", 0)
 	require.NoError(t, err, "an overlap of 0 makes room")
 	_, err = r.Tenant(acme).RotateSecret(t.Context(), "one", -1)

@@ -187,7 +187,7 @@ func TestDeliveriesWaitWhileASecretCannotBeOpened(t *testing.T) {
 				})
 				assert.Empty(t, r.deliver("evt1"))
 				require.NotNil(t, problems.Load())
-				assert.Contains(t, *problems.Load(), `keys of endpoint "ep1": a signing secret cannot be opened: it`)
+				assert.Contains(t, *problems.Load(), `(tenant=acme endpoint=ep1): a signing secret cannot be opened: it`)
 				assert.Equal(t, webhook.DeliveryPending, r.delivery("evt1", "ep1").State)
 				assert.Empty(t, r.attempts("evt1", "ep1"))
 				_, err := r.Tenant(acme).Test(t.Context(), "ep1")

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,8 @@ func newSession(d *Dispatcher) *session {
 
 // run is Dispatcher.Run for one session.
 func (s *session) run(ctx context.Context) error {
+	log := s.d.config.Logger
+	log.LogAttrs(ctx, slog.LevelInfo, "webhook: Run has begun")
 	var loops sync.WaitGroup
 	loops.Go(func() { s.claimer.run(ctx) })
 	loops.Go(func() { s.pruner.run(ctx) })
@@ -88,8 +91,11 @@ func (s *session) run(ctx context.Context) error {
 	close(s.done)
 	s.mu.Unlock()
 	back := s.lanes.FlushAll()
+	log.LogAttrs(ctx, slog.LevelInfo, "webhook: Run drains", slog.Duration("timeout", s.d.config.DrainTimeout), slog.Int("given_back", len(back)))
 	loops.Go(func() { s.d.handBack(s.books, back) })
-	return s.drain(&loops)
+	err := s.drain(&loops)
+	log.LogAttrs(ctx, slog.LevelInfo, "webhook: Run has ended", slog.Int("cut", int(s.cutOff.Load())), slog.Int("lost", int(s.lost.Load())))
+	return err
 }
 
 // drain waits for loops and workers. After DrainTimeout it cuts the requests, and waits for
@@ -111,7 +117,7 @@ func (s *session) drain(loops *sync.WaitGroup) error {
 		}
 	}
 	if cut, lost := s.cutOff.Load(), s.lost.Load(); cut+lost > 0 {
-		return fmt.Errorf("webhook: %d requests were cut after the drain timeout of %v, and %d results could not be stored; they will be repeated",
+		return fmt.Errorf("%d requests were cut after the drain timeout of %v, and %d results could not be stored; they will be repeated",
 			cut, s.d.config.DrainTimeout, lost)
 	}
 	return nil

@@ -2,7 +2,7 @@ package webhook
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -38,7 +38,7 @@ func (s *session) settle(r *result) bool {
 		item := s.results.offered(r)
 		var reply settleReply
 		if reply, err = s.d.settles.Do(s.books, item); err != nil {
-			s.d.report(fmt.Errorf("settle: %w", err))
+			s.d.report("results cannot be stored", err)
 		} else {
 			err = reply.err // the retry queue reports it if it lasts
 		}
@@ -59,6 +59,8 @@ func (s *session) settled(item *Settlement, reply *settleReply) {
 	}
 	if reason := item.Disable; reason != "" && reply.state == EndpointDisabled {
 		s.prune()
+		const message = "an endpoint was disabled"
+		s.d.log(slog.LevelWarn, kindOf(message, item.Endpoint), message, append(factsOf(item.Endpoint), slog.String("reason", string(reason))))
 		if tell := s.d.config.Observer.Disabled; tell != nil {
 			s.d.observe(func() { tell(item.Endpoint, reason) })
 		}
@@ -80,7 +82,7 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 		return nil, err
 	}
 	if n := len(settled.Lost); n > 0 {
-		d.report(fmt.Errorf("settle: %d leases were lost; their deliveries may be sent twice", n))
+		d.report("leases were lost; their deliveries may be sent twice", nil, slog.Int("leases", n))
 		d.time.refresh()
 	}
 	replies := make([]settleReply, len(items))
@@ -133,6 +135,7 @@ func (s *endpointStates) of(key EndpointKey) EndpointState {
 // to it now.
 func (d *Dispatcher) heed(status *EndpointStatus, asOf time.Duration) {
 	d.endpoints.confirm(status, asOf)
+	d.logHealth(status)
 	if status.State == EndpointActive && !status.Circuit && !status.BlockedUntil.After(d.now()) {
 		return
 	}
@@ -162,11 +165,11 @@ func (d *Dispatcher) handBack(ctx context.Context, works []*work) {
 		settled, err := d.store.Settle(bounded, now, items)
 		cancel()
 		if err != nil {
-			d.report(fmt.Errorf("giving back: %w", err))
+			d.report("leases cannot be given back", err, slog.Int("leases", n))
 			return
 		}
 		for _, err := range settled.Failed {
-			d.report(fmt.Errorf("giving back: %d of %d: %w", len(settled.Failed), n, err))
+			d.report("leases cannot be given back", err, slog.Int("leases", len(settled.Failed)))
 			break
 		}
 	}

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -176,7 +177,7 @@ func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint, eventType string
 func (d *Dispatcher) TestEventType() string {
 	event, err := d.profiles[d.config.Profile].testEvent(&Endpoint{Profile: d.config.Profile})
 	if err != nil {
-		d.report(fmt.Errorf("profile %q: test event: %w", d.config.Profile, err))
+		d.report("Profile.Test failed", err, slog.String("profile", d.config.Profile))
 	}
 	return event.Type
 }

@@ -1,13 +1,12 @@
 package webhook
 
 import (
-	"strings"
 	"sync"
 	"time"
 )
 
 const (
-	// The same kind of error is logged after a second, then after twice as long each time, at
+	// The same kind of message is logged after a second, then after twice as long each time, at
 	// most every minute.
 	firstLogPause = time.Second
 	maxLogPause   = time.Minute
@@ -15,9 +14,8 @@ const (
 	maxLogKinds = 512
 )
 
-// A throttle bounds the lines that each kind of error writes to the log. The errors of one
-// endpoint are a kind of their own, so one tenant's constant error hides no other tenant's. The
-// zero value is ready to use.
+// A throttle bounds the lines that each kind of message writes to the log. The zero value is
+// ready to use.
 type throttle struct {
 	mu sync.Mutex
 	of map[string]*logKind
@@ -71,14 +69,4 @@ func (t *throttle) makeRoom(now time.Time) {
 		}
 		delete(t.of, kind)
 	}
-}
-
-// kindOf returns the subject of an error: the text before the first colon. It leaves out the
-// event, because there are many events.
-func kindOf(err error) string {
-	kind, _, _ := strings.Cut(err.Error(), ": ")
-	if rest, ok := strings.CutPrefix(kind, "event "); ok {
-		_, kind, _ = strings.Cut(rest, " ")
-	}
-	return clip(kind, maxErrorBytes)
 }

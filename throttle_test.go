@@ -15,15 +15,34 @@ import (
 func TestAConstantErrorHidesNoOther(t *testing.T) {
 	var said strings.Builder
 	d := &Dispatcher{config: Config{Logger: slog.New(slog.NewTextHandler(&said, nil))}}
+	loud, quiet := EndpointKey{"acme", "loud"}, EndpointKey{"acme", "quiet"}
 	for i := range 1000 {
-		d.report(fmt.Errorf("event evt%d to endpoint %q: profile %q: broken", i, "loud", "p"))
+		d.reportOf(loud, "a request cannot be made", errors.New("broken"), slog.String("event", fmt.Sprint("evt", i)))
 	}
-	d.report(fmt.Errorf("event evt1 to endpoint %q: profile %q: broken", "quiet", "p"))
-	d.report(errors.New("settle: the database is away"))
-	d.report(errors.New("settle: the database is still away"))
-	assert.Equal(t, 3, strings.Count(said.String(), "\n"), said.String())
-	assert.Contains(t, said.String(), "quiet")
-	assert.Contains(t, said.String(), "settle")
+	d.reportOf(quiet, "a request cannot be made", errors.New("broken"), slog.String("event", "evt1"))
+	d.report("results cannot be stored", errors.New("the database is away"))
+	d.report("results cannot be stored", errors.New("the database is still away"))
+	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+	require.Len(t, lines, 3, said.String())
+	assert.Contains(t, lines[0], `msg="webhook: a request cannot be made" tenant=acme endpoint=loud event=evt0 err=broken`)
+	assert.Contains(t, lines[1], `msg="webhook: a request cannot be made" tenant=acme endpoint=quiet event=evt1 err=broken`)
+	assert.Contains(t, lines[2], `msg="webhook: results cannot be stored" err="the database is away"`)
+}
+
+func TestTheObserverGetsEveryErrorWithItsFacts(t *testing.T) {
+	var got []error
+	d := &Dispatcher{config: Config{Logger: slog.New(slog.DiscardHandler), Observer: Observer{Error: func(err error) { got = append(got, err) }}}}
+	broken := errors.New("broken")
+	for range 3 {
+		d.reportOf(EndpointKey{"acme", "ep1"}, "a request cannot be made", broken, slog.String("event", "evt1"))
+	}
+	d.report("leases were lost", nil, slog.Int("leases", 2))
+	d.report("deliveries cannot be claimed", broken)
+	require.Len(t, got, 5)
+	require.EqualError(t, got[2], "webhook: a request cannot be made (tenant=acme endpoint=ep1 event=evt1): broken")
+	require.ErrorIs(t, got[2], broken)
+	require.EqualError(t, got[3], "webhook: leases were lost (leases=2)")
+	require.EqualError(t, got[4], "webhook: deliveries cannot be claimed: broken")
 }
 
 func TestAConstantErrorIsLoggedEverMoreSeldomAndCounted(t *testing.T) {
@@ -56,5 +75,4 @@ func TestKindsOfErrorsTakeBoundedMemory(t *testing.T) {
 		require.True(t, ok)
 		require.LessOrEqual(t, len(th.of), maxLogKinds)
 	}
-	assert.LessOrEqual(t, len(kindOf(errors.New(strings.Repeat("x", 10_000)))), maxErrorBytes+3)
 }

@@ -61,7 +61,7 @@ func TestATenantCannotTellWhyAReceiverIsUnreachable(t *testing.T) {
 			inTime(t, func(t *testing.T) {
 				p := p()
 				if name == "Keygen" {
-					p.Encode, p.Signers, p.Keys, p.Check, p.Issue = nil, []webhook.Signer{}, nil, nil, nil
+					p.Encode, p.Signers, p.Keys, p.Check, p.Issue = nil, []webhook.Signer{func(*webhook.Request, []webhook.Secret) error { return nil }}, nil, nil, nil
 				}
 				r := unreachableRig(t, p)
 				r.run()

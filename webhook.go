@@ -34,7 +34,8 @@ type Dispatcher struct {
 
 	session atomic.Pointer[session] // nil while Run does not run
 	running sync.Mutex              // held by Run
-	problem throttle
+	logged  throttle
+	failing failingSet
 	uids    uids
 	time    *storeTime
 	others  notifier
@@ -73,7 +74,7 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 	d.heldIDs = batch.New(limits, (*EventRecord).size, d.publish)
 	d.endpoints = newEndpointCache(store.Refresh)
 	clock, _ := store.(Clock)
-	d.time = newStoreTime(clock, c.Now, d.report, d.endpoints.skip)
+	d.time = newStoreTime(clock, c.Now, func(err error) { d.report("the store's clock cannot be read", err) }, d.endpoints.skip)
 	d.others.listener, _ = store.(Listener)
 	return d, nil
 }
@@ -96,9 +97,10 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 // exception: without Run, a reading of the Store's [Clock] may outlive the caller that began
 // it, by 10 seconds at most. Run returns an error at once if it is running already. It may be
 // called again after it has returned.
-func (d *Dispatcher) Run(ctx context.Context) error {
+func (d *Dispatcher) Run(ctx context.Context) (err error) {
+	defer addOperation("run", &err)
 	if !d.running.TryLock() {
-		return errors.New("webhook: run: it is running already")
+		return errors.New("it is running already")
 	}
 	defer d.running.Unlock()
 	d.warnOfSecretsInClear()

@@ -1,0 +1,77 @@
+package webhook
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// failingAfter is the number of failed attempts in a row after which an endpoint is
+	// failing.
+	failingAfter = 5
+
+	maxFailing = 16 << 10 // endpoints
+)
+
+// A failingSet has the endpoints that are failing, as far as this process has seen. The zero
+// value is ready to use.
+type failingSet struct {
+	size atomic.Int32 // of has: most successes need no lock
+
+	mu  sync.Mutex
+	has map[EndpointKey]bool
+}
+
+// A failingChange is the difference that a status makes.
+type failingChange int
+
+const (
+	failingSame failingChange = iota
+	failingBegan
+	failingEnded
+)
+
+// note takes note of an endpoint's status. When the set is full, it forgets an endpoint, whose
+// next failure then counts as the first.
+func (s *failingSet) note(status *EndpointStatus) failingChange {
+	switch {
+	case status.Failures > 0 && status.Failures < failingAfter, status.Failures == 0 && s.size.Load() == 0:
+		return failingSame
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.size.Store(int32(len(s.has))) }()
+	known := s.has[status.Key]
+	switch {
+	case status.Failures == 0 && known:
+		delete(s.has, status.Key)
+		return failingEnded
+	case status.Failures == 0 || known:
+		return failingSame
+	}
+	if s.has == nil {
+		s.has = make(map[EndpointKey]bool)
+	}
+	if len(s.has) >= maxFailing {
+		for other := range s.has {
+			delete(s.has, other)
+			break
+		}
+	}
+	s.has[status.Key] = true
+	return failingBegan
+}
+
+// logHealth writes a line when an endpoint begins or stops failing.
+func (d *Dispatcher) logHealth(status *EndpointStatus) {
+	switch d.failing.note(status) {
+	case failingBegan:
+		const message = "an endpoint is failing"
+		d.log(slog.LevelWarn, kindOf(message, status.Key), message,
+			append(factsOf(status.Key), slog.Int("failures", status.Failures), slog.Time("since", status.FailingSince)))
+	case failingEnded:
+		const message = "an endpoint has recovered"
+		d.log(slog.LevelInfo, kindOf(message, status.Key), message, append(factsOf(status.Key), slog.Time("at", status.RecoveredAt)))
+	}
+}
