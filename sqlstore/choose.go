@@ -29,19 +29,19 @@ type choice struct {
 
 // choose chooses the deliveries to lease, and takes them off the budget. It sorts found, which
 // are deliveries of some lanes, at least one more than the room of each lane if there are so
-// many. rooms are the rooms of the lanes. choose takes off them, too.
+// many. stops are these lanes. choose takes off their rooms, too.
 //
 // The order is that of the lanes, and in a lane the longest due first. The first delivery of a
 // Claim fits into any number of bytes. A lane with a delivery that does not fit has not had its
 // turn.
-func (b *budget) choose(found []pick, rooms []int) (c choice) {
+func (b *budget) choose(found []pick, stops []stop) (c choice) {
 	slices.SortStableFunc(found, func(p, q pick) int {
 		return cmp.Or(cmp.Compare(p.order, q.order), cmp.Compare(p.dueAt, q.dueAt))
 	})
 	last := -1 // the last lane with a chosen delivery
 	for i := range found {
 		p := &found[i]
-		if b.deliveries == 0 || rooms[p.order] == 0 {
+		if b.deliveries == 0 || stops[p.order].room == 0 {
 			c.full(p.ref)
 			continue
 		}
@@ -56,10 +56,10 @@ func (b *budget) choose(found []pick, rooms []int) (c choice) {
 		}
 		c.picks = append(c.picks, *p)
 		b.deliveries--
-		rooms[p.order]--
+		stops[p.order].room--
 		last = p.order
 	}
-	c.passed = len(rooms)
+	c.passed = len(stops)
 	if b.deliveries == 0 {
 		c.passed = last + 1
 	}

@@ -60,7 +60,11 @@ func TestAClaimChoosesWithinItsRoomsAndItsBudget(t *testing.T) {
 			for i, f := range c.found {
 				picks[i] = pick{queueRow: queueRow{rowKey: rowKey{uid: event(f.event)}, ref: lane(f.lane), dueAt: f.due, size: f.size}, order: int(f.lane)}
 			}
-			got := b.choose(picks, c.rooms)
+			stops := make([]stop, len(c.rooms))
+			for i, room := range c.rooms {
+				stops[i].room = room
+			}
+			got := b.choose(picks, stops)
 			names := ""
 			for _, p := range got.picks {
 				names += string(p.uid[0])

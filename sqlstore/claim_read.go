@@ -16,8 +16,9 @@ func (c *claimer) readEvents() error {
 		list = append(list, u)
 	}
 	c.out.Events = make([]webhook.EventRecord, 0, len(list))
+	events := newEventScanner()
 	return c.Query(readEvents, uids(list), func(r *sql.Rows) error {
-		e, err := scanEvent(r)
+		e, err := events.scan(r)
 		if unreadable(err) {
 			c.budget.events[e.UID] = false
 			c.out.Unreadable = append(c.out.Unreadable, err)
@@ -137,20 +138,33 @@ func (c *claimer) readEndpoints(probed map[uuid.UUID]bool) error {
 	return c.ExecAll(rebindDeliveries, rebound)
 }
 
-// scanEvent reads eventColumns.
-func scanEvent(r *sql.Rows) (e webhook.EventRecord, err error) {
-	var (
-		u                         id
-		header                    string
-		happened, before, created int64
-	)
-	err = scanRow(r, &u, &e.Tenant, &e.ID, &e.Type, &e.Channel, &header, &happened, &before, &created, &e.Keep, &e.Data)
+// An eventScanner reads rows of eventColumns.
+type eventScanner struct {
+	event                     webhook.EventRecord
+	uid                       id
+	header                    string
+	happened, before, created int64
+	into                      []any
+}
+
+func newEventScanner() *eventScanner {
+	s := &eventScanner{}
+	e := &s.event
+	s.into = []any{&s.uid, &e.Tenant, &e.ID, &e.Type, &e.Channel, &s.header, &s.happened, &s.before, &s.created, &e.Keep, &e.Data}
+	return s
+}
+
+// scan reads a row. The event is its own, and the next row does not change it.
+func (s *eventScanner) scan(r *sql.Rows) (webhook.EventRecord, error) {
+	s.event = webhook.EventRecord{}
+	err := scanRow(r, s.into...)
+	e := s.event
 	if err != nil && !unreadable(err) {
 		return e, err
 	}
-	e.UID, e.Time, e.NotBefore, e.CreatedAt = u.uid(), always(happened), fromMicros(before), always(created)
+	e.UID, e.Time, e.NotBefore, e.CreatedAt = s.uid.uid(), always(s.happened), fromMicros(s.before), always(s.created)
 	if err == nil {
-		e.Header, err = parseMap[string](header)
+		e.Header, err = parseMap[string](s.header)
 	}
 	if err != nil {
 		err = unreadableError{fmt.Errorf("event %q of tenant %q is not readable, and its deliveries wait: %w", e.ID, e.Tenant, err)}

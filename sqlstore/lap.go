@@ -43,13 +43,20 @@ func newLap(at round) lap {
 	}
 }
 
+// A stop is a lane that a lap visits.
+type stop struct {
+	lane     uuid.UUID
+	endpoint string // its id; empty if it is deleted
+	room     int    // how many deliveries may be leased
+}
+
 // pass records that lanes have had their turn.
-func (l *lap) pass(lanes []uuid.UUID) {
-	for _, lane := range lanes {
-		if byRef(lane, l.round.last) <= 0 {
+func (l *lap) pass(stops []stop) {
+	for i := range stops {
+		if byRef(stops[i].lane, l.round.last) <= 0 {
 			l.round.wrapped = true
 		}
-		l.round.last = lane
+		l.round.last = stops[i].lane
 	}
 }
 
@@ -121,28 +128,31 @@ func (c *claimer) visit(lanes []uuid.UUID) (all bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	rooms := make([]int, len(lanes))
+	stops := make([]stop, len(lanes))
 	for i, lane := range lanes {
-		rooms[i] = c.room(statuses[lane])
+		stops[i] = stop{lane: lane}
+		if status := statuses[lane]; status != nil {
+			stops[i].endpoint, stops[i].room = status.Key.ID, c.room(status)
+		}
 	}
-	if err := c.takeProbes(lanes, rooms, statuses); err != nil {
+	if err := c.takeProbes(stops, statuses); err != nil {
 		return false, err
 	}
-	for begin := 0; begin < len(lanes); {
+	for begin := 0; begin < len(stops); {
 		if c.budget.deliveries <= 0 {
 			return false, nil
 		}
 		end, sum := begin, 0
-		for ; end < len(lanes) && (sum == 0 || sum+rooms[end] <= pickAhead*c.budget.deliveries); end++ {
-			sum += rooms[end]
+		for ; end < len(stops) && (sum == 0 || sum+stops[end].room <= pickAhead*c.budget.deliveries); end++ {
+			sum += stops[end].room
 		}
 		passed := end - begin
 		if sum > 0 {
-			if passed, err = c.pick(lanes[begin:end], rooms[begin:end]); err != nil {
+			if passed, err = c.pick(stops[begin:end]); err != nil {
 				return false, err
 			}
 		}
-		c.pass(lanes[begin : begin+passed])
+		c.pass(stops[begin : begin+passed])
 		if begin += passed; begin < end {
 			return false, nil
 		}
@@ -172,7 +182,7 @@ func (c *claimer) laneStatuses(lanes []uuid.UUID) (map[uuid.UUID]*status, error)
 // room returns how many deliveries of a lane may be leased. It returns 0 for a lane that is
 // passed over.
 func (c *claimer) room(s *status) int {
-	if s == nil || c.store.isUnreadable(s.ref, c.now) {
+	if c.store.isUnreadable(s.ref, c.now) {
 		return 0
 	}
 	room, named := c.req.Rooms[s.Key]
@@ -197,11 +207,11 @@ func (c *claimer) room(s *status) int {
 
 // takeProbes allows one delivery to each lane whose circuit is open. It allows none if another
 // process has taken the probe.
-func (c *claimer) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.UUID]*status) error {
+func (c *claimer) takeProbes(stops []stop, statuses map[uuid.UUID]*status) error {
 	var open []uuid.UUID
-	for i, lane := range lanes {
-		if rooms[i] > 0 && statuses[lane].Circuit {
-			open = append(open, lane)
+	for i := range stops {
+		if stops[i].room > 0 && statuses[stops[i].lane].Circuit {
+			open = append(open, stops[i].lane)
 		}
 	}
 	if len(open) == 0 {
@@ -217,11 +227,11 @@ func (c *claimer) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.U
 	}, num(c.now)); err != nil {
 		return err
 	}
-	for i, lane := range lanes {
-		if _, mine := c.probes[lane]; mine {
-			rooms[i] = 1
-		} else if rooms[i] > 0 && statuses[lane].Circuit {
-			rooms[i] = 0
+	for i := range stops {
+		if _, mine := c.probes[stops[i].lane]; mine {
+			stops[i].room = 1
+		} else if stops[i].room > 0 && statuses[stops[i].lane].Circuit {
+			stops[i].room = 0
 		}
 	}
 	return c.ExecAll(takeProbes, uids(taken), at(c.req.LeaseUntil))
@@ -230,12 +240,12 @@ func (c *claimer) takeProbes(lanes []uuid.UUID, rooms []int, statuses map[uuid.U
 // pick locks deliveries of lanes and chooses those that are leased. It reads one more of each
 // lane to learn whether the lane has more. It returns how many of the lanes have had their
 // turn.
-func (c *claimer) pick(lanes []uuid.UUID, rooms []int) (passed int, err error) {
-	found, err := c.find(lanes, rooms)
+func (c *claimer) pick(stops []stop) (passed int, err error) {
+	found, err := c.find(stops)
 	if err != nil {
 		return 0, err
 	}
-	chosen := c.budget.choose(found, rooms)
+	chosen := c.budget.choose(found, stops)
 	for i := range chosen.picks {
 		c.leases[chosen.picks[i].ref]++
 	}
@@ -247,32 +257,41 @@ func (c *claimer) pick(lanes []uuid.UUID, rooms []int) (passed int, err error) {
 }
 
 // find locks deliveries of lanes.
-func (c *claimer) find(lanes []uuid.UUID, rooms []int) (found []pick, err error) {
-	rows, most := newTable(len(lanes)), c.budget.deliveries+len(lanes)
-	order := make(map[uuid.UUID]int, len(lanes))
-	for i, lane := range lanes {
-		order[lane] = i
-		if rooms[i] <= 0 {
+func (c *claimer) find(stops []stop) ([]pick, error) {
+	rows, most := newTable(len(stops)), c.budget.deliveries+len(stops)
+	for i := range stops {
+		lane := stops[i].lane
+		if stops[i].room <= 0 {
 			continue
 		}
-		ahead := min(rooms[i], c.budget.deliveries) + 1
-		rows.Add(uid(lane), num(ahead))
+		ahead := min(stops[i].room, c.budget.deliveries) + 1
+		rows.Add(uid(lane), num(ahead), num(i))
 		if c.marks[lane] != laneClear { // the delivery that is due the longest may be in either lane
-			rows.Add(uid(parkedLane(lane)), num(ahead))
+			rows.Add(uid(parkedLane(lane)), num(ahead), num(i))
 			most += ahead
 		}
 		c.visited = append(c.visited, lane)
 	}
-	return found, c.Query(pickDeliveries, rows, func(r *sql.Rows) error {
-		var p pick
-		err := scanRow(r, (*id)(&p.uid), &p.endpoint, (*id)(&p.ref), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since,
-			&p.size, &p.dueAt)
-		if unreadable(err) {
-			c.out.Unreadable = append(c.out.Unreadable, fmt.Errorf("a delivery to endpoint %q is not readable, and waits: %w", p.endpoint, err))
+	var (
+		found []pick
+		order int64
+		p     pick
+		into  = []any{&order, (*id)(&p.uid), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since, &p.size, &p.dueAt}
+	)
+	err := c.Query(pickDeliveries, rows, func(r *sql.Rows) error {
+		err := scanRow(r, into...)
+		if err != nil && !unreadable(err) {
+			return err
+		}
+		s := &stops[order]
+		if err != nil {
+			err = fmt.Errorf("a delivery to endpoint %q is not readable, and waits: %w", s.endpoint, err)
+			c.out.Unreadable = append(c.out.Unreadable, err)
 			return nil
 		}
-		p.order = order[p.ref]
+		p.order, p.ref, p.endpoint = int(order), s.lane, s.endpoint
 		found = append(found, p)
-		return err
+		return nil
 	}, num(c.now), num(most), num(c.now+clockSkew))
+	return found, err
 }

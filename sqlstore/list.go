@@ -204,7 +204,7 @@ func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.Event
 			}
 		}
 	}
-	budget := paging.NewBudget(heads.q)
+	budget, events := paging.NewBudget(heads.q), newEventScanner()
 	for len(wanted) > 0 {
 		part := wanted[:min(wideAtOnce, len(wanted))]
 		o := eventBriefs
@@ -216,7 +216,7 @@ func (t *tx) events(heads *headList, limit int) (page webhook.Page[webhook.Event
 		}
 		found := make(map[uuid.UUID]webhook.EventRecord, len(part))
 		if err := t.Query(o, uids(part), func(r *sql.Rows) error {
-			e, err := scanEvent(r)
+			e, err := events.scan(r)
 			if unreadable(err) {
 				return nil
 			}

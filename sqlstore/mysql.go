@@ -199,7 +199,7 @@ var mysql = dialect{
 			WHERE s.circuit = 1 AND s.blocked_until <= $1
 			FOR UPDATE SKIP LOCKED`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN ({keys})`,
-		pickDeliveries: `{each}(SELECT ` + pickColumns + ` FROM {queue} q FORCE INDEX (queue_lane_due)
+		pickDeliveries: `{each}(SELECT @3 AS n, ` + pickColumns + ` FROM {queue} q FORCE INDEX (queue_lane_due)
 			WHERE q.lane = @1 AND q.due_at <= $3 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue}

@@ -331,8 +331,7 @@ const (
 		q.version, q.attempts, q.failures, q.pruned, q.since, q.size, q.fanout`
 	deliveryRead = `d.event_uid, d.endpoint_id, d.ref, d.version, d.state, d.lease_no, d.settled_no,
 		d.attempts, d.pruned, d.finished_at`
-	pickColumns = `q.event_uid, q.endpoint_id, q.ref, q.lease_no, q.version, q.attempts, q.failures,
-		q.since, q.size, q.due_at`
+	pickColumns = `q.event_uid, q.lease_no, q.version, q.attempts, q.failures, q.since, q.size, q.due_at`
 
 	headColumns = `e.uid, e.tenant, e.id, e.type, e.created_at, e.test, e.fanout`
 	attemptKeys = `event_uid, endpoint_id, lease_no, started_at, class, status`

@@ -236,7 +236,7 @@ var postgres = dialect{
 			SELECT s.ref FROM {status} s WHERE s.ref = v.ref AND s.circuit = 1 AND s.blocked_until <= $1
 			LIMIT 1 FOR UPDATE SKIP LOCKED) x`,
 		takeProbes: `UPDATE {status} s SET blocked_until = $1 WHERE ` + postgresStatusAt + ``,
-		pickDeliveries: `SELECT d.* FROM {v lane uuid, room int} CROSS JOIN LATERAL (
+		pickDeliveries: `SELECT v.n, d.* FROM {v lane uuid, room int, n int} CROSS JOIN LATERAL (
 			SELECT ` + pickColumns + ` FROM {queue} q WHERE q.lane = v.lane AND q.due_at <= $3 AND q.leased_until <= $1
 			ORDER BY q.due_at LIMIT v.room FOR UPDATE SKIP LOCKED) d LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue} q SET lane = ` + postgresZero + `, due_at = $1,

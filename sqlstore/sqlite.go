@@ -113,7 +113,7 @@ var sqlite = dialect{
 			AND s.blocked_until <= $1`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN (VALUES {tuples})`,
 		pickDeliveries: `{each}SELECT * FROM (
-				SELECT ` + pickColumns + ` FROM {queue} q
+				SELECT @3 AS n, ` + pickColumns + ` FROM {queue} q
 				WHERE q.lane = @1 AND q.due_at <= $3 AND q.leased_until <= $1
 				ORDER BY q.due_at LIMIT @2){end} LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue}
