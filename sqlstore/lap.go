@@ -143,8 +143,12 @@ func (c *claimer) visit(lanes []uuid.UUID) (all bool, err error) {
 			return false, nil
 		}
 		end, sum := begin, 0
-		for ; end < len(stops) && (sum == 0 || sum+stops[end].room <= pickAhead*c.budget.deliveries); end++ {
-			sum += stops[end].room
+		for ; end < len(stops); end++ {
+			n := min(stops[end].room, c.budget.deliveries)
+			if sum > 0 && sum+n > pickAhead*c.budget.deliveries {
+				break
+			}
+			sum += n
 		}
 		passed := end - begin
 		if sum > 0 {
