@@ -18,8 +18,8 @@ const (
 
 // postgresPlanner keeps the planner to indexes. Every statement has an index that yields its
 // rows in its order.
-const postgresPlanner = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
-	SET LOCAL enable_mergejoin = off`
+const postgresPlanner = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+	SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off`
 
 // Planning a statement costs about a millisecond, more than to settle five deliveries. So
 // transactions that run often keep their plans. A kept plan may have been made while a table
@@ -41,9 +41,11 @@ const (
 
 // Lookups of the row q of the queue, and of other rows, by the keys of a table v.
 const (
-	postgresInQueue = `q.event_uid = v.event_uid AND q.endpoint_id >= v.endpoint_id AND q.endpoint_id <= v.endpoint_id`
-	postgresAt      = `CROSS JOIN LATERAL (
-			SELECT q.ctid AS at FROM {queue} q WHERE ` + postgresInQueue + ` ORDER BY q.endpoint_id LIMIT 1) k`
+	postgresInQueue = `q.event_uid = v.event_uid
+			AND q.endpoint_id >= v.endpoint_id AND q.endpoint_id <= v.endpoint_id`
+	postgresAt = `CROSS JOIN LATERAL (
+			SELECT q.ctid AS at FROM {queue} q WHERE ` + postgresInQueue + `
+			ORDER BY q.endpoint_id LIMIT 1) k`
 	postgresStatusAt = `s.ctid = ANY (ARRAY(SELECT k.at FROM {v ref uuid} CROSS JOIN LATERAL (
 			SELECT s.ctid AS at FROM {status} s WHERE s.ref = v.ref LIMIT 1) k))`
 )
@@ -57,7 +59,8 @@ const (
 // keep it, and its locks, until TCP gives the connection up: two hours by default. There is no
 // statement_timeout, because a statement of a process that is gone ends by itself. From then on
 // the transaction is idle.
-const postgresBounds = `; SET LOCAL lock_timeout = 2000; SET LOCAL idle_in_transaction_session_timeout = 15000`
+const postgresBounds = `; SET LOCAL lock_timeout = 2000;
+	SET LOCAL idle_in_transaction_session_timeout = 15000`
 
 // postgresLinuxBound ends a transaction if its process is gone while the server sends it an
 // answer. Without it, an answer that is larger than the socket's buffer blocks the server,
