@@ -115,8 +115,8 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	return done
 }
 
-// send makes the request of a trial. Readings of the store's clock and of the monotonic one begin
-// together, so a step of the store's clock cannot make a request seem long.
+// send makes the request of a trial. Readings of the store's clock and of the monotonic one
+// begin together, so a step of the store's clock cannot make a request seem long.
 func (d *Dispatcher) send(ctx context.Context, t *trial, timeout time.Duration) attempted {
 	a := t.newAttempt(t.request.Time)
 	began := time.Now()
@@ -145,8 +145,8 @@ func (d *Dispatcher) send(ctx context.Context, t *trial, timeout time.Duration) 
 	return d.conclude(t, a, resp, lane.Answered)
 }
 
-// transmit sends the request before the deadline. A Transport of the application may panic, which
-// becomes an error.
+// transmit sends the request before the deadline. A Transport of the application may panic,
+// which becomes an error.
 func (d *Dispatcher) transmit(ctx context.Context, deadline time.Time, t *trial) (resp *Response, err error) {
 	defer func() {
 		if err != nil && resp != nil {
@@ -218,9 +218,10 @@ func describeStatus(code int) string {
 	return text
 }
 
-// confirmed reports whether a verdict to disable may be carried out. It may in two cases: it is
-// the second in a row, on a fresh connection, or it does not follow from the answer alone. For
-// example, a profile that disables after ten failures also judges by the endpoint's history.
+// confirmed reports whether a verdict to disable may be carried out. It may in two cases: it
+// is the second in a row, on a fresh connection, or it does not follow from the answer alone.
+// For example, a profile that disables after ten failures also judges by the endpoint's
+// history.
 func (d *Dispatcher) confirmed(t *trial, o Outcome) bool {
 	if t.test { // disables nothing
 		return true

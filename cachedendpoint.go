@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A cachedEndpoint is the copy of one endpoint as of one version, sealed as it is stored. Only the
-// atomics and the streak change.
+// A cachedEndpoint is the copy of one endpoint as of one version, sealed as it is stored. Only
+// the atomics and the streak change.
 //
 // The copy of a deleted endpoint has no endpoint. It outlives the deletion for a while,
 // because an older answer may still be on its way.

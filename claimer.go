@@ -70,8 +70,8 @@ func (c *claimer) expect(due time.Time) {
 }
 
 // run fills the lanes from the Store until ctx ends. While a round of claims brings
-// deliveries, the next round follows at once. After an empty round it sleeps until it is woken,
-// a delivery is due, or PollInterval is over.
+// deliveries, the next round follows at once. After an empty round it sleeps until it is
+// woken, a delivery is due, or PollInterval is over.
 //
 // After a failed claim, the owed results go first: a claim might otherwise lease their
 // deliveries again. The next claim waits until the Store answers for the results. If the Store
@@ -98,8 +98,9 @@ func (c *claimer) run(ctx context.Context) {
 	}
 }
 
-// storeResults offers the owed results to the Store, and reports whether claims may go on. They
-// may if the Store has answered, even if it refused some results, or if it is later than until.
+// storeResults offers the owed results to the Store, and reports whether claims may go on.
+// They may if the Store has answered, even if it refused some results, or if it is later than
+// until.
 func (c *claimer) storeResults(ctx context.Context, until time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, resultsFirst)
 	defer cancel()

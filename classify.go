@@ -20,8 +20,8 @@ import (
 	"github.com/gowebhook/webhook/internal/wire"
 )
 
-// A sendError is the error of httpTransport.Send. It does not keep the error that led to it: an
-// error of net/http's parser may quote the receiver, and some loggers print whole chains.
+// A sendError is the error of httpTransport.Send. It does not keep the error that led to it:
+// an error of net/http's parser may quote the receiver, and some loggers print whole chains.
 type sendError struct {
 	class Class
 	text  string // for people
@@ -173,8 +173,8 @@ func describe(err error) string {
 	return oneLine(describeKnown(err, isA[*url.Error](err)))
 }
 
-// describeKnown is describe before oneLine. With strict it uses only texts that are known to be
-// harmless, and the text of a Class.
+// describeKnown is describe before oneLine. With strict it uses only texts that are known to
+// be harmless, and the text of a Class.
 func describeKnown(err error, strict bool) string {
 	if e, ok := errors.AsType[*sendError](err); ok {
 		return e.text
@@ -367,8 +367,8 @@ func isAny(err error, targets ...error) bool {
 }
 
 // begins reports whether the text of err, or of an error that it wraps, begins with one of
-// prefixes. Most errors of net/http and crypto/tls can be recognized in no other way. Text from
-// a receiver never comes first in them.
+// prefixes. Most errors of net/http and crypto/tls can be recognized in no other way. Text
+// from a receiver never comes first in them.
 func begins(err error, prefixes ...string) bool {
 	return anyOf(err, func(err error) bool {
 		text := err.Error()

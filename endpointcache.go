@@ -16,9 +16,9 @@ const (
 	cacheAge  = time.Second // how old a copy may be when a request begins
 )
 
-// An endpointCache has this process's copies of endpoints. Every call that asks the Store about an
-// endpoint confirms or replaces its copy, so busy endpoints need no lookups of their own. Other
-// endpoints are looked up together, when a request is about to begin.
+// An endpointCache has this process's copies of endpoints. Every call that asks the Store
+// about an endpoint confirms or replaces its copy, so busy endpoints need no lookups of their
+// own. Other endpoints are looked up together, when a request is about to begin.
 type endpointCache struct {
 	start   time.Time
 	skipped atomic.Int64 // time that the monotonic clock has left out since start
@@ -148,8 +148,8 @@ func (c *endpointCache) forget(key EndpointKey) {
 	delete(c.of, key)
 }
 
-// confirm compares the copy of an endpoint with the Store's answer at asOf. It returns the copy
-// if it is current, or nil.
+// confirm compares the copy of an endpoint with the Store's answer at asOf. It returns the
+// copy if it is current, or nil.
 func (c *endpointCache) confirm(status *EndpointStatus, asOf time.Duration) *cachedEndpoint {
 	n := c.get(status.Key)
 	if n == nil || n.isGone() {

@@ -22,8 +22,8 @@ const (
 	// the Store may have to look at each event alone.
 	heldItems = 16
 
-	// heldMemory is how long an id that was held is tried apart from other ids. heldMost is how
-	// many such ids are remembered.
+	// heldMemory is how long an id that was held is tried apart from other ids. heldMost is
+	// how many such ids are remembered.
 	heldMemory = 10 * time.Second
 	heldMost   = 1000
 )

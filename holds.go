@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// holds are the endpoints whose deliveries this process does not take for a while. The zero value
-// is ready to use.
+// holds are the endpoints whose deliveries this process does not take for a while. The zero
+// value is ready to use.
 type holds struct {
 	mu    sync.Mutex
 	until map[EndpointKey]time.Time

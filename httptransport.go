@@ -94,8 +94,8 @@ func (t *httpTransport) sendBy(ctx context.Context, deadline time.Time, req *Req
 	return nil
 }
 
-// checkedURL returns the URL of a request, unless it is blocked. A URL that was accepted may be
-// blocked since.
+// checkedURL returns the URL of a request, unless it is blocked. A URL that was accepted may
+// be blocked since.
 func (t *httpTransport) checkedURL(req *Request) (*url.URL, error) {
 	u, err := t.network.checkURL("URL", req.URL)
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// An openedEndpoint is a cached endpoint with the open values that requests need; see openToSign.
+// An openedEndpoint is a cached endpoint with the open values that requests need; see
+// openToSign.
 type openedEndpoint struct {
 	endpoint Endpoint
 	snapshot Endpoint // see Message.Endpoint

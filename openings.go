@@ -8,9 +8,9 @@ import (
 // maxOpenings bounds the values that are remembered: about 8 MiB of the longest URLs.
 const maxOpenings = 4 << 10
 
-// openings remember values that are shown again and again, by the text and bound that they were
-// opened from. A sealed text is authenticated, so it never stands for another value. The zero
-// value is ready; it is safe for concurrent use.
+// openings remember values that are shown again and again, by the text and bound that they
+// were opened from. A sealed text is authenticated, so it never stands for another value. The
+// zero value is ready; it is safe for concurrent use.
 type openings struct {
 	mu sync.Mutex
 	of map[[sha256.Size]byte]string

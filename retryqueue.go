@@ -35,12 +35,12 @@ const (
 //	 └───refused──▶ owed ──stored, given up───▶ ended
 //
 // An endpoint that owes results is in debt. Its next results queue up behind these, so that
-// they cannot hold up the results of others. One goroutine offers owed results to the Store. It
-// runs while there are any. The results of one endpoint are offered in the order in which they
-// came.
+// they cannot hold up the results of others. One goroutine offers owed results to the Store.
+// It runs while there are any. The results of one endpoint are offered in the order in which
+// they came.
 //
-// A claim may bring a delivery whose result is still in the queue, because the lease has ended.
-// The result then takes over the new lease, and the delivery is not sent again.
+// A claim may bring a delivery whose result is still in the queue, because the lease has
+// ended. The result then takes over the new lease, and the delivery is not sent again.
 type retryQueue struct {
 	session *session
 	most    int // owed results that do not count against Config.MaxInFlight
@@ -153,8 +153,8 @@ func (r *result) item() Settlement {
 }
 
 // heed ends a result that was offered under a lease, and reports whether it did. A result that
-// has taken over another lease meanwhile goes on. Its attempt is then already stored, as a late
-// one.
+// has taken over another lease meanwhile goes on. Its attempt is then already stored, as a
+// late one.
 func (q *retryQueue) heed(r *result, leaseNo int64, reply *settleReply) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -308,8 +308,8 @@ func (q *retryQueue) rest(d time.Duration) {
 }
 
 // due returns the results to offer now. The endpoint that has waited longest comes first. If
-// there are none, it returns how long to wait. The wait is negative, and run ends, if no result
-// is owed.
+// there are none, it returns how long to wait. The wait is negative, and run ends, if no
+// result is owed.
 func (q *retryQueue) due() (offered []*result, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -123,8 +123,8 @@ func (s *session) drain(loops *sync.WaitGroup) error {
 	return nil
 }
 
-// cutRequests ends the requests in flight. It closes the idle connections first. Otherwise each
-// of them, which is bound to the context of the requests, would start a goroutine.
+// cutRequests ends the requests in flight. It closes the idle connections first. Otherwise
+// each of them, which is bound to the context of the requests, would start a goroutine.
 func (s *session) cutRequests() {
 	s.d.idle()
 	s.cut()

@@ -99,7 +99,8 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 	return replies, nil
 }
 
-// An endpointStates finds the states of the endpoints of a list. A few are found without a map.
+// An endpointStates finds the states of the endpoints of a list. A few are found without a
+// map.
 type endpointStates struct {
 	list  []EndpointStatus
 	byKey map[EndpointKey]EndpointState // nil for a few

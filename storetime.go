@@ -79,8 +79,8 @@ func (s *storeTime) skipped(r *reading) time.Duration {
 
 // keepUp makes sure that the time is known, and reads the store's clock if the last reading is
 // old. While the time is not known, all callers wait for a reading. Otherwise only the caller
-// that began it waits. keepUp returns an error if the time is not known when the reading or ctx
-// ends. The reading does not end with ctx.
+// that began it waits. keepUp returns an error if the time is not known when the reading or
+// ctx ends. The reading does not end with ctx.
 func (s *storeTime) keepUp(ctx context.Context) error {
 	if s.clock == nil {
 		return nil
@@ -186,8 +186,8 @@ func (s *storeTime) run(call *clockCall, known bool) {
 	close(call.done)
 }
 
-// take makes a reading and keeps it. The first use of a pool may take long because it connects.
-// A second reading is then quick.
+// take makes a reading and keeps it. The first use of a pool may take long because it
+// connects. A second reading is then quick.
 func (s *storeTime) take(known bool, read func() (*reading, error)) error {
 	r, err := read()
 	if !known && errors.Is(err, errSlowClock) {

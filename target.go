@@ -18,8 +18,8 @@ func (n Network) target(raw string) *target {
 	return &target{raw, u}
 }
 
-// urlOf returns the URL of the target if it is the one that raw stands for, or nil. A nil target
-// is none.
+// urlOf returns the URL of the target if it is the one that raw stands for, or nil. A nil
+// target is none.
 func (t *target) urlOf(raw string) *url.URL {
 	if t == nil || t.raw != raw {
 		return nil

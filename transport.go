@@ -8,13 +8,13 @@ import (
 	"github.com/gowebhook/webhook/internal/wire"
 )
 
-// A Transport sends one request. Config.Network configures the one that comes with the library.
-// A Transport of your own serves for tests, queues or other protocols. It must be safe for
-// concurrent use.
+// A Transport sends one request. Config.Network configures the one that comes with the
+// library. A Transport of your own serves for tests, queues or other protocols. It must be
+// safe for concurrent use.
 type Transport interface {
 	// Send posts req.Body to req.URL with req.Header and returns the response, with a Body of
-	// bounded size. ctx has the deadline. Send must not keep or change req, and must not repeat
-	// the request by itself.
+	// bounded size. ctx has the deadline. Send must not keep or change req, and must not
+	// repeat the request by itself.
 	//
 	// An error means that there was no complete response. It should wrap a [Class], and must
 	// not contain header values, the body or userinfo. An error without a Class gets one from

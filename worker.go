@@ -4,7 +4,8 @@ import (
 	"github.com/gowebhook/webhook/internal/lane"
 )
 
-const maxIdle = 256 // workers that wait for work
+// maxIdle is how many workers may wait for work. Each keeps a stack of a few KiB.
+const maxIdle = 1024
 
 // A job is work on its way to a worker.
 type job struct {
@@ -61,7 +62,8 @@ func (s *session) worker(j job) {
 }
 
 // do makes one attempt and settles it. The lane goes on in another worker as soon as the
-// request is over. If the receiver wants no more requests for now, the result is settled first.
+// request is over. If the receiver wants no more requests for now, the result is settled
+// first.
 //
 // The result counts against MaxInFlight until it is stored, so a slow Store slows everything
 // down and no results pile up. A result that the Store refuses counts against its endpoint.

@@ -1,8 +1,20 @@
-// Package batch groups concurrent calls into one. Calls gather while a batch runs, and form the
-// next batch. One of its callers runs it, so the package has no goroutines of its own.
+// Package batch groups concurrent calls into one. Calls gather while a batch runs, and form
+// the next batch. One of its callers runs it, so the package has no goroutines of its own.
 //
 // A lone caller is not delayed, unless it comes right after a large batch. Calls may gather a
-// little longer then. No call waits for a slow batch.
+// little longer then. No call waits for a slow batch, as long as another one may run. For
+// example, with Running 2, Slow 50 ms, Gather 3 ms and Crowd 8:
+//
+//	 0 ms  A comes alone, and runs a batch of one at once
+//	 1 ms  B and 18 others come while it runs, and gather
+//	 4 ms  A's batch ends; B runs a batch of the 19
+//	 5 ms  U comes, and waits
+//	 9 ms  B's batch ends; it was a crowd, so the next batch waits for 20 calls, up to 12 ms
+//	10 ms  the 19 have called again; U, the first of the 20, runs a batch of them
+//	20 ms  V and W come, and wait
+//	60 ms  U's batch has run for 50 ms and is slow; V runs a batch of two beside it
+//	61 ms  X comes, and waits: two batches run
+//	64 ms  V's batch ends; X runs a batch of one, because U's batch is slow and V's was small
 package batch
 
 import (
@@ -15,9 +27,9 @@ import (
 
 // Limits bound a batch. All but Slow, Gather and Crowd must be positive.
 type Limits struct {
-	Running int // items of one batch
-	Items   int // bytes of one batch, as size counts them; a single item may be larger
-	Bytes   int // of one batch, as Size says; a single item may be larger
+	Running int // batches that run at once
+	Items   int // items of one batch
+	Bytes   int // bytes of one batch, as size counts them; a single item may be larger
 
 	// Slow is the time after which other batches begin beside a running one. Until then calls
 	// gather, because two small batches cost nearly twice as much as a large one. But a batch
@@ -35,7 +47,8 @@ type Limits struct {
 // errPanicked is the error for the other members of a batch whose run panicked.
 var errPanicked = errors.New("the batch panicked")
 
-// A Group runs items of type T in batches, with a result of type R for each. It is safe for concurrent use.
+// A Group runs items of type T in batches, with a result of type R for each. It is safe for
+// concurrent use.
 type Group[T, R any] struct {
 	limits Limits
 	size   func(T) int
@@ -46,8 +59,8 @@ type Group[T, R any] struct {
 	running []*turn[T, R]
 	crowd   int           // calls that the next batch waits for; 0 for none
 	gathers *time.Timer   // ends that wait
-	spare   []*turn[T, R] // ended turns, for reuse
-	calls   sync.Pool     // of *call[T, R] that nobody else knows
+	turns   []*turn[T, R] // ended ones, for reuse
+	calls   []*call[T, R] // ended ones, for reuse
 }
 
 // A turn is a batch that runs, or that one of its callers is about to run.
@@ -85,8 +98,8 @@ type call[T, R any] struct {
 // Do runs item together with the other waiting items and returns its result.
 //
 // If ctx ends while item waits for its batch, it is not run. If another caller is running its
-// batch, Do returns at once and the outcome is unknown. In both cases the error is ctx.Err(). A
-// caller that runs the batch itself returns when the batch ends, even if ctx has ended.
+// batch, Do returns at once and the outcome is unknown. In both cases the error is ctx.Err().
+// A caller that runs the batch itself returns when the batch ends, even if ctx has ended.
 func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	if err := ctx.Err(); err != nil {
 		var none R
@@ -111,22 +124,31 @@ func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	}
 }
 
-// newCall returns a call that waits with an item.
+// newCall returns a call that waits with an item; mu is held.
 func (g *Group[T, R]) newCall(item T) *call[T, R] {
-	c, ok := g.calls.Get().(*call[T, R])
-	if !ok {
-		c = &call[T, R]{news: make(chan *turn[T, R], 1)}
+	n := len(g.calls)
+	if n == 0 {
+		return &call[T, R]{item: item, news: make(chan *turn[T, R], 1)}
 	}
+	c := g.calls[n-1]
+	g.calls = g.calls[:n-1]
 	c.item = item
 	return c
 }
 
-// end returns the result of a call and recycles it. Its caller has had the news, so that nobody
-// else knows the call.
+// keptCalls bounds the calls that are kept for reuse.
+const keptCalls = 1000
+
+// end returns the result of a call and recycles it. Its caller has had the news, so that
+// nobody else knows the call.
 func (g *Group[T, R]) end(c *call[T, R]) (R, error) {
 	result, err := c.result, c.err
 	*c = call[T, R]{news: c.news}
-	g.calls.Put(c)
+	g.mu.Lock()
+	if len(g.calls) < keptCalls {
+		g.calls = append(g.calls, c)
+	}
+	g.mu.Unlock()
 	return result, err
 }
 
@@ -152,8 +174,8 @@ func (g *Group[T, R]) begin(calls []*call[T, R]) *turn[T, R] {
 		g.gathers.Stop()
 	}
 	t := new(turn[T, R])
-	if n := len(g.spare); n > 0 {
-		t, g.spare = g.spare[n-1], g.spare[:n-1]
+	if n := len(g.turns); n > 0 {
+		t, g.turns = g.turns[n-1], g.turns[:n-1]
 	}
 	t.calls, t.began = calls, time.Now()
 	switch {
@@ -228,8 +250,8 @@ func (g *Group[T, R]) leave(c *call[T, R], err error) (R, error) {
 	return none, err
 }
 
-// abandon keeps c from being taken, unless it has been taken already. It returns the state of c
-// before the call.
+// abandon keeps c from being taken, unless it has been taken already. It returns the state of
+// c before the call.
 func (g *Group[T, R]) abandon(c *call[T, R]) state {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -299,7 +321,7 @@ func (g *Group[T, R]) next(t *turn[T, R]) {
 		}
 	}
 	t.calls = nil
-	g.spare = append(g.spare, t)
+	g.turns = append(g.turns, t)
 	next := g.beginNext()
 	g.mu.Unlock()
 	next.tell()

@@ -3,7 +3,17 @@
 // so that no endpoint delays another by a backlog, by hanging or by answering slowly.
 //
 // It starts no goroutines and keeps no clock. The caller pushes work in, takes it out with
-// Next, and reports the result with Done.
+// Next, and reports the result with Done. For example, an endpoint that is new, with Cap 8 and
+// Probe 2:
+//
+//	 0.00 s  10 items come: 2 go out, 4 are queued, and 4 find no room; the lane is behind
+//	 0.02 s  the first answer comes: 8 may be out now, so the 4 go out; Done asks for a claim
+//	 0.03 s  the claim brings the 4 that found no room; the lane has caught up
+//	 1.00 s  100 quick answers later, 32 may be out: four times Cap, the most
+//	 5.00 s  the receiver begins to hang; within two seconds, Relieve makes the lane a slow one
+//	20.00 s  two requests in a row time out: 1 may be out
+//	35.00 s  that one times out, too, and another goes out
+//	36.00 s  it is answered quickly: 8 may be out again
 package lane
 
 import (
@@ -230,10 +240,10 @@ func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 	return none, Ticket[K, T]{}, false
 }
 
-// slowLimit bounds the items out of slow lanes and of lanes not yet known to be quick. They may
-// have half of all items out, and up to three quarters if the lane has none out. So the other
-// lanes keep the rest, no matter how many receivers are slow. And no lane waits for another's
-// timeout before its own first item.
+// slowLimit bounds the items out of slow lanes and of lanes not yet known to be quick. They
+// may have half of all items out, and up to three quarters if the lane has none out. So the
+// other lanes keep the rest, no matter how many receivers are slow. And no lane waits for
+// another's timeout before its own first item.
 func (s *Set[K, T]) slowLimit(busy int) int {
 	limit := s.limits.InFlight / 2
 	if busy == 0 {

@@ -145,8 +145,8 @@ func (s *Set[K, T]) room(l *lane[K, T]) int {
 }
 
 // slowRoom returns the part of room that one slow or untested lane may use. Together, such
-// lanes hold at most half of the queue and half of its bytes, and up to three quarters with one
-// item each. So the other lanes always find room, no matter how many receivers hang.
+// lanes hold at most half of the queue and half of its bytes, and up to three quarters with
+// one item each. So the other lanes always find room, no matter how many receivers hang.
 func (s *Set[K, T]) slowRoom(room, waiting int) int {
 	switch {
 	case s.slowQueued < max(s.limits.Queue/2, 1) && s.slowBytes < max(s.limits.Bytes/2, 1):
@@ -158,8 +158,8 @@ func (s *Set[K, T]) slowRoom(room, waiting int) int {
 	}
 }
 
-// isFull reports whether the Set has no room for an item. While claims come back full, a fourth
-// of the room that slow lanes leave is kept for claims.
+// isFull reports whether the Set has no room for an item. While claims come back full, a
+// fourth of the room that slow lanes leave is kept for claims.
 func (s *Set[K, T]) isFull(w *Weight) bool {
 	queue, bytes := s.limits.Queue, s.limits.Bytes
 	if s.backlog {

@@ -29,6 +29,6 @@ func (r *Round[K, T]) Room() Room[K] {
 func (r *Round[K, T]) Add(key K, most int, value T, w *Weight) { r.set.add(key, most, value, w) }
 
 // End says that the round has visited all endpoints, and whether Items or Bytes cut a claim
-// short. If none was cut, some lanes have caught up: those with room in all claims that got less
-// than their room. A round that fails has no End.
+// short. If none was cut, some lanes have caught up: those with room in all claims that got
+// less than their room. A round that fails has no End.
 func (r *Round[K, T]) End(cut bool) { r.set.endRound(cut) }

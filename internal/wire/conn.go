@@ -116,7 +116,7 @@ func (c *conn) quiet() bool {
 // goes on to read.
 func (c *conn) write(h *head) {
 	c.socket.sent, c.written, c.writeError = 0, nil, nil
-	if len(h.bytes)+len(h.rest) <= maxDirectBytes {
+	if len(h.bytes)+len(h.tail) <= maxDirectBytes {
 		c.writeError = c.writeAll(h, c.trace)
 		return
 	}
@@ -138,8 +138,8 @@ func (c *conn) writeAll(h *head, hooks trace) error {
 	if err == nil {
 		hooks.wroteHeaders()
 	}
-	if err == nil && len(h.rest) > 0 {
-		_, err = c.stream.Write(h.rest)
+	if err == nil && len(h.tail) > 0 {
+		_, err = c.stream.Write(h.tail)
 	}
 	hooks.wroteRequest(err)
 	if err != nil {
@@ -223,7 +223,7 @@ func (c *conn) read(request *http.Request) (*http.Response, error) {
 			continue
 		}
 		c.inHead = false
-		c.reusable = !resp.Close && resp.ProtoMajor == 1 && resp.ProtoMinor == 1 && !c.scanner.odd && !isDoubtful(resp, &c.scanner)
+		c.reusable = !resp.Close && resp.ProtoMajor == 1 && resp.ProtoMinor == 1 && !c.scanner.ambiguous && !isDoubtful(resp, &c.scanner)
 		if keep, ok := keepAlive(resp.Header); ok {
 			c.keep = keep
 		}
@@ -232,8 +232,8 @@ func (c *conn) read(request *http.Request) (*http.Response, error) {
 	return nil, ErrInformational
 }
 
-// isDoubtful reports whether a response that has no body by its status (RFC 9112, section 6.3) has chunks all the same, which
-// other parsers read.
+// isDoubtful reports whether a response that has no body by its status (RFC 9112, section 6.3)
+// has chunks all the same, which other parsers read.
 func isDoubtful(resp *http.Response, s *scanner) bool {
 	return s.codings > 0 && (resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified)
 }

@@ -52,7 +52,7 @@ const maxDirectBytes = 16 << 10
 // header and a part of the body.
 type head struct {
 	bytes []byte
-	rest  []byte       // of the body
+	tail  []byte       // the part of the body that bytes lacks
 	users atomic.Int32 // goroutines that need it
 }
 
@@ -63,7 +63,7 @@ func (h *head) free() {
 	if h.users.Add(-1) > 0 {
 		return
 	}
-	h.rest = nil
+	h.tail = nil
 	if cap(h.bytes) <= 2*maxDirectBytes {
 		h.bytes = h.bytes[:0]
 		heads.Put(h)
@@ -116,7 +116,7 @@ func (r *Request) head(proxy *url.URL, closes bool) (*head, error) {
 	b = append(b, "\r\n"...)
 	fits := min(len(r.Body), max(maxDirectBytes-len(b), 0))
 	b = append(b, r.Body[:fits]...)
-	h.bytes, h.rest = b, r.Body[fits:]
+	h.bytes, h.tail = b, r.Body[fits:]
 	return h, nil
 }
 

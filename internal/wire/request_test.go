@@ -43,7 +43,7 @@ func TestARequestIsWrittenAsNetHTTPDoes(t *testing.T) {
 		got, err := r.head(nil, closes)
 		require.NoError(t, err)
 		assert.Equal(t, lines(want.String()), lines(string(got.bytes)))
-		assert.Empty(t, got.rest)
+		assert.Empty(t, got.tail)
 		got.free()
 	}
 }

@@ -9,11 +9,11 @@ import (
 // net/http's parser does. It counts them, and notes framing that parsers read
 // differently. After such a response, they disagree where the next one begins.
 type scanner struct {
-	total int  // bytes of all heads of this exchange
-	lines int  // of this head, with the status line
-	done  bool // the empty line has come
-	odd   bool // the connection must not be used again
-	err   error
+	total     int  // bytes of all heads of this exchange
+	lines     int  // of this head, with the status line
+	done      bool // the empty line has come
+	ambiguous bool // parsers differ on where the response ends, so the connection is not used again
+	err       error
 
 	length  int // of this line
 	last    byte
@@ -24,7 +24,7 @@ type scanner struct {
 
 // next begins another head of the same exchange.
 func (s *scanner) next() {
-	*s = scanner{total: s.total, odd: s.odd}
+	*s = scanner{total: s.total, ambiguous: s.ambiguous}
 }
 
 // scan reads on, up to the end of the head or the first error.
@@ -71,13 +71,13 @@ func (s *scanner) endLine() {
 	if length > 0 && s.last == '\r' {
 		length--
 	} else {
-		s.odd = true
+		s.ambiguous = true
 	}
 	switch {
 	case length == 0:
 		s.done = true
 		if s.lengths > 1 || s.codings > 1 || s.lengths > 0 && s.codings > 0 {
-			s.odd = true
+			s.ambiguous = true
 		}
 	case s.lines == 0 && length > maxStatusLineBytes:
 		s.err = ErrStatusLine
@@ -95,14 +95,14 @@ func (s *scanner) endField(length int) {
 	start := s.start[:min(length, len(s.start))]
 	switch c := start[0]; {
 	case c == ' ', c == '\t': // continues the line before
-		s.odd = true
+		s.ambiguous = true
 	case hasName(start, "Content-Length:"):
 		s.lengths++
 	case hasName(start, "Transfer-Encoding:"):
 		s.codings++
 	case hasName(start, "Content-Length "), hasName(start, "Transfer-Encoding "),
 		hasName(start, "Content-Length\t"), hasName(start, "Transfer-Encoding\t"):
-		s.odd = true // the names of other headers to net/http, but not to all parsers
+		s.ambiguous = true // the names of other headers to net/http, but not to all parsers
 	}
 }
 

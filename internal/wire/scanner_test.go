@@ -110,7 +110,7 @@ func TestUnusualFramingIsNoticedHoweverItComes(t *testing.T) {
 			s := scanAll(head, n)
 			require.NoError(t, s.err)
 			assert.True(t, s.done, "%q", head)
-			assert.Equal(t, odd, s.odd, "%q in pieces of %d", head, n)
+			assert.Equal(t, odd, s.ambiguous, "%q in pieces of %d", head, n)
 		}
 	}
 }
@@ -120,7 +120,7 @@ func TestWhatAnEarlierHeadDidIsRemembered(t *testing.T) {
 	total := s.total
 	s.next()
 	_ = s.scan([]byte(okHead))
-	assert.True(t, s.odd)
+	assert.True(t, s.ambiguous)
 	assert.Equal(t, total+len(okHead), s.total)
 }
 
@@ -146,7 +146,7 @@ func FuzzScannerAndParserAgree(f *testing.F) {
 	f.Add("HTTP/1.1 200\r\nA : b\r\nC:\r\n\td\r\n\r\nx\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		whole, bytewise := scanAll(text, len(text)+1), scanAll(text, 1)
-		require.Equal(t, fmt.Sprint(whole.done, whole.odd, whole.err), fmt.Sprint(bytewise.done, bytewise.odd, bytewise.err))
+		require.Equal(t, fmt.Sprint(whole.done, whole.ambiguous, whole.err), fmt.Sprint(bytewise.done, bytewise.ambiguous, bytewise.err))
 		if whole.err != nil {
 			return
 		}
