@@ -14,7 +14,7 @@ type pruner struct {
 	wanted chan struct{}   // there may be something to prune
 }
 
-func newPruner(d *Dispatcher, books context.Context) *pruner {
+func newPruner(books context.Context, d *Dispatcher) *pruner {
 	return &pruner{d: d, books: books, wanted: make(chan struct{}, 1)}
 }
 

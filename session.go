@@ -71,7 +71,7 @@ func newSession(d *Dispatcher) *session {
 	s.books, s.giveUp = context.WithCancel(context.Background())
 	s.results = newRetryQueue(s)
 	s.claimer = newClaimer(s)
-	s.pruner = newPruner(d, s.books)
+	s.pruner = newPruner(s.books, d)
 	return s
 }
 

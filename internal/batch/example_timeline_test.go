@@ -14,7 +14,7 @@ func TestTheExampleOfThePackageComment(t *testing.T) {
 			Running: 2, Items: 500, Bytes: 1 << 20, Slow: 50 * time.Millisecond, Gather: 3 * time.Millisecond, Crowd: 8,
 		})
 		began := time.Now()
-		at := func(ms time.Duration) { pass(began.Add(ms * time.Millisecond).Sub(time.Now())) }
+		at := func(ms int) { pass(time.Until(began.Add(time.Duration(ms) * time.Millisecond))) }
 		numbers := func(from, to int) (all []int) {
 			for n := from; n <= to; n++ {
 				all = append(all, n)

@@ -185,7 +185,9 @@ func (p *pool) sweep() {
 	now := time.Now()
 	var old []*conn
 	var first time.Time
-	for c, next := p.idle.First(), (*conn)(nil); c != nil; c = next {
+	next := p.idle.First()
+	for next != nil {
+		c := next
 		next = c.Next()
 		switch {
 		case !c.until.After(now):

@@ -54,7 +54,7 @@ func (s *socket) writeNow(p []byte) (n int, err error) {
 	failed := s.raw.Write(func(fd uintptr) bool {
 		for {
 			n, err = syscall.Write(int(fd), p)
-			if err != syscall.EINTR { //nolint:errorlint // it is never wrapped
+			if err != syscall.EINTR {
 				return true
 			}
 		}
