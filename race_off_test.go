@@ -1,6 +1,0 @@
-//go:build !race
-
-package webhook_test
-
-// raceDetector says that the tests run with the race detector, which makes them slow.
-const raceDetector = false
