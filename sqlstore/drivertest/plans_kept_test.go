@@ -123,19 +123,27 @@ func (k *keptPlans) prepare(t *testing.T, db *sql.DB) {
 			if strings.HasPrefix(s.Query, "INSERT") != inserts {
 				continue
 			}
-			args := make([]any, len(s.Args))
-			for i, a := range s.Args {
-				args[i] = a.Value
-			}
-			rows, err := tx.QueryContext(t.Context(), s.Query, args...)
-			require.NoError(t, err, s.Query)
-			for rows.Next() { //nolint:revive // it has run when all rows are read
-			}
-			require.NoError(t, rows.Err())
-			require.NoError(t, rows.Close())
+			require.NoError(t, runOnce(t.Context(), tx, &s), s.Query)
 		}
 	}
 	require.NoError(t, tx.Rollback())
+}
+
+// runOnce runs a statement in a transaction and reads all its rows.
+func runOnce(ctx context.Context, tx *sql.Tx, s *recorder.Statement) error {
+	args := make([]any, len(s.Args))
+	for i, a := range s.Args {
+		args[i] = a.Value
+	}
+	rows, err := tx.QueryContext(ctx, s.Query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for more := true; more; {
+		more = rows.Next()
+	}
+	return rows.Err()
 }
 
 // A pageMeter runs each statement with a kept plan once more before it runs, and measures it.
