@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -127,7 +128,7 @@ func (g *goReceiver) start(t *testing.T) (addr string) {
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		<-served
+		assert.ErrorIs(t, <-served, http.ErrServerClosed)
 	})
 	return addr
 }
