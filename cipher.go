@@ -64,9 +64,9 @@ const (
 // An update stores a value that it cannot open unchanged. Make sure that no key is missing
 // when you update the endpoints.
 //
-// If a key is lost, so are the secrets, header values and URLs that it sealed. Give the URL
-// and headers again. [Scope.RotateSecret] makes new secrets all the same. For older
-// deliveries, Message.Endpoint then has the new URL.
+// If a key is lost, so are the secrets, header values and URLs that it sealed. Give each
+// URL and header again. Make new secrets with [Scope.RotateSecret], which works without the
+// old key. Message.Endpoint of older deliveries then has the new URL.
 func NewCipher(keys ...CipherKey) (c Cipher, err error) {
 	defer addOperation("new cipher", &err)
 	if len(keys) == 0 {

@@ -68,10 +68,10 @@ type Config struct {
 	// MaxInFlight bounds the requests in flight of this process, 1 to 100,000. A request counts
 	// until its result is stored.
 	//
-	// Endpoints that are slow (1 s or more) or untested share at most half of it, or three
-	// quarters with one request each, so hanging receivers cannot starve the others. An
-	// endpoint that has requests in flight gets at most half of the free ones. Defaults to
-	// 1,024.
+	// Endpoints that are slow (1 s or more) or untested share at most half of it, so hanging
+	// receivers cannot starve the others. They may have up to three quarters of it with one
+	// request each. An endpoint gets another request only while it has fewer than half as many as
+	// are free. Defaults to 1,024.
 	MaxInFlight int
 
 	// PerEndpoint is the normal number of requests in flight from this process to one endpoint,

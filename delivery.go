@@ -17,8 +17,8 @@ type Delivery struct {
 	State  DeliveryState
 	Reason Reason // why it failed or was canceled
 
-	// Attempts is the number of logged attempts, without those that are Late. Requests that were
-	// cut at shutdown or by a crash are not logged.
+	// Attempts is the number of logged attempts, without those with Attempt.Late. Requests that
+	// were cut at shutdown or by a crash are not logged.
 	Attempts int
 
 	Failures int // failed attempts since it was created or retried by hand; the retry policy counts these
@@ -41,8 +41,8 @@ const (
 	DeliveryCanceled  DeliveryState = "canceled"  // never to be sent, with a Reason
 )
 
-// An Attempt is one try to send a delivery and its outcome, a row of the delivery log. An attempt
-// with ClassLocal failed before its request was made.
+// An Attempt is one try to send a delivery and its outcome, a row of the delivery log. An
+// attempt with ClassLocal failed before its request was made.
 type Attempt struct {
 	Tenant     string
 	EventID    string
@@ -65,19 +65,21 @@ type Attempt struct {
 
 	NextAt time.Time // when the next attempt is due; zero for none
 
-	// Late says that the process had lost its lease when it logged the attempt, so the attempt did
-	// not decide the delivery's state.
+	// Late says that the process had lost its lease when it logged the attempt, so the attempt
+	// did not decide the delivery's state.
 	//
 	// A process may lose a lease while the Store refuses its result, and then claim the delivery
-	// again. It sends no second request, but stores the result anew. The log then has two attempts
-	// with the same StartedAt, one of them Late.
+	// again. It sends no second request, but stores the result anew. The log then has two
+	// attempts with the same StartedAt, one of them Late.
 	Late bool
 
 	Test bool // from Scope.Test or Scope.TestType
 }
 
-// A Class is the kind of failure of an attempt. New classes may be added. A Class is an error, so
-// that a [Transport] can return one with details: fmt.Errorf("%w: %s", webhook.ClassTLS, detail).
+// A Class is the kind of failure of an attempt. New classes may be added. A Class is an error,
+// so that a [Transport] can return one with details:
+//
+//	fmt.Errorf("%w: %s", webhook.ClassTLS, detail)
 type Class string
 
 // Classes. All but ClassStatus mean that there was no complete response.
@@ -97,8 +99,8 @@ const (
 func (c Class) Error() string { return string(c) }
 
 // unreachable reports whether c is one of the classes that tenants must not be able to tell
-// apart. Otherwise a tenant could find names and addresses inside the application's network with
-// its URLs.
+// apart. Otherwise a tenant could find names and addresses inside the application's network
+// with its URLs.
 func (c Class) unreachable() bool {
 	return c == ClassDNS || c == ClassRefused || c == ClassBlocked
 }

@@ -41,7 +41,7 @@ const (
 // not stored, unless Config.KeepUnmatched is set.
 //
 // Concurrent calls are grouped into one transaction. After a group of eight or more calls, the
-// next group waits until as many have come, for up to 3 milliseconds.
+// next group waits until as many calls have come, but at most 3 milliseconds.
 //
 // If ctx ends while another caller commits the group, Emit returns ctx.Err() and the outcome
 // is unknown. To be sure, emit again with Receipt.EventID as the id. A caller that commits for
@@ -127,9 +127,9 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) (receipts []
 // [Dispatcher.Wake]. Receipt.Deliveries is therefore -1.
 //
 // If the Store is a [Clock], a call reads it when there is no reading or the last one is old.
-// It does so through tx, if tx is a Clock too; a tx of sqlstore nearly always is. Otherwise
-// the first call waits for another connection of the Store's. A pool of one connection has
-// none: call Run or Emit before you begin the transaction.
+// It reads through tx if tx is a Clock too, as nearly every tx of sqlstore is. With another tx
+// the first call needs a second connection of the Store. A pool of one connection has none, so
+// call Run or Emit before you begin the transaction.
 //
 // Input that is refused, for example an Event.ID with a ".", is an error before anything is
 // written. The transaction can go on.

@@ -63,11 +63,12 @@ type Endpoint struct {
 	// Config.MaxTimeout. Zero means Config.RequestTimeout.
 	Timeout time.Duration
 
-	// MaxInFlight bounds the requests in flight to the endpoint, per process, 0 to 1,000. It is a
-	// fixed bound in place of four times Config.PerEndpoint, which is the bound if it is zero.
+	// MaxInFlight bounds the requests in flight to the endpoint, per process, 0 to 1,000. The
+	// bound is fixed. Zero means four times Config.PerEndpoint.
 	//
-	// The normal number is Config.PerEndpoint, or MaxInFlight if that is less. For example, with
-	// 8 and a MaxInFlight of 20, it grows from 8 to 20 while answers come within a second.
+	// Requests in flight grow to the bound from Config.PerEndpoint while answers come within a
+	// second. For example, with the default of 8, a MaxInFlight of 20 means 8 to 20 requests,
+	// and a MaxInFlight of 4 means 4.
 	MaxInFlight int
 
 	// Secret is the newest signing secret. It may be given at creation, with 16 to 4,096 bytes.
@@ -96,9 +97,9 @@ type EndpointSecret struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero for the newest, which does not expire
 
-	// PublicKey is the key with which receivers verify signatures, "whpk_" and base64, if the
-	// secret is an Ed25519 private key. The library derives it from the secret at every read. It
-	// is empty if the secret cannot be opened. A Scope never returns the private key itself, not
+	// PublicKey is set if the secret is an Ed25519 private key. Receivers verify signatures with
+	// it. It is "whpk_" and base64. The library derives it from the secret at every read. It is
+	// empty if the secret cannot be opened. A Scope never returns the private key itself, not
 	// even at creation.
 	PublicKey string
 }

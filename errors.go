@@ -35,7 +35,7 @@ var (
 )
 
 // A FieldError names the input that was refused, the problem and the cure. Nothing was stored.
-// Errors have it as a *FieldError, which wraps [ErrInvalid]. Field and Problem may be shown to
+// Errors contain a *FieldError, which wraps [ErrInvalid]. Field and Problem may be shown to
 // the person who gave the input. Cure is for developers too, and may name options of the
 // Config.
 type FieldError struct {

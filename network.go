@@ -20,13 +20,13 @@ const (
 	maxResponseBytes     = 1 << 20
 )
 
-// Network says where requests may go and how they get there. Its zero value sends over https to
-// public addresses only.
+// Network says where requests may go and how they get there. Its zero value sends over https
+// to public addresses only.
 //
 // Addresses are judged on every dial, after the name was resolved. If the URL of an endpoint
-// has an address in place of a name, it is also judged when the endpoint is created or updated.
-// Redirects are not followed, compression is not asked for, and the proxy variables of the
-// environment are not read.
+// has an address in place of a name, it is also judged when the endpoint is created or
+// updated. Redirects are not followed, compression is not asked for, and the proxy variables
+// of the environment are not read.
 type Network struct {
 	// AllowHTTP lets endpoints have http:// URLs. Others on the way can read and change
 	// requests to such URLs. Defaults to false.
@@ -83,10 +83,10 @@ type Network struct {
 	// receiver that asks gets to see the client certificates. TLS is cloned. Defaults to nil:
 	// the system's authorities, and TLS 1.2 or later.
 	//
-	// ServerName and EncryptedClientHelloConfigList must be empty, and MinVersion and
-	// MaxVersion, if set, at least TLS 1.2. InsecureSkipVerify is obeyed; anyone on the way can
-	// then read and change the requests. ClientSessionCache is not used: each endpoint has
-	// sessions of its own, unless SessionTicketsDisabled or VerifyPeerCertificate is set.
+	// ServerName and EncryptedClientHelloConfigList must be empty. MinVersion and MaxVersion
+	// must be zero, or at least TLS 1.2. With InsecureSkipVerify anyone on the way can read and
+	// change the requests. ClientSessionCache is not used: each endpoint has sessions of its
+	// own, unless SessionTicketsDisabled or VerifyPeerCertificate is set.
 	TLS *tls.Config
 }
 

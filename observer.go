@@ -16,8 +16,8 @@ type Observer struct {
 	// retries are left. A request that was cut at shutdown is no attempt.
 	Attempt func(Attempt, Verdict)
 
-	// Disabled is called when the verdict on an attempt disables its endpoint. It is called
-	// again for each other such attempt that was under way.
+	// Disabled is called when the verdict on an attempt disables its endpoint. If several such
+	// attempts are under way at once, it is called for each of them.
 	Disabled func(EndpointKey, Reason)
 
 	// Error is called for every error that no caller sees, for example an error of the Store
@@ -88,7 +88,8 @@ func observed(message string, err error, facts []slog.Attr) error {
 	return fmt.Errorf("%s: %w", text, err)
 }
 
-// observe calls a function of the application's Observer. If it panics, the Dispatcher goes on.
+// observe calls a function of the application's Observer. If it panics, the Dispatcher goes
+// on.
 func (d *Dispatcher) observe(tell func()) {
 	var err error
 	defer func() {

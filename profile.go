@@ -56,10 +56,11 @@ type Profile struct {
 	// success, 410 Gone disables the endpoint, and every other outcome is retried. Redirects
 	// are failures and are not followed.
 	//
-	// One answer alone disables nothing. If Judge returns VerdictDisable also without Failures
-	// and Health, the attempt counts as VerdictRetry. The delivery is tried again after a
-	// second with Request.OwnConn, even if Retry allows no first retry. A second such verdict
-	// disables the endpoint. A success in between ends the suspicion.
+	// One answer alone disables nothing. If Judge returns VerdictDisable, it is asked again with
+	// zero Failures and Health. If it returns VerdictDisable again, the answer alone decided,
+	// and the attempt counts as VerdictRetry. The delivery is tried again after a second with
+	// Request.OwnConn, even if Retry allows no first retry. A second such verdict disables the
+	// endpoint. A success in between ends the suspicion.
 	Judge func(Outcome) Verdict
 
 	// Test makes the event of a test send. The library sets Tenant and ID. Defaults to type
@@ -100,7 +101,7 @@ const (
 )
 
 // An Outcome describes an attempt to Profile.Judge and Profile.Retry. Its Class does not tell
-// why a receiver is unreachable: tenants see the verdict, and could otherwise learn about
+// why a receiver is unreachable, because tenants see the verdict. They could otherwise find
 // names and addresses inside the application's network. [Attempt] has the true class, for
 // operators.
 type Outcome struct {

@@ -48,8 +48,8 @@ type Query struct {
 	// Skip is the number of matching attempts to pass over before the first of the page, 0 to
 	// 1,000. A Store reads only their keys.
 	//
-	// A page reads at most 1,000 rows. If these end before it has passed over Skip attempts,
-	// the page is empty and has a Next. The rest of its Skip is then lost.
+	// A page reads at most 1,000 rows. If it has not passed over Skip attempts by then, it is
+	// empty and has a Next. The page after it does not pass over the rest.
 	Skip int
 
 	Limit  int    // rows of a page, 1 to 1,000. Zero means 100.
@@ -87,8 +87,8 @@ const (
 	deliveryFields = fieldEventID | fieldEndpointID | fieldType | fieldState | fieldTimes | fieldFinished
 )
 
-// check refuses values that are out of range, and fields that are not honoured. It fills in the
-// defaults.
+// check refuses values that are out of range, and fields that are not honoured. It fills in
+// the defaults.
 func (q *Query) check(honoured queryField) error {
 	for _, f := range []struct {
 		name string
@@ -139,8 +139,8 @@ func (q *Query) check(honoured queryField) error {
 	return nil
 }
 
-// checkBulk checks the Query of a change of many deliveries, before check fills in defaults. It
-// refuses to change everything in the scope if All does not say so.
+// checkBulk checks the Query of a change of many deliveries, before check fills in defaults.
+// It refuses to change everything in the scope if All does not say so.
 func (q *Query) checkBulk() error {
 	bounds := [...]time.Time{q.From, q.To, q.FinishedFrom, q.FinishedTo}
 	narrow := q.EventID != "" || q.EndpointID != "" || q.Type != "" || q.State != "" || bounds != [4]time.Time{}

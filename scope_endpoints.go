@@ -27,8 +27,8 @@ import (
 //
 // After another error of the Store, for example a connection that breaks during the commit,
 // the endpoint may exist or not. CreateEndpoint then returns the endpoint beside the error,
-// with its ID and its Secret. To create no second one, set ID and Secret of your own Endpoint
-// to these and call again. ErrConflict then says that the first call did create it. With any
+// with its ID and its Secret. To avoid a second endpoint, call again with these two in your
+// own Endpoint. ErrConflict then says that the first call did create it. With any
 // other error the returned Endpoint has no ID.
 func (s Scope) CreateEndpoint(ctx context.Context, e Endpoint) (created Endpoint, err error) {
 	defer addOperation("create endpoint", &err)

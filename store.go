@@ -24,8 +24,9 @@ type Publisher interface {
 	//
 	// An unfinished transaction elsewhere may hold an id. A Store does not wait for it: the
 	// event is not stored, its result is Held, and its Err gives the reason. The other events
-	// are stored as if the held event were not there. If the request is Atomic, at least one
-	// such event is Held, and no id of the request is held by it.
+	// are stored as if the held event were not there. If the request is Atomic, nothing is
+	// stored, and at least one such event is Held. The request itself then holds none of its
+	// ids.
 	//
 	// Some databases also lock the place of an id that nobody holds. An event with such an id
 	// may be Held too. With NewID that happens only if the other transaction holds the id of a

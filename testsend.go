@@ -88,7 +88,7 @@ func (s Scope) Test(ctx context.Context, endpointID string) (attempt Attempt, er
 }
 
 // TestType is Test with an event of the given type and the data {}. The type must be in
-// Config.EventTypes, or may be any valid type if there is no catalogue. The empty type stands
+// Config.EventTypes, or may be any valid type if EventTypes is empty. The empty type stands
 // for the profile's test event.
 func (s Scope) TestType(ctx context.Context, endpointID, eventType string) (attempt Attempt, err error) {
 	defer addOperation("test", &err)

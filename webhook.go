@@ -93,10 +93,12 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 // Wait for Run to return before the process exits, and before that stop the code that emits.
 // Emit works after Run has ended, but nobody delivers then.
 //
-// Run owns every goroutine of the Dispatcher. When it returns, none is left. There is one
-// exception: without Run, a reading of the Store's [Clock] may outlive the caller that began
-// it, by 10 seconds at most. Run returns an error at once if it is running already. It may be
-// called again after it has returned.
+// Run returns an error at once if it is running already. It may be called again after it has
+// returned.
+//
+// Run owns every goroutine of the Dispatcher. When it returns, none is left. Without Run there
+// is one exception: a reading of the Store's [Clock] may outlive the call that began it, by 10
+// seconds at most.
 func (d *Dispatcher) Run(ctx context.Context) (err error) {
 	defer addOperation("run", &err)
 	if !d.running.TryLock() {
@@ -125,9 +127,9 @@ func (d *Dispatcher) Wake() {
 // Ready returns nil if Run is running and the Store works. Otherwise its error describes the
 // problem.
 //
-// Its limit is three times Config.PollInterval plus 10 seconds, 13 seconds by default. The
-// Store works if the last claim succeeded within that time, and no result has waited longer to
-// be stored. Ready does not call the Store, so a probe may call it often.
+// The Store works if a claim has succeeded in the last 13 seconds, and no result has waited
+// longer than that to be stored. With another Config.PollInterval, the limit is three times
+// PollInterval plus 10 seconds. Ready does not call the Store, so a probe may call it often.
 func (d *Dispatcher) Ready() error {
 	err := errors.New("Run is not running")
 	if s := d.session.Load(); s != nil {
