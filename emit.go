@@ -303,11 +303,11 @@ func (d *Dispatcher) publishMatched(ctx context.Context, records []*EventRecord,
 			continue
 		}
 		if !atomic && p.rows > 0 && p.rows+len(statuses) > maxRows {
-			p.publish(ctx, results)
+			p.publish(ctx)
 		}
-		p.add(i, r, statuses)
+		p.add(&results[i], r, statuses)
 	}
-	p.publish(ctx, results)
+	p.publish(ctx)
 	if atomic && p.err != nil {
 		return nil, p.err // an error of the whole batch
 	}

@@ -2,13 +2,13 @@ package webhook
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/gowebhook/webhook/internal/lane"
 )
 
-// A publication is one transaction that is being prepared, with the room that is reserved for
-// it in lanes.
+// A publication is one transaction that is being prepared.
 type publication struct {
 	d       *Dispatcher
 	session *session // nil if nothing is handed over
@@ -16,9 +16,8 @@ type publication struct {
 	atomic  bool
 
 	req       PublishRequest
+	planned   []plannedEvent // one for each of req.Events
 	rows      int
-	index     []int // of each event in results
-	events    []handOff
 	spare     *payload      // not shared
 	refused   []EndpointKey // their lanes had no room
 	unclaimed bool          // due deliveries must be claimed: the Store makes them, or a copy or room was missing
@@ -26,15 +25,38 @@ type publication struct {
 	err       error         // of the last call to the Store that failed
 }
 
-// A handOff has the deliveries of one event for which their lanes have room.
-type handOff struct {
-	payload *payload
-	rows    []handOffRow
+// A plannedEvent is an event of a publication.
+type plannedEvent struct {
+	result *emitted
+	room   reservation
 }
 
-type handOffRow struct {
-	cached      *cachedEndpoint
-	reservation lane.Reservation[EndpointKey, *work]
+// A reservation is room in lanes for deliveries of one event. It is committed when they are
+// stored, or released.
+type reservation struct {
+	payload *payload
+	rows    []reservedRow
+}
+
+type reservedRow struct {
+	cached *cachedEndpoint
+	inLane lane.Reservation[EndpointKey, *work]
+}
+
+// commit hands the deliveries over to their lanes.
+func (r *reservation) commit(s *session, leaseUntil time.Time) {
+	if len(r.rows) > 0 {
+		s.handOver(r, leaseUntil)
+	}
+	*r = reservation{}
+}
+
+// release gives the room back.
+func (r *reservation) release(s *session) {
+	for _, row := range r.rows {
+		s.lanes.Unreserve(row.inLane)
+	}
+	*r = reservation{}
 }
 
 func (d *Dispatcher) newPublication(asOf time.Duration, atomic bool) *publication {
@@ -49,20 +71,26 @@ func (d *Dispatcher) newPublication(asOf time.Duration, atomic bool) *publicatio
 func (p *publication) reset() {
 	now := p.d.now()
 	p.req = PublishRequest{Now: now, LeaseUntil: now.Add(p.d.config.Lease), Atomic: p.atomic}
-	p.rows, p.index, p.events, p.refused = 0, nil, nil, nil
+	p.rows, p.planned, p.refused = 0, nil, nil
 }
 
-// add makes the deliveries of one event.
-func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
-	p.index = append(p.index, i)
+// add makes the deliveries of one event. Its result will be in result.
+func (p *publication) add(result *emitted, r *EventRecord, statuses []EndpointStatus) {
+	event := plannedEvent{result: result}
 	if len(statuses) > maxFanout || p.rows+len(statuses) > maxBatchRows {
 		r.Deliveries = nil // the Store makes them
-		p.req.Events, p.events = append(p.req.Events, *r), append(p.events, handOff{})
 		p.unclaimed = true
-		return
+	} else {
+		event.room = p.deliver(r, statuses)
+		p.rows += len(statuses)
 	}
+	p.req.Events, p.planned = append(p.req.Events, *r), append(p.planned, event)
+}
+
+// deliver makes the deliveries of r, leased as far as their lanes have room.
+func (p *publication) deliver(r *EventRecord, statuses []EndpointStatus) reservation {
 	r.Deliveries = make([]NewDelivery, len(statuses))
-	var h handOff
+	var room reservation
 	due := p.req.Now
 	if r.NotBefore.After(due) {
 		due = r.NotBefore
@@ -75,37 +103,43 @@ func (p *publication) add(i int, r *EventRecord, statuses []EndpointStatus) {
 			status.Circuit || status.BlockedUntil.After(p.req.Now) {
 			continue
 		}
-		cached := p.d.endpoints.confirm(status, p.asOf)
-		if cached == nil {
-			p.unclaimed = true
-			p.session.lanes.Behind(status.Key)
-			continue
-		}
-		if h.payload == nil {
-			h.payload, p.spare = p.spare, nil
-			if h.payload == nil {
-				h.payload = new(payload)
-			}
-			*h.payload = makePayload(r)
-		}
-		reservation, ok := p.session.lanes.Reserve(status.Key, cached.endpoint.MaxInFlight, &h.payload.weight)
-		if ok {
+		if p.reserve(&room, r, status) {
 			row.Leased, row.DueAt = true, time.Time{}
-			h.rows = append(h.rows, handOffRow{cached, reservation})
-		} else {
-			p.refused = append(p.refused, status.Key)
 		}
 	}
-	if h.rows == nil {
-		p.spare = h.payload
+	if room.rows == nil {
+		p.spare = room.payload
 	}
-	p.rows += len(statuses)
-	p.req.Events, p.events = append(p.req.Events, *r), append(p.events, h)
+	return room
+}
+
+// reserve adds room for a delivery to an endpoint, and reports whether there is room.
+func (p *publication) reserve(room *reservation, r *EventRecord, status *EndpointStatus) bool {
+	cached := p.d.endpoints.confirm(status, p.asOf)
+	if cached == nil {
+		p.unclaimed = true
+		p.session.lanes.Behind(status.Key)
+		return false
+	}
+	if room.payload == nil {
+		room.payload, p.spare = p.spare, nil
+		if room.payload == nil {
+			room.payload = new(payload)
+		}
+		*room.payload = makePayload(r)
+	}
+	inLane, ok := p.session.lanes.Reserve(status.Key, cached.endpoint.MaxInFlight, &room.payload.weight)
+	if !ok {
+		p.refused = append(p.refused, status.Key)
+		return false
+	}
+	room.rows = append(room.rows, reservedRow{cached, inLane})
+	return true
 }
 
 // publish commits the events that were added, and fills in their results. An error of the Store
 // becomes the error of each of these events.
-func (p *publication) publish(ctx context.Context, results []emitted) {
+func (p *publication) publish(ctx context.Context) {
 	if len(p.req.Events) == 0 {
 		return
 	}
@@ -115,54 +149,45 @@ func (p *publication) publish(ctx context.Context, results []emitted) {
 	}
 	if err != nil {
 		p.err = err
-		for _, i := range p.index {
-			results[i].err = p.err
+		for i := range p.planned {
+			p.planned[i].result.err = err
 		}
-		p.giveBack()
+		p.release()
 		p.reset()
 		return
 	}
-	failed := false
-	for _, one := range published {
-		failed = failed || one.Err != nil
-	}
-	for n, one := range published {
-		result := &results[p.index[n]]
+	failed := slices.ContainsFunc(published, func(one Published) bool { return one.Err != nil })
+	for i, one := range published {
+		result := p.planned[i].result
 		result.held, result.err = one.Held, one.Err
 		result.receipt.Duplicate = one.Duplicate
 		if one.Err != nil || one.Duplicate || failed && p.atomic {
-			continue // the reservation is given back by end
+			continue // its room is released below
 		}
 		p.stored = true
 		result.receipt.Deliveries = one.Deliveries
-		if p.req.Events[n].Deliveries == nil {
+		if p.req.Events[i].Deliveries == nil {
 			result.receipt.Deliveries = -1
 		}
-		if h := p.events[n]; h.rows != nil {
-			p.events[n] = handOff{}
-			p.session.handOver(&h, p.req.LeaseUntil)
-		}
+		p.planned[i].room.commit(p.session, p.req.LeaseUntil)
 	}
-	p.giveBack()
+	p.release()
 	for _, key := range p.refused {
 		p.unclaimed = p.session.lanes.Behind(key) || p.unclaimed // the lane may be empty by now
 	}
 	p.reset()
 }
 
-// giveBack returns the room that was reserved for deliveries that do not exist.
-func (p *publication) giveBack() {
-	for _, h := range p.events {
-		for _, row := range h.rows {
-			p.session.lanes.Unreserve(row.reservation)
-		}
+// release gives back the room that was reserved for deliveries that do not exist.
+func (p *publication) release() {
+	for i := range p.planned {
+		p.planned[i].room.release(p.session)
 	}
-	p.events = nil
 }
 
-// end gives back the remaining reservations, and hints that there is something to claim.
+// end gives back the remaining room, and hints that there is something to claim.
 func (p *publication) end() {
-	p.giveBack()
+	p.release()
 	switch {
 	case p.session != nil && p.unclaimed:
 		p.session.wake()

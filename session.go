@@ -183,7 +183,7 @@ func (s *session) ready() error {
 
 // handOver gives deliveries that were just published to the lanes that have reserved room for
 // them.
-func (s *session) handOver(h *handOff, leaseUntil time.Time) {
+func (s *session) handOver(h *reservation, leaseUntil time.Time) {
 	var works []work // the rest of a chunk
 	var back []*work
 	s.mu.RLock()
@@ -199,10 +199,10 @@ func (s *session) handOver(h *handOff, leaseUntil time.Time) {
 			leaseNo: 1, leaseUntil: leaseUntil, since: h.payload.createdAt,
 		}
 		if closed {
-			s.lanes.Unreserve(row.reservation)
+			s.lanes.Unreserve(row.inLane)
 			back = append(back, w)
 		} else {
-			s.lanes.Push(row.reservation, w)
+			s.lanes.Push(row.inLane, w)
 		}
 	}
 	if !closed {
