@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -76,11 +77,12 @@ func (d *Dispatcher) log(level slog.Level, kind, message string, facts []slog.At
 // observed returns the error that Observer.Error gets.
 func observed(message string, err error, facts []slog.Attr) error {
 	text := "webhook: " + message
-	for i, fact := range facts {
-		text += [...]string{" (", " "}[min(i, 1)] + fact.String()
-	}
 	if len(facts) > 0 {
-		text += ")"
+		parts := make([]string, len(facts))
+		for i, fact := range facts {
+			parts[i] = fact.String()
+		}
+		text += " (" + strings.Join(parts, " ") + ")"
 	}
 	if err == nil {
 		return errors.New(text)

@@ -103,7 +103,7 @@ func (s Scope) CancelDelivery(ctx context.Context, eventID, endpointID string) (
 }
 
 // A storeChange is the method Retry or Cancel of a Store.
-type storeChange func(context.Context, Query, time.Time) (Recovered, error)
+type storeChange func(context.Context, Query, time.Time) (BulkResult, error)
 
 func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, pay func() error, change storeChange) error {
 	if err := s.one(); err != nil {
@@ -140,7 +140,7 @@ func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, pay fu
 // A call counts as 20 calls of RetryDelivery for the tenant's rate, however many deliveries it
 // selects. Beyond that rate Retry returns a [*RateError]. Calls of [Dispatcher.AllTenants] have no
 // rate.
-func (s Scope) Retry(ctx context.Context, q Query) (done Recovered, err error) {
+func (s Scope) Retry(ctx context.Context, q Query) (done BulkResult, err error) {
 	defer addOperation("retry", &err)
 	done, err = s.changeMany(ctx, q, deliveryFields, s.payForBulkRetry, s.d.store.Retry)
 	if done.Changed > 0 {
@@ -154,13 +154,13 @@ func (s Scope) Retry(ctx context.Context, q Query) (done Recovered, err error) {
 //
 // Cancel passes over deliveries of disabled endpoints, which are canceled anyway, and over
 // deliveries that are being sent, which it counts. It may be repeated after an error.
-func (s Scope) Cancel(ctx context.Context, q Query) (done Recovered, err error) {
+func (s Scope) Cancel(ctx context.Context, q Query) (done BulkResult, err error) {
 	defer addOperation("cancel", &err)
 	free := func() error { return nil }
 	return s.changeMany(ctx, q, deliveryFields&^(fieldState|fieldFinished), free, s.d.store.Cancel)
 }
 
-func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, pay func() error, change storeChange) (Recovered, error) {
+func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, pay func() error, change storeChange) (BulkResult, error) {
 	err := q.checkBulk()
 	if err == nil {
 		q, err = s.query(q, honoured|fieldAll)
@@ -172,9 +172,9 @@ func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, pay
 		err = s.d.time.keepUp(ctx)
 	}
 	if err != nil {
-		return Recovered{}, err
+		return BulkResult{}, err
 	}
-	var total Recovered
+	var total BulkResult
 	now := s.d.now()
 	q.All = false
 	for {

@@ -217,13 +217,13 @@ type Store interface {
 	// empty. It passes over deliveries of disabled and deleted endpoints. It also passes over
 	// leased ones, and counts them in InFlight. One call may take only a part; Next is then the
 	// cursor for the next call.
-	Retry(ctx context.Context, q Query, now time.Time) (Recovered, error)
+	Retry(ctx context.Context, q Query, now time.Time) (BulkResult, error)
 
 	// Cancel makes pending deliveries canceled, with ReasonCanceled. It selects and answers as
 	// Retry does, but only among pending deliveries. A single delivery that has finished is
 	// ErrConflict. A delivery that waits with an expired lease, or for a retry, is canceled,
 	// and its lease number goes up by one.
-	Cancel(ctx context.Context, q Query, now time.Time) (Recovered, error)
+	Cancel(ctx context.Context, q Query, now time.Time) (BulkResult, error)
 
 	// Events returns events, the newest first. It honours Tenant, AllTenants, EventID, Type,
 	// From and To (of CreatedAt), NoBodies, MaxBytes, Limit and Cursor. Test is set as it was
@@ -401,8 +401,8 @@ type Settled struct {
 	Endpoints []EndpointStatus // of the items that did not fail, as they are afterwards
 }
 
-// Recovered reports the result of Retry or Cancel.
-type Recovered struct {
+// A BulkResult reports the result of Retry or Cancel.
+type BulkResult struct {
 	Changed  int
 	InFlight int    // passed over, because they were being sent
 	Next     string // of a Store: the cursor for the rest; empty when all is done

@@ -194,7 +194,7 @@ func TestARetryByHandMayGoBeyondThePending(t *testing.T) {
 	tr.stored(e2)
 	done, err := tr.Retry(t.Context(), webhook.Query{Tenant: "acme"}, tr.now)
 	require.NoError(t, err)
-	assert.Equal(t, webhook.Recovered{Changed: 1}, done)
+	assert.Equal(t, webhook.BulkResult{Changed: 1}, done)
 	tr.refused(tr.named("e3", leased(id)...))
 	tr.succeed(e2, id)
 	tr.refused(tr.named("e3", leased(id)...))

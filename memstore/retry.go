@@ -9,7 +9,7 @@ import (
 )
 
 // Retry implements [webhook.Store].
-func (s *Store) Retry(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+func (s *Store) Retry(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 	return s.change(ctx, q, change{
 		now: micros(now),
 		usual: func(d *delivery) bool {
@@ -20,7 +20,7 @@ func (s *Store) Retry(ctx context.Context, q webhook.Query, now time.Time) (webh
 }
 
 // Cancel implements [webhook.Store].
-func (s *Store) Cancel(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+func (s *Store) Cancel(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 	return s.change(ctx, q, change{
 		now:  micros(now),
 		only: func(d *delivery) bool { return d.state == webhook.DeliveryPending },
@@ -37,8 +37,8 @@ type change struct {
 }
 
 // change changes one delivery, or one page of many.
-func (s *Store) change(ctx context.Context, q webhook.Query, c change) (webhook.Recovered, error) {
-	var done webhook.Recovered
+func (s *Store) change(ctx context.Context, q webhook.Query, c change) (webhook.BulkResult, error) {
+	var done webhook.BulkResult
 	if err := ctx.Err(); err != nil {
 		return done, err
 	}

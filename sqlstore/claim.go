@@ -69,7 +69,7 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		s.mu.Unlock()
 	}
 	var c *claimer
-	if err := s.write(ctx, "claim", txOptions{KeepPlans: true, Once: true}, func(t *tx) error {
+	if err := s.write(ctx, txOptions{KeepPlans: true, Once: true}, func(t *tx) error {
 		c = newClaimer(t, &req, at, &due)
 		return c.run()
 	}); err != nil {

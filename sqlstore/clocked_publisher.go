@@ -17,7 +17,7 @@ type clockedPublisher struct{ publisher }
 func (p clockedPublisher) Now(ctx context.Context) (time.Time, error) {
 	var us int64
 	err := p.asks(ctx, p.store.dialect.clock, &us)
-	return always(us), p.store.wrap(ctx, "now, in transaction", err)
+	return always(us), p.store.explain(ctx, err)
 }
 
 // An ask reads the only value of a query's only row.

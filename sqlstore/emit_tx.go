@@ -62,7 +62,7 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 		return nil, err
 	}
 	for _, err := range p.store.oversized(ctx, p.asks, req.Events) {
-		return nil, p.store.wrap(ctx, "publish in transaction", err)
+		return nil, p.store.explain(ctx, err)
 	}
 	allNew := len(req.Events) > 1
 	for i := range req.Events {
@@ -82,7 +82,7 @@ func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]w
 		results, err = p.insertEach(ctx, &req)
 	}
 	if err != nil {
-		return nil, p.store.wrap(ctx, "publish in transaction", err)
+		return nil, p.store.explain(ctx, err)
 	}
 	return results, nil
 }

@@ -77,7 +77,7 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 		return paging.NoTenant("Endpoint.Tenant")
 	}
 	ref := refOf(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
-	return s.write(ctx, "create endpoint", txOptions{Once: true}, func(t *tx) error {
+	return s.write(ctx, txOptions{Once: true}, func(t *tx) error {
 		if _, err := t.Exec(countEndpoint, text(e.Tenant)); err != nil { // also locks out other calls for the tenant
 			return err
 		}
@@ -148,7 +148,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	}
 	ref := refOf(webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID})
 	var updated webhook.Endpoint
-	err := s.write(ctx, "update endpoint", txOptions{Once: true}, func(t *tx) error {
+	err := s.write(ctx, txOptions{Once: true}, func(t *tx) error {
 		old, found, err := t.locked(ref)
 		switch {
 		case err != nil:
@@ -207,7 +207,7 @@ func (s *Store) DeleteEndpoint(ctx context.Context, key webhook.EndpointKey, ver
 	if key.Tenant == "" {
 		return paging.NoTenant("EndpointKey.Tenant")
 	}
-	err := s.write(ctx, "delete endpoint", txOptions{Once: true}, func(t *tx) error {
+	err := s.write(ctx, txOptions{Once: true}, func(t *tx) error {
 		ref := refOf(key)
 		e, found, err := t.locked(ref)
 		if err != nil {
@@ -269,7 +269,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	if after.Tenant == "" {
 		after.Tenant = q.Tenant
 	}
-	err = s.readPlanned(ctx, "list endpoints", func(t *tx) error {
+	err = s.readPlanned(ctx, func(t *tx) error {
 		page, err = t.endpoints(&q, after, limit)
 		return err
 	})
@@ -336,7 +336,7 @@ func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webh
 	refs = slices.Compact(refs)
 	var found []webhook.Endpoint
 	var bad []error
-	err := s.read(ctx, "refresh", func(t *tx) error {
+	err := s.read(ctx, func(t *tx) error {
 		return t.Query(readEndpoints, uids(refs), func(r *sql.Rows) error {
 			_, e, err := scanEndpoint(r)
 			if unreadable(err) {
@@ -350,5 +350,5 @@ func (s *Store) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webh
 	if err != nil {
 		return nil, err
 	}
-	return found, s.wrap(ctx, "refresh", errors.Join(bad...))
+	return found, s.explain(ctx, errors.Join(bad...))
 }

@@ -19,7 +19,7 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 	const endpointsAtOnce = 100
 	for more := true; more; {
 		s.yield(ctx)
-		if err := s.write(ctx, "erase", txOptions{}, func(t *tx) error {
+		if err := s.write(ctx, txOptions{}, func(t *tx) error {
 			n, err := t.eraseEndpoints(tenant, endpointsAtOnce)
 			more = n == endpointsAtOnce
 			return err
@@ -29,7 +29,7 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 	}
 	for more := true; more; {
 		s.yield(ctx)
-		if err := s.write(ctx, "erase", txOptions{}, func(t *tx) (err error) {
+		if err := s.write(ctx, txOptions{}, func(t *tx) (err error) {
 			more, err = t.eraseEvents(tenant)
 			return err
 		}); err != nil {

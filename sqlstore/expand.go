@@ -17,7 +17,7 @@ const outboxEvents = 200
 // expand makes the deliveries of due events in the outbox. It does a bounded part of the work,
 // and reports whether nothing is left.
 func (s *Store) expand(ctx context.Context, now time.Time, from int64) (done bool, err error) {
-	err = s.write(ctx, "expand", txOptions{}, func(t *tx) error {
+	err = s.write(ctx, txOptions{}, func(t *tx) error {
 		x := expansion{tx: t, now: micros(now), from: from}
 		done, err = x.run()
 		return err

@@ -109,7 +109,7 @@ func (s *Store) fullLook(ctx context.Context, now int64, known *floor) (d dueWor
 }
 
 func (s *Store) look(ctx context.Context, now int64, from lookFrom) (d dueWork, err error) {
-	err = s.read(ctx, "claim", func(t *tx) error {
+	err = s.read(ctx, func(t *tx) error {
 		d, err = t.due(now, from)
 		return err
 	})

@@ -167,7 +167,7 @@ func (s *Store) Events(ctx context.Context, q webhook.Query) (webhook.Page[webho
 	if !set {
 		below = lastID
 	}
-	err = s.readPlanned(ctx, "list events", func(t *tx) error {
+	err = s.readPlanned(ctx, func(t *tx) error {
 		page, err = t.events(newHeadList(t, &q, below, limit+1), limit)
 		return err
 	})

@@ -64,7 +64,7 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 	if err != nil {
 		return page, err
 	}
-	err = s.readPlanned(ctx, "list attempts", func(t *tx) error {
+	err = s.readPlanned(ctx, func(t *tx) error {
 		page, err = t.attempts(&q, below, limit)
 		return err
 	})

@@ -71,7 +71,7 @@ func (s *Store) Deliveries(ctx context.Context, q webhook.Query, now time.Time) 
 	if err != nil {
 		return page, err
 	}
-	err = s.readPlanned(ctx, "list deliveries", func(t *tx) error {
+	err = s.readPlanned(ctx, func(t *tx) error {
 		views, next, err := t.deliveries(sel)
 		page.Next = next
 		for i := range views {

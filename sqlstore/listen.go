@@ -51,7 +51,7 @@ func (s *Store) Listen(ctx context.Context, notified func()) error {
 	if s.options.Listen == nil || !s.dialect.listens {
 		return errors.ErrUnsupported
 	}
-	return s.wrap(ctx, "listen", s.options.Listen(ctx, s.channel(), notified))
+	return s.explain(ctx, s.options.Listen(ctx, s.channel(), notified))
 }
 
 // Notify implements [webhook.Listener]. It makes all listening processes look for work now. It
@@ -66,7 +66,7 @@ func (s *Store) Notify(ctx context.Context) error {
 		defer giveBack()
 		_, err = conn.ExecContext(ctx, `SELECT pg_notify($1, '')`, s.channel())
 	}
-	return s.wrap(ctx, "notify", err)
+	return s.explain(ctx, err)
 }
 
 // Now implements [webhook.Clock]. It returns the time of the database server. SQLite has only
@@ -81,5 +81,5 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		defer conn.Close()
 		err = conn.QueryRowContext(ctx, s.dialect.clock).Scan(&us)
 	}
-	return always(us.Int64), s.wrap(ctx, "now", err)
+	return always(us.Int64), s.explain(ctx, err)
 }

@@ -72,7 +72,7 @@ func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) (matched
 			return nil, paging.NoTenant("MatchRequest.Tenant")
 		}
 	}
-	err = s.read(ctx, "match", func(t *tx) error {
+	err = s.read(ctx, func(t *tx) error {
 		matched, err = t.match(reqs, nil)
 		return err
 	})

@@ -103,7 +103,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		defer giveBack()
 		err = s.otherServer(ctx, conn, s.migrate(ctx, conn))
 	}
-	return s.wrap(ctx, "migrate", err)
+	return named("migrate", s.explain(ctx, err))
 }
 
 func (s *Store) migrate(ctx context.Context, conn *sql.Conn) (err error) {
@@ -216,14 +216,14 @@ func (s *Store) version(ctx context.Context, conn *sql.Conn) (int, error) {
 func (s *Store) Check(ctx context.Context) error {
 	conn, err := s.db.ConnectReader(ctx)
 	if err != nil {
-		return s.wrap(ctx, "check", err)
+		return named("check", s.explain(ctx, err))
 	}
 	defer conn.Close()
 	version, err := s.version(ctx, conn)
 	if err == nil {
 		err = s.judge(version)
 	}
-	return s.wrap(ctx, "check", s.otherServer(ctx, conn, err))
+	return named("check", s.explain(ctx, s.otherServer(ctx, conn, err)))
 }
 
 // judge returns an error that says how to cure a schema with an unusable version.
@@ -261,4 +261,12 @@ func (s *Store) otherServer(ctx context.Context, conn *sql.Conn, err error) erro
 			d.Name, version, s.dialect.Name, err)
 	}
 	return err
+}
+
+// named adds the name of an operation that the application calls itself.
+func named(operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("sqlstore: %s: %w", operation, err)
 }

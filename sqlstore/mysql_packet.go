@@ -83,7 +83,7 @@ func (s *Store) publishRest(ctx context.Context, req webhook.PublishRequest, ref
 	var index []int
 	for i := range req.Events {
 		if err := refused[i]; err != nil {
-			results[i].Err = fmt.Errorf("sqlstore: publish: %w", err)
+			results[i].Err = err
 			continue
 		}
 		rest, index = append(rest, req.Events[i]), append(index, i)

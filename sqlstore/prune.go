@@ -88,7 +88,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	from, before, done := pass, swept, false
 	s.yield(ctx)
 	step := func(plain bool) error {
-		return s.write(ctx, "prune", txOptions{NoWait: plain}, func(t *tx) error {
+		return s.write(ctx, txOptions{NoWait: plain}, func(t *tx) error {
 			p := pruner{tx: t, now: now, pass: from, swept: before, halved: halved, plain: plain}
 			more, done = false, false
 			mine, err := p.isMine(stopped)

@@ -98,7 +98,7 @@ func (p *publication) insertAll(order []int) error {
 	for n, i := range order {
 		err := p.insertEvents(order[n : n+1])
 		if engine.LockedOut(err) {
-			p.results[i] = webhook.Published{Held: true, Err: p.store.wrap(p.Context(), "publish", err)}
+			p.results[i] = webhook.Published{Held: true, Err: p.store.explain(p.Context(), err)}
 			return errRefused
 		}
 		if err != nil {

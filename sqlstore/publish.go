@@ -117,10 +117,10 @@ func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest, singly
 		results = p.results
 		return p.run()
 	}
-	err = s.write(ctx, "publish", txOptions{DefaultPlans: p.allNew, KeepPlans: true, NoWait: !p.allNew}, run)
+	err = s.write(ctx, txOptions{DefaultPlans: p.allNew, KeepPlans: true, NoWait: !p.allNew}, run)
 	if engine.DuplicateKey(err) && p.allNew { // the request is repeated
 		p.allNew = false
-		err = s.write(ctx, "publish", txOptions{KeepPlans: true, NoWait: true}, run)
+		err = s.write(ctx, txOptions{KeepPlans: true, NoWait: true}, run)
 	}
 	if errors.Is(err, errRefused) {
 		return results, nil

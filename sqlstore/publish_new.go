@@ -28,7 +28,7 @@ func (s *Store) publishNew(ctx context.Context, req *webhook.PublishRequest) ([]
 	if rows.queue.Len() == 0 || rows.outbox.Len()+rows.deliveries.Len() > 0 || !events.Fits() || !rows.queue.Fits() {
 		return nil, errNotPlain
 	}
-	err := s.write(ctx, "publish", txOptions{OneStatement: true, Once: true}, func(t *tx) error {
+	err := s.write(ctx, txOptions{OneStatement: true, Once: true}, func(t *tx) error {
 		return t.ExecTwo(publishNew, events, rows.queue)
 	})
 	if err != nil {

@@ -13,24 +13,20 @@ import (
 )
 
 // Retry implements [webhook.Store].
-func (s *Store) Retry(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+func (s *Store) Retry(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 	return s.change(ctx, q, now, true)
 }
 
 // Cancel implements [webhook.Store].
-func (s *Store) Cancel(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+func (s *Store) Cancel(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 	return s.change(ctx, q, now, false)
 }
 
 // change retries or cancels a single delivery, or some of many.
-func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retry bool) (done webhook.Recovered, err error) {
+func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retry bool) (done webhook.BulkResult, err error) {
 	sel, err := newSelection(&q)
 	if err != nil {
 		return done, err
-	}
-	what := "cancel"
-	if retry {
-		what = "retry"
 	}
 	single := q.EventID != "" && q.EndpointID != ""
 	if single && q.AllTenants {
@@ -38,24 +34,24 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 	}
 	var views []view
 	next := ""
-	if err := s.readPlanned(ctx, what, func(t *tx) error {
+	if err := s.readPlanned(ctx, func(t *tx) error {
 		views, next, err = t.deliveries(sel)
 		return err
 	}); err != nil {
 		return done, err
 	}
 	if single && len(views) == 0 {
-		return done, s.wrap(ctx, what, webhook.ErrNotFound)
+		return done, s.explain(ctx, webhook.ErrNotFound)
 	}
 	if len(views) > 0 {
-		err = s.write(ctx, what, txOptions{Once: single}, func(t *tx) error {
-			c := change{tx: t, now: micros(now), retry: retry, single: single, query: &q, done: &webhook.Recovered{}}
+		err = s.write(ctx, txOptions{Once: single}, func(t *tx) error {
+			c := change{tx: t, now: micros(now), retry: retry, single: single, query: &q, done: &webhook.BulkResult{}}
 			err := c.run(views)
 			done = *c.done
 			return err
 		})
 		if err != nil {
-			return webhook.Recovered{}, err
+			return webhook.BulkResult{}, err
 		}
 		for i := range views {
 			s.sweepFrom(views[i].uid)
@@ -72,7 +68,7 @@ type change struct {
 	retry  bool
 	single bool
 	query  *webhook.Query
-	done   *webhook.Recovered
+	done   *webhook.BulkResult
 }
 
 // run changes the deliveries as far as their present state allows.

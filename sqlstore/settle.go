@@ -68,7 +68,7 @@ func (s *Store) settleAll(ctx context.Context, now time.Time, items []webhook.Se
 // settle settles items in one transaction. If quick is set, it first tries the quick way for
 // plain successes. The statement of that way may wait briefly for a held row.
 func (s *Store) settle(ctx context.Context, now time.Time, items []webhook.Settlement, quick bool) (out webhook.Settled, err error) {
-	err = s.write(ctx, "settle", txOptions{KeepPlans: true, Brief: true}, func(t *tx) error {
+	err = s.write(ctx, txOptions{KeepPlans: true, Brief: true}, func(t *tx) error {
 		r := settler{tx: t, now: now, items: items}
 		err := r.run(quick)
 		out = r.out

@@ -194,7 +194,7 @@ func (s *settler) putOff(items []settleItem, why func(i *settleItem) error) []se
 	return slices.DeleteFunc(items, func(i settleItem) bool {
 		err := why(&i)
 		if err != nil {
-			fail(&s.out, i.index, s.store.wrap(s.Context(), "settle", err))
+			fail(&s.out, i.index, s.store.explain(s.Context(), err))
 		}
 		return err != nil
 	})

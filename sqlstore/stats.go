@@ -16,7 +16,7 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error)
 		oldest sql.NullInt64
 		at     = micros(now)
 	)
-	err := s.read(ctx, "stats", func(t *tx) error {
+	err := s.read(ctx, func(t *tx) error {
 		_, err := t.Row(countStats, []cell{num(at), num(at + leaseGrace)},
 			&out.Pending, &out.InFlight, &out.Waiting, &out.Held, &oldest, &out.Outbox)
 		return err

@@ -35,38 +35,39 @@ type tx struct {
 	store *Store
 }
 
-// read runs do without a transaction. what names the operation in errors.
-func (s *Store) read(ctx context.Context, what string, do func(*tx) error) error {
-	return s.wrap(ctx, what, s.db.Read(ctx, s.with(do)))
+// read runs do without a transaction.
+func (s *Store) read(ctx context.Context, do func(*tx) error) error {
+	return s.explain(ctx, s.db.Read(ctx, s.with(do)))
 }
 
 // readPlanned is read for lists.
-func (s *Store) readPlanned(ctx context.Context, what string, do func(*tx) error) error {
-	return s.wrap(ctx, what, s.db.ReadPlanned(ctx, s.with(do)))
+func (s *Store) readPlanned(ctx context.Context, do func(*tx) error) error {
+	return s.explain(ctx, s.db.ReadPlanned(ctx, s.with(do)))
 }
 
 // write runs do in a transaction, perhaps several times.
-func (s *Store) write(ctx context.Context, what string, how txOptions, do func(*tx) error) error {
-	return s.wrap(ctx, what, s.db.Write(ctx, how, s.with(do)))
+func (s *Store) write(ctx context.Context, how txOptions, do func(*tx) error) error {
+	return s.explain(ctx, s.db.Write(ctx, how, s.with(do)))
 }
 
 func (s *Store) with(do func(*tx) error) func(*engine.Tx) error {
 	return func(t *engine.Tx) error { return do(&tx{t, s}) }
 }
 
-// wrap adds the name of the operation to an error, and a cure if there is one.
-func (s *Store) wrap(ctx context.Context, what string, err error) error {
+// explain adds the end of ctx to an error, and a cure if there is one. It adds no name of an
+// operation: the Dispatcher names its own.
+func (s *Store) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", err, cause) // drivers return errors of their own for an ended context
 	}
-	return fmt.Errorf("sqlstore: %s: %w", what, s.explain(err))
+	return s.withCure(err)
 }
 
-// explain adds the cure to errors that mean a wrong set-up.
-func (s *Store) explain(err error) error {
+// withCure adds the cure to errors that mean a wrong set-up.
+func (s *Store) withCure(err error) error {
 	switch s.db.Problem(err) {
 	case engine.MissingTable:
 		return fmt.Errorf("%w; the tables are missing: call Store.Migrate, or apply sqlstore.Migrations, and look at Options.Prefix and Schema", err)

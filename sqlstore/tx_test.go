@@ -55,24 +55,24 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{&pgError{"55P03"}, &postgres, "holds the row"},
 		{&mysqlError{1205}, &mysql, "EmitTx"},
 	} {
-		err := on(c.d).explain(fmt.Errorf("a: %w", c.err))
+		err := on(c.d).withCure(fmt.Errorf("a: %w", c.err))
 		assert.ErrorIs(t, err, c.err)
 		assert.ErrorContains(t, err, c.says)
 	}
 	for _, err := range []error{errors.New("no such table"), &pgError{"22021"}, &mysqlError{1406}} {
-		assert.Equal(t, err, on(&postgres).explain(err), "nothing to add")
+		assert.Equal(t, err, on(&postgres).withCure(err), "nothing to add")
 	}
 }
 
 func TestTheEndOfTheContextIsInTheError(t *testing.T) {
 	s := on(&postgres)
 	ctx, cancel := context.WithCancel(t.Context())
-	assert.NoError(t, s.wrap(ctx, "claim", nil))
-	assert.EqualError(t, s.wrap(ctx, "claim", io.EOF), "sqlstore: claim: EOF")
+	assert.NoError(t, s.explain(ctx, nil))
+	assert.EqualError(t, s.explain(ctx, io.EOF), "EOF")
 	cancel()
-	err := s.wrap(ctx, "claim", io.EOF)
+	err := s.explain(ctx, io.EOF)
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.ErrorIs(t, err, io.EOF)
-	assert.EqualError(t, s.wrap(ctx, "claim", fmt.Errorf("a: %w", context.Canceled)), "sqlstore: claim: a: context canceled")
+	assert.EqualError(t, s.explain(ctx, fmt.Errorf("a: %w", context.Canceled)), "a: context canceled")
 	assert.ErrorIs(t, noCtx(ctx), context.Canceled)
 }

@@ -10,7 +10,7 @@ import (
 
 // forgives makes a call that fails with err succeed instead.
 func forgives(err error) func(*broken) {
-	return recovered(func(_ *webhook.Recovered, got *error) {
+	return recovered(func(_ *webhook.BulkResult, got *error) {
 		if errors.Is(*got, err) {
 			*got = nil
 		}
@@ -41,8 +41,8 @@ var recoverDefects = []defect{
 	{"recovering a leased delivery succeeds", "retry/in-flight cancel/in-flight", forgives(webhook.ErrInFlight)},
 	{"conflicts are fine", "retry/disabled cancel/finished", forgives(webhook.ErrConflict)},
 	{"Retry takes all that are not pending", "retry/matching recover/tenant", func(b *broken) {
-		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
-			var more webhook.Recovered
+		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
+			var more webhook.BulkResult
 			if q.State == "" {
 				also := q
 				also.State, also.EventID, also.EndpointID = webhook.DeliverySucceeded, "", ""
@@ -54,9 +54,9 @@ var recoverDefects = []defect{
 		}
 	}},
 	{"State is ignored", "retry/state recover/all-tenants deliveries/filter recover/cancel-filters", queries(func(q *webhook.Query) { q.State = "" })},
-	{"leased ones are not counted", "retry/state cancel/matching recover/cancel-parts recover/tenant", recovered(func(r *webhook.Recovered, _ *error) { r.InFlight = 0 })},
+	{"leased ones are not counted", "retry/state cancel/matching recover/cancel-parts recover/tenant", recovered(func(r *webhook.BulkResult, _ *error) { r.InFlight = 0 })},
 	{"Retry takes deliveries of disabled endpoints", "retry/passes-over", func(b *broken) {
-		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 			for _, e := range tenantEndpoints(b, webhook.Query{Tenant: q.Tenant}) {
 				if e.State == webhook.EndpointDisabled {
 					e.State = webhook.EndpointPaused
@@ -68,10 +68,10 @@ var recoverDefects = []defect{
 	}},
 	{"canceled deliveries have no reason", "cancel/single cancel/matching cancel/expired", delivered(func(d *webhook.Delivery) { d.Reason = "" })},
 	{"Cancel passes over deliveries of paused endpoints", "cancel/paused", func(b *broken) {
-		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 			for _, e := range tenantEndpoints(b, webhook.Query{Tenant: q.Tenant, EndpointID: q.EndpointID}) {
 				if e.State == webhook.EndpointPaused {
-					return webhook.Recovered{}, nil
+					return webhook.BulkResult{}, nil
 				}
 			}
 			return b.Store.Cancel(ctx, q, now)
@@ -79,12 +79,12 @@ var recoverDefects = []defect{
 	}},
 	{"expired leases are leases", "cancel/expired retry/fences retry/in-flight", recoveries(func(_ *webhook.Query, now *time.Time) { *now = now.Add(-2 * time.Second) })},
 	{"one call does all", "recover/parts", func(b *broken) {
-		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 			q.Limit = 1000
 			return b.Store.Retry(ctx, q, now)
 		}
 	}},
-	{"one call is all", "recover/parts recover/cancel-parts recover/filters recover/cancel-filters", recovered(func(r *webhook.Recovered, _ *error) { r.Next = "" })},
+	{"one call is all", "recover/parts recover/cancel-parts recover/filters recover/cancel-filters", recovered(func(r *webhook.BulkResult, _ *error) { r.Next = "" })},
 	{"recoveries reach all tenants", "recover/tenant erase/others tenant/writes", recoveries(func(q *webhook.Query, _ *time.Time) {
 		if q.EventID == "" || q.EndpointID == "" {
 			q.Tenant, q.AllTenants = "", true

@@ -34,7 +34,7 @@ var settleDefects = []defect{
 	})},
 	{"retry and cancel leave lease numbers alone", "retry/fences cancel/expired", func(b *broken) {
 		lost := true
-		recovered(func(*webhook.Recovered, *error) { lost = false })(b)
+		recovered(func(*webhook.BulkResult, *error) { lost = false })(b)
 		settled(func(s *webhook.Settled) {
 			if !lost {
 				s.Lost = nil

@@ -35,8 +35,8 @@ type broken struct {
 	refresh    func(context.Context, []webhook.EndpointKey) ([]webhook.Endpoint, error)
 	claim      func(context.Context, webhook.ClaimRequest) (webhook.Claimed, error)
 	settle     func(context.Context, time.Time, []webhook.Settlement) (webhook.Settled, error)
-	retry      func(context.Context, webhook.Query, time.Time) (webhook.Recovered, error)
-	cancel     func(context.Context, webhook.Query, time.Time) (webhook.Recovered, error)
+	retry      func(context.Context, webhook.Query, time.Time) (webhook.BulkResult, error)
+	cancel     func(context.Context, webhook.Query, time.Time) (webhook.BulkResult, error)
 	events     func(context.Context, webhook.Query) (webhook.Page[webhook.EventRecord], error)
 	deliveries func(context.Context, webhook.Query, time.Time) (webhook.Page[webhook.Delivery], error)
 	attempts   func(context.Context, webhook.Query) (webhook.Page[webhook.Attempt], error)
@@ -120,14 +120,14 @@ func (b *broken) Settle(ctx context.Context, now time.Time, items []webhook.Sett
 	return b.Store.Settle(ctx, now, items)
 }
 
-func (b *broken) Retry(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+func (b *broken) Retry(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 	if b.retry != nil {
 		return b.retry(ctx, q, now)
 	}
 	return b.Store.Retry(ctx, q, now)
 }
 
-func (b *broken) Cancel(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+func (b *broken) Cancel(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 	if b.cancel != nil {
 		return b.cancel(ctx, q, now)
 	}
@@ -338,11 +338,11 @@ func queries(change func(q *webhook.Query)) func(*broken) {
 // recoveries changes the Query of Retry and Cancel.
 func recoveries(change func(q *webhook.Query, now *time.Time)) func(*broken) {
 	return func(b *broken) {
-		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 			change(&q, &now)
 			return b.Store.Retry(ctx, q, now)
 		}
-		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 			change(&q, &now)
 			return b.Store.Cancel(ctx, q, now)
 		}
@@ -350,14 +350,14 @@ func recoveries(change func(q *webhook.Query, now *time.Time)) func(*broken) {
 }
 
 // recovered changes the result of Retry and Cancel.
-func recovered(change func(r *webhook.Recovered, err *error)) func(*broken) {
+func recovered(change func(r *webhook.BulkResult, err *error)) func(*broken) {
 	return func(b *broken) {
-		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 			r, err := b.Store.Retry(ctx, q, now)
 			change(&r, &err)
 			return r, err
 		}
-		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 			r, err := b.Store.Cancel(ctx, q, now)
 			change(&r, &err)
 			return r, err

@@ -73,13 +73,13 @@ var claimDefects = []defect{
 	}},
 	{"a retry that comes second finds nothing", "concurrent/retry", func(b *broken) {
 		done := map[string]bool{}
-		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.Recovered, error) {
+		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 			b.mu.Lock()
 			again := done[q.EventID+"."+q.EndpointID+now.String()]
 			done[q.EventID+"."+q.EndpointID+now.String()] = true
 			b.mu.Unlock()
 			if again {
-				return webhook.Recovered{}, webhook.ErrNotFound
+				return webhook.BulkResult{}, webhook.ErrNotFound
 			}
 			return b.Store.Retry(ctx, q, now)
 		}

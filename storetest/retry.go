@@ -12,17 +12,17 @@ func one(tenant, event, endpoint string) webhook.Query {
 }
 
 // tryRetry calls Retry until it is done, and adds up the results.
-func (f *fixture) tryRetry(q webhook.Query) (webhook.Recovered, error) {
-	return f.recover(q, func(q webhook.Query) (webhook.Recovered, error) { return f.store.Retry(f.ctx(), q, f.now) })
+func (f *fixture) tryRetry(q webhook.Query) (webhook.BulkResult, error) {
+	return f.recover(q, func(q webhook.Query) (webhook.BulkResult, error) { return f.store.Retry(f.ctx(), q, f.now) })
 }
 
-func (f *fixture) tryCancel(q webhook.Query) (webhook.Recovered, error) {
-	return f.recover(q, func(q webhook.Query) (webhook.Recovered, error) { return f.store.Cancel(f.ctx(), q, f.now) })
+func (f *fixture) tryCancel(q webhook.Query) (webhook.BulkResult, error) {
+	return f.recover(q, func(q webhook.Query) (webhook.BulkResult, error) { return f.store.Cancel(f.ctx(), q, f.now) })
 }
 
-func (f *fixture) recover(q webhook.Query, call func(webhook.Query) (webhook.Recovered, error)) (webhook.Recovered, error) {
+func (f *fixture) recover(q webhook.Query, call func(webhook.Query) (webhook.BulkResult, error)) (webhook.BulkResult, error) {
 	f.Helper()
-	var sum webhook.Recovered
+	var sum webhook.BulkResult
 	for range 1000 {
 		r, err := call(q)
 		if err != nil {
@@ -44,14 +44,14 @@ func (f *fixture) retry(q webhook.Query, changed, inFlight int) {
 	f.Helper()
 	got, err := f.tryRetry(q)
 	f.must("Retry", err)
-	f.equal("Retry", got, webhook.Recovered{Changed: changed, InFlight: inFlight})
+	f.equal("Retry", got, webhook.BulkResult{Changed: changed, InFlight: inFlight})
 }
 
 func (f *fixture) cancel(q webhook.Query, changed, inFlight int) {
 	f.Helper()
 	got, err := f.tryCancel(q)
 	f.must("Cancel", err)
-	f.equal("Cancel", got, webhook.Recovered{Changed: changed, InFlight: inFlight})
+	f.equal("Cancel", got, webhook.BulkResult{Changed: changed, InFlight: inFlight})
 }
 
 // everyState makes deliveries of each event in every state. Each endpoint is named after the

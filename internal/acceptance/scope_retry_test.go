@@ -80,7 +80,7 @@ func TestRetrySelectsByTheTimeOfTheFailure(t *testing.T) {
 			State: webhook.DeliveryFailed, FinishedFrom: time.Now().Add(-time.Hour),
 		})
 		require.NoError(t, err)
-		assert.Equal(t, webhook.Recovered{Changed: 1}, retried)
+		assert.Equal(t, webhook.BulkResult{Changed: 1}, retried)
 		pass(time.Minute)
 		assert.Equal(t, webhook.DeliveryFailed, r.delivery("early", "one").State)
 		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("late", "one").State)
@@ -98,7 +98,7 @@ func TestADeliveryIsNotRetriedOrCanceledWhileItIsBeingSent(t *testing.T) {
 		require.ErrorIs(t, r.Tenant(acme).CancelDelivery(t.Context(), "evt", "one"), webhook.ErrInFlight)
 		recovered, err := r.Tenant(acme).Cancel(t.Context(), webhook.Query{EventID: "evt"})
 		require.NoError(t, err)
-		assert.Equal(t, webhook.Recovered{InFlight: 1}, recovered)
+		assert.Equal(t, webhook.BulkResult{InFlight: 1}, recovered)
 		assert.True(t, r.delivery("evt", "one").InFlight)
 	})
 }

@@ -93,6 +93,6 @@ func TestTheErrorOfAConnectionThatIsNotMadeBeginsWithItsCause(t *testing.T) {
 		_, err := s.store.Publish(ctx, s.request(s.event("acme", "evt1")))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, errDialing)
-		assert.True(t, strings.HasPrefix(err.Error(), "sqlstore: publish: dialing 192.0.2.1"), err)
+		assert.True(t, strings.HasPrefix(err.Error(), "dialing 192.0.2.1"), err)
 	})
 }
