@@ -1,9 +1,10 @@
 package webhook
 
 import (
+	"os"
 	"testing"
 
 	"github.com/gowebhook/webhook/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }

@@ -71,7 +71,7 @@ func (d *Dispatcher) log(level slog.Level, kind, message string, facts []slog.At
 	if skipped > 0 {
 		facts = append(facts, slog.Int("skipped", skipped))
 	}
-	d.config.Logger.LogAttrs(context.Background(), level, "webhook: "+message, facts...)
+	d.config.Logger.LogAttrs(context.Background(), level, "webhook: "+message, facts...) //nolint:sloglint // a constant of the caller
 }
 
 // observed returns the error that Observer.Error gets.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -228,4 +229,4 @@ func sealAgain(ctx context.Context, d *webhook.Dispatcher) (sealed int, err erro
 	}
 }
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }

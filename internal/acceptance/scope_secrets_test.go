@@ -6,10 +6,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gowebhook/webhook"
-	"github.com/gowebhook/webhook/webhooktest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/webhooktest"
 )
 
 func TestASecretIsShownAtCreationAndRotationOnly(t *testing.T) {

@@ -13,10 +13,10 @@ import (
 // patience is how long goroutines that are about to end may take.
 const patience = 5 * time.Second
 
-// Main runs the tests of a package, for its TestMain. It fails if a goroutine of the library is
+// Main runs the tests of a package and returns the exit code, for its TestMain. It fails if a goroutine of the library is
 // left after all tests: a test with a fake clock cannot end before its goroutines have, and
 // others must stop what they start.
-func Main(m *testing.M) {
+func Main(m *testing.M) int {
 	code := m.Run()
 	if code == 0 {
 		if left := stacks(); left != "" {
@@ -24,7 +24,7 @@ func Main(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // stacks returns the stacks of goroutines that run the library's code, after giving them a
