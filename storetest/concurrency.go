@@ -71,6 +71,10 @@ func (f *fixture) once(leased [][]webhook.Leased) int {
 
 const callers = 8
 
+// retriers is how many callers retry one delivery at once. Each waits for the ones before it,
+// and a Store may give up such a wait after a second.
+const retriers = 3
+
 // concurrencyCases check the rules for concurrent callers.
 var concurrencyCases = []testCase{
 	{
@@ -203,8 +207,8 @@ var concurrencyCases = []testCase{
 				event := fmt.Sprintf("e%d", i)
 				f.send("acme", event, "ep1")
 				f.settle(f.at(f.take(event+".ep1"), 0, ""))
-				errs := make([]error, callers)
-				together(callers, func(i int) {
+				errs := make([]error, retriers)
+				together(retriers, func(i int) {
 					_, errs[i] = f.store.Retry(f.ctx(), webhook.Query{Tenant: "acme", EventID: event, EndpointID: "ep1"}, f.now)
 				})
 				for _, err := range errs {

@@ -56,7 +56,7 @@ func TestAConflictWritesNoEventOfItsCallAndLeavesTheTransactionUsable(t *testing
 			acme.event("first", "1"), acme.event("second", "2"), acme.event("lost", "lost"), acme.event("", "lost"),
 			acme.event("first", "other content"), acme.event("", "lost"))
 		require.ErrorIs(t, err, webhook.ErrConflict)
-		assert.ErrorContains(t, err, `event 4: event id "first" was used with other content`)
+		assert.ErrorContains(t, err, `events[4]: event id "first" was used with other content`)
 		assert.Len(t, receipts, 6)
 		_, err = d.EmitTx(t.Context(), h.store.Tx(tx), acme.event("second", "other content of this transaction's own"))
 		require.ErrorIs(t, err, webhook.ErrConflict)

@@ -145,7 +145,7 @@ func TestAnEmitBatchThatWaitsDelaysNoOtherEmit(t *testing.T) {
 			batches = append(batches, batch)
 			waiting = append(waiting, func() error {
 				_, err := api.EmitBatch(t.Context(), batch)
-				assert.ErrorContains(t, err, `event 2: event id "held"`)
+				assert.ErrorContains(t, err, `events[2]: event id "held"`)
 				return err
 			})
 		}

@@ -151,7 +151,7 @@ func TestWithoutItsListeningConnectionAProcessPollsAndListensAgain(t *testing.T)
 		awaited(t, l.arrived)
 		for err := awaited(t, l.errors); ; err = awaited(t, l.errors) {
 			if strings.Contains(err.Error(), "listen") {
-				assert.ErrorContains(t, err, "until it works again, work is found by polling")
+				assert.ErrorContains(t, err, "listening failed; until it works again, work of other processes is found by polling")
 				break
 			}
 		}
