@@ -16,7 +16,7 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// arrivals notes when requests to the endpoint "good" arrive.
+// arrivals records the arrival times of requests to the endpoint "good".
 type arrivals struct {
 	mu sync.Mutex
 	at map[string]time.Time
@@ -38,8 +38,8 @@ var large = json.RawMessage(`"` + strings.Repeat("x", 250<<10) + `"`)
 func TestLargeEventsOfManyHangingEndpointsDelayNoOtherEndpoint(t *testing.T) {
 	for name, c := range map[string]struct {
 		hanging, events int
-		own             bool // each endpoint has events of its own
-		backlog         bool // the events are there before Run
+		own             bool // each endpoint has its own events
+		backlog         bool // the events are stored before Run
 		again           bool // they are emitted again every 30 seconds
 	}{
 		"100 endpoints, 4 events":             {hanging: 100, events: 4},
@@ -60,7 +60,8 @@ func TestLargeEventsOfManyHangingEndpointsDelayNoOtherEndpoint(t *testing.T) {
 				seen := arrivals{at: map[string]time.Time{}}
 				r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 					c.MaxEndpoints, c.Profile = -1, "plain"
-					c.Profiles = map[string]webhook.Profile{"plain": { // large bodies would only make the test slow
+					// large bodies would only make the test slow
+					c.Profiles = map[string]webhook.Profile{"plain": {
 						Encode:  func(*webhook.Message) ([]byte, error) { return []byte("{}"), nil },
 						Signers: []webhook.Signer{func(*webhook.Request, []webhook.Secret) error { return nil }},
 					}}

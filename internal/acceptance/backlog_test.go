@@ -90,7 +90,9 @@ func TestABacklogBehindManyHangingEndpointsDelaysANewEndpointByOneTimeoutAtMost(
 			for at.Load().(time.Time).IsZero() {
 				pass(100 * time.Millisecond)
 			}
-			limit := 16 * time.Second // until the first of the others have timed out: nothing tells a new endpoint from them
+			// The first event waits until the first of the other endpoints have timed out.
+			// Until then, nothing distinguishes a new endpoint from them.
+			limit := 16 * time.Second
 			if i > 0 {
 				limit = time.Second
 			}

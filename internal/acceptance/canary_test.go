@@ -67,7 +67,7 @@ func TestSecretsHeadersAndBodiesAppearInNoLogErrorOrRead(t *testing.T) {
 		endpoints, err := r.Tenant(acme).Endpoints(t.Context(), webhook.Query{})
 		require.NoError(t, err)
 		for i := range endpoints.Items {
-			endpoints.Items[i].URL = "" // its owner may see that
+			endpoints.Items[i].URL = "" // the owner may see the URL
 		}
 		deliveries, err := r.Tenant(acme).Deliveries(t.Context(), webhook.Query{})
 		require.NoError(t, err)

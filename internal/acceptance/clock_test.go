@@ -15,13 +15,13 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// clockedStore is a Store whose clock is ahead of the process's.
+// clockedStore is a Store with a clock ahead of the process's clock.
 type clockedStore struct {
 	webhook.Store
 	ahead atomic.Int64
 	down  atomic.Bool
 	asked atomic.Int64
-	slow  func(ctx context.Context) // a reading takes as long as this
+	slow  func(ctx context.Context) // a reading takes as long as this function
 	lost  atomic.Bool               // all leases are lost
 }
 
@@ -54,7 +54,7 @@ func newClocked(t *testing.T, c webhook.Config) (*webhook.Dispatcher, *clockedSt
 	return d, store
 }
 
-// emittedAt emits an event and returns its CreatedAt, after now.
+// emittedAt emits an event. It returns the time from now to the event's CreatedAt.
 func emittedAt(t *testing.T, d *webhook.Dispatcher, store webhook.Store) time.Duration {
 	t.Helper()
 	receipt, err := d.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "a.b"})
@@ -151,7 +151,7 @@ func TestNoLeaseOfOthersIsTakenBeforeTheStoresClockWasRead(t *testing.T) {
 			go func() { done <- d.Run(ctx) }()
 			return func() {
 				cancel()
-				<-done //nolint:errcheck // requests are cut
+				<-done //nolint:errcheck // Run fails because it cuts requests
 			}
 		}
 		d, err := webhook.New(shared, webhook.Config{Logger: quiet})
@@ -194,7 +194,7 @@ func TestASlowReadingOfTheStoresClockIsRefused(t *testing.T) {
 		d, store := newClocked(t, webhook.Config{})
 		store.slow = func(context.Context) {
 			if store.asked.Load() == 1 {
-				pass(8 * time.Second) // the pool connects
+				pass(8 * time.Second) // the connection pool connects
 			}
 		}
 		assert.Equal(t, time.Hour, emittedAt(t, d, store))
@@ -213,7 +213,7 @@ func TestASlowReadingOfTheStoresClockIsRefused(t *testing.T) {
 
 func TestAMachineThatWasSuspendedReadsTheStoresClockAtOnce(t *testing.T) {
 	inTime(t, func(t *testing.T) {
-		var suspended atomic.Int64 // the monotonic clock does not count it
+		var suspended atomic.Int64 // time that the monotonic clock does not count
 		d, store := newClocked(t, webhook.Config{Now: func() time.Time { return time.Now().Add(-time.Duration(suspended.Load())) }})
 		emittedAt(t, d, store)
 		pass(20 * time.Second)
@@ -257,7 +257,7 @@ func TestAClockThatMovesIsReadMoreOften(t *testing.T) {
 		pass(45 * time.Second)
 		store.ahead.Add(int64(time.Minute))
 		before := store.asked.Load()
-		pass(31500 * time.Millisecond) // at 60 s the move is seen; 61, 63, 67 and 75 s
+		pass(31500 * time.Millisecond) // the move is seen at 60 s; readings follow at 61, 63, 67 and 75 s
 		assert.Equal(t, before+5, store.asked.Load())
 		cancel()
 		require.NoError(t, <-done)
@@ -282,7 +282,7 @@ type clockedTx struct {
 
 func (tx *clockedTx) Now(ctx context.Context) (time.Time, error) { return tx.clock.Now(ctx) }
 
-// newClockedTx returns a transaction on a Store whose own clock never answers.
+// newClockedTx returns a transaction on a Store. The Store's own clock never answers.
 func newClockedTx(store *clockedStore) *clockedTx {
 	store.slow = func(ctx context.Context) { <-ctx.Done() }
 	store.down.Store(true)

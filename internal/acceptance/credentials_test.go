@@ -13,14 +13,14 @@ import (
 
 const crmToken = "Bearer the-customers-crm-token"
 
-// withToken makes an endpoint at url with a credential for it.
+// withToken sets the URL of an endpoint and a credential for that URL.
 func withToken(url string) func(*webhook.Endpoint) {
 	return func(e *webhook.Endpoint) {
 		e.URL, e.Header = url, map[string]webhook.Secret{"Authorization": crmToken, "X-Plain": "two"}
 	}
 }
 
-// allowHTTP lets endpoints change their scheme, too.
+// allowHTTP permits HTTP and loopback, so that endpoints can change their scheme too.
 func allowHTTP(c *webhook.Config, _ *webhooktest.Transport) {
 	c.Network.AllowHTTP, c.Network.AllowLoopback = true, true
 }
@@ -82,7 +82,8 @@ func TestAStoredHeaderValueGoesOnlyToTheOriginItWasGivenFor(t *testing.T) {
 	}
 }
 
-// All values must be given again, not one of them; names may be left out.
+// An update that moves the URL must give every header value again, not only one. It may leave
+// names out.
 func TestEveryHeaderIsGivenAgainOrLeftOutWhenTheURLMoves(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -102,7 +103,8 @@ func TestEveryHeaderIsGivenAgainOrLeftOutWhenTheURLMoves(t *testing.T) {
 		e, err := r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 		require.NoError(t, err)
 
-		e.URL = "https://a.example" // back: values given for b stay with b, and values left out are gone
+		// The endpoint moves back. Values given for b stay with b. Omitted values are gone.
+		e.URL = "https://a.example"
 		_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 		require.ErrorIs(t, err, webhook.ErrInvalid)
 		e.Header = map[string]webhook.Secret{"X-Plain": ""}
@@ -117,7 +119,8 @@ func TestEveryHeaderIsGivenAgainOrLeftOutWhenTheURLMoves(t *testing.T) {
 	})
 }
 
-// Deliveries of before the change go to the new URL with the new values, and never mix the two.
+// Deliveries from before the change go to the new URL with the new values. No request mixes
+// the old URL with new values, or the new URL with old values.
 func TestDeliveriesOfBeforeAMoveCarryOnlyTheHeadersOfTheirURL(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)

@@ -14,8 +14,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// scheduled makes the profile "timed": waits of exactly 10 s, 100 s and 1,000 s before jitter,
-// and three retries.
+// scheduled adds the profile "timed". It has three retries, with waits of exactly 10 s, 100 s
+// and 1,000 s before jitter.
 func scheduled(c *webhook.Config) {
 	c.Profiles = map[string]webhook.Profile{"timed": {Retry: func(o webhook.Outcome, _ float64) (time.Duration, bool) {
 		return []time.Duration{10 * time.Second, 100 * time.Second, 1000 * time.Second, 0}[o.Failures], o.Failures < 3
@@ -153,7 +153,7 @@ func TestGoneDisablesTheEndpointAndCancelsWhatIsPending(t *testing.T) {
 		assert.Equal(t, webhook.ReasonGone, first.Reason)
 		assert.Zero(t, r.emit("third").Deliveries)
 
-		// Enabling it offers a replay.
+		// Enabling the endpoint offers a replay.
 		r.net.Answer = answer(200)
 		e.State = webhook.EndpointActive
 		_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
@@ -256,12 +256,12 @@ func TestAnEditInAnotherProcessActsWithinASecond(t *testing.T) {
 				e := r.endpoint("one", func(e *webhook.Endpoint) { e.MaxInFlight = 1 })
 				r.warm()
 				r.emit("first")
-				r.emit("second") // waits in memory
+				r.emit("second") // this delivery waits in memory
 				synctest.Wait()
 				require.Len(t, r.net.Sent(), 2)
 
 				r.store.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
-					pass(time.Second) // the answer of a settle comes too late to know of the edit
+					pass(time.Second) // the settle is answered too late to know of the edit
 					return r.store.Store.Settle(ctx, now, items)
 				}
 				other, err := webhook.New(r.store, webhook.Config{Transport: r.net, Logger: quiet})
@@ -300,7 +300,7 @@ func TestARetryThatIsDueBeforeTheNextPollIsOnTime(t *testing.T) {
 		r.run()
 		r.endpoint("one")
 		r.warm()
-		pass(90 * time.Millisecond) // in the middle of an interval
+		pass(90 * time.Millisecond) // in the middle of a polling interval
 		r.emit("evt")
 		pass(400 * time.Millisecond)
 		log := r.attempts("evt", "one")
@@ -317,10 +317,10 @@ func TestRoomThatAnEventDidNotNeedIsGivenBack(t *testing.T) {
 		r.run()
 		r.endpoint("one")
 		r.warm()
-		for range 20_000 { // more than all lanes have room for
+		for range 20_000 { // more events than all lanes have room for
 			require.True(t, r.emit("warm").Duplicate)
 		}
-		pass(100 * time.Millisecond) // in the middle of an interval
+		pass(100 * time.Millisecond) // in the middle of a polling interval
 		r.emit("evt")
 		synctest.Wait()
 		assert.Len(t, r.net.Sent(), 2)

@@ -22,7 +22,7 @@ func withEd25519(c *webhook.Config, _ *webhooktest.Transport) {
 
 func ed25519Endpoint(e *webhook.Endpoint) { e.Profile = "ed25519" }
 
-// verified says whether a receiver with these keys accepts the sent request.
+// verified returns the error of a receiver that checks the sent request with these keys.
 func verified(t *testing.T, req *webhook.Request, keys ...string) error {
 	t.Helper()
 	verify, err := receive.Standard(receive.Window{Now: func() time.Time { return req.Time }}, keys...)
@@ -78,8 +78,8 @@ func TestRequestsToAnEd25519EndpointVerifyWithItsPublicKeys(t *testing.T) {
 	})
 }
 
-// An endpoint changes from a shared secret to a key pair, and the receiver when it likes,
-// within the overlap.
+// An endpoint changes from a shared secret to a key pair. The receiver may change at any
+// time within the overlap.
 func TestAnEndpointMayChangeFromASecretToAKeyPair(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, withEd25519)

@@ -14,7 +14,7 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// An answer to a request that was under way while its endpoint was edited.
+// The request is under way while its endpoint is edited. Its answer comes afterwards.
 func TestAnAnswerOfTheEarlierURLDoesNothingToTheEndpoint(t *testing.T) {
 	const moved = "https://new.example/hook"
 	edits := map[string][]func(*webhook.Endpoint){
@@ -66,7 +66,7 @@ func TestAnAnswerOfTheEarlierURLDoesNothingToTheEndpoint(t *testing.T) {
 					r.emit("after")
 					pass(10 * time.Second)
 					assert.Equal(t, webhook.DeliverySucceeded, r.delivery("after", "one").State)
-					if name != "gone" { // with that answer the delivery itself has failed
+					if name != "gone" { // after a 410, the delivery itself has failed
 						pass(time.Minute)
 						assert.Equal(t, webhook.DeliverySucceeded, r.delivery("before", "one").State, "its retry is not put off for a day")
 					}

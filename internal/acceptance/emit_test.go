@@ -170,7 +170,7 @@ func TestABatchIsEmittedWhollyOrNotAtAll(t *testing.T) {
 	require.ErrorIs(t, err, webhook.ErrInvalid)
 }
 
-// count returns how many events are stored.
+// count returns the number of stored events.
 func (r *rig) count() int {
 	page, err := r.AllTenants().Events(context.Background(), webhook.Query{Limit: 1000})
 	require.NoError(r.t, err)

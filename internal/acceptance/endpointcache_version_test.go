@@ -15,11 +15,11 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// oneStore is shared by the processes of a test. It has a clock, and may go back to an older
-// answer, as after a failover.
+// oneStore is shared by the processes of a test. It has a clock. It may return an older
+// endpoint again, as after a failover.
 type oneStore struct {
 	*clockedStore
-	undo map[int64]webhook.Endpoint // in place of a version
+	undo map[int64]webhook.Endpoint // the endpoint to return in place of a version
 }
 
 func (s *oneStore) Refresh(ctx context.Context, keys []webhook.EndpointKey) ([]webhook.Endpoint, error) {
@@ -134,7 +134,7 @@ func TestAnEditThatAFailoverLostIsForgottenSoon(t *testing.T) {
 	})
 }
 
-// The number of a lost edit is not given to another one.
+// No other edit gets the version of a lost edit.
 func TestAnEditHasTheStoreTimeAsItsVersion(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		store := &clockedStore{Store: memstore.New(memstore.Options{})}

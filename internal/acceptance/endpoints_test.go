@@ -11,8 +11,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// A process has an endpoint in memory. It sees that the endpoint was deleted elsewhere and
-// that another one has its id, however often the first was changed.
+// A process has an endpoint in memory. Another process deletes the endpoint and creates one
+// with the same id. The first process sees that, even after many changes of the old endpoint.
 func TestAnEndpointThatWasMadeAnewElsewhereIsNotTakenForTheOldOne(t *testing.T) {
 	for name, change := range map[string]func(*rig) error{
 		"deleted": func(r *rig) error { return r.Tenant(acme).DeleteEndpoint(r.t.Context(), "ep1") },
@@ -36,7 +36,7 @@ func TestAnEndpointThatWasMadeAnewElsewhereIsNotTakenForTheOldOne(t *testing.T) 
 				require.Len(t, r.net.Sent(), 1)
 				other := r.restarted(func(*webhook.Config, *webhooktest.Transport) {})
 				require.NoError(t, change(other))
-				pass(3 * time.Hour) // until nothing of the old one is stored
+				pass(3 * time.Hour) // until the store has nothing of the old endpoint
 				_, err := other.Tenant(acme).CreateEndpoint(t.Context(), webhook.Endpoint{ID: "ep1", URL: "https://new.example", Events: []string{"*"}})
 				require.NoError(t, err)
 				pass(time.Minute)
@@ -67,7 +67,7 @@ func TestAProfileIsChangedOnlyIfAllLiveSecretsCanSignWithTheNewOne(t *testing.T)
 	})
 }
 
-// An endpoint that was accepted once may be refused now. Its owner can still stop it.
+// The rules may now refuse an endpoint that they accepted before. Its owner can still stop it.
 func TestAnEndpointThatIsRefusedNowMayBePausedAndDisabled(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) { c.Network.AllowHTTP = true })

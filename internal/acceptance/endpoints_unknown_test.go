@@ -12,8 +12,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// unsureStore is a Store whose CreateEndpoint returns an error, after it has created the
-// endpoint or before.
+// unsureStore is a Store. If fails is set, its CreateEndpoint returns an error. If commits is
+// set too, it has created the endpoint nevertheless.
 type unsureStore struct {
 	webhook.Store
 	fails, commits bool

@@ -47,7 +47,7 @@ func newRig(t *testing.T, configure func(*webhook.Config, *webhooktest.Transport
 	return r
 }
 
-// run starts Run until the end of the test, or until stop.
+// run starts Run, which lasts until the end of the test or until stop.
 func (r *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan error, 1)
@@ -65,7 +65,8 @@ func (r *rig) run() {
 	})
 }
 
-// endpoint registers an endpoint of acme that receives everything, changed by change.
+// endpoint registers an endpoint of acme that receives every event. The functions in change
+// may edit it first.
 func (r *rig) endpoint(id string, change ...func(*webhook.Endpoint)) webhook.Endpoint {
 	r.t.Helper()
 	e := webhook.Endpoint{ID: id, URL: "https://" + id + ".example/hook", Events: []string{"*"}}
@@ -85,8 +86,8 @@ func (r *rig) emit(id string) webhook.Receipt {
 	return receipt
 }
 
-// warm sends an event, so that the process knows the endpoints of acme and hands deliveries
-// over without asking the store.
+// warm sends an event. After that, the process knows the endpoints of acme, and hands
+// deliveries over without asking the store.
 func (r *rig) warm() {
 	r.t.Helper()
 	r.emit("warm")
@@ -131,7 +132,7 @@ func response(status int, headers ...string) *webhook.Response {
 	return r
 }
 
-// hang waits until the request is cut.
+// hang waits until the request is canceled.
 func hang(ctx context.Context, _ *webhook.Request) (*webhook.Response, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
@@ -145,7 +146,7 @@ var errStore = errors.New("the database is away")
 type faultyStore struct {
 	webhook.Store
 	down    atomic.Bool                                                                       // every call fails
-	settle  func(context.Context, time.Time, []webhook.Settlement) (webhook.Settled, error)   // in place of the Store's
+	settle  func(context.Context, time.Time, []webhook.Settlement) (webhook.Settled, error)   // replaces Store.Settle
 	publish func(context.Context, webhook.PublishRequest) ([]webhook.Published, error)        // likewise
 	claim   func(context.Context, webhook.ClaimRequest) (webhook.Claimed, error)              // likewise
 	match   func(context.Context, []webhook.MatchRequest) ([][]webhook.EndpointStatus, error) // likewise
@@ -207,8 +208,8 @@ func inTime(t *testing.T, test func(*testing.T)) {
 // pass lets fake time pass.
 func pass(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only within inTime
 
-// sealAgain updates every endpoint unchanged, as the example of NewCipher does. Its secrets are
-// then sealed with the current key.
+// sealAgain updates every endpoint without a change, as the example of NewCipher does. The
+// secrets are then sealed with the current key.
 func sealAgain(ctx context.Context, d *webhook.Dispatcher) (sealed int, err error) {
 	all := d.AllTenants()
 	for q := (webhook.Query{}); ; {
@@ -217,7 +218,8 @@ func sealAgain(ctx context.Context, d *webhook.Dispatcher) (sealed int, err erro
 			return sealed, err
 		}
 		for _, e := range page.Items {
-			// ErrConflict and ErrNotFound mean that somebody has just changed it: run this again.
+			// ErrConflict and ErrNotFound mean that another caller has just changed the
+			// endpoint. Run sealAgain once more.
 			if _, err := all.UpdateEndpoint(ctx, e); err != nil {
 				return sealed, err
 			}

@@ -19,16 +19,16 @@ import (
 
 var errHeld = errors.New("another transaction holds the id")
 
-// A heldStore is a Store in which other transactions hold ids.
+// A heldStore is a Store with ids that other transactions hold.
 type heldStore struct {
 	inner webhook.Store
 
 	mu       sync.Mutex
 	held     []string
-	requests [][]string // the ids of each
+	requests [][]string // the ids of each request
 }
 
-// hold replaces a rig's store by one in which ids are held.
+// hold makes a rig's store a heldStore that holds ids.
 func (r *rig) hold(ids ...string) *heldStore {
 	s := &heldStore{inner: r.store.Store, held: ids}
 	r.store.publish = s.publish
@@ -178,8 +178,7 @@ func TestEmitBatchWaitsForAHeldIDForAWhileAndNamesIt(t *testing.T) {
 	})
 }
 
-// An id that was held a moment ago may still be held. It shares no request with an id that was
-// not.
+// An id that was held a moment ago may still be held. It shares no request with other ids.
 func TestAnIDThatWasHeldIsTriedApart(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -234,7 +233,7 @@ func TestEventsWithNewIDsAreInNoRequestWithGivenIDs(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
-				for n := range 20 { // half of the calls that come at once are of each kind
+				for n := range 20 { // half of the concurrent calls give an id, half do not
 					id := ""
 					if (i+n)%2 == 0 {
 						id = fmt.Sprintf("own%d-%d", i, n)
@@ -248,7 +247,7 @@ func TestEventsWithNewIDsAreInNoRequestWithGivenIDs(t *testing.T) {
 	})
 }
 
-// A database may have to lock the place of a new id beside one that is held.
+// A database may have to lock the place of a new id beside a held id.
 func TestANewIDBesideAHeldOneIsStoredLater(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)

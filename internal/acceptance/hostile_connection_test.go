@@ -16,7 +16,7 @@ import (
 	"github.com/gowebhook/webhook/memstore"
 )
 
-// header reads the header of a request and no more, and counts it.
+// header reads only the header of a request, and counts the request.
 func (c *hostileConn) header() bool {
 	if _, err := http.ReadRequest(c.in); err != nil {
 		return false
@@ -26,7 +26,7 @@ func (c *hostileConn) header() bool {
 }
 
 func TestALargeBodyThatIsNotReadHoldsNothingUp(t *testing.T) {
-	// More than the system takes for a connection that nobody reads.
+	// More than the system buffers for a connection that nobody reads.
 	large := strings.Repeat("x", 6<<20)
 	unread := func(text string, then func(*hostileConn)) func(*hostileConn) {
 		return func(c *hostileConn) {
@@ -95,8 +95,8 @@ func TestAConnectionThatBreaksFailsTheAttemptOnIt(t *testing.T) {
 	meet(t, "small", webhook.Config{}, receivers)
 }
 
-// oneAfterAnother sends events to one receiver. Each event comes after the attempt of the one
-// before, and after its function in after. It returns their only attempts.
+// oneAfterAnother sends events to one receiver and returns their only attempts. Each event
+// waits for the attempt of the event before it, and for the function of that event in after.
 func oneAfterAnother(t *testing.T, receiver *hostileReceiver, events int, after ...func()) []webhook.Attempt {
 	t.Helper()
 	attempted := make(chan webhook.Attempt, events)
@@ -175,7 +175,7 @@ func TestARequestIsNotRepeatedWhenItsConnectionIsClosedAtTheWorstMoment(t *testi
 
 func TestConnectionCloseIsHeeded(t *testing.T) {
 	for _, head := range []string{"HTTP/1.1 200 OK\r\nConnection: close", "HTTP/1.1 200 OK\r\nConnection: x, CLOSE", "HTTP/1.0 200 OK"} {
-		// It would answer again, but nobody may ask.
+		// The receiver would answer again, but no request may come.
 		answer := head + "\r\n" + "Content-Length: 0\r\n\r\n"
 		receiver := newHostileReceiver(t, nil, reply(answer, reply(answer)))
 		for _, a := range oneAfterAnother(t, receiver, 3) {
@@ -191,7 +191,7 @@ func TestWhatComesUnaskedIsNoAnswer(t *testing.T) {
 	defer log.SetOutput(log.Writer())
 	log.SetOutput(&said)
 	const nasty = "HTTP/1.1 500 canary\x00\x1b[31m\r\nforged line\r\n"
-	kept := strings.Replace(keptAlive, "\r\n", "\r\nKeep-Alive: timeout=2\r\n", 1) // closed after a second
+	kept := strings.Replace(keptAlive, "\r\n", "\r\nKeep-Alive: timeout=2\r\n", 1) // the connection closes after a second
 	unasked, gone := make(chan bool), make(chan bool, 1)
 	receiver := newHostileReceiver(t, nil, func(c *hostileConn) {
 		if reply(kept)(c); c.to.conns.Load() > 1 {
@@ -221,7 +221,7 @@ func TestATestSendLeavesNothingBehindWhateverComes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			receiver := newHostileReceiver(t, nil, handle)
-			labelled(t, func() { // without Run, which would close connections
+			labelled(t, func() { // Run would close connections, so there is none
 				d, err := webhook.New(memstore.New(memstore.Options{}), webhook.Config{
 					Network: webhook.Network{AllowHTTP: true, AllowLoopback: true}, Logger: quiet, RequestTimeout: hostileTimeout,
 				})

@@ -41,7 +41,7 @@ func TestAReceiverThatHangsOrTricklesTakesNoMoreThanItsTimeout(t *testing.T) {
 		"trickles the extension of a chunk": timeout(noEnd, reply(chunked+"1;", trickle("canary"))),
 		"trickles 103":                      timeout(noResponse, reply("", trickle("HTTP/1.1 103 \r\n\r\n"))),
 	}
-	// Before the handshake has ended, nothing of the request is sent.
+	// Before the end of the handshake, nothing of the request is sent.
 	raw := func(c *hostileConn) { _, _ = io.Copy(io.Discard, c.tcp) }
 	unread := timeout(noResponse, raw)
 	unread.unread, unread.tls = true, new(tls.Config)

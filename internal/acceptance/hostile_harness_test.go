@@ -31,27 +31,27 @@ import (
 )
 
 const (
-	hostilePatience = 20 * time.Second       // for requests that should not time out
-	hostileTimeout  = 300 * time.Millisecond // for requests that should
-	hostileKept     = 16 << 10               // bytes of a response body
+	hostilePatience = 20 * time.Second       // limit for requests that should not time out
+	hostileTimeout  = 300 * time.Millisecond // timeout of requests that should time out
+	hostileKept     = 16 << 10               // kept bytes of a response body
 
-	// The memory that one receiver may make the process allocate in all, test included. It is
-	// far less than any of them tries to send.
+	// The total memory that one receiver may make the process, with the test, allocate. Every
+	// receiver tries to send far more.
 	hostileBytes = 1 << 20
 )
 
-// A hostile is a receiver that misbehaves, with the only attempt that must be stored of it.
+// A hostile is a receiver that misbehaves, with the one attempt that must be stored for it.
 type hostile struct {
-	handle func(*hostileConn) // called with each connection, which is closed afterwards
+	handle func(*hostileConn) // called with each connection; the receiver then closes it
 	tls    *tls.Config        // nil for plain HTTP
 
 	class     webhook.Class // with ClassTimeout the endpoint's timeout is short
 	status    int
 	text      string // Attempt.Error
-	body      string // Attempt.ResponseBody, or the beginning of an endless one
-	endless   bool   // there was more of it than hostileKept bytes
+	body      string // Attempt.ResponseBody, or the beginning of an endless body
+	endless   bool   // the body has more than hostileKept bytes
 	unread    bool   // the receiver never gets to see the request
-	repeats   int    // how often more the receiver may see the request
+	repeats   int    // number of further times that the receiver may see the request
 	succeeded bool
 }
 
@@ -70,7 +70,8 @@ type hostileConn struct {
 	to  *hostileReceiver
 }
 
-// newHostileReceiver listens until the end of the test, and then waits for handle to return.
+// newHostileReceiver listens until the end of the test. It then waits until handle has
+// returned.
 func newHostileReceiver(t *testing.T, config *tls.Config, handle func(*hostileConn)) *hostileReceiver {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -106,7 +107,7 @@ func newHostileReceiver(t *testing.T, config *tls.Config, handle func(*hostileCo
 	return r
 }
 
-// request reads a whole request over HTTP/1, and counts it.
+// request reads a whole HTTP/1 request, and counts it.
 func (c *hostileConn) request() bool {
 	r, err := http.ReadRequest(c.in)
 	if err != nil {
@@ -123,7 +124,7 @@ func (c *hostileConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// send makes no copy of a large text.
+// send sends text in pieces, so that a large text is never copied as a whole.
 func (c *hostileConn) send(text string) bool {
 	piece := make([]byte, min(len(text), 32<<10))
 	for len(text) > 0 {
@@ -136,11 +137,11 @@ func (c *hostileConn) send(text string) bool {
 	return true
 }
 
-// wait returns when the sender has closed the connection.
+// wait waits until the sender has closed the connection.
 func (c *hostileConn) wait() { _, _ = io.Copy(io.Discard, c.in) }
 
-// flood sends text again and again, as fast as it is taken, until the connection is closed or
-// limit bytes are out.
+// flood sends text again and again, as fast as the connection takes it. It stops when the
+// connection is closed or limit bytes are out.
 func (c *hostileConn) flood(text string, limit int64) {
 	many := bytes.Repeat([]byte(text), max(1, 32<<10/len(text)))
 	for sent := int64(0); sent < limit; sent += int64(len(many)) {
@@ -163,10 +164,11 @@ func (c *hostileConn) trickle(text string) {
 	}
 }
 
-// reset makes closing the connection send a reset.
+// reset makes a later Close send a reset.
 func (c *hostileConn) reset() { _ = c.tcp.SetLinger(0) }
 
-// reply returns a handler that reads a request, sends text, and then calls the function.
+// reply returns a handler that reads a request, sends text, and then calls the function in
+// then.
 func reply(text string, then ...func(*hostileConn)) func(*hostileConn) {
 	return func(c *hostileConn) {
 		if !c.request() || !c.send(text) {
@@ -178,8 +180,7 @@ func reply(text string, then ...func(*hostileConn)) func(*hostileConn) {
 	}
 }
 
-// meet sends one event to all receivers at once, and checks the stored rows and the remaining
-// memory.
+// meet sends one event to all receivers at once. It checks the stored rows and the memory.
 func meet(t *testing.T, data string, config webhook.Config, receivers map[string]hostile) {
 	t.Helper()
 	var said lockedBuffer
@@ -195,7 +196,7 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 
 	timeout := hostileTimeout
 	if len(data) > 1<<20 {
-		timeout *= 5 // it takes a while until the first byte is on its way
+		timeout *= 5 // the first byte is sent only after a while
 	}
 
 	attempted := make(chan string, 1000)
@@ -258,8 +259,8 @@ func meet(t *testing.T, data string, config webhook.Config, receivers map[string
 	}
 }
 
-// shown has the readable parts of the endpoints, without their URLs, and of the event, and the
-// stored form of secrets.
+// shown returns the readable parts of the endpoints and of the event, without the endpoints'
+// URLs. It also has the stored form of secrets.
 func shown(t *testing.T, r *rig) string {
 	t.Helper()
 	q := webhook.Query{Limit: 1000}
@@ -273,7 +274,7 @@ func shown(t *testing.T, r *rig) string {
 	events, err := r.Tenant(acme).Events(t.Context(), q)
 	require.NoError(t, err)
 	for _, e := range events.Items {
-		e.Data = nil // the text that may be read
+		e.Data = nil // the only text that may contain the data
 		fmt.Fprintf(&text, "%+v\n", e)
 	}
 	deliveries, err := r.Tenant(acme).Deliveries(t.Context(), q)
@@ -297,7 +298,8 @@ func (h hostile) check(t *testing.T, r *rig, endpoint string, receiver *hostileR
 	assert.Equal(t, h.class, a.Class, a.Error)
 	assert.Equal(t, h.status, a.Status)
 	if h.class == webhook.ClassReset {
-		assert.Regexp(t, "^"+h.text+"(: (connection reset by peer|broken pipe))?$", a.Error) // depends on who was faster
+		// the ending depends on the faster side
+		assert.Regexp(t, "^"+h.text+"(: (connection reset by peer|broken pipe))?$", a.Error)
 	} else {
 		assert.Equal(t, h.text, a.Error)
 	}
@@ -311,7 +313,7 @@ func (h hostile) check(t *testing.T, r *rig, endpoint string, receiver *hostileR
 
 	limit := hostilePatience
 	if h.class == webhook.ClassTimeout {
-		assert.GreaterOrEqual(t, a.Duration, timeout/2) // it counts from a moment later
+		assert.GreaterOrEqual(t, a.Duration, timeout/2) // the duration starts a moment later
 		limit = timeout + hostilePatience/4             // the machine may be busy
 	}
 	assert.Less(t, a.Duration, limit)
@@ -341,16 +343,16 @@ func (h hostile) check(t *testing.T, r *rig, endpoint string, receiver *hostileR
 	assert.Less(t, receiver.written.Load(), int64(64<<20), "bytes that were read, or are in the system's buffers")
 }
 
-// totalAlloc returns the bytes that were ever allocated. Unlike the bytes in use, they do not
-// depend on the collector.
+// totalAlloc returns the number of bytes allocated so far, freed ones included. Unlike the
+// bytes in use, it does not depend on the collector.
 func totalAlloc() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.TotalAlloc)
 }
 
-// labelled calls f and then fails the test if a goroutine is left that f began, in however
-// many steps.
+// labelled calls f. It then fails the test if a goroutine is left that f began, directly or
+// through other goroutines.
 func labelled(t *testing.T, f func()) {
 	t.Helper()
 	value := fmt.Sprintf("%p", t)
@@ -365,7 +367,7 @@ func labelled(t *testing.T, f func()) {
 		}
 		return ""
 	}
-	// The connections are closed when Run returns, but their goroutines take a moment to notice.
+	// The connections are closed when Run returns. Their goroutines take a moment to notice.
 	if !assert.Eventually(t, func() bool { return left() == "" }, hostilePatience/4, time.Millisecond, "goroutines are left") {
 		t.Log(left())
 	}

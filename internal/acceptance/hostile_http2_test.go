@@ -14,14 +14,14 @@ import (
 // Frames of HTTP/2 (RFC 9113 §6).
 const (
 	http2Settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-	http2Overflow = "\x00\x00\x04\x08\x00\x00\x00\x00\x01" + "\x7f\xff\xff\xff" // of the window of stream 1
+	http2Overflow = "\x00\x00\x04\x08\x00\x00\x00\x00\x01" + "\x7f\xff\xff\xff" // overflows the window of stream 1
 	http2Answer   = "\x00\x00\x01\x01\x04\x00\x00\x00\x01" + "\x88"             // 200, without the end of the body
 	http2Refusal  = "\x00\x00\x04\x03\x00\x00\x00\x00\x01" + "\x00\x00\x00\x01" // PROTOCOL_ERROR
 	http2Unknown  = "\x00\x00\x06\xee\x00\x00\x00\x00\x01" + "canary"
 )
 
-// http2Reply is reply for frames, if the sender can be brought to speak HTTP/2. If not, they
-// are the beginning of a line that does not end.
+// http2Reply is reply for frames, if the sender accepts HTTP/2. If it does not, it sees the
+// frames as the beginning of an endless line.
 func http2Reply(frames string, then func(*hostileConn)) func(*hostileConn) {
 	return func(c *hostileConn) {
 		if !c.request() || !c.send(http2Settings) {
@@ -38,7 +38,7 @@ func http2Reply(frames string, then func(*hostileConn)) func(*hostileConn) {
 
 // http2Request reads frames up to the header of a request.
 func (c *hostileConn) http2Request() bool {
-	_, _ = io.CopyN(io.Discard, c.in, int64(len("SM\r\n\r\n"))) // the end of the apparent request
+	_, _ = io.CopyN(io.Discard, c.in, int64(len("SM\r\n\r\n"))) // end of the preface after its apparent request
 	for head := make([]byte, 9); head[3] != 1; {
 		if _, err := io.ReadFull(c.in, head); err != nil {
 			return false
@@ -48,8 +48,9 @@ func (c *hostileConn) http2Request() bool {
 	return true
 }
 
-// With HTTP/2, the first stops all deliveries for good, the second holds its request up beyond
-// its deadline, the third gets it four times, and the fourth writes to package log.
+// With HTTP/2, the first receiver would stop all deliveries for good. The second would delay
+// its request beyond the deadline. The third would get the request four times. The fourth
+// would write to package log.
 func TestReceiversThatOfferHTTP2DoNotGetIt(t *testing.T) {
 	ca := newHostileCA(t)
 	wait := (*hostileConn).wait

@@ -14,9 +14,9 @@ import (
 	"github.com/gowebhook/webhook/memstore"
 )
 
-// Two tenants have endpoints at one host. Bytes that the path of tenant a sends without being
-// asked, right after its answer, must never become an answer to tenant b, nor to another
-// endpoint of a.
+// Two tenants have endpoints at one host. The path of tenant a sends unasked bytes right
+// after its answer. They must never become an answer to tenant b, nor to another endpoint of
+// tenant a.
 func TestWhatOneEndpointSendsUnaskedIsNoAnswerToAnother(t *testing.T) {
 	const rounds = 60
 	const gone = "HTTP/1.1 410 Gone\r\nContent-Length: 8\r\n\r\nfrom-a!!"
@@ -38,7 +38,7 @@ func TestWhatOneEndpointSendsUnaskedIsNoAnswerToAnother(t *testing.T) {
 					}
 					c.send(ok("from-a"))
 					for began := time.Now(); time.Since(began) < delay; {
-						continue // a sleep would be longer
+						continue // a sleep would last longer
 					}
 					c.send(gone)
 				}
@@ -48,7 +48,7 @@ func TestWhatOneEndpointSendsUnaskedIsNoAnswerToAnother(t *testing.T) {
 				Network: webhook.Network{AllowHTTP: true, AllowLoopback: true},
 				Logger:  quiet,
 				Observer: webhook.Observer{Attempt: func(a webhook.Attempt, _ webhook.Verdict) {
-					if a.Number == 1 { // a 410 that came late is confirmed by a second attempt
+					if a.Number == 1 { // a second attempt confirms a late 410
 						answered.Done()
 					}
 				}},
@@ -83,7 +83,7 @@ func TestWhatOneEndpointSendsUnaskedIsNoAnswerToAnother(t *testing.T) {
 					answered.Wait()
 					e, err := d.Tenant("a").Endpoint(t.Context(), "a")
 					require.NoError(t, err)
-					if e.State == webhook.EndpointDisabled { // it lies to itself
+					if e.State == webhook.EndpointDisabled { // a's bytes may answer its own next request
 						e.State = webhook.EndpointActive
 						_, _ = d.Tenant("a").UpdateEndpoint(t.Context(), e)
 					}

@@ -18,7 +18,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// hostileCA is a certificate authority of a test.
+// hostileCA is the certificate authority of a test.
 type hostileCA struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -33,8 +33,8 @@ func newHostileCA(t *testing.T) *hostileCA {
 	return ca
 }
 
-// issue signs a certificate, by default for 127.0.0.1 and now. An authority without a key
-// makes it sign itself.
+// issue signs a certificate, by default for 127.0.0.1 and the present time. If the authority
+// has no key, the certificate is self-signed.
 func (ca *hostileCA) issue(t *testing.T, template *x509.Certificate) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -57,14 +57,14 @@ func (ca *hostileCA) issue(t *testing.T, template *x509.Certificate) tls.Certifi
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// network trusts the authority.
+// network returns a Network that trusts the authority.
 func (ca *hostileCA) network() webhook.Network {
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.cert)
 	return webhook.Network{TLS: &tls.Config{RootCAs: roots}}
 }
 
-// server is the TLS configuration of a receiver with a valid certificate.
+// server returns the TLS configuration of a receiver with a valid certificate.
 func (ca *hostileCA) server(t *testing.T) *tls.Config {
 	t.Helper()
 	return &tls.Config{Certificates: []tls.Certificate{ca.issue(t, new(x509.Certificate))}}

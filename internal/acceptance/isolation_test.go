@@ -13,8 +13,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// fanOut sends events to endpoints. The first of them, as many as hanging, never answer. It
-// returns the time until the others have received everything.
+// fanOut sends events to endpoints. The first endpoints never answer; hanging is their
+// number. fanOut returns the time until the other endpoints have received all events.
 func fanOut(t *testing.T, endpoints, hanging, events int, took time.Duration, configure func(*webhook.Config)) time.Duration {
 	t.Helper()
 	hangs := make(map[string]bool)
@@ -39,7 +39,7 @@ func fanOut(t *testing.T, endpoints, hanging, events int, took time.Duration, co
 		r.endpoint(fmt.Sprintf("e%03d", i))
 	}
 	r.run()
-	pass(time.Second) // no claim under way
+	pass(time.Second) // now no claim is under way
 	began := time.Now()
 	for i := range events {
 		r.emit(fmt.Sprintf("event%d", i))
@@ -48,7 +48,7 @@ func fanOut(t *testing.T, endpoints, hanging, events int, took time.Duration, co
 		<-arrived
 	}
 	elapsed := time.Since(began)
-	_ = r.stop() // requests that hang are cut
+	_ = r.stop() // the error says that hanging requests are canceled
 	return elapsed
 }
 
@@ -56,12 +56,14 @@ func TestOneHangingEndpointOfAHundredDelaysNoOther(t *testing.T) {
 	const endpoints = 100
 	events := 1000
 	if raceDetector {
-		events = 100 // it makes each of 200,000 deliveries slow
+		events = 100 // the race detector makes each of 200,000 deliveries slow
 	}
 	measure := func(hanging int) (elapsed time.Duration) {
 		inTime(t, func(t *testing.T) {
 			elapsed = fanOut(t, endpoints, hanging, events, 100*time.Millisecond, func(c *webhook.Config) {
-				c.MaxInFlight = 2 * endpoints * 32 // above the sum of the caps, also of the half that unproven endpoints share
+				// Unproven endpoints share half of this. Even that half is above the sum of
+				// the caps.
+				c.MaxInFlight = 2 * endpoints * 32
 			})
 		})
 		return elapsed
@@ -85,7 +87,7 @@ func TestManyHangingEndpointsDelayNoOther(t *testing.T) {
 
 func TestQuickEndpointsThatBeginToHangAtOneMomentDelayOthersForSecondsAtMost(t *testing.T) {
 	inTime(t, func(t *testing.T) {
-		const flood = 400 // of each; four of them fill the queue
+		const flood = 400 // events of each endpoint; four endpoints fill the queue
 		seen := arrivals{at: map[string]time.Time{}}
 		var hanging atomic.Bool
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
@@ -106,7 +108,7 @@ func TestQuickEndpointsThatBeginToHangAtOneMomentDelayOthersForSecondsAtMost(t *
 			_, err := r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: typ, ID: id, Data: 1})
 			require.NoError(t, err)
 		}
-		for i := range 10 { // all are quick
+		for i := range 10 { // all endpoints prove quick
 			emit("bad", fmt.Sprint("before", i))
 			emit("good", fmt.Sprint("first", i))
 			pass(time.Second)

@@ -38,7 +38,9 @@ func TestADeliveryWhoseLeaseRunsLowIsGivenBackAndNotSent(t *testing.T) {
 		r.endpoint("one", func(e *webhook.Endpoint) { e.MaxInFlight, e.Timeout = 1, 30*time.Second })
 		synctest.Wait()
 		r.emit("first")
-		r.emit("second") // waits 30 s of its lease of 60 s, and would need 30 s and a margin of 10 s
+		// The second delivery waits for 30 s of its lease of 60 s. It would need another 30 s
+		// and a margin of 10 s.
+		r.emit("second")
 		pass(31 * time.Second)
 		assert.EqualValues(t, 1, released.Load())
 		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("second", "one").State)
@@ -73,7 +75,7 @@ func TestRunDrainsWhatIsInFlightAndGivesTheRestBack(t *testing.T) {
 		assert.False(t, waiting.InFlight)
 		assert.Zero(t, waiting.Attempts)
 
-		r.run() // again
+		r.run() // Run starts again
 		pass(10 * time.Second)
 		synctest.Wait()
 		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("waiting", "one").State)
@@ -143,7 +145,7 @@ func TestDeliveryResumesAfterTheStoreWasAway(t *testing.T) {
 		r.run()
 		r.endpoint("one")
 		synctest.Wait()
-		r.emit("before") // on the wire when the store goes
+		r.emit("before") // this request is on the wire when the store fails
 		synctest.Wait()
 		r.store.down.Store(true)
 		_, err := r.Emit(t.Context(), webhook.Event{Tenant: acme, Type: "a", ID: "refused"})
@@ -165,7 +167,8 @@ func TestDeliveryResumesAfterTheStoreWasAway(t *testing.T) {
 }
 
 func TestResultsAreStoredBeforeClaimsWhenTheStoreIsBack(t *testing.T) {
-	for away := 60 * time.Second; away < 90*time.Second; away += time.Second { // intervals of trying again are random
+	// retry intervals are random
+	for away := 60 * time.Second; away < 90*time.Second; away += time.Second {
 		inTime(t, func(t *testing.T) {
 			var down *atomic.Bool
 			r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
@@ -180,7 +183,7 @@ func TestResultsAreStoredBeforeClaimsWhenTheStoreIsBack(t *testing.T) {
 			r.endpoint("one")
 			synctest.Wait()
 			r.emit("evt")
-			pass(away) // the lease has long ended
+			pass(away) // the lease ended long ago
 			down.Store(false)
 			pass(time.Minute)
 			require.Len(t, r.net.Sent(), 1, "not sent again")
@@ -220,7 +223,7 @@ func TestALostLeaseChangesNothingButTheLog(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go func() { _ = other.Run(ctx) }()
-		pass(65*time.Second - time.Millisecond) // the lease, and the 5 seconds that it is taken late
+		pass(65*time.Second - time.Millisecond) // the lease, and the 5 seconds that other processes wait after it
 		assert.Empty(t, net.Sent(), "the lease is not taken early")
 		pass(2 * time.Second)
 		require.Len(t, net.Sent(), 1)
@@ -239,7 +242,7 @@ func TestALostLeaseChangesNothingButTheLog(t *testing.T) {
 func TestRunPrunesWhatIsOlderThanItsRetention(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
-			c.PollInterval = time.Minute // a month of seconds takes a while
+			c.PollInterval = time.Minute // a month of polls each second would take long
 			net.Answer = func(context.Context, *webhook.Request) (*webhook.Response, error) {
 				return &webhook.Response{StatusCode: 200, Body: []byte("thanks")}, nil
 			}

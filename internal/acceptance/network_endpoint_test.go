@@ -83,7 +83,7 @@ func TestEndpointWithADoubtfulURLIsRefusedWithACure(t *testing.T) {
 	assert.Equal(t, stored.URL, page.Items[0].URL)
 }
 
-// listen counts the connections that come to a port of loopback.
+// listen opens a port of loopback and counts its connections.
 func listen(t *testing.T) (port string, reached *atomic.Int32) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -118,10 +118,10 @@ func TestWhatWasAllowedOnceIsJudgedAnewWhenItIsSentTo(t *testing.T) {
 	}
 	strict, err := webhook.New(store, webhook.Config{Logger: quiet})
 	require.NoError(t, err)
-	// A name is not an address until it is dialed.
+	// A name has no address until it is dialed.
 	_, err = strict.Tenant("name").CreateEndpoint(t.Context(), webhook.Endpoint{ID: "name", URL: "https://localhost:" + port, Events: []string{"*"}})
 	require.NoError(t, err)
-	var tests sync.WaitGroup // each takes two seconds, as a test of any unreachable receiver does
+	var tests sync.WaitGroup // two seconds each, as with any unreachable receiver
 	for _, id := range []string{"http", "address", "IPv6", "private", "name"} {
 		tests.Go(func() {
 			attempt, err := strict.Tenant(id).Test(t.Context(), id)

@@ -141,7 +141,7 @@ func TestAProfileRefusesEndpointsAtCreationAndAtEachUpdate(t *testing.T) {
 					} else if region != "eu" {
 						return &webhook.FieldError{Field: `Endpoint.Metadata["region"]`, Problem: "is unknown", Cure: "use eu"}
 					}
-					e.URL = "https://changed.example" // which it must not, and cannot
+					e.URL = "https://changed.example" // the hook must not change the endpoint, and cannot
 					return nil
 				}},
 			}
@@ -217,7 +217,7 @@ func TestKeysThatCannotBeHadDelayADeliveryWithoutAnAttempt(t *testing.T) {
 	})
 }
 
-// Receivers compare the timestamp with their clock.
+// Receivers compare the timestamp with their own clock.
 func TestTheTimeOfAnAttemptIsThatOfItsRequestHoweverLongTheKeysTook(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) {

@@ -2,5 +2,5 @@
 
 package acceptance
 
-// raceDetector says that the tests run with the race detector, which makes them slow.
+// raceDetector reports whether the tests run with the race detector, which makes them slow.
 const raceDetector = false

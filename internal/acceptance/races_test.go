@@ -208,7 +208,7 @@ func TestAFailedPartOfAGroupFailsItsOwnEventsOnly(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) { c.MaxEndpoints = -1 })
 		for i := range 400 {
-			r.endpoint(fmt.Sprintf("e%03d", i)) // more than one event of these is too much for one part
+			r.endpoint(fmt.Sprintf("e%03d", i)) // two events for all of these do not fit into one part
 		}
 		gate := make(chan struct{})
 		var calls atomic.Int32
@@ -216,7 +216,7 @@ func TestAFailedPartOfAGroupFailsItsOwnEventsOnly(t *testing.T) {
 			switch n := calls.Add(1); {
 			case n <= 2: // two groups may be under way
 				<-gate
-			case n == 4: // the second part of the third
+			case n == 4: // the second part of the third group
 				return nil, errStore
 			}
 			return r.store.Store.Publish(ctx, req)
@@ -344,7 +344,7 @@ func TestAResultThatWasStoredThoughTheAnswerWasLostIsLoggedOnce(t *testing.T) {
 		}
 		r.store.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
 			c, err := r.store.Store.Claim(ctx, req)
-			if stored.Load() && len(c.Deliveries) > 0 { // the retry is claimed before the result can be offered again
+			if stored.Load() && len(c.Deliveries) > 0 { // the retry is claimed before the result is offered again
 				back.Store(true)
 			}
 			return c, err

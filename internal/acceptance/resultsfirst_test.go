@@ -18,21 +18,20 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// outage is a Store that is away for a while. It keeps a list of the calls that succeeded after
-// that.
+// outage makes a Store unavailable for a while. It lists the calls that succeed afterwards.
 type outage struct {
 	r     *rig
 	away  atomic.Bool
 	begin sync.Once
-	hangs bool // a call during the outage ends at its timeout, though the store is back
+	hangs bool // a call of the outage ends only at its timeout, even if the store is back
 
 	mu    sync.Mutex
 	calls []string
-	again []uuid.UUID // deliveries that were claimed after the outage
+	again []uuid.UUID // deliveries claimed after the outage
 }
 
-// newOutage makes a rig whose store goes away when the first requests are answered. The leases
-// are short, so that they end during the outage.
+// newOutage makes a rig. Its store becomes unavailable when the first requests are answered.
+// The leases are short, so that they end during the outage.
 func newOutage(t *testing.T) *outage {
 	t.Helper()
 	o := &outage{}
@@ -94,14 +93,15 @@ func (o *outage) note(call string, err error) {
 	}
 }
 
-// seen returns the calls that succeeded after the outage, and the deliveries that were claimed.
+// seen returns the calls that succeeded after the outage, and the deliveries that were
+// claimed then.
 func (o *outage) seen() (calls []string, again []uuid.UUID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(o.calls), slices.Clone(o.again)
 }
 
-// lasts sends an event to each endpoint, and ends the outage that follows after d.
+// lasts sends an event to each endpoint. An outage follows, and lasts ends it after d.
 func (o *outage) lasts(d time.Duration, endpoints ...string) {
 	o.r.run()
 	for _, id := range endpoints {
@@ -118,7 +118,7 @@ func (o *outage) lasts(d time.Duration, endpoints ...string) {
 
 func TestAfterAnOutageResultsAreStoredBeforeAnythingIsClaimed(t *testing.T) {
 	for _, hangs := range []bool{false, true} {
-		for n := range 20 { // intervals of trying again are random
+		for n := range 20 { // retry intervals are random
 			inTime(t, func(t *testing.T) {
 				o := newOutage(t)
 				o.hangs = hangs

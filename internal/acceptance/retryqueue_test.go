@@ -16,7 +16,8 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// refusing makes the store fail the items of an endpoint alone while held is set.
+// While held is set, refusing makes the store fail the results of one endpoint. All other
+// items succeed.
 func (r *rig) refusing(endpoint string, held *atomic.Bool) {
 	r.store.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 		var taken []webhook.Settlement
@@ -124,7 +125,7 @@ func TestAResultThatTheStoreHasIsNotStoredUnderALaterLease(t *testing.T) {
 			if items[0].LeaseNo > 1 {
 				return r.store.Store.Settle(ctx, now, items)
 			}
-			if !stored.Swap(true) { // only the answer is lost
+			if !stored.Swap(true) { // the call succeeds, and only its answer is lost
 				_, err := r.store.Store.Settle(ctx, now, items)
 				assert.NoError(t, err)
 			}

@@ -133,7 +133,7 @@ func TestBadEndpointsAreRefusedAndNothingIsStored(t *testing.T) {
 			require.NoError(t, err)
 			assert.Empty(t, page.Items)
 
-			// The same goes for an update, except for fields that an update does not change.
+			// The same is true of an update, except for fields that an update does not change.
 			if e.ID != "" || e.Secret != "" {
 				return
 			}

@@ -23,7 +23,7 @@ func strictly(keys ...webhook.CipherKey) func(*webhook.Config, *webhooktest.Tran
 	}
 }
 
-// plant changes the row of an endpoint, as a writer to the database can.
+// plant changes the row of an endpoint, as anyone with write access to the database can.
 func (r *rig) plant(id string, change func(*webhook.Endpoint)) {
 	r.t.Helper()
 	e := r.row(id)
@@ -67,7 +67,8 @@ func TestTheURLIsStoredSealedButForSchemeHostAndPort(t *testing.T) {
 	})
 }
 
-// A writer to the database without a key cannot have sealed values sent to another place.
+// An attacker can write to the database but has no key. The attacker cannot have sealed
+// values sent to another place.
 func TestASealedValueIsSentOnlyToTheOriginItWasSealedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		url    func(sealed string) string
@@ -102,7 +103,7 @@ func TestASealedValueIsSentOnlyToTheOriginItWasSealedFor(t *testing.T) {
 				assert.NotContains(t, err.Error(), "attacker")
 				assert.Empty(t, r.net.Sent())
 
-				// An update of something else does not help.
+				// An update of another field does not help the attacker.
 				e, err := r.Tenant(acme).Endpoint(t.Context(), "ep1")
 				require.NoError(t, err)
 				e.Description = "changed"
@@ -156,8 +157,8 @@ func TestAPublicKeyIsThatOfTheSealedPrivateKeyWhateverTheRowSays(t *testing.T) {
 	})
 }
 
-// A row with anything in clear is not believed: it is neither sent to nor sealed along with a
-// change of something else.
+// A row with any value in clear is not trusted. Nothing is sent to the endpoint. An update of
+// another field does not seal the value.
 func TestRequireSealedSendsNothingWithAValueThatIsStoredInClear(t *testing.T) {
 	attackers := webhook.Secret(signature.NewSecret())
 	keyPair := webhook.Secret(signature.NewPrivateKey())
@@ -195,7 +196,7 @@ func TestRequireSealedSendsNothingWithAValueThatIsStoredInClear(t *testing.T) {
 				require.NoError(t, err)
 				assert.Empty(t, e.Secrets[0].PublicKey)
 				assert.NotContains(t, e.URL, "attacker")
-				for _, state := range []webhook.EndpointState{webhook.EndpointPaused, webhook.EndpointActive} { // which stays possible
+				for _, state := range []webhook.EndpointState{webhook.EndpointPaused, webhook.EndpointActive} { // a change of the state stays possible
 					e.State = state
 					e, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 					require.NoError(t, err)
@@ -206,7 +207,7 @@ func TestRequireSealedSendsNothingWithAValueThatIsStoredInClear(t *testing.T) {
 				_, err = r.Tenant(acme).Test(t.Context(), "ep1")
 				require.ErrorContains(t, err, "RequireSealed")
 
-				// Everything given anew is sealed, and sent.
+				// Values that are given anew are sealed and sent.
 				e.URL, e.Header = "https://ep1.example/hook", map[string]webhook.Secret{"X-Key": "new"}
 				_, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 				require.NoError(t, err)
@@ -270,7 +271,7 @@ func TestAURLThatCannotBeOpenedIsShownWithoutItsPathAndKept(t *testing.T) {
 	})
 }
 
-// sealAgain covers deliveries that wait: they need the old key only if they were made under
+// sealAgain covers waiting deliveries too. They need the old key only if they were made under
 // another URL.
 func TestKeysAreChangedWhileDeliveriesOfEarlierVersionsWait(t *testing.T) {
 	inTime(t, func(t *testing.T) {
@@ -296,8 +297,8 @@ func TestKeysAreChangedWhileDeliveriesOfEarlierVersionsWait(t *testing.T) {
 		assert.Equal(t, old.URL, r.net.Sent()[0].Message.Endpoint.URL)
 		require.NoError(t, r.stop())
 
-		// The body of a delivery that was made under another URL is made from that one: it
-		// waits for the key.
+		// The body of a delivery is made from the URL at its creation. If the endpoint has
+		// moved since, the delivery waits for the key of the old URL.
 		e.State = webhook.EndpointPaused
 		e, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 		require.NoError(t, err)
@@ -314,8 +315,8 @@ func TestKeysAreChangedWhileDeliveriesOfEarlierVersionsWait(t *testing.T) {
 	})
 }
 
-// A version with a lost key counts as a version that is not kept. A key service that is away
-// is waited for.
+// A version with a lost key counts as a version that is not kept. If the key service is
+// unavailable, deliveries wait for it.
 func TestADeliveryWhoseURLIsLostIsMadeWithThePresentOne(t *testing.T) {
 	for _, lost := range []bool{true, false} {
 		inTime(t, func(t *testing.T) {
@@ -328,7 +329,7 @@ func TestADeliveryWhoseURLIsLostIsMadeWithThePresentOne(t *testing.T) {
 			e, err := r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 			require.NoError(t, err)
 			r = r.restarted(configure)
-			_, err = r.Tenant(acme).Test(t.Context(), "ep1") // it knows the present URL
+			_, err = r.Tenant(acme).Test(t.Context(), "ep1") // the process now knows the present URL
 			require.NoError(t, err)
 			if lost {
 				r.claimed(func(c *webhook.Claimed) {
@@ -366,8 +367,8 @@ func (r *rig) claimed(change func(*webhook.Claimed)) {
 	}
 }
 
-// The work of verify calls does not depend on whether there is an endpoint, or on how many
-// headers it has.
+// VerifySecret does the same work if the endpoint does not exist. The number of headers does
+// not change the work either.
 func TestVerifySecretOpensOneSecretWhetherOrNotThereIsAnEndpoint(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		service := &keyService{}

@@ -25,7 +25,7 @@ func key(id string, fill byte) webhook.CipherKey {
 	return webhook.CipherKey{ID: id, Key: bytes.Repeat([]byte{fill}, 32)}
 }
 
-// withCipher makes rigs whose secrets are sealed with keys; none means no Cipher.
+// withCipher makes rigs seal secrets with keys. Without keys, there is no Cipher.
 func withCipher(keys ...webhook.CipherKey) func(*webhook.Config, *webhooktest.Transport) {
 	return func(c *webhook.Config, _ *webhooktest.Transport) {
 		if len(keys) == 0 {
@@ -38,7 +38,7 @@ func withCipher(keys ...webhook.CipherKey) func(*webhook.Config, *webhooktest.Tr
 	}
 }
 
-// restarted is another process on the store of r.
+// restarted returns a rig for another process on the store of r.
 func (r *rig) restarted(configure func(*webhook.Config, *webhooktest.Transport)) *rig {
 	r.t.Helper()
 	n := &rig{t: r.t, store: r.store, net: &webhooktest.Transport{}}
@@ -50,7 +50,7 @@ func (r *rig) restarted(configure func(*webhook.Config, *webhooktest.Transport))
 	return n
 }
 
-// row is an endpoint of acme as it is stored.
+// row returns an endpoint of acme as it is stored.
 func (r *rig) row(id string) webhook.Endpoint {
 	r.t.Helper()
 	found, err := r.store.Refresh(context.Background(), []webhook.EndpointKey{{Tenant: acme, ID: id}})
@@ -59,7 +59,7 @@ func (r *rig) row(id string) webhook.Endpoint {
 	return found[0]
 }
 
-// stored is everything secret in a row.
+// stored returns every secret value in a row.
 func stored(e webhook.Endpoint) (values []string) {
 	for _, s := range e.Secrets {
 		values = append(values, string(s.Value))
@@ -72,7 +72,7 @@ func stored(e webhook.Endpoint) (values []string) {
 
 func withHeader(e *webhook.Endpoint) { e.Header = map[string]webhook.Secret{"X-Key": "header-value"} }
 
-// deliver sends one event and returns the requests that came of it.
+// deliver sends one event and returns the requests for it.
 func (r *rig) deliver(id string) []*webhook.Request {
 	r.t.Helper()
 	before := len(r.net.Sent())
@@ -173,7 +173,7 @@ func TestARotationSealsTheOldSecretsWithTheCurrentKeyToo(t *testing.T) {
 	})
 }
 
-// Neither a missing key nor a missing Cipher loses a delivery or uses up its attempts.
+// Without the key or without a Cipher, no delivery is lost, and no attempt is used up.
 func TestDeliveriesWaitWhileASecretCannotBeOpened(t *testing.T) {
 	for name, without := range map[string][]webhook.CipherKey{"no cipher": nil, "another key": {key("k2", 2)}, "the same id": {key("k1", 2)}} {
 		t.Run(name, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestDeliveriesWaitWhileASecretCannotBeOpened(t *testing.T) {
 	}
 }
 
-// A key management service that is away for a while comes back without a restart.
+// After an outage of the key management service, deliveries go on without a restart.
 func TestACipherThatFailsIsAskedAgain(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		service := &keyService{}
@@ -228,7 +228,8 @@ func TestACipherThatFailsIsAskedAgain(t *testing.T) {
 
 		opened := service.opened.Load()
 		for n := range 20 {
-			_, err := r.Emit(t.Context(), webhook.Event{ // by way of Claim, which reads the endpoint again
+			// a delayed event goes through Claim, which reads the endpoint again
+			_, err := r.Emit(t.Context(), webhook.Event{
 				Tenant: acme, Type: "a.b", ID: fmt.Sprint("more", n), NotBefore: time.Now().Add(time.Second),
 			})
 			require.NoError(t, err)
@@ -241,10 +242,10 @@ func TestACipherThatFailsIsAskedAgain(t *testing.T) {
 
 var errService = errors.New("the key service does not answer")
 
-// A keyService is a Cipher that somebody else runs.
+// A keyService is a Cipher that another party runs.
 type keyService struct {
 	down   atomic.Bool
-	closed atomic.Bool // it opens nothing
+	closed atomic.Bool // Open fails, Seal works
 	opened atomic.Int64
 }
 
@@ -359,8 +360,8 @@ func TestALostKeyIsRecoveredFromByRotatingWithAnOverlapToo(t *testing.T) {
 	})
 }
 
-// A new secret is shown once, so that must not depend on whether the key service still answers
-// after it was stored.
+// A new secret is shown only once. It must be shown even if the key service fails after the
+// secret was stored.
 func TestARotationShowsTheSecretThatItHasStored(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		service := &keyService{}
@@ -373,7 +374,7 @@ func TestARotationShowsTheSecretThatItHasStored(t *testing.T) {
 	})
 }
 
-// Lists and reads ask a key service for the URL and for public keys, once, and never for
+// Lists and reads ask a key service once for the URL and for public keys. They never ask for
 // secrets and headers.
 func TestReadsOpenOnlyWhatTheyShowAndOnce(t *testing.T) {
 	inTime(t, func(t *testing.T) {
@@ -398,7 +399,7 @@ func TestReadsOpenOnlyWhatTheyShowAndOnce(t *testing.T) {
 	})
 }
 
-// A value that cannot be opened is stored unchanged, because the key may turn up again.
+// A value that cannot be opened is stored unchanged, because the key may be found again.
 func TestAnUpdateKeepsWhatItCannotOpen(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, withCipher(key("k1", 1)))
@@ -470,7 +471,7 @@ func TestValuesThatLookSealedAreRefused(t *testing.T) {
 	})
 }
 
-// badCipher returns text that a column could not hold, or panics.
+// badCipher returns text that a column cannot hold, or panics.
 type badCipher string
 
 func (c badCipher) Seal(context.Context, []byte, string) (string, error) {
@@ -501,7 +502,8 @@ func TestACipherThatMisbehavesIsAnErrorThatQuotesNothing(t *testing.T) {
 }
 
 func TestRunWarnsOnceWhenSecretsAreStoredInClear(t *testing.T) {
-	durable := func() webhook.Store { return &faultyStore{Store: memstore.New(memstore.Options{})} } // it does not say that it is volatile
+	// a faultyStore does not declare itself volatile
+	durable := func() webhook.Store { return &faultyStore{Store: memstore.New(memstore.Options{})} }
 	for name, c := range map[string]struct {
 		store webhook.Store
 		keys  []webhook.CipherKey

@@ -15,7 +15,7 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// answers gives each request the next status, and the last one again and again.
+// answers answers each request with the next status. It repeats the last status.
 func answers(statuses ...int) func(context.Context, *webhook.Request) (*webhook.Response, error) {
 	var n atomic.Int32
 	return func(context.Context, *webhook.Request) (*webhook.Response, error) {
@@ -70,7 +70,7 @@ func TestAnAnswerThatIsNotConfirmedDisablesNothing(t *testing.T) {
 		r.emit("first")
 		pass(3 * time.Second)
 		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("first", "one").State)
-		r.emit("second") // after a success, this 410 is the first again
+		r.emit("second") // after a success, this 410 counts as the first
 		pass(time.Minute)
 		assert.Equal(t, webhook.DeliverySucceeded, r.delivery("second", "one").State)
 		assert.Equal(t, webhook.EndpointActive, r.state("one"))

@@ -57,7 +57,7 @@ func TestASuspensionIsNotLiftedByTheTenant(t *testing.T) {
 						e.State, e.Reason = state, reason
 						_, err = scope.UpdateEndpoint(t.Context(), e)
 						refusedAsSuspended(t, err)
-						e.State = webhook.EndpointDisabled // the rest may be changed, and its reason does not count
+						e.State = webhook.EndpointDisabled // other fields may change; the reason in the update is ignored
 						e.URL, e.Description = "https://ep1.example/other", "changed"
 						e, err = scope.UpdateEndpoint(t.Context(), e)
 						require.NoError(t, err)
@@ -90,7 +90,8 @@ func TestASuspensionIsNotLiftedByTheTenant(t *testing.T) {
 	}
 }
 
-// It stays through updates by the operator that do not mean it, and a tenant cannot set it.
+// A suspension survives updates by the operator that do not concern it. A tenant cannot set
+// one.
 func TestOnlyTheOperatorSuspendsAndLifts(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -131,7 +132,7 @@ func TestOnlyTheOperatorSuspendsAndLifts(t *testing.T) {
 	})
 }
 
-// suspendingStore lets an operator suspend an endpoint just before it is deleted.
+// suspendingStore calls suspend just before it deletes an endpoint.
 type suspendingStore struct {
 	webhook.Store
 	suspend func()

@@ -87,7 +87,7 @@ func TestOneTestOfAnEndpointRunsAtATimeFourOfATenantAndOneOfEveryTenant(t *testi
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 			net.Answer = hang
-			c.MaxInFlight = 32 // 12 tests beside the first of each tenant
+			c.MaxInFlight = 32 // room for 12 tests beside the first of each tenant
 		})
 		for tenant := range 40 {
 			for i := range 5 {
@@ -121,7 +121,7 @@ func TestOneTestOfAnEndpointRunsAtATimeFourOfATenantAndOneOfEveryTenant(t *testi
 			require.ErrorContains(t, err, "4 tests of the tenant: in flight")
 		}
 		for tenant := 4; tenant < 32; tenant++ {
-			begin(tenant, 0) // a new tenant has a place, beside any others
+			begin(tenant, 0) // a new tenant has its own place, beside all others
 			_, err := test(tenant, 1)
 			require.ErrorIs(t, err, webhook.ErrInFlight)
 		}
@@ -186,7 +186,7 @@ func TestRetriesByHandHaveARate(t *testing.T) {
 		r.emit("evt")
 		synctest.Wait()
 		allowed := 0
-		for range 200 { // of a delivery that has succeeded
+		for range 200 { // the delivery has succeeded
 			err := r.Tenant(acme).RetryDelivery(t.Context(), "evt", "one")
 			if err == nil {
 				allowed++
@@ -199,7 +199,7 @@ func TestRetriesByHandHaveARate(t *testing.T) {
 		assert.Equal(t, 60, allowed)
 		assert.Len(t, r.net.Sent(), 61)
 		many := webhook.Query{EndpointID: "one", State: webhook.DeliverySucceeded}
-		for range 7 { // 60 of the 200 are used
+		for range 7 { // 60 of the 200 retries are used
 			_, err := r.Tenant(acme).Retry(t.Context(), many)
 			require.NoError(t, err)
 		}

@@ -21,10 +21,10 @@ var unreachable = map[string]struct {
 	"unknown":  {webhook.ClassDNS, 900 * time.Millisecond},
 	"refused":  {webhook.ClassRefused, 30 * time.Millisecond},
 	"blocked":  {webhook.ClassBlocked, 0},
-	"resolved": {webhook.ClassBlocked, 250 * time.Millisecond}, // a name that has an address inside
+	"resolved": {webhook.ClassBlocked, 250 * time.Millisecond}, // a name with an internal address
 }
 
-// unreachableRig is a rig whose endpoints cannot be reached, each in its own way.
+// unreachableRig returns a rig with unreachable endpoints. Each fails in its own way.
 func unreachableRig(t *testing.T, p webhook.Profile) *rig {
 	t.Helper()
 	p.Retry = webhook.Schedule(time.Minute, time.Minute).Exact()
@@ -42,7 +42,8 @@ func unreachableRig(t *testing.T, p webhook.Profile) *rig {
 	return r
 }
 
-// A profile that would tell the classes apart, and one that did.
+// unreachableProfiles includes a profile that would reveal the class of a failure, and a
+// profile that once did.
 var unreachableProfiles = map[string]func() webhook.Profile{
 	"Keygen": func() webhook.Profile { return profile.Keygen(profile.KeygenOptions{}) },
 	"by class": func() webhook.Profile {
@@ -76,8 +77,8 @@ func TestATenantCannotTellWhyAReceiverIsUnreachable(t *testing.T) {
 					require.NoError(t, err)
 					seen[fmt.Sprint(d.State, d.Reason, d.Failures, e.State, e.Reason, e.Health.Failures, a[0].NextAt.IsZero())]++
 					if !a[0].NextAt.IsZero() {
-						// The jitter is random; the least wait must not depend on how long the
-						// failure took.
+						// The jitter is random. The least wait must not depend on the duration
+						// of the failure.
 						wait := a[0].NextAt.Sub(a[0].StartedAt)
 						assert.GreaterOrEqual(t, wait, time.Minute)
 						assert.LessOrEqual(t, wait, 72*time.Second)

@@ -16,14 +16,14 @@ import (
 	"github.com/gowebhook/webhook/webhooktest"
 )
 
-// talkingStore is a Store through which Dispatchers wake each other.
+// talkingStore is a Store that lets Dispatchers wake each other.
 type talkingStore struct {
 	webhook.Store
 	news      chan struct{}
-	fail      chan error // ends Listen
+	fail      chan error // its error ends Listen
 	listening atomic.Int64
 	notified  atomic.Int64
-	answer    error // of Notify and Listen
+	answer    error // error of Notify and Listen
 	slow      time.Duration
 }
 

@@ -18,17 +18,18 @@ import (
 
 var errRun = errors.New("it failed")
 
-// A bench is a Group of ints in the hands of a test: it sees each batch begin, and says how it ends.
+// A bench is a Group of ints under a test's control. The test sees each batch begin, and
+// decides its result.
 type bench struct {
 	*Group[int, int]
 	t     *testing.T
 	began chan []int
 	end   chan func([]int) ([]int, error)
 	calls sync.WaitGroup
-	mu    sync.Mutex // guards what the callers got
+	mu    sync.Mutex // guards the answers
 }
 
-// newBench returns a bench whose items are as large as their value.
+// newBench returns a bench. The size of an item is its value.
 func newBench(t *testing.T, limits Limits) *bench {
 	t.Helper()
 	b := &bench{t: t, began: make(chan []int, 100), end: make(chan func([]int) ([]int, error))}
@@ -39,7 +40,7 @@ func newBench(t *testing.T, limits Limits) *bench {
 	return b
 }
 
-// answer is what a caller got.
+// An answer is the result of one call of Do.
 type answer struct {
 	result   int
 	err      error
@@ -47,7 +48,8 @@ type answer struct {
 	returned bool
 }
 
-// call calls Do for each item, in their order. The answers are there when the test has waited.
+// call calls Do for each item, in order. The answers are complete when the calls have
+// returned; read them with values.
 func (b *bench) call(ctx context.Context, items ...int) []*answer {
 	b.t.Helper()
 	answers := make([]*answer, len(items))
@@ -69,7 +71,7 @@ func (b *bench) call(ctx context.Context, items ...int) []*answer {
 	return answers
 }
 
-// begun returns the batches that have begun since it was last asked.
+// begun returns the batches that have begun since the last call of begun.
 func (b *bench) begun() [][]int {
 	synctest.Wait()
 	var all [][]int
@@ -83,13 +85,13 @@ func (b *bench) begun() [][]int {
 	}
 }
 
-// finish ends the longest running batch and returns what began then.
+// finish ends the longest running batch, and returns the batches that began then.
 func (b *bench) finish(how func([]int) ([]int, error)) [][]int {
 	b.end <- how
 	return b.begun()
 }
 
-// twice is how most batches end.
+// twice is the result of most batches: each item doubled.
 func twice(items []int) ([]int, error) {
 	results := make([]int, len(items))
 	for i, item := range items {
@@ -100,7 +102,7 @@ func twice(items []int) ([]int, error) {
 
 func fail([]int) ([]int, error) { return nil, errRun }
 
-// drain ends all batches that are left.
+// drain ends all remaining batches.
 func (b *bench) drain() {
 	done := make(chan struct{})
 	go func() {
@@ -119,7 +121,7 @@ func (b *bench) drain() {
 	}
 }
 
-// values returns what the callers have got so far.
+// values waits until nothing more happens, and returns copies of the answers so far.
 func (b *bench) values(answers []*answer) []answer {
 	synctest.Wait()
 	b.mu.Lock()
@@ -152,7 +154,8 @@ func TestLoneCallerIsNotDelayedAndRunsItsOwnBatch(t *testing.T) {
 
 func TestNoGoroutineIsStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := runtime.NumGoroutine() // those of tests that ran before may still end
+		// goroutines of earlier tests may still end
+		before := runtime.NumGoroutine()
 		b := newBench(t, Limits{Running: 2, Items: 2, Bytes: 100})
 		ctx, cancel := context.WithCancel(t.Context())
 		b.call(ctx, 1, 2, 3, 4, 5, 6, 7)
@@ -451,14 +454,15 @@ func TestLeaderStaysUntilItsBatchHasEndedWhateverBecomesOfItsContext(t *testing.
 	})
 }
 
-// A caller whose context ends in the very moment in which it is made a leader must find its batch: nobody else will run it.
+// A caller's context may end at the moment that makes the caller a leader. It must still
+// find its batch, because nobody else will run it.
 func TestCallerWhoseContextEndsWhileItIsAppointedLeads(t *testing.T) {
 	for range 2000 {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			begin, ran := make(chan struct{}), atomic.Int32{}
 			size := func(item int) int {
-				if item == 1 { // it is being taken
+				if item == 1 { // the item is being taken
 					cancel()
 					for range 100 {
 						runtime.Gosched()

@@ -11,7 +11,8 @@ import (
 
 const gather = 5 * time.Millisecond
 
-// newCrowd returns a bench on which a batch of three calls, which is a crowd, has just ended. Two more, 5 and 6, wait for the next.
+// newCrowd returns a bench just after the end of a crowd, a batch of three calls. Two more
+// calls, 5 and 6, wait for the next batch.
 func newCrowd(t *testing.T, limits Limits) *bench {
 	t.Helper()
 	limits.Gather, limits.Crowd = gather, 3
@@ -90,7 +91,7 @@ func TestAfterACrowdThatHasGoneALoneCallerWaitsOnceAndThenNoMore(t *testing.T) {
 	})
 }
 
-// newCallers calls Do for each item at once, and returns what waits for all of them.
+// newCallers calls Do for all items at once. It returns a function that waits for the calls.
 func newCallers(t *testing.T, g *Group[int, int], items ...int) (wait func()) {
 	t.Helper()
 	done := make(chan struct{}, len(items))

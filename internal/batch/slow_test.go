@@ -11,7 +11,7 @@ import (
 
 const slow = 50 * time.Millisecond
 
-func pass(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only where the clock is fake
+func pass(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // only with a fake clock
 
 func TestCallsGatherBesideABatchUntilItIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An order is an item that counts how often it was run.
+// An order is an item that counts its runs.
 type order struct{ ran atomic.Int32 }
 
 func TestUnderStressNoCallIsForgottenAndNoItemIsRunTwice(t *testing.T) {
@@ -100,7 +100,8 @@ func TestUnderStressNoCallIsForgottenAndNoItemIsRunTwice(t *testing.T) {
 	}
 }
 
-// Those that leave while all turns are held by the test are known to have waited in the queue.
+// Only callers that arrive while the test holds all turns leave. They are sure to have
+// waited in the queue.
 func TestUnderStressNoItemIsRunWhoseCallerLeftTheQueue(t *testing.T) {
 	for range 300 {
 		synctest.Test(t, func(t *testing.T) {

@@ -49,7 +49,7 @@ func TestASuccessOfAnEndpointThatIsWellChangesNothing(t *testing.T) {
 	}
 }
 
-// Attempts of several processes are settled in another order than they were begun.
+// Several processes settle attempts in another order than they began them.
 func TestWhatComesLateDoesNotTurnTheOrderRound(t *testing.T) {
 	recovered := merged(webhook.Health{}, failure(1), success(3))
 	assert.Equal(t, recovered, merged(recovered, failure(1)), "a failure before the recovery")

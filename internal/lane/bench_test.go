@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// BenchmarkLanes sends one item after the other, each through the next lane: Reserve, Push, Next, Done and Free.
+// BenchmarkLanes sends one item after the other, each through the next lane: Reserve, Push,
+// Next, Done and Free.
 func BenchmarkLanes(b *testing.B) {
 	for _, lanes := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprint(lanes), func(b *testing.B) {
@@ -34,7 +35,8 @@ func BenchmarkLanes(b *testing.B) {
 	}
 }
 
-// BenchmarkLanesWithBacklog is the same while something waits in every lane and as much is out as may be.
+// BenchmarkLanesWithBacklog sends items while an item waits in every lane and as many items
+// are out as the limits allow.
 func BenchmarkLanesWithBacklog(b *testing.B) {
 	for _, lanes := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprint(lanes), func(b *testing.B) {
@@ -63,7 +65,7 @@ func BenchmarkLanesWithBacklog(b *testing.B) {
 	}
 }
 
-// BenchmarkRoom asks what a claim may bring while all lanes are active.
+// BenchmarkRoom asks for the room that a claim may fill, while all lanes are active.
 func BenchmarkRoom(b *testing.B) {
 	for _, lanes := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprint(lanes), func(b *testing.B) {
@@ -79,7 +81,7 @@ func BenchmarkRoom(b *testing.B) {
 	}
 }
 
-// newBenchSet returns a Set with the limits of a Dispatcher, and lanes that have proven quick.
+// newBenchSet returns a Set with the limits of a Dispatcher. Its lanes have proven quick.
 func newBenchSet(lanes int) *Set[int, int] {
 	s := New[int, int](Limits{
 		InFlight: 1024, Cap: 8, Probe: 2, Queue: 16 << 10, Bytes: 64 << 20, Lanes: 16 << 10, Wait: 10 * time.Second,

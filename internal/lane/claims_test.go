@@ -12,7 +12,7 @@ import (
 func TestReserveUpToTheLimitsOfTheSet(t *testing.T) {
 	for name, c := range map[string]struct {
 		queue, bytes, size int
-		reserved           int // before a refusal
+		reserved           int // reservations before a refusal
 	}{
 		"items below bytes":           {5, 100, 1, 5},
 		"bytes below the limit":       {100, 30, 7, 4},
@@ -76,7 +76,7 @@ func TestClaimedItemsAreTakenInEvenWithoutRoom(t *testing.T) {
 }
 
 func TestLaneHasRoomForReservationsAndQueueTogether(t *testing.T) {
-	f := newFixture(t, nil) // room for 8 in a lane that is not known
+	f := newFixture(t, nil) // an unknown lane has room for 8
 	f.claimed("a", 3)
 	for range 4 {
 		require.True(t, f.Reserve("a", 0, 1))
@@ -234,7 +234,7 @@ func TestLaneWithoutRoomInARoundHasNotCaughtUp(t *testing.T) {
 	f.end(Answered, quickly, items...)
 }
 
-// A round has many claims, and the lane's turn may come in any of them.
+// A round has many claims. The lane's turn may come in any of them.
 func TestLaneThatLosesItsRoomDuringARoundHasNotCaughtUp(t *testing.T) {
 	f := newFixture(t, nil)
 	f.claimed("a", 5)
@@ -272,7 +272,8 @@ func TestLaneThatWasVisitedEarlyInARoundCatchesUpAtItsEnd(t *testing.T) {
 	assert.True(t, f.emit("a"))
 }
 
-// What a claim leaves in the store is a backlog, whoever left it there, such as the process that ran before.
+// Items that a claim leaves in the store are a backlog. It does not matter which process
+// stored them; it may be an earlier one.
 func TestLaneIsBehindWhenAClaimBringsAllThatItWasOffered(t *testing.T) {
 	for name, known := range map[string]bool{"unknown": false, "idle": true} {
 		t.Run(name, func(t *testing.T) {

@@ -96,8 +96,8 @@ func TestInFlightCountsUntilFree(t *testing.T) {
 
 func TestSlowAndUnprovenLanesShareHalfAndForFirstItemsThreeQuarters(t *testing.T) {
 	for _, c := range []struct{ inFlight, lanes, out int }{
-		{10, 10, 7}, {11, 10, 8}, {3, 10, 2}, {2, 10, 1}, {1, 10, 1}, // each first item counts
-		{20, 3, 10}, {21, 3, 10}, {22, 3, 11}, {40, 10, 20}, {40, 3, 12}, // some have more out
+		{10, 10, 7}, {11, 10, 8}, {3, 10, 2}, {2, 10, 1}, {1, 10, 1}, // each item out is the first of its lane
+		{20, 3, 10}, {21, 3, 10}, {22, 3, 11}, {40, 10, 20}, {40, 3, 12}, // some lanes have more items out
 	} {
 		f := newFixture(t, func(l *Limits) { l.InFlight = c.inFlight })
 		f.history("a", Answered, slowly, 1)
@@ -106,7 +106,7 @@ func TestSlowAndUnprovenLanesShareHalfAndForFirstItemsThreeQuarters(t *testing.T
 		}
 		require.Len(t, f.takeAll(), c.out, "%+v", c)
 
-		f.Set.lane("q", true).quick = true // nothing can go out to prove it
+		f.Set.lane("q", true).quick = true // no item can go out to prove the lane quick
 		f.claimed("q", 50)
 		items := f.takeAll()
 		assert.Equal(t, c.inFlight > c.out, len(items) > 0, "%+v: the rest is for quick ones", c)
@@ -136,7 +136,8 @@ func TestQuickLanesMayUseMoreThanSlowOnes(t *testing.T) {
 	assert.Greater(t, len(f.takeAll()), 50)
 }
 
-// Any number of quick lanes may cease to answer at one moment, before anything tells that they are slow now.
+// Any number of quick lanes may cease to answer at one moment. Nothing shows yet that they
+// are slow now.
 func TestQuickLanesThatHangLeaveRoomForOthers(t *testing.T) {
 	for _, lanes := range []int{1, 2, 10, 30} {
 		f := newFixture(t, func(l *Limits) { l.InFlight, l.Cap, l.Queue = 100, 32, 10_000 })
@@ -209,7 +210,7 @@ func TestLaneThatTurnsOutSlowWaitsForSlowSlots(t *testing.T) {
 	assert.Equal(t, 20, f.slowOut, "what went out while the lane was quick does not count")
 }
 
-// It is in the ring of the quick ones still.
+// The lane is still in the ring of quick lanes.
 func TestLaneThatTurnsOutSlowWhileItsTurnIsNearWaitsForSlowSlots(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.InFlight = 40 })
 	f.prove("q")
@@ -278,16 +279,17 @@ func TestKindWithoutWorkGivesItsTurnsAway(t *testing.T) {
 	assert.Contains(t, []string{"qaqaqaqaq", "aqaqaqaqa"}, keysOf(f.take(10))[1:], "after a's first item: the turns do not add up")
 }
 
-// First items of some lanes do not decide which kind of the others is next.
+// The first items of lanes take turns of their own. They do not decide whether a quick or a
+// slow lane has the next turn among lanes with items out.
 func TestFirstItemsTakeNoTurnsOfLanesThatHaveItemsOut(t *testing.T) {
 	f := newFixture(t, nil)
 	f.prove("p", "q")
 	f.claimed("q", 50)
 	f.claimed("s", 50)
-	items := f.take(2) // q's and s's first
+	items := f.take(2) // the first items of q and s
 	for range 2 {
 		f.claimed("p", 1)
-		items = append(items, f.take(2)...) // p's first, and one of q or s
+		items = append(items, f.take(2)...) // the first item of p, and one of q or s
 		for i, it := range items {
 			if it.key == "p" {
 				f.end(Answered, quickly, it)

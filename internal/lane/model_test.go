@@ -14,23 +14,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A world is a Set, the store behind it, and a record of where every item must be.
+// A world is a Set, the store behind it, and a record of the place where every item must be.
 type world struct {
 	*fixture
 	rand *rand.Rand
 	keys []string
-	most map[string]int // own limits
+	most map[string]int // limits of the endpoints' own
 
 	queues   map[string][]parcel // in the lanes
-	reserved []string            // a key for each reservation
+	reserved []string            // the key of each reservation
 	out      []taken
-	unfreed  int // items that are done and not free
+	unfreed  int // items with Done but not yet Free
 
-	store     map[string][]parcel // due
+	store     map[string][]parcel // due items
 	overtaken map[string]int      // items at the head of store that no hand-off may overtake
-	met       map[string]bool     // claims have shown how much store has
+	met       map[string]bool     // claims have shown the number of items in store
 	delivered map[parcel]int
-	shared    *Weight // of the last item, if no other shares it
+	shared    *Weight // weight of the last item, if no other item shares it
 	sharer    string  // the lane of that item
 	forgets   bool    // lanes that are behind may be forgotten
 	now       time.Duration
@@ -38,13 +38,13 @@ type world struct {
 	round roundState
 }
 
-// roundState is where the claims stand.
+// roundState is the progress of a round of claims.
 type roundState struct {
 	under, cut bool
 	visit      []string // endpoints still to be visited
 	room       *Room[string]
 	got        []parcel       // claimed, not yet added
-	left       map[string]int // what the store kept of the endpoints that were visited; -1 for unknown
+	left       map[string]int // items of visited endpoints still in the store; -1 for unknown
 }
 
 func newWorld(t *testing.T, seed uint64, change func(*Limits)) *world {
@@ -59,7 +59,7 @@ func newWorld(t *testing.T, seed uint64, change func(*Limits)) *world {
 		met: map[string]bool{}, delivered: map[parcel]int{},
 	}
 	w.size = func(key string) int { return 1 + int(key[0])%4 }
-	for _, key := range w.keys[:4] { // what was there before
+	for _, key := range w.keys[:4] { // items from before the test
 		for range w.rand.IntN(40) {
 			w.store[key] = append(w.store[key], w.parcel(key))
 		}
@@ -105,7 +105,8 @@ func (w *world) emit() {
 	}
 }
 
-// event returns the weight of an item: half of the items share theirs with one of another lane.
+// event returns the weight of an item. Half of the items share their weight with an item of
+// another lane.
 func (w *world) event(key string) *Weight {
 	if w.shared != nil && w.sharer != key {
 		event := w.shared
@@ -158,7 +159,7 @@ func (w *world) next() bool {
 	return true
 }
 
-// reason says why a lane that may give an item must wait.
+// reason says why a lane that has an item to give must wait.
 func (w *world) reason(l *lane[string, parcel]) string {
 	free := w.limits.InFlight - w.inFlight
 	slowLimit := max(w.limits.InFlight*3/4, 1)
@@ -216,7 +217,7 @@ func (w *world) flush() {
 	}
 }
 
-// relieve is flush for lanes that have ceased to answer and hold too much.
+// relieve is flush for lanes that have ceased to answer and hold too many items.
 func (w *world) relieve() {
 	w.now += time.Duration(w.rand.IntN(3)) * slow
 	given := map[string][]parcel{}
@@ -231,7 +232,7 @@ func (w *world) relieve() {
 	}
 }
 
-// hold is flush for an endpoint that cannot be sent to for a while.
+// hold is flush for an endpoint that cannot receive requests for a while.
 func (w *world) hold() {
 	key := w.key()
 	flushed := w.Hold(key)
@@ -239,10 +240,10 @@ func (w *world) hold() {
 	w.queues[key] = nil
 	w.store[key] = append(flushed, w.store[key]...)
 	w.overtaken[key] = len(w.store[key])
-	w.met[key] = true // it is behind, whatever there is
+	w.met[key] = true // the lane is behind, even if the store has nothing for it
 }
 
-// cold is an emit of an endpoint that cannot be sent to at once.
+// cold is an emit for an endpoint that cannot receive requests at once.
 func (w *world) cold() {
 	key := w.key()
 	l := w.lanes[key]
@@ -254,8 +255,8 @@ func (w *world) cold() {
 	}
 }
 
-// claim takes the next step of a round: Room, the store's answer, the items of that, and the end. Whatever else happens,
-// happens between them.
+// claim takes the next step of a round: Room, the store's answer, the items of the answer,
+// and the end. All other operations happen between these steps.
 func (w *world) claim() {
 	r := &w.round
 	switch {
@@ -290,11 +291,11 @@ func (w *world) claim() {
 	}
 }
 
-// answer is the store's part of a claim: it visits some of the endpoints.
+// answer is the store's part of a claim. The store visits some of the endpoints.
 func (w *world) answer() {
 	r := &w.round
 	if w.rand.IntN(20) == 0 {
-		r.under, r.room = false, nil // it failed
+		r.under, r.room = false, nil // the claim failed
 		return
 	}
 	r.got, r.left = []parcel{}, map[string]int{}
@@ -310,7 +311,7 @@ func (w *world) answer() {
 			room = r.room.PerLane
 		}
 		if room < 1 {
-			continue // passed over
+			continue // the store passes the endpoint over
 		}
 		for ; room > 0 && len(w.store[key]) > 0; room-- {
 			if cut = most == 0 || bytes < w.size(key) && len(r.got) > 0; cut {
@@ -324,7 +325,7 @@ func (w *world) answer() {
 		}
 		r.left[key] = len(w.store[key])
 		if l := w.lanes[key]; cut && (l == nil || !l.behind) {
-			r.left[key] = -1 // how much there is was not found out
+			r.left[key] = -1 // the number of items left is unknown
 		}
 	}
 	r.cut = r.cut || cut
@@ -369,7 +370,7 @@ func (w *world) step() {
 	}
 }
 
-// settle lets everything come to its end without further emits.
+// settle delivers all items, without further emits.
 func (w *world) settle() {
 	for _, key := range w.keys {
 		w.Unhold(key)
@@ -391,7 +392,7 @@ func (w *world) settle() {
 	}
 }
 
-// waiting counts what has not been delivered.
+// waiting counts the items that wait in reservations, claims, the store and queues.
 func (w *world) waiting() int {
 	n := len(w.reserved) + len(w.round.got)
 	for _, key := range w.keys {
@@ -459,8 +460,8 @@ func (w *world) play(steps int) {
 	}
 }
 
-// The workers of this test are those of a Dispatcher: after Push and after Done each looks for all that may go, and after Free
-// for one item. Nothing else wakes them up.
+// The workers of this test work as in a Dispatcher. After Push and after Done, each looks for
+// all items that may go. After Free, it looks for one item. Nothing else wakes a worker up.
 func TestNothingIsForgottenByWorkersThatLookOnlyAfterAChange(t *testing.T) {
 	for _, inFlight := range []int{1, 2, 7, 50} {
 		s := New[int, int](Limits{InFlight: inFlight, Cap: 3, Probe: 2, Queue: 500, Bytes: 1 << 20, Lanes: 20, Wait: 10 * time.Second})

@@ -137,11 +137,11 @@ func TestOwnLimitThatIsEdited(t *testing.T) {
 			f.history("a", Answered, quickly, 20)
 			f.round()
 			for _, c := range []struct{ most, before, after int }{
-				{7, 7, 7},  // lower: at once
-				{3, 3, 3},  // lower again
-				{0, 3, 4},  // higher: from the next answer on
-				{0, 4, 5},  // and on from there
-				{9, 5, 6},  // higher than it is
+				{7, 7, 7},  // lower: in effect at once
+				{3, 3, 3},  // lower again: at once
+				{0, 3, 4},  // higher: it grows from the next answer on
+				{0, 4, 5},  // it grows on from there
+				{9, 5, 6},  // higher than the cap
 				{1, 1, 1},  //
 				{2, 1, 2},  //
 				{40, 2, 4}, //

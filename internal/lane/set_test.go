@@ -9,28 +9,29 @@ import (
 )
 
 const (
-	quickly = 50 * time.Millisecond // how long a quick request takes
+	quickly = 50 * time.Millisecond // the duration of a quick request
 	slowly  = 2 * time.Second
 )
 
-// A parcel is an item of the tests: the n-th of its lane.
+// A parcel is an item of the tests, the n-th of its lane.
 type parcel struct {
 	key string
 	n   int
 }
 
-// A taken item is out.
+// A taken is an item that is out, with its ticket.
 type taken struct {
 	parcel
 	ticket Ticket[string, parcel]
 }
 
-// A fixture is a Set in the hands of a test. Its items have the size 1, if nothing else is said.
+// A fixture is a Set under a test's control. Its items have size 1, unless the test sets
+// size.
 type fixture struct {
 	*Set[string, parcel]
 	t    *testing.T
-	made map[string]int       // items of each lane
-	size func(key string) int // of an item
+	made map[string]int       // number of items made for each lane
+	size func(key string) int // size of an item of the lane
 	open map[string][]Reservation[string, parcel]
 }
 
@@ -41,7 +42,7 @@ func newFixture(t *testing.T, change func(*Limits)) *fixture {
 		change(&limits)
 	}
 	if limits.Probe == 0 {
-		limits.Probe = limits.Cap // lanes begin at Cap, if nothing else is said
+		limits.Probe = limits.Cap // by default, lanes begin at Cap
 	}
 	f := &fixture{
 		Set: New[string, parcel](limits), t: t, made: map[string]int{}, size: func(string) int { return 1 },
@@ -57,7 +58,7 @@ func (f *fixture) parcel(key string) parcel {
 	return p
 }
 
-// Reserve reserves room for an item that shares its size with no other.
+// Reserve reserves room for an item that shares its weight with no other item.
 func (f *fixture) Reserve(key string, most, size int) bool { return f.reserve(key, most, weight(size)) }
 
 func (f *fixture) reserve(key string, most int, w *Weight) bool {
@@ -83,7 +84,7 @@ func (f *fixture) Unreserve(key string) { f.Set.Unreserve(f.reservation(key)) }
 // Push uses the first reservation of a lane.
 func (f *fixture) Push(key string, p parcel) { f.Set.Push(f.reservation(key), p) }
 
-// Add adds an item that shares its size with no other.
+// Add adds an item that shares its weight with no other item.
 func (f *fixture) Add(key string, most int, p parcel, size int) {
 	f.Set.add(key, most, p, weight(size))
 }
@@ -100,10 +101,10 @@ func (f *fixture) claimed(key string, n int) {
 	}
 }
 
-// claimedWith adds an item of an endpoint with an own limit, as a claim does.
+// claimedWith adds an item of an endpoint with its own limit, as a claim does.
 func (f *fixture) claimedWith(key string, most int) { f.Add(key, most, f.parcel(key), 1) }
 
-// emit hands an item over, if there is room.
+// emit hands an item over if there is room, and reports whether there was.
 func (f *fixture) emit(key string) bool {
 	if !f.Reserve(key, 0, 1) {
 		return false
@@ -112,7 +113,7 @@ func (f *fixture) emit(key string) bool {
 	return true
 }
 
-// emits hands over as many as there is room for, and returns how many.
+// emits hands items over until there is no more room. It returns their number.
 func (f *fixture) emits(key string) int {
 	for n := 0; ; n++ {
 		if !f.emit(key) {
@@ -121,7 +122,7 @@ func (f *fixture) emits(key string) int {
 	}
 }
 
-// take takes out what may go, at most n items.
+// take takes out the items that may go, at most n.
 func (f *fixture) take(n int) []taken {
 	var all []taken
 	for len(all) < n {
@@ -145,7 +146,7 @@ func (f *fixture) one() taken {
 	return all[0]
 }
 
-// end reports what became of items, and returns whether that was a time to claim.
+// end reports the result of items. It returns true if any Done asked for a claim.
 func (f *fixture) end(result Result, took time.Duration, items ...taken) bool {
 	wants := false
 	for _, it := range items {
@@ -155,7 +156,7 @@ func (f *fixture) end(result Result, took time.Duration, items ...taken) bool {
 	return wants
 }
 
-// history sends one item after the other through a lane that is otherwise empty.
+// history sends items through an otherwise empty lane, one after the other.
 func (f *fixture) history(key string, result Result, took time.Duration, times int) {
 	f.t.Helper()
 	for range times {
@@ -166,7 +167,7 @@ func (f *fixture) history(key string, result Result, took time.Duration, times i
 	}
 }
 
-// prove makes lanes quick ones with nothing to do, whose cap is still where it began.
+// prove makes lanes quick. They have nothing to do, and their cap still has its first value.
 func (f *fixture) prove(keys ...string) {
 	f.t.Helper()
 	for _, key := range keys {
@@ -175,7 +176,7 @@ func (f *fixture) prove(keys ...string) {
 	f.round()
 }
 
-// quick makes lanes quick ones of which nothing else is known.
+// quick makes lanes quick. Nothing else is known of them.
 func (f *fixture) quick(keys ...string) {
 	for _, key := range keys {
 		l := f.lane(key, true)
@@ -184,16 +185,16 @@ func (f *fixture) quick(keys ...string) {
 	}
 }
 
-// round is a round of claims that brings nothing.
+// round is a round of claims that brings no items.
 func (f *fixture) round() {
 	f.offerRoom(true)
 	f.endRound(false)
 }
 
-// capOf returns how many items of a lane go out at once.
+// capOf returns the number of items of a lane that may be out at once.
 func (f *fixture) capOf(key string) int { return f.lanes[key].cap }
 
-// roomOf returns what a claim would be told of a lane.
+// roomOf returns the room of a lane, as a claim would be told.
 func (f *fixture) roomOf(key string) int {
 	r := f.offerRoom(false)
 	if room, listed := r.Lanes[key]; listed {
@@ -212,7 +213,7 @@ func keysOf(items []taken) string {
 	return keys
 }
 
-// check counts everything again and compares it with what the Set believes.
+// check counts everything again and compares the result with the counters of the Set.
 func (f *fixture) check() {
 	f.t.Helper()
 	if problem := f.problem(); problem != "" {
@@ -220,7 +221,7 @@ func (f *fixture) check() {
 	}
 }
 
-// problem describes what is wrong with a Set; it is empty if nothing is.
+// problem describes the first inconsistency of a Set. It is empty if there is none.
 func (f *fixture) problem() string {
 	s := f.Set
 	queued, out, behind, active, idle, slowQueued := 0, 0, 0, 0, 0, 0

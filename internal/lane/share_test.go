@@ -27,7 +27,7 @@ func TestSlowAndUnprovenLanesHoldHalfOfTheQueueAndByFirstItemsThreeQuarters(t *t
 	assert.Equal(t, 8, f.emits("q"), "a quick lane does not notice")
 
 	f = newFixture(t, func(l *Limits) { l.Queue = 40 })
-	for _, key := range []string{"a", "b"} { // 8 each
+	for _, key := range []string{"a", "b"} { // 8 items each
 		f.emits(key)
 	}
 	assert.Equal(t, 4, f.emits("c"), "up to half")
@@ -113,7 +113,7 @@ func TestLaneThatChangesItsPaceTakesItsBytesWithIt(t *testing.T) {
 	assert.Zero(t, f.slowBytes+f.bytes)
 }
 
-// Slow lanes may hold their part of the queue for a long time.
+// Slow lanes may hold their part of the queue for long.
 func TestQuickLanesAreClaimedForWhenHalfOfWhatSlowOnesLeaveIsFree(t *testing.T) {
 	for name, weigh := range map[string]int{"items": 0, "bytes": 10} {
 		t.Run(name, func(t *testing.T) {
@@ -217,7 +217,8 @@ func TestIdleQuickLanesAreOfferedTheirRoomWhileUnknownOnesAreOfferedNone(t *test
 	assert.Zero(t, room.Lanes["slow"])
 }
 
-// An unknown lane may be offered less than it has room for once it is quick, or others have gone.
+// A claim may offer an unknown lane less room than the lane has once it is quick or other
+// lanes have gone.
 func TestLaneIsBehindWhenAClaimBringsTheLittleThatItWasOffered(t *testing.T) {
 	f := newFixture(t, func(l *Limits) { l.Queue = 40 })
 	f.prove("b")

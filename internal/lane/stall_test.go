@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stalled returns a fixture in which four quick lanes have filled the queue, and have all out that
-// they may.
+// stalled returns a fixture with four quick lanes. They have filled the queue, and they have
+// as many items out as the limits allow.
 func stalled(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t, func(l *Limits) { l.Queue = 400 })
@@ -55,7 +55,7 @@ func TestALaneThatAnswersIsNotStalled(t *testing.T) {
 	f.prove("a")
 	f.claimed("a", 90)
 	hangs := f.one()
-	for now := range 5 { // one request hangs, others do not
+	for now := range 5 { // one request hangs, the others do not
 		f.Relieve(time.Minute + time.Duration(now)*2*time.Second)
 		assert.True(t, f.lanes["a"].quick, "look %d", now)
 		f.end(Answered, quickly, f.one())

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// patience is how long goroutines that are about to end may take.
+// patience is the time that ending goroutines have.
 const patience = 5 * time.Second
 
-// Main runs the tests of a package and returns the exit code, for its TestMain. It fails if a goroutine of the library is
-// left after all tests: a test with a fake clock cannot end before its goroutines have, and
-// others must stop what they start.
+// Main runs the tests of a package and returns the exit code, for its TestMain. It fails if
+// a goroutine of the library is left after all tests. A test with a fake clock cannot end
+// before its goroutines have. Other tests must stop the goroutines that they start.
 func Main(m *testing.M) int {
 	code := m.Run()
 	if code == 0 {
@@ -27,8 +27,8 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// stacks returns the stacks of goroutines that run the library's code, after giving them a
-// moment.
+// stacks gives goroutines that run the library's code time to end, and returns the stacks
+// of those left.
 func stacks() string {
 	for deadline := time.Now().Add(patience); ; {
 		buf := make([]byte, 1<<20)

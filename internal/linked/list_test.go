@@ -30,7 +30,7 @@ func TestAListBehavesAsASequence(t *testing.T) {
 			q.Remove(model[i])
 			assert.Nil(t, model[i].Prev())
 			assert.Nil(t, model[i].Next())
-			out = append(out, model[i]) //nolint:makezero // those that are in no list
+			out = append(out, model[i]) //nolint:makezero // out has the nodes that are in no list
 			model = append(model[:i:i], model[i+1:]...)
 		}
 		var forward, backward []*node

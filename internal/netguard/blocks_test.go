@@ -9,16 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// allowed and none stand for a block's name in boundaries: the address is
-// allowed, or the address space ends there.
+// allowed and none stand in boundaries in place of a block's name. With allowed, the guard
+// allows the address. With none, the address space ends there.
 const (
 	allowed = ""
 	none    = "none"
 )
 
-// boundaries says, of each block, in which block its first and last address
-// and the addresses around it are. It is written down apart from the tables,
-// from the registries, so that a slip in a table shows.
+// boundaries names, for each block, the blocks of its first and last address and of the two
+// addresses around it. It is copied from the registries, not from the tables, so that a slip
+// in a table shows.
 var boundaries = []struct{ prefix, before, first, last, after string }{
 	{"0.0.0.0/8", none, "RFC 1122 this host", "RFC 791 this network", allowed},
 	{"0.0.0.0/32", none, "RFC 1122 this host", "RFC 1122 this host", "RFC 791 this network"},
@@ -95,8 +95,8 @@ var boundaries = []struct{ prefix, before, first, last, after string }{
 	{"ff00::/8", "RFC 3879 site-local", "RFC 4291 multicast", "RFC 4291 multicast", none},
 }
 
-// edges returns the addresses that boundaries speaks of: before, first, last
-// and after. Those outside of the address space are not valid.
+// edges returns the four addresses of a row of boundaries: before, first, last and after.
+// An address outside the address space is not valid.
 func edges(prefix string) []netip.Addr {
 	p := netip.MustParsePrefix(prefix)
 	last := p.Addr().AsSlice()
@@ -107,7 +107,7 @@ func edges(prefix string) []netip.Addr {
 	return []netip.Addr{p.Addr().Prev(), p.Addr(), end, end.Next()}
 }
 
-// judge returns the name of the block for which g refuses addr, or allowed.
+// judge returns the name of the block that makes g refuse addr, or allowed.
 func judge(t *testing.T, g Guard, addr netip.Addr) string {
 	t.Helper()
 	err := g.Check(addr)
@@ -145,7 +145,7 @@ func TestEveryRowOfTheTablesHasItsBoundariesTested(t *testing.T) {
 	assert.Equal(t, tested, rows)
 }
 
-// blockOf relies on it.
+// blockOf relies on this order.
 func TestTablesAreSortedWithOuterBlocksFirst(t *testing.T) {
 	for _, table := range [][]block{ipv4Blocks, ipv6Blocks} {
 		for i, b := range table {

@@ -137,7 +137,7 @@ func TestAllowTreatsMappedPrefixesAsIPv4(t *testing.T) {
 		"0.0.0.0/0":             true,
 		"::ffff:10.1.2.3/128":   true,
 		"::ffff:10.1.2.4/128":   false,
-		"::ffff:10.99.99.9/104": true, // host bits are ignored, as netip does
+		"::ffff:10.99.99.9/104": true, // host bits are ignored, as in netip
 	} {
 		g := Guard{Allow: prefixes(prefix)}
 		assert.Equal(t, opens, g.Check(ten) == nil, "%v", prefix)
@@ -219,7 +219,7 @@ func TestAllowedAddressCostsNoAllocation(t *testing.T) {
 	}
 }
 
-// The name passes CheckHost, so that only the dialer can stop it.
+// The name passes CheckHost, so only the dialer can stop it.
 func TestDialerWithControlRefusesWhereANameLeads(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -238,8 +238,8 @@ func TestDialerWithControlRefusesWhereANameLeads(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = allowed.Close() })
 
-	// Connections are accepted in the order they arrived: had one of the
-	// refused dials sent anything, it would come first.
+	// Connections are accepted in the order of their arrival. If a refused dial had sent
+	// anything, its connection would come first.
 	accepted, err := listener.Accept()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = accepted.Close() })
@@ -272,8 +272,8 @@ func FuzzControl(f *testing.F) {
 			require.NotEmpty(t, err.Error())
 			return
 		}
-		// The older parser and the predicates of package net have to agree
-		// that this is a public address.
+		// The older parser and the predicates of package net must agree that this is a public
+		// address.
 		require.Contains(t, []string{"tcp", "tcp4", "tcp6"}, network)
 		host, port, err := net.SplitHostPort(address)
 		require.NoError(t, err)

@@ -62,7 +62,7 @@ func TestLiteralAddressIsJudged(t *testing.T) {
 }
 
 func TestHostThatIsNeitherNameNorAddressIsRefusedWithACure(t *testing.T) {
-	// Nothing the application allows makes these clear.
+	// These hosts are refused even if the application allows every address.
 	g := Guard{AllowPrivate: true, Allow: prefixes("0.0.0.0/0", "::/0")}
 	number := "host ends in a number but is not an IPv4 address: write four decimal numbers without leading zeros, as in 192.0.2.1"
 	dot := "host is an address with a dot at the end: remove the dot"
@@ -143,8 +143,8 @@ func TestErrorDoesNotRepeatWhatMayBeAPassword(t *testing.T) {
 	}
 }
 
-// inetAton reports whether the C function of that name, as getaddrinfo uses
-// it, takes s for an address: one to four numbers in octal, decimal or hex.
+// inetAton reports whether the C function inet_aton, which getaddrinfo uses, takes s for an
+// address: one to four numbers in octal, decimal or hex.
 func inetAton(s string) bool {
 	parts := strings.Split(strings.TrimSuffix(s, "."), ".")
 	for i, part := range parts {
@@ -197,7 +197,7 @@ func FuzzCheckHost(f *testing.F) {
 			require.NoError(t, Guard{}.Check(addr))
 			return
 		}
-		// The final dot of an absolute name means nothing else.
+		// Without the final dot of an absolute name, all results are the same.
 		bare := strings.TrimSuffix(host, ".")
 		require.NoError(t, Guard{}.CheckHost(bare))
 		_, parseErr := netip.ParseAddr(bare)

@@ -9,26 +9,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// registries lists what the guard has to deny whatever its tables say: the
-// IANA special-purpose registries of both families, and the blocks that are
-// special without being in them. It is kept apart from the tables and from
-// boundaries, which follow each other, so that a block missing in both shows.
+// registries lists the blocks that the guard must deny: the IANA special-purpose registries
+// of both families, and special blocks that are not registered. It is kept apart from the
+// tables and from boundaries, which follow each other. So a block that is missing in both
+// shows.
 var registries = prefixes(
 	// IPv4, as registered.
 	"0.0.0.0/8", "0.0.0.0/32", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
 	"192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32", "192.0.0.10/32", "192.0.0.170/32", "192.0.0.171/32", "192.0.2.0/24",
 	"192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.88.99.2/32", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
 	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32",
-	// IPv4, not registered as special: multicast, Azure's host agent, and the
-	// service networks of IBM Cloud.
+	// IPv4, not registered as special: multicast, Azure's host agent, and the service
+	// networks of IBM Cloud.
 	"224.0.0.0/4", "168.63.129.16/32", "161.26.0.0/16", "166.8.0.0/14",
 
-	// IPv6, as registered, without ::ffff:0:0/96, which is judged as IPv4.
+	// IPv6, as registered. ::ffff:0:0/96 is missing, because it is judged as IPv4.
 	"::1/128", "::/128", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001::/32", "2001:1::1/128",
 	"2001:1::2/128", "2001:1::3/128", "2001:2::/48", "2001:3::/32", "2001:4:112::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28",
 	"2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10",
-	// IPv6, not registered as special: multicast, site-local, forms that embed
-	// an IPv4 address, and all that is not global unicast.
+	// IPv6, not registered as special: multicast, site-local, forms that embed an IPv4
+	// address, and all addresses outside global unicast.
 	"ff00::/8", "fec0::/10", "::/96", "::ffff:0:0:0/96", "::/3", "4000::/2", "8000::/1",
 )
 
@@ -38,7 +38,7 @@ func TestEveryBlockOfTheRegistriesIsDenied(t *testing.T) {
 		for _, addr := range e[1:3] {
 			assert.NotEqual(t, allowed, judge(t, Guard{}, addr), "%v of %v", addr, block)
 		}
-		// The addresses around it are denied only if they are in a block too.
+		// The addresses around the block are denied only if they are in a block too.
 		for _, addr := range []netip.Addr{e[0], e[3]} {
 			if addr.IsValid() && !addr.Is4In6() {
 				assert.Equal(t, covered(registries, addr), judge(t, Guard{}, addr) != allowed, "%v around %v", addr, block)
@@ -47,7 +47,7 @@ func TestEveryBlockOfTheRegistriesIsDenied(t *testing.T) {
 	}
 }
 
-// The rows that AllowPrivate must not open lie in blocks that it opens.
+// AllowPrivate opens some blocks that contain rows which it must not open.
 func TestTablesDenyNothingButTheRegistriesAndWhatIsInThem(t *testing.T) {
 	for _, table := range [][]block{ipv4Blocks, ipv6Blocks} {
 		for _, b := range table {
@@ -68,10 +68,10 @@ func TestMappedAddressIsJudgedAsIPv4AtEveryBoundary(t *testing.T) {
 		}
 	}
 	for addr, want := range map[string]string{
-		"::fffe:ffff:ffff":       "RFC 4291 reserved by the IETF", // one below
+		"::fffe:ffff:ffff":       "RFC 4291 reserved by the IETF", // one below the mapped block
 		"::ffff:0.0.0.0":         "RFC 1122 this host",
 		"::ffff:255.255.255.255": "RFC 8190 limited broadcast",
-		"::1:0:0:0":              "RFC 4291 reserved by the IETF", // one above
+		"::1:0:0:0":              "RFC 4291 reserved by the IETF", // one above the mapped block
 	} {
 		assert.Equal(t, want, judge(t, Guard{AllowPrivate: true}, netip.MustParseAddr(addr)), addr)
 	}
@@ -89,10 +89,10 @@ func TestZoneIsRefusedAtEveryBoundary(t *testing.T) {
 	}
 }
 
-// metadata has the services that hand out credentials, names and the like to
-// whoever asks from a machine of the provider.
+// metadata has the addresses of services that give credentials, names and similar data to
+// any program on a machine of the provider.
 var metadata = []string{
-	"169.254.169.254", // nearly all
+	"169.254.169.254", // nearly all providers
 	"169.254.169.253", // Amazon's resolver
 	"169.254.170.2",   // Amazon ECS
 	"169.254.170.23",  // Amazon EKS
@@ -113,8 +113,8 @@ var metadata = []string{
 	"fe80::a9fe:a9fe", // OpenStack
 }
 
-// embeddings returns the IPv6 addresses that stand for an IPv4 address
-// somewhere, or once did.
+// embeddings returns the IPv6 addresses that stand for an IPv4 address in some network, or
+// once did.
 func embeddings(v4 netip.Addr) []netip.Addr {
 	var addrs []netip.Addr
 	for _, prefix := range []string{"::", "::ffff:0:0", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::"} {

@@ -17,7 +17,7 @@ import (
 
 var someID = uuid.MustParse("00112233-4455-6677-8899-aabbccddeeff")
 
-// fieldOf returns the field that an error is about.
+// fieldOf returns the name of the field in a FieldError.
 func fieldOf(t *testing.T, err error) string {
 	t.Helper()
 	var field *webhook.FieldError

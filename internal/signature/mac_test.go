@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// reference is HMAC-SHA256 by the standard library.
+// reference returns the HMAC-SHA256 of the standard library.
 func reference(key, message []byte) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write(message)
@@ -29,7 +29,7 @@ func mac(m *MAC, key []byte, parts ...[]byte) []byte {
 	return m.Sum(nil)
 }
 
-// counting returns n bytes that are all different, as far as bytes can be.
+// counting returns n bytes: 1, 2, 3 and so on. The first 256 differ from each other.
 func counting(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -38,7 +38,7 @@ func counting(n int) []byte {
 	return b
 }
 
-// The test cases of RFC 4231 §4, but for the one with a truncated code.
+// The test cases of RFC 4231 §4, without the case of the truncated code.
 func TestMACGivesTheCodesOfRFC4231(t *testing.T) {
 	var m MAC
 	for name, tt := range map[string]struct {
@@ -129,7 +129,7 @@ func TestMACKeepsNoKeyAfterSum(t *testing.T) {
 		mac(&m, key, []byte("short"))
 		assert.Zero(t, m.key, "key of %d bytes", size)
 		assert.Zero(t, m.pad, "key of %d bytes", size)
-		// The state of the hash has a buffer of the last bytes that did not fill a block.
+		// The state of the hash has a buffer for the last bytes, which did not fill a block.
 		state := fmt.Sprintf("%x", m.hash)
 		for part := range slices.Chunk(key, 8) {
 			if len(part) == 8 {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What CPython 3 prints for json.dumps(json.loads(text)).
+// The values are the output of CPython 3 for json.dumps(json.loads(text)).
 func TestAppendPythonJSONWritesWhatPythonWrites(t *testing.T) {
 	for text, want := range map[string]string{
 		`{}`:                               `{}`,
@@ -91,7 +91,7 @@ func TestAppendPythonJSONRefusesWhatPythonRefuses(t *testing.T) {
 	}
 }
 
-// The value stays the same, and so does the text when it is written again.
+// The output has the same value as the input. Written again, it has the same text.
 func FuzzAppendPythonJSON(f *testing.F) {
 	for _, text := range []string{
 		`{"a":[1,2.5,-0,1e400,"\u00e9\ud800é🦊\n"],"b":{"c":null}}`, `"\`, `{"a":1,"a":2}`, `[1e16,1e-5,0.0001]`, "\"\xff\"", `[[[`, `{"":{}}`,
@@ -120,7 +120,7 @@ func FuzzAppendPythonJSON(f *testing.F) {
 		}
 		var before, after any
 		if json.Unmarshal([]byte(text), &before) != nil {
-			return // an integer that no float64 holds
+			return // an integer out of the range of float64
 		}
 		require.NoError(t, json.Unmarshal(got, &after))
 		require.Equal(t, before, after)

@@ -81,7 +81,8 @@ func TestAppendKeyReportsAnEmptySecretAsSuch(t *testing.T) {
 	}
 }
 
-// keyError is all that an error of AppendKey may say: nothing in it can come from the secret but lengths and positions.
+// keyError matches every text that an error of AppendKey may have. The text contains nothing
+// of the secret except lengths and positions.
 var keyError = regexp.MustCompile(`\A(the secret is empty` +
 	`|the secret has \d+ characters after "whsec_", more than a key of 64 bytes needs` +
 	`|the secret's key has \d+ bytes, and must have 24 to 64` +

@@ -74,7 +74,7 @@ func TestPutScratchLeavesNoKey(t *testing.T) {
 	require.NoError(t, err)
 	s.Text = s.AppendStandard(s.Text, s.Key, "id", 1, []byte("body"))
 	key := s.Key[:cap(s.Key)]
-	s.Key = s.Key[:0] // what is behind the length is cleared too
+	s.Key = s.Key[:0] // the bytes beyond the length are cleared too
 	PutScratch(s)
 	assert.Equal(t, make([]byte, len(key)), key)
 	assert.Zero(t, s.MAC.key)
@@ -83,7 +83,7 @@ func TestPutScratchLeavesNoKey(t *testing.T) {
 	assert.Empty(t, s.Code, "the next user begins with empty buffers")
 }
 
-// A buffer that grows leaves its old array behind, with a key in it that nobody clears.
+// A buffer that grows leaves its old array behind. Nobody clears the key in that array.
 func TestKeysOfEverySizeFitTheScratch(t *testing.T) {
 	s := scratches.New().(*Scratch)
 	array := unsafe.SliceData(s.Key)

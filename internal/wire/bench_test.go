@@ -46,8 +46,8 @@ func cpuTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// BenchmarkPost sends 1 KiB over kept connections, with 64 senders, in turns
-// with the client of net/http.
+// BenchmarkPost sends 1 KiB over kept connections, with 64 senders. This client and the
+// client of net/http take turns.
 func BenchmarkPost(b *testing.B) {
 	target := startReceiver(b)
 	body := make([]byte, 1024)

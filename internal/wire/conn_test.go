@@ -79,7 +79,7 @@ func TestTheEndOfAConnectionEndsABodyWithoutLength(t *testing.T) {
 	assert.EqualValues(t, 2, server.conns.Load())
 }
 
-// Session tickets come with the first response, and nobody asked for them.
+// Session tickets come with the first response, though nobody asked for them.
 func TestSessionTicketsDoNotEndAConnection(t *testing.T) {
 	receiver, sender := testTLS(t)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -95,7 +95,7 @@ func TestSessionTicketsDoNotEndAConnection(t *testing.T) {
 	}
 }
 
-// A brokenConn takes n bytes of a write once it is broken.
+// Once it is broken, a brokenConn takes only the first bytes of a write, and then fails.
 type brokenConn struct {
 	net.Conn
 	broken *bool
@@ -149,7 +149,8 @@ func testSentAgain(t *testing.T, body string, takes int, again bool) {
 
 func TestAnAnswerIsTakenThoughTheRequestIsNot(t *testing.T) {
 	receiver, sender := testTLS(t)
-	large := strings.Repeat("x", 6<<20) // more than a system takes for a connection that nobody reads
+	// more than the system buffers for a connection that nobody reads
+	large := strings.Repeat("x", 6<<20)
 	for _, config := range []*tls.Config{nil, receiver} {
 		for name, reply := range map[string]string{
 			"and it closes": "HTTP/1.1 413 \r\nConnection: close\r\nContent-Length: 4\r\n\r\ndone",
@@ -190,7 +191,7 @@ func TestAnAnswerToALargeHeaderIsTakenThoughTheHeaderIsNot(t *testing.T) {
 	assert.Equal(t, 431, got.status)
 }
 
-// A lateContext ends just after it was asked for the first time.
+// A lateContext ends just after the first call of Err.
 type lateContext struct {
 	context.Context
 	cancel context.CancelFunc
@@ -207,7 +208,7 @@ func TestARequestWhoseContextHasEndedTakesNoConnection(t *testing.T) {
 	_, err := send(t, client, request(t, server.url, one, "{}"))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = client.Do(lateContext{ctx, cancel}, request(t, server.url, one, "{}")) //nolint:bodyclose // there is none
+	_, err = client.Do(lateContext{ctx, cancel}, request(t, server.url, one, "{}")) //nolint:bodyclose // there is no body
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, 1, client.Idle())
 }

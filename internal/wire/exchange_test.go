@@ -112,7 +112,7 @@ func TestCloseEndsAReadOfAnotherGoroutine(t *testing.T) {
 			p.say("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ndone")
 			p.wait()
 		})
-		resp, err := client.Do(t.Context(), request(t, "http://a.example/", one, "{}")) //nolint:bodyclose // it is
+		resp, err := client.Do(t.Context(), request(t, "http://a.example/", one, "{}")) //nolint:bodyclose // it is closed
 		require.NoError(t, err)
 		ended := make(chan error)
 		go func() {

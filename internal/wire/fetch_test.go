@@ -27,7 +27,7 @@ func TestReadBodyReturnsWhatCameBeforeTheEnd(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 	for _, r := range []io.Reader{
 		io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)),
-		iotest.DataErrReader(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken))), // with the last bytes
+		iotest.DataErrReader(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken))), // the error comes with the last bytes
 	} {
 		body, truncated, err := ReadBody(r, 2)
 		require.NoError(t, err)
@@ -36,7 +36,7 @@ func TestReadBodyReturnsWhatCameBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// fetch sends a request with a deadline in a second.
+// fetch sends a request with a deadline one second from now.
 func fetch(t *testing.T, ctx context.Context, c *Client) (Reply, error) {
 	t.Helper()
 	r := request(t, "http://a.example/", one, "{}")
@@ -138,7 +138,7 @@ func TestAConnectionIsNotUsedAfterItsContextHasEnded(t *testing.T) {
 	})
 }
 
-// A context that lasts would otherwise keep the memory of every connection.
+// Otherwise a long-lived context would keep the memory of every connection.
 func TestAClosedConnectionIsNotBoundToAContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := inMemory(t, always(okDone))
@@ -173,7 +173,7 @@ func TestFetchKeepsNothingOfAnEarlierResponse(t *testing.T) {
 	})
 }
 
-// The function that expires the socket may be about to run, so that it would end the next
+// The function that expires the socket may be about to run. It would then end the next
 // request.
 func TestAConnectionThatIsEndingTakesNoRequest(t *testing.T) {
 	c := newConn(new(stubConn), place{"http", "h"}, nil)

@@ -23,7 +23,7 @@ import (
 
 const patience = 20 * time.Second
 
-// open is a guard that lets tests go to loopback.
+// open is a guard that lets tests connect to loopback.
 var open = netguard.Guard{AllowHTTP: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 
 func newClient(t *testing.T) *Client {
@@ -42,7 +42,7 @@ func clientOf(t *testing.T, config Config) *Client {
 	return c
 }
 
-// one is the owner that tests use unless they need several.
+// one is the owner in tests that need only one.
 var one = Owner{"acme", "one", 1}
 
 func request(t *testing.T, target string, owner Owner, body string) *Request {
@@ -52,7 +52,7 @@ func request(t *testing.T, target string, owner Owner, body string) *Request {
 	return &Request{Owner: owner, Method: http.MethodPost, URL: u, Body: []byte(body)}
 }
 
-// An answer is a response that was read to its end.
+// An answer is a response, read to its end.
 type answer struct {
 	status int
 	body   string
@@ -81,9 +81,9 @@ func sendIn(t *testing.T, ctx context.Context, c *Client, r *Request) (answer, e
 // A peer is the receiver's end of a connection.
 type peer struct {
 	net.Conn
-	tcp    *net.TCPConn // nil if there is no network
+	tcp    *net.TCPConn // nil without a network
 	in     *bufio.Reader
-	number int // of the connection, from 1
+	number int // number of the connection, from 1
 }
 
 // request reads a request.
@@ -102,7 +102,7 @@ func (p *peer) say(text string) bool {
 	return err == nil
 }
 
-// wait returns when the sender has closed the connection.
+// wait waits until the sender has closed the connection.
 func (p *peer) wait() { _, _ = io.Copy(io.Discard, p.in) }
 
 // always answers every request with the same text.
@@ -155,8 +155,7 @@ func listen(t *testing.T, config *tls.Config, handle func(*peer)) *listener {
 	return r
 }
 
-// testTLS returns the configurations of a receiver and of a sender that trusts
-// it.
+// testTLS returns the configurations of a receiver and of a sender that trusts it.
 func testTLS(t *testing.T) (receiver, sender *tls.Config) {
 	t.Helper()
 	server := httptest.NewTLSServer(nil)
@@ -165,8 +164,7 @@ func testTLS(t *testing.T) (receiver, sender *tls.Config) {
 	return &tls.Config{Certificates: server.TLS.Certificates}, trusting
 }
 
-// A memory is a network without one, in which every connection is served by
-// handle.
+// A memory stands for a network, without using one. It serves every connection with handle.
 type memory struct {
 	handle  func(*peer)
 	conns   atomic.Int32
@@ -183,7 +181,7 @@ func (m *memory) dial(context.Context, string, string) (net.Conn, error) {
 	return near, nil
 }
 
-// inMemory returns a client whose connections are served by handle.
+// inMemory returns a client and the memory that serves its connections with handle.
 func inMemory(t *testing.T, handle func(*peer)) (*Client, *memory) {
 	t.Helper()
 	m := &memory{handle: handle}

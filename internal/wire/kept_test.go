@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// awaitArrival returns when something has come on the only idle connection.
+// awaitArrival waits until bytes, or the end, arrive on the only idle connection.
 func awaitArrival(t *testing.T, c *Client) {
 	t.Helper()
 	c.pool.mu.Lock()

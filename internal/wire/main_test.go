@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// benchReceiver makes the test binary a receiver in a process of its own, so
-// that a benchmark counts only the sender's CPU.
+// benchReceiver is an environment variable that makes the test binary a receiver. As a
+// process of its own, the receiver adds nothing to the CPU time of a benchmark.
 const benchReceiver = "WIRE_BENCH_RECEIVER"
 
 func TestMain(m *testing.M) {
@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// goroutinesLeft returns the stacks of goroutines in code of this package that
-// do not end, apart from TestMain's.
+// goroutinesLeft returns the stacks of goroutines that do not end. It looks only at
+// goroutines in code of this package, and not at TestMain's.
 func goroutinesLeft() string {
 	var left string
 	for range 500 {
@@ -60,7 +60,7 @@ func benchReceive() int {
 		_, _ = io.WriteString(w, "ok")
 	})}
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the parent
+		_, _ = io.Copy(io.Discard, os.Stdin) // stdin ends with the parent
 		_ = listener.Close()
 	}()
 	_ = server.Serve(listener)

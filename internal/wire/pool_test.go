@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A stubConn is a connection that can be closed, and tells.
+// A stubConn is a connection that records Close.
 type stubConn struct {
 	net.Conn
 	closed atomic.Bool
@@ -26,7 +26,7 @@ func (c *stubConn) Close() error {
 	return nil
 }
 
-// A poolModel uses a pool as Do does, and checks each step against its rules.
+// A poolModel uses a pool as Do does, and checks the pool's rules after each step.
 type poolModel struct {
 	t       *testing.T
 	pool    pool
@@ -76,7 +76,7 @@ func (m *poolModel) end(i int, keep bool, seconds int) {
 
 func isClosed(c *conn) bool { return c.socket.Conn.(*stubConn).closed.Load() }
 
-// check asserts what holds at every moment.
+// check asserts the rules that hold at every moment.
 func (m *poolModel) check() {
 	p := &m.pool
 	p.mu.Lock()
@@ -99,7 +99,8 @@ func (m *poolModel) check() {
 	require.True(m.t, idle == 0 || !p.next.IsZero(), "the timer runs while connections are kept")
 }
 
-// runPool makes steps of bytes: what to do, and with what.
+// runPool turns each pair of bytes into a step. The first byte is the operation, the second
+// its operand.
 func runPool(t *testing.T, steps []byte) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &poolModel{t: t, pool: pool{max: 4, maxPerOwner: 3}, owners: make(map[*conn]Owner)}
@@ -163,7 +164,7 @@ func TestThePoolKeepsItsRulesWhateverHappens(t *testing.T) {
 	}
 }
 
-// fill makes an owner have n idle connections.
+// fill gives an owner n idle connections.
 func fill(p *pool, owner Owner, n int) []*conn {
 	var conns []*conn
 	for range n {
@@ -261,7 +262,7 @@ func TestAConnectionIsKeptAsLongAsItsReceiverSays(t *testing.T) {
 	}
 }
 
-// The timer of a process that gets no CPU is late.
+// The timer is late in a process that gets no CPU.
 func TestAConnectionIsNotUsedAfterItsTimeThoughTheTimerIsLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pool{max: 5, maxPerOwner: 3}
@@ -280,7 +281,8 @@ func TestAConnectionIsNotUsedAfterItsTimeThoughTheTimerIsLate(t *testing.T) {
 }
 
 func TestATimerRunsOnlyWhileConnectionsAreKept(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // which fails if one is left that never fires
+	// synctest fails if a timer is left that never fires
+	synctest.Test(t, func(t *testing.T) {
 		p := &pool{max: 5, maxPerOwner: 3}
 		assert.Nil(t, p.timer)
 		fill(p, one, 2)
@@ -298,7 +300,7 @@ func TestClosingTheIdleConnectionsHoldsForThoseWithARequestWhateverFollows(t *te
 	p.dialing()
 	c := newConn(new(stubConn), place{"http", "h"}, busy)
 	p.closeIdle()
-	later := p.enter(one) // of the same owner
+	later := p.enter(one) // a later request of the same owner
 	assert.False(t, p.put(c))
 	assert.True(t, isClosed(c))
 	p.leave(later)

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// throughTo connects a proxy's connection with addr and passes bytes both ways.
+// throughTo connects a proxy's connection with addr, and passes bytes both ways.
 func throughTo(p *peer, addr string) {
 	up, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -80,8 +80,8 @@ func TestRequestsGoThroughProxiesOfEveryKind(t *testing.T) {
 	}
 }
 
-// socksServe accepts a request with user and password to an IPv4 address, and
-// returns them.
+// socksServe accepts a request with user and password to an IPv4 address. It returns the
+// user, the password and the address, or else the problem.
 func socksServe(p *peer) string {
 	read := func(n int) []byte {
 		b := make([]byte, n)
@@ -107,8 +107,8 @@ func TestAProxyThatDoesNotConnectIsNoReceiver(t *testing.T) {
 	_, sender := testTLS(t)
 	for name, tt := range map[string]struct {
 		scheme, reply string
-		status        int   // of a ProxyError
-		err           error // or what is in a net.OpError
+		status        int   // status of a ProxyError
+		err           error // or the error inside a net.OpError
 	}{
 		"refuses":                {"http", "HTTP/1.1 403 canary\r\nContent-Length: 6\r\n\r\ncanary", 403, nil},
 		"wants a password":       {"http", "HTTP/1.1 407 \r\nProxy-Authenticate: Basic realm=canary\r\n\r\n", 407, nil},

@@ -24,7 +24,7 @@ func TestRecordsAreFollowedHoweverTheyCome(t *testing.T) {
 	}
 }
 
-// A heldConn keeps what is written while it holds.
+// A heldConn keeps the written bytes back while holds is true.
 type heldConn struct {
 	net.Conn
 	holds bool
@@ -53,7 +53,7 @@ func TestAPartOfARecordBehindAResponseEndsTheConnection(t *testing.T) {
 		part := len(held.held) + recordHeader + 3
 		p.say("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
 		_, _ = p.tcp.Write(held.held[:part])
-		_, _ = p.tcp.Read(make([]byte, 1)) // of the next request, or the end
+		_, _ = p.tcp.Read(make([]byte, 1)) // a byte of the next request, or the end
 		_, _ = p.tcp.Write(held.held[part:])
 	})
 	client := clientOf(t, Config{TLS: sender})

@@ -48,8 +48,9 @@ func TestARequestIsWrittenAsNetHTTPDoes(t *testing.T) {
 	}
 }
 
-// lines are those of a request; where its header says how it is framed, and
-// whether the connection is kept, is not the same, and makes no difference.
+// lines returns the lines of a request, for comparison. Two requests have the same lines if
+// they differ only in the position of Content-Length and Connection, or in a
+// Content-Length of 0.
 func lines(text string) []string {
 	head, body, _ := strings.Cut(text, "\r\n\r\n")
 	all := strings.Split(head, "\r\n")
@@ -150,7 +151,7 @@ func TestAProxyThatSeesTheRequestGetsTheWholeURL(t *testing.T) {
 	}
 }
 
-// Whatever its size, a request comes whole, and its memory serves the next one.
+// A request of any size arrives whole, and its memory serves the next request.
 func TestARequestOfAnySizeArrivesAsItIs(t *testing.T) {
 	server := listen(t, nil, func(p *peer) {
 		for {

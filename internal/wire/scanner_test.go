@@ -15,7 +15,7 @@ import (
 const okHead = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 func TestAHeadIsReadUpToEachLimit(t *testing.T) {
-	status := func(n int) string { // content of the line, without its end
+	status := func(n int) string { // n is the length of the line without its end
 		line := "HTTP/1.1 200 "
 		return line + strings.Repeat("s", n-len(line)) + "\r\nContent-Length: 0\r\n\r\n"
 	}
@@ -30,7 +30,7 @@ func TestAHeadIsReadUpToEachLimit(t *testing.T) {
 		return strings.Replace(head, "A: ", "A: "+strings.Repeat("a", n-len(head)), 1)
 	}
 	early := func(n int) string { return strings.Repeat("HTTP/1.1 103 \r\nA: b\r\n\r\n", n) + okHead }
-	earlySize := func(n int) string { // of all heads together
+	earlySize := func(n int) string { // n is the size of all heads together
 		first := "HTTP/1.1 103 \r\nA: \r\n\r\n"
 		return strings.Replace(first, "A: ", "A: "+strings.Repeat("a", n-len(first)-len(okHead)), 1) + okHead
 	}
@@ -60,8 +60,8 @@ func TestAHeadIsReadUpToEachLimit(t *testing.T) {
 	}
 }
 
-// Where a line ends with the bytes that were read at once, net/http's parser asks for one
-// more, and forgets the error.
+// If the bytes of one read end with a line, net/http's parser asks for one more byte and
+// forgets the error.
 func TestALimitHoldsWhereverTheBytesAreDivided(t *testing.T) {
 	text := "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: bcd\r\n", maxHeaderLines+1)
 	for at := range len(text) {
@@ -124,8 +124,8 @@ func TestWhatAnEarlierHeadDidIsRemembered(t *testing.T) {
 	assert.Equal(t, total+len(okHead), s.total)
 }
 
-// The fuzz test finds no head on which the two disagree. If there is one, the parser gets
-// none of the bytes that the limits do not see.
+// The fuzz test finds no head that makes scanner and parser disagree. If there is such a
+// head, the parser gets no bytes that bypass the limits.
 func TestAParserThatReadsPastTheHeadGetsNothing(t *testing.T) {
 	c := newConn(nil, place{}, nil)
 	c.inHead = true
@@ -136,8 +136,8 @@ func TestAParserThatReadsPastTheHeadGetsNothing(t *testing.T) {
 	}
 }
 
-// FuzzScannerAndParserAgree looks for a head after which the two disagree
-// where the body begins, and for a difference that the size of pieces makes.
+// FuzzScannerAndParserAgree looks for a head that makes scanner and parser disagree about
+// the beginning of the body. It also looks for results that depend on the size of pieces.
 func FuzzScannerAndParserAgree(f *testing.F) {
 	f.Add(okHead)
 	f.Add("HTTP/1.1 200 OK\r\nX: y\r\n \r\n\r\nbody")

@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If each goodbye waited for a millisecond, an endpoint with 512 connections would wait for
-// half a second in the request that finds its settings changed.
+// Suppose that each goodbye waited for a millisecond. A request that finds the settings of
+// its endpoint changed would then wait for half a second, if the endpoint had 512
+// connections.
 func TestAGoodbyeToAReceiverThatReadsNothingDoesNotWait(t *testing.T) {
 	done := make(chan bool)
 	server := listen(t, nil, func(*peer) { <-done })

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A receiver that reads nothing more lets the calling goroutine wait in a write.
+// A receiver that stops reading makes the calling goroutine wait in a write.
 func TestAWriteThatWaitsEndsInTime(t *testing.T) {
 	const limit = 5 * time.Second
 	for name, tt := range map[string]struct {
@@ -36,7 +36,7 @@ func TestAWriteThatWaitsEndsInTime(t *testing.T) {
 			t.Run(name+", "+scheme, func(t *testing.T) {
 				receiver, sender := testTLS(t)
 				synctest.Test(t, func(t *testing.T) {
-					// In memory, a write waits until it is read.
+					// In memory, a write waits until the peer reads the bytes.
 					done := make(chan bool)
 					client, memory := inMemory(t, func(p *peer) {
 						if scheme == "https" {
@@ -49,7 +49,7 @@ func TestAWriteThatWaitsEndsInTime(t *testing.T) {
 					})
 					defer close(done)
 					client.tls = clientTLS(sender)
-					client.tls.InsecureSkipVerify = true // in fake time, the certificate is not valid
+					client.tls.InsecureSkipVerify = true // the certificate is not valid in fake time
 					r := request(t, scheme+"://a.example/", one, "{}")
 					_, err := send(t, client, r)
 					require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestAWriteThatWaitsEndsInTime(t *testing.T) {
 					defer cancel()
 					_, err = sendIn(t, ctx, client, r)
 					require.ErrorIs(t, err, tt.want)
-					// Here, a Read that must not wait takes a millisecond.
+					// In memory, a Read that must not wait takes a millisecond.
 					assert.WithinRange(t, time.Now(), began.Add(limit), began.Add(limit+time.Millisecond))
 					assert.Zero(t, client.Open())
 					assert.EqualValues(t, 1, memory.conns.Load(), "it is not sent again")

@@ -17,11 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A diary notes the calls of hooks.
+// A diary records the calls of hooks.
 type diary struct {
 	mu    sync.Mutex
 	lines []string
-	put   chan bool // receives whether a connection was kept
+	put   chan bool // receives true if a connection was kept
 }
 
 func (d *diary) note(format string, args ...any) {
@@ -54,7 +54,7 @@ func (d *diary) hooks() *httptrace.ClientTrace {
 	}
 }
 
-// A client is traced in the same way as that of net/http.
+// A trace sees the same calls from this client as from the client of net/http.
 func TestHooksOfATraceAreCalledAsByNetHTTP(t *testing.T) {
 	receiver, sender := testTLS(t)
 	for name, reply := range map[string]string{

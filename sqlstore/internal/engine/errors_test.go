@@ -13,13 +13,13 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The errors of drivers, as far as they are looked at.
+// The errors of drivers, with only the parts that the engine reads.
 type (
 	pgError       struct{ state string }          // pgx and lib/pq
 	modernError   struct{ code int }              // modernc.org/sqlite
 	mysqlError    struct{ Number uint16 }         // go-sql-driver/mysql
 	mattnError    struct{ Code, ExtendedCode no } // mattn/go-sqlite3
-	textCodeError struct{ Code string }           // somebody's
+	textCodeError struct{ Code string }           // an unknown driver
 	outerError    struct{ *mysqlError }
 	no            int
 )
@@ -88,13 +88,13 @@ func TestWhatIsRunAgain(t *testing.T) {
 		{Refused, &pgError{"40001"}, true},
 		{Refused, &pgError{"40P01"}, true},
 		{Refused, &pgError{"23505"}, false},
-		{Refused, &pgError{"55P03"}, false}, // it has waited for a second
+		{Refused, &pgError{"55P03"}, false}, // the transaction has waited for a second
 		{Refused, &mysqlError{1213}, true},
 		{Refused, &mysqlError{1205}, false},
 		{Refused, &mysqlError{1062}, false},
-		{Refused, &modernError{5}, false}, // it has waited for five
+		{Refused, &modernError{5}, false}, // the transaction has waited for five seconds
 		{Refused, errors.New("deadlock"), false},
-		{Refused, driver.ErrBadConn, false}, // the result is unknown
+		{Refused, driver.ErrBadConn, false}, // the result of the transaction is unknown
 		{Unknown, driver.ErrBadConn, true},
 		{Unknown, io.ErrUnexpectedEOF, true},
 		{Unknown, errors.New("odd"), false},
@@ -122,8 +122,8 @@ func TestWhatALostConnectionIs(t *testing.T) {
 	assert.False(t, lostConnection(errors.New("odd")))
 }
 
-// What is one event's own fault must not be taken for everyone's, or the others would not be
-// stored.
+// An error that one event causes must not count as hopeless for all events. Otherwise the
+// other events would not be stored.
 func TestWhatIsHopeless(t *testing.T) {
 	for _, err := range []error{
 		&pgError{"42P01"}, &pgError{"25006"}, &pgError{"53100"}, &pgError{"42501"}, &mysqlError{1146}, &mysqlError{1114}, &mysqlError{1792},

@@ -14,14 +14,14 @@ import (
 var (
 	someID = uuid.MustParse("00112233-4455-6677-8899-aabbccddeeff")
 
-	// hostile are values that look like SQL, a placeholder, a mark or an array.
+	// hostile has values that look like SQL, a placeholder, a mark or an array.
 	hostile = []string{
 		"", "$1", "?", "{v uid uuid}", "{tuples}", "{each}", "@1", "x'", "'; DROP TABLE some_table; --", `"`, `\`, `\"`, "{}", "{a,b}",
 		"NULL", "null", ",", " ", "\n", "\t", "é", "\u2028", "\U0001f600", "/*", "--", "`", "%s",
 	}
 )
 
-// rendered returns what each dialect makes of a statement.
+// rendered returns a statement's SQL and arguments in the dialect of r.
 func rendered(r Renderer, sql string, scalars []Cell, t *Table) (string, []any) {
 	if t == nil {
 		return r.render(Compile(sql), scalars)
@@ -72,7 +72,8 @@ func TestRelationsAreRendered(t *testing.T) {
 	assert.Equal(t, []any{someID[:], `a"\`, []byte("one"), make([]byte, 16), "", []byte{}, "s"}, args)
 }
 
-// Each row's bytes are cut out of those of all, which is one value also for several columns.
+// All bytes are one value, even for several columns. The statement cuts each row's bytes out
+// of it.
 func TestTheBytesOfEachRowAreCutOutOfTheWhole(t *testing.T) {
 	rows := NewTable(3)
 	values := [][2][]byte{{[]byte("ab"), []byte("c")}, {nil, []byte("def")}, {[]byte("g"), nil}}
@@ -113,7 +114,7 @@ func TestTuplesKeysAndEachAreRendered(t *testing.T) {
 	}
 }
 
-// mysqlLiterals takes away what may have values in it.
+// mysqlLiterals matches the literals, the only text that may contain values.
 var mysqlLiterals = regexp.MustCompile(`x'[0-9a-f]*'`)
 
 func TestAValueIsNeverTakenForSQL(t *testing.T) {
@@ -143,7 +144,7 @@ func TestAValueIsNeverTakenForSQL(t *testing.T) {
 	}
 }
 
-// parseArray reads the text of an array as PostgreSQL's array_in does.
+// parseArray reads the text of an array in the same way as PostgreSQL's array_in.
 func parseArray(tb testing.TB, s string) []string {
 	tb.Helper()
 	require.True(tb, len(s) >= 2 && s[0] == '{' && s[len(s)-1] == '}', s)
