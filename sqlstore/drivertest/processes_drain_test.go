@@ -85,7 +85,7 @@ func TestAProcessThatIsNotGivenTimeToEndGivesBackWhatItCuts(t *testing.T) {
 		second := f.startUp("second", 0)
 		first.terminate()
 		first.mayLose()
-		assert.Regexp(t, `^webhook: 6 requests were cut .*, and 0 results could not be stored`, first.end())
+		assert.Regexp(t, `^webhook: run: 6 requests were cut .*, and 0 results could not be stored`, first.end())
 		f.settled(acknowledged)
 		second.terminate()
 		require.Empty(t, second.end())
