@@ -239,7 +239,7 @@ func compare(t *testing.T, text string, closes bool) string {
 // connection is kept only where that client keeps it.
 func TestResponsesAreJudgedAsByNetHTTP(t *testing.T) {
 	cases := 4000
-	// The detector makes the long run ten times slower, and finds nothing: it has one goroutine.
+	// The detector makes the long run ten times slower. The short one shows races as well.
 	if os.Getenv("WEBHOOK_TEST_LONG") != "" && !raceDetector {
 		cases = 100_000
 	}
