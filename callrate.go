@@ -114,26 +114,26 @@ func (r *rates) forget(now time.Time, key rateKey) {
 	}
 }
 
-// payForTest counts a test of an endpoint.
-func (d *Dispatcher) payForTest(key EndpointKey) error {
-	return d.rates.pay(time.Now(),
-		toll{rateKey{"test", key}, testsOfEndpoint, 1},
-		toll{rateKey{"test", EndpointKey{Tenant: key.Tenant}}, testsOfTenant, 1},
-	)
+// testTolls are the tolls of a test of an endpoint.
+func testTolls(key EndpointKey) []toll {
+	return []toll{
+		{rateKey{"test", key}, testsOfEndpoint, 1},
+		{rateKey{"test", EndpointKey{Tenant: key.Tenant}}, testsOfTenant, 1},
+	}
 }
 
-// payForRetry counts a call of RetryDelivery.
-func (d *Dispatcher) payForRetry(key EndpointKey) error {
-	return d.rates.pay(time.Now(),
-		toll{rateKey{"retry", EndpointKey{Tenant: key.Tenant}}, retriesOfTenant, 1},
-		toll{rateKey{"retry", key}, retriesOfEndpoint, 1},
-	)
+// retryTolls are the tolls of RetryDelivery.
+func retryTolls(key EndpointKey) []toll {
+	return []toll{
+		{rateKey{"retry", EndpointKey{Tenant: key.Tenant}}, retriesOfTenant, 1},
+		{rateKey{"retry", key}, retriesOfEndpoint, 1},
+	}
 }
 
-// payForBulkRetry counts a call of Retry. The application's own calls for all tenants are free.
-func (s Scope) payForBulkRetry() error {
+// retryManyTolls are the tolls of Retry. The application's own calls for all tenants are free.
+func (s Scope) retryManyTolls() []toll {
 	if s.all {
 		return nil
 	}
-	return s.d.rates.pay(time.Now(), toll{rateKey{"retry", EndpointKey{Tenant: s.tenant}}, retriesOfTenant, retryManyCost})
+	return []toll{{rateKey{"retry", EndpointKey{Tenant: s.tenant}}, retriesOfTenant, retryManyCost}}
 }

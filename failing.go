@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"log/slog"
 	"sync"
 	"sync/atomic"
 )
@@ -61,17 +60,4 @@ func (s *failingSet) note(status *EndpointStatus) failingChange {
 	}
 	s.has[status.Key] = true
 	return failingBegan
-}
-
-// logHealth writes a line when an endpoint begins or stops failing.
-func (d *Dispatcher) logHealth(status *EndpointStatus) {
-	switch d.failing.note(status) {
-	case failingBegan:
-		const message = "an endpoint is failing"
-		d.log(slog.LevelWarn, kindOf(message, status.Key), message,
-			append(factsOf(status.Key), slog.Int("failures", status.Failures), slog.Time("since", status.FailingSince)))
-	case failingEnded:
-		const message = "an endpoint has recovered"
-		d.log(slog.LevelInfo, kindOf(message, status.Key), message, append(factsOf(status.Key), slog.Time("at", status.RecoveredAt)))
-	}
 }

@@ -103,3 +103,16 @@ func (d *Dispatcher) observe(tell func()) {
 	defer recovered(&err)
 	tell()
 }
+
+// logHealth writes a line when an endpoint begins or stops failing.
+func (d *Dispatcher) logHealth(status *EndpointStatus) {
+	switch d.failing.note(status) {
+	case failingBegan:
+		const message = "an endpoint is failing"
+		d.log(slog.LevelWarn, kindOf(message, status.Key), message,
+			append(factsOf(status.Key), slog.Int("failures", status.Failures), slog.Time("since", status.FailingSince)))
+	case failingEnded:
+		const message = "an endpoint has recovered"
+		d.log(slog.LevelInfo, kindOf(message, status.Key), message, append(factsOf(status.Key), slog.Time("at", status.RecoveredAt)))
+	}
+}

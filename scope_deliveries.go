@@ -85,9 +85,7 @@ func (s Scope) Attempts(ctx context.Context, q Query) (page Page[Attempt], err e
 //     seconds. A tenant has 200 at once, and then one a second. Each process counts by itself.
 func (s Scope) RetryDelivery(ctx context.Context, eventID, endpointID string) (err error) {
 	defer addOperation("retry delivery", &err)
-	key := EndpointKey{s.tenant, endpointID}
-	pay := func() error { return s.d.payForRetry(key) }
-	if err := s.changeOne(ctx, eventID, endpointID, pay, s.d.store.Retry); err != nil {
+	if err := s.changeOne(ctx, eventID, endpointID, s.d.store.Retry, retryTolls(EndpointKey{s.tenant, endpointID})...); err != nil {
 		return err
 	}
 	s.d.Wake()
@@ -98,14 +96,13 @@ func (s Scope) RetryDelivery(ctx context.Context, eventID, endpointID string) (e
 // no rate limit. A delivery that has finished is [ErrConflict].
 func (s Scope) CancelDelivery(ctx context.Context, eventID, endpointID string) (err error) {
 	defer addOperation("cancel delivery", &err)
-	free := func() error { return nil }
-	return s.changeOne(ctx, eventID, endpointID, free, s.d.store.Cancel)
+	return s.changeOne(ctx, eventID, endpointID, s.d.store.Cancel)
 }
 
 // A storeChange is the method Retry or Cancel of a Store.
 type storeChange func(context.Context, Query, time.Time) (BulkResult, error)
 
-func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, pay func() error, change storeChange) error {
+func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, change storeChange, tolls ...toll) error {
 	if err := s.one(); err != nil {
 		return err
 	}
@@ -115,7 +112,7 @@ func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, pay fu
 	if endpointID == "" {
 		return &FieldError{"endpointID", "is empty", "name the endpoint of the delivery"}
 	}
-	if err := pay(); err != nil {
+	if err := s.d.rates.pay(time.Now(), tolls...); err != nil {
 		return err
 	}
 	if err := s.d.time.keepUp(ctx); err != nil {
@@ -142,7 +139,7 @@ func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, pay fu
 // rate.
 func (s Scope) Retry(ctx context.Context, q Query) (done BulkResult, err error) {
 	defer addOperation("retry", &err)
-	done, err = s.changeMany(ctx, q, deliveryFields, s.payForBulkRetry, s.d.store.Retry)
+	done, err = s.changeMany(ctx, q, deliveryFields, s.d.store.Retry, s.retryManyTolls()...)
 	if done.Changed > 0 {
 		s.d.Wake()
 	}
@@ -156,17 +153,16 @@ func (s Scope) Retry(ctx context.Context, q Query) (done BulkResult, err error) 
 // deliveries that are being sent, which it counts. It may be repeated after an error.
 func (s Scope) Cancel(ctx context.Context, q Query) (done BulkResult, err error) {
 	defer addOperation("cancel", &err)
-	free := func() error { return nil }
-	return s.changeMany(ctx, q, deliveryFields&^(fieldState|fieldFinished), free, s.d.store.Cancel)
+	return s.changeMany(ctx, q, deliveryFields&^(fieldState|fieldFinished), s.d.store.Cancel)
 }
 
-func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, pay func() error, change storeChange) (BulkResult, error) {
+func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, change storeChange, tolls ...toll) (BulkResult, error) {
 	err := q.checkBulk()
 	if err == nil {
 		q, err = s.query(q, honoured|fieldAll)
 	}
 	if err == nil {
-		err = pay()
+		err = s.d.rates.pay(time.Now(), tolls...)
 	}
 	if err == nil {
 		err = s.d.time.keepUp(ctx)
