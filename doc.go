@@ -114,7 +114,7 @@
 // # Reading the rest of this page
 //
 // An application needs [New], [Config], [Network], [Dispatcher], [Scope], [Event], [Receipt],
-// [Endpoint], [Query] with [Page], their results ([Delivery], [Attempt], [Health], [Stats]),
+// [Endpoint], [Query] with [Page], their results ([Delivery], [Attempt], [Health], [Stats], [BulkResult]),
 // and [Profile] with its functions.
 //
 // Almost a third of the types are for those who implement a [Store], and nobody else needs

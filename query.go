@@ -33,7 +33,8 @@ type Query struct {
 	FinishedTo   time.Time // exclusive
 
 	// All lets [Scope.Retry] and [Scope.Cancel] change everything in the scope. Without it they
-	// refuse a Query with none of the fields above but Tenant. A Store does not see it.
+	// refuse a Query with none of the fields above but Tenant, and with it a Query that has
+	// one. A Store does not see it.
 	All bool
 
 	// NoBodies leaves out the Data and Header of events and the ResponseBody of attempts. A

@@ -57,7 +57,9 @@ func readDocument(t *testing.T, name string) string {
 
 func TestTheRequestInTheREADMEIsGenuine(t *testing.T) {
 	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-	blocks := codeBlocks(readDocument(t, "README.md"), "http")
+	readme := readDocument(t, "README.md")
+	require.Contains(t, readme, "`"+secret+"`")
+	blocks := codeBlocks(readme, "http")
 	require.Len(t, blocks, 1)
 	head, body, found := strings.Cut(strings.TrimSuffix(blocks[0].text, "\n"), "\n\n")
 	require.True(t, found)
@@ -219,4 +221,19 @@ func TestTheArchitectureNamesEveryPackage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The README shows some of the figures of docs/performance.md, from one run.
+func TestTheFiguresInTheREADMEAreThoseOfTheRun(t *testing.T) {
+	all := strings.Split(readDocument(t, "docs/performance.md"), "\n")
+	_, table, found := strings.Cut(readDocument(t, "README.md"), "\n## Speed\n")
+	require.True(t, found)
+	rows := 0
+	for line := range strings.SplitSeq(table, "\n") {
+		if strings.HasPrefix(line, "| ") {
+			rows++
+			assert.True(t, slices.Contains(all, line), "docs/performance.md does not have %q", line)
+		}
+	}
+	assert.Greater(t, rows, 5)
 }

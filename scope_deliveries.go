@@ -126,6 +126,7 @@ func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, change
 // It honours EventID, EndpointID, Type, State, From and To (of the emission), FinishedFrom and
 // FinishedTo. For example, Query{State: DeliveryFailed, FinishedFrom: anHourAgo} selects the
 // deliveries that failed in the last hour. A Query without any of these fields needs Query.All.
+// EventID and EndpointID together are refused: call RetryDelivery.
 //
 // The deliveries are due at once, as after RetryDelivery. Retry passes over deliveries of
 // disabled endpoints, and over deliveries that are being sent, which it counts. It may be
@@ -147,7 +148,8 @@ func (s Scope) Retry(ctx context.Context, q Query) (done BulkResult, err error) 
 }
 
 // Cancel cancels all pending deliveries that q matches. It honours EventID, EndpointID, Type,
-// From and To (of the emission). A Query without any of these fields needs Query.All.
+// From and To (of the emission). A Query without any of these fields needs Query.All. EventID and
+// EndpointID together are refused: call CancelDelivery.
 //
 // Cancel passes over deliveries of disabled endpoints, which are canceled anyway, and over
 // deliveries that are being sent, which it counts. It may be repeated after an error.

@@ -138,7 +138,9 @@ func TestAnEarlyAnswerIsTheAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := strings.Repeat("b", 4<<20) // more than the system takes at once
-			for _, got := range sendTwice(t, &tls.Config{RootCAs: id.pool}, url+"/early", data) {
+			attempts := sendTwice(t, &tls.Config{RootCAs: id.pool}, url+"/early", data)
+			require.Len(t, attempts, 2)
+			for _, got := range attempts {
 				assert.Equal(t, 413, got.Status, got.Error)
 				assert.Equal(t, webhook.ClassStatus, got.Class)
 				assert.Equal(t, "413", strings.TrimSpace(string(got.ResponseBody)))
