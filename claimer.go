@@ -51,7 +51,10 @@ func newClaimer(s *session) *claimer {
 	return c
 }
 
-func (c *claimer) markSuccess() { c.succeeded.Store(int64(c.session.d.endpoints.clock())) }
+func (c *claimer) markSuccess() {
+	c.succeeded.Store(int64(c.session.d.endpoints.clock()))
+	c.failure.Store(nil)
+}
 
 // age returns the time since the last claim that succeeded, and the error since then.
 func (c *claimer) age() (time.Duration, error) {

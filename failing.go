@@ -45,6 +45,9 @@ func (s *failingSet) note(status *EndpointStatus) failingChange {
 	switch {
 	case status.Failures == 0 && known:
 		delete(s.has, status.Key)
+		if status.RecoveredAt.IsZero() { // a new URL, or enabled again
+			return failingSame
+		}
 		return failingEnded
 	case status.Failures == 0 || known:
 		return failingSame

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,9 +13,9 @@ import (
 
 func TestAnEndpointBeginsAndStopsFailingOnce(t *testing.T) {
 	var s failingSet
-	key := EndpointKey{"acme", "ep1"}
+	key, recovered := EndpointKey{"acme", "ep1"}, time.Unix(1, 0)
 	status := func(failures int) failingChange {
-		return s.note(&EndpointStatus{Key: key, Health: Health{Failures: failures}})
+		return s.note(&EndpointStatus{Key: key, Health: Health{Failures: failures, RecoveredAt: recovered}})
 	}
 	for _, step := range []struct {
 		failures int
@@ -34,6 +35,9 @@ func TestAnEndpointBeginsAndStopsFailingOnce(t *testing.T) {
 	} {
 		require.Equal(t, step.want, status(step.failures), "%+v", step)
 	}
+	recovered = time.Time{}
+	require.Equal(t, failingSame, status(0), "its Health was cleared")
+	require.Equal(t, failingBegan, status(failingAfter))
 }
 
 func TestFailingEndpointsTakeBoundedMemory(t *testing.T) {
@@ -49,10 +53,12 @@ func TestTheLogSaysWhenAnEndpointFailsAndRecovers(t *testing.T) {
 	var said strings.Builder
 	d := &Dispatcher{config: Config{Logger: slog.New(slog.NewTextHandler(&said, nil))}}
 	for _, failures := range []int{1, 4, 5, 6, 0, 0} {
-		d.logHealth(&EndpointStatus{Key: EndpointKey{"acme", "ep1"}, Health: Health{Failures: failures}})
+		d.logHealth(&EndpointStatus{Key: EndpointKey{"acme", "ep1"}, Health: Health{
+			Failures: failures, FailingSince: time.Unix(100, 0).UTC(), RecoveredAt: time.Unix(200, 0).UTC(),
+		}})
 	}
 	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
 	require.Len(t, lines, 2, said.String())
-	assert.Contains(t, lines[0], `level=WARN msg="webhook: an endpoint is failing" tenant=acme endpoint=ep1 failures=5`)
-	assert.Contains(t, lines[1], `level=INFO msg="webhook: an endpoint has recovered" tenant=acme endpoint=ep1`)
+	assert.Contains(t, lines[0], `level=WARN msg="webhook: an endpoint is failing" tenant=acme endpoint=ep1 failures=5 since=1970-01-01T00:01:40.000Z`)
+	assert.Contains(t, lines[1], `level=INFO msg="webhook: an endpoint has recovered" tenant=acme endpoint=ep1 at=1970-01-01T00:03:20.000Z`)
 }

@@ -19,19 +19,18 @@ type notifier struct {
 	off      atomic.Bool // the store does not support it
 }
 
-func (n *notifier) notify() error {
+func (n *notifier) notify() (err error) {
 	if n.listener == nil || n.off.Load() {
 		return nil
 	}
 	n.wanted.Store(true)
 	for n.wanted.Load() && n.running.TryLock() {
-		err := n.once()
-		n.running.Unlock()
-		if err != nil {
-			return err
+		if failed := n.once(); failed != nil {
+			err = failed // a call that came meanwhile is served all the same
 		}
+		n.running.Unlock()
 	}
-	return nil
+	return err
 }
 
 func (n *notifier) once() error {

@@ -372,9 +372,6 @@ func (q *retryQueue) try(offered []*result) {
 			q.session.settled(&items[i], reply)
 		}
 	}
-	if err != nil {
-		q.session.d.report("results cannot be stored", err)
-	}
 	for key, err := range waits {
 		q.session.d.reportOf(key, "results of an endpoint cannot be stored", err)
 	}

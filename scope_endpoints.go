@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -234,6 +235,7 @@ func (d *Dispatcher) opened(ctx context.Context, e Endpoint) Endpoint {
 // set, and all secrets if Config.RevealSecrets is set.
 func (d *Dispatcher) shown(e Endpoint, isNew bool) Endpoint {
 	e.Header, e.URL = withoutValues(e.Header), shownURL(e.URL)
+	e.Events, e.Metadata = slices.Clone(e.Events), maps.Clone(e.Metadata) // others share the stored ones
 	e.Secret, e.Secrets = "", slices.Clone(e.Secrets)
 	for i := range e.Secrets {
 		s := &e.Secrets[i]

@@ -37,9 +37,7 @@ func (s *session) settle(r *result) bool {
 	if !s.results.inDebt(r.Endpoint) {
 		item := s.results.offered(r)
 		var reply settleReply
-		if reply, err = s.d.settles.Do(s.books, item); err != nil {
-			s.d.report("results cannot be stored", err)
-		} else {
+		if reply, err = s.d.settles.Do(s.books, item); err == nil {
 			err = reply.err // the retry queue reports it if it lasts
 		}
 		switch {
@@ -79,6 +77,7 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 	asOf := d.endpoints.clock()
 	settled, err := d.store.Settle(ctx, d.now(), items)
 	if err != nil {
+		d.report("results cannot be stored", err) // once, not for each caller
 		return nil, err
 	}
 	if n := len(settled.Lost); n > 0 {

@@ -206,8 +206,8 @@ type Store interface {
 	// goes up by one, so that their attempts go on counting. It honours the same fields as
 	// Deliveries.
 	//
-	// With EventID and EndpointID, and no other field but Tenant, it takes that delivery in any
-	// state. It may then return these errors:
+	// With EventID and EndpointID, no other field but Tenant is set, and it takes that delivery
+	// in any state. It may then return these errors:
 	//
 	//   - ErrNotFound if there is no such delivery, or if its endpoint is deleted.
 	//   - ErrInFlight if it is leased at now.

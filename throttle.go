@@ -11,7 +11,7 @@ const (
 	firstLogPause = time.Second
 	maxLogPause   = time.Minute
 
-	maxLogKinds = 512
+	maxLogKinds = 16 << 10 // more than enough for the endpoints of a process
 )
 
 // A throttle bounds the lines that each kind of message writes to the log. The zero value is
@@ -35,7 +35,7 @@ func (t *throttle) allow(kind string, now time.Time) (skipped int, ok bool) {
 	k := t.of[kind]
 	switch {
 	case k == nil:
-		t.makeRoom(now)
+		t.makeRoom()
 		t.of[kind] = &logKind{last: now, pause: firstLogPause}
 		return 0, true
 	case now.Sub(k.last) < k.pause:
@@ -50,18 +50,10 @@ func (t *throttle) allow(kind string, now time.Time) (skipped int, ok bool) {
 	return skipped, true
 }
 
-// makeRoom forgets kinds whose pause is over, or else any kinds; mu is held.
-func (t *throttle) makeRoom(now time.Time) {
+// makeRoom forgets any kind if there are too many; mu is held.
+func (t *throttle) makeRoom() {
 	if t.of == nil {
 		t.of = make(map[string]*logKind)
-	}
-	if len(t.of) < maxLogKinds {
-		return
-	}
-	for kind, k := range t.of {
-		if now.Sub(k.last) >= k.pause && k.skipped == 0 {
-			delete(t.of, kind)
-		}
 	}
 	for kind := range t.of {
 		if len(t.of) < maxLogKinds {

@@ -4,8 +4,7 @@ package memstore
 // lasts, and reports whether it has made all deliveries that there is room for.
 //
 // An event with more deliveries than that goes on in later calls. Such wide events have a
-// budget of their own, in the order in which they began, so that later events do not wait until
-// a large fan-out ends.
+// budget of their own and take turns, so that no event waits until a large fan-out ends.
 func (s *Store) expand(now int64, budget *int) (all bool) {
 	defer s.shed()
 	begun, full := s.wide.len(), false
@@ -31,6 +30,10 @@ func (s *Store) advance(ev *event, now int64, budget *int) (full bool) {
 	case ev.begun && !ev.isWide:
 		s.unmake(ev)
 		ev.isWide = true
+		s.seq++
+		s.wide.push(0, s.seq, &ev.queued)
+	case !full && ev.isWide: // the next call serves another wide event
+		s.wide.remove(&ev.queued)
 		s.seq++
 		s.wide.push(0, s.seq, &ev.queued)
 	}

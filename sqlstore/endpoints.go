@@ -258,7 +258,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	if !q.AllTenants && q.EndpointID != "" {
 		key := webhook.EndpointKey{Tenant: q.Tenant, ID: q.EndpointID}
 		if q.Cursor != "" && after.ID >= key.ID {
-			return page, noCtx(ctx)
+			return page, ctx.Err()
 		}
 		page.Items, err = s.Refresh(ctx, []webhook.EndpointKey{key})
 		return page, err

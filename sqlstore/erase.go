@@ -71,6 +71,9 @@ func (t *tx) eraseEvents(tenant string) (more bool, err error) {
 		return false, err
 	}
 	slices.SortFunc(open, rowKey.compare)
+	if _, _, err := t.lockRows(lockQueue, lockDeliveries, open); err != nil {
+		return false, err
+	}
 	if err := t.ExecAll(deleteQueue, keys(open, func(k *rowKey) rowKey { return *k })); err != nil {
 		return false, err
 	}

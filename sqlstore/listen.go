@@ -73,7 +73,7 @@ func (s *Store) Notify(ctx context.Context) error {
 // this machine's clock.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if s.dialect.clock == "" {
-		return time.Now().UTC(), noCtx(ctx)
+		return time.Now().UTC(), ctx.Err()
 	}
 	var us sql.NullInt64
 	conn, err := s.db.ConnectReader(ctx)

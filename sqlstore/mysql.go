@@ -192,8 +192,6 @@ var mysql = dialect{
 		freeLanes: `SELECT ref FROM {status} FORCE INDEX (status_parked)
 			WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
 			ORDER BY blocked_until LIMIT $2 FOR UPDATE SKIP LOCKED`,
-		lockStatus: mysqlPatience + `SELECT` + mysqlHint + statusColumns + ` FROM {v ref uuid}
-			STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref FOR UPDATE`,
 		freeProbes: `SELECT s.ref FROM {v ref uuid} STRAIGHT_JOIN {status} s
 			FORCE INDEX (PRIMARY) ON s.ref = v.ref
 			WHERE s.circuit = 1 AND s.blocked_until <= $1

@@ -49,7 +49,6 @@ const (
 	filledLanes
 	moveDeliveries
 	readStatus
-	lockStatus
 	freeProbes
 	takeProbes
 	dropProbe

@@ -112,6 +112,7 @@ func TestADialectHasTheStatementsThatItsFieldsPromise(t *testing.T) {
 		for o, has := range map[op]bool{
 			publishNew: d.publishesAtOnce, settleDelivered: d.settlesAtOnce, widen: d.widensAtOnce, matchFew: d.matchesFew,
 			insertNewAtOnce: !d.returning, freeAttempts: !d.OneWriter, freeBodies: !d.OneWriter,
+			wakeDue: d.wakesAtOnce, dueDeliveries: !d.wakesAtOnce, wakeDeliveries: !d.wakesAtOnce,
 		} {
 			assert.Equal(t, has, statements[o] != nil, "%s %d", d.Name, o)
 		}

@@ -29,9 +29,9 @@ const postgresPlanner = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitm
 //   - A lookup is a LATERAL subquery with LIMIT 1, so the keys come first and the table second.
 //   - If several indexes have the column, its value is given as a range with ORDER BY. Only the
 //     right index yields that order.
-//   - UPDATE and DELETE find their rows by ctid, from such a lookup. They repeat conditions that
-//     a concurrent transaction may have changed, because PostgreSQL checks a changed row only
-//     against conditions beside its ctid.
+//   - UPDATE and DELETE find their rows by ctid, from such a lookup. A row that another
+//     transaction changes meanwhile may be passed over. So the transaction has locked the rows,
+//     or takes others in the place of those that are passed over.
 //
 // All other transactions plan each statement anew.
 const (
@@ -233,8 +233,6 @@ var postgres = dialect{
 		moveDeliveries: `UPDATE {queue} q SET lane = v.lane
 			FROM {v event_uid uuid, endpoint_id text, lane uuid}
 			` + postgresAt + ` WHERE q.ctid = k.at`,
-		lockStatus: `SELECT ` + statusColumns + ` FROM {v ref uuid} JOIN {status} s ON s.ref = v.ref
-			ORDER BY s.ref FOR UPDATE OF s`,
 		freeProbes: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (
 			SELECT s.ref FROM {status} s WHERE s.ref = v.ref AND s.circuit = 1 AND s.blocked_until <= $1
 			LIMIT 1 FOR UPDATE SKIP LOCKED) x`,

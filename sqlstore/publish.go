@@ -23,7 +23,7 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 		return nil, err
 	}
 	if len(req.Events) == 0 {
-		return nil, noCtx(ctx)
+		return nil, ctx.Err()
 	}
 	if refused := s.oversized(ctx, nil, req.Events); refused != nil {
 		return s.publishRest(ctx, req, refused)

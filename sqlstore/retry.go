@@ -41,7 +41,10 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 		return done, err
 	}
 	if single && len(views) == 0 {
-		return done, s.explain(ctx, webhook.ErrNotFound)
+		return done, webhook.ErrNotFound
+	}
+	if !single {
+		views = slices.DeleteFunc(views, func(v view) bool { return !wants(&q, retry, v.state, v.finishedAt) })
 	}
 	if len(views) > 0 {
 		err = s.write(ctx, txOptions{Once: single}, func(t *tx) error {
@@ -93,7 +96,7 @@ func (c *change) run(views []view) error {
 	if err != nil {
 		return err
 	}
-	queue, ended, err := c.lockedRows(list)
+	queue, ended, err := c.lockRows(lockQueue, lockDeliveries, list)
 	if err != nil {
 		return err
 	}
@@ -112,7 +115,9 @@ func (c *change) run(views []view) error {
 			if err := c.refuse(q, s); err != nil {
 				return err
 			}
-		} else if s == nil || s.State == webhook.EndpointDisabled || !c.wants(q, f) {
+		} else if s == nil || s.State == webhook.EndpointDisabled {
+			continue
+		} else if state, finishedAt := present(q, f); !wants(c.query, c.retry, state, finishedAt) {
 			continue
 		}
 		if q != nil && q.inFlight(c.now) {
@@ -132,12 +137,8 @@ func (c *change) run(views []view) error {
 	return c.cancel(open, webhook.ReasonCanceled, c.now)
 }
 
-// lockedRows locks deliveries. The keys must be sorted, without repeats.
-func (t *tx) lockedRows(list []rowKey) (queue map[rowKey]*queueRow, ended map[rowKey]*finishedRow, err error) {
-	return t.lockRows(lockQueue, lockDeliveries, list)
-}
-
-// lockRows is lockedRows with the statements that lock unfinished and finished deliveries.
+// lockRows locks deliveries with the given statements for unfinished and finished ones. The keys
+// must be sorted, without repeats.
 func (t *tx) lockRows(unfinished, over op, list []rowKey) (queue map[rowKey]*queueRow, ended map[rowKey]*finishedRow, err error) {
 	queue, ended = make(map[rowKey]*queueRow), make(map[rowKey]*finishedRow)
 	inQueue := func(r *sql.Rows) error {
@@ -183,19 +184,24 @@ func (c *change) refuse(q *queueRow, s *status) error {
 	return nil
 }
 
-// wants reports whether the Query still selects a delivery.
-func (c *change) wants(q *queueRow, f *finishedRow) bool {
-	state := c.query.State
-	if q != nil {
-		return paging.Finished(c.query, 0) && (!c.retry && state == "" || state == webhook.DeliveryPending)
-	}
+// wants reports whether the Query selects a delivery with this state. finishedAt is 0 while it is
+// pending.
+func wants(q *webhook.Query, retry bool, state webhook.DeliveryState, finishedAt int64) bool {
 	switch {
-	case !c.retry || !paging.Finished(c.query, f.finishedAt):
+	case !paging.Finished(q, finishedAt), q.State != "" && state != q.State:
 		return false
-	case state != "":
-		return f.state == state
+	case !retry:
+		return state == webhook.DeliveryPending
 	}
-	return f.state == webhook.DeliveryFailed || f.state == webhook.DeliveryCanceled
+	return q.State != "" || state == webhook.DeliveryFailed || state == webhook.DeliveryCanceled
+}
+
+// present returns the state of a delivery that is in one of the two tables.
+func present(q *queueRow, f *finishedRow) (state webhook.DeliveryState, finishedAt int64) {
+	if q != nil {
+		return webhook.DeliveryPending, 0
+	}
+	return f.state, f.finishedAt
 }
 
 // retryAll makes deliveries due at once.

@@ -41,7 +41,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 		}
 	}
 	if len(items) == 0 {
-		return webhook.Settled{}, noCtx(ctx)
+		return webhook.Settled{}, ctx.Err()
 	}
 	out, err := s.settleAll(ctx, now, items)
 	if err == nil && len(out.Failed) > 0 {

@@ -108,7 +108,6 @@ var sqlite = dialect{
 			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
 			ORDER BY blocked_until LIMIT $2`,
-		lockStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
 		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN (VALUES {tuples}) AND s.circuit = 1
 			AND s.blocked_until <= $1`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN (VALUES {tuples})`,

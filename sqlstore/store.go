@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"fmt"
 	"sync"
@@ -109,11 +108,3 @@ func (s *Store) Close() error {
 }
 
 var zeroID, lastID = uuid.UUID{}, uuid.UUID(bytes.Repeat([]byte{0xff}, 16))
-
-// noCtx returns the error of a context that has ended.
-func noCtx(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("sqlstore: %w", err)
-	}
-	return nil
-}

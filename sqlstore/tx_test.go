@@ -74,5 +74,4 @@ func TestTheEndOfTheContextIsInTheError(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.ErrorIs(t, err, io.EOF)
 	assert.EqualError(t, s.explain(ctx, fmt.Errorf("a: %w", context.Canceled)), "a: context canceled")
-	assert.ErrorIs(t, noCtx(ctx), context.Canceled)
 }

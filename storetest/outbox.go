@@ -152,6 +152,27 @@ var outboxCases = []testCase{
 		},
 	},
 	{
+		"outbox/two-large", "outbox rows become deliveries, to however many endpoints, and none delays another: large ones take turns",
+		func(f *fixture) {
+			const n = 3500
+			f.endpoints("acme", n)
+			made := func(event string) int {
+				return len(f.deliveries(webhook.Query{Tenant: "acme", EventID: event, Limit: 1000}))
+			}
+			f.publish(f.outbox("acme", "e1"))
+			f.call(f.room())
+			f.advance(time.Second)
+			f.publish(f.outbox("acme", "e2"))
+			for calls := 0; made("e1") < n && calls < 50; calls++ {
+				f.call(f.room())
+				f.advance(time.Second)
+			}
+			if first, second := made("e1"), made("e2"); first != n || second <= n/2 {
+				f.Errorf("when the first event has %d of %d deliveries, the second has %d, want more than half", first, n, second)
+			}
+		},
+	},
+	{
 		"outbox/beside", "outbox rows become deliveries, and those that are due already are leased all the same",
 		func(f *fixture) {
 			f.endpoints("acme", 2)

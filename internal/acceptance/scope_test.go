@@ -322,3 +322,28 @@ func TestEraseRemovesATenant(t *testing.T) {
 		r.endpoint("one")
 	})
 }
+
+// The endpoint cache, the store and workers use the stored maps and slices meanwhile.
+func TestTheCallerOwnsTheEndpointsThatItGets(t *testing.T) {
+	r := newRig(t, nil)
+	ctx, scope := t.Context(), r.Tenant(acme)
+	created, err := scope.CreateEndpoint(ctx, webhook.Endpoint{
+		ID: "one", URL: "https://a.example", Events: []string{"a"}, Metadata: map[string]string{"k": "v"},
+	})
+	require.NoError(t, err)
+	read, err := scope.Endpoint(ctx, "one")
+	require.NoError(t, err)
+	page, err := scope.Endpoints(ctx, webhook.Query{})
+	require.NoError(t, err)
+	updated, err := scope.UpdateEndpoint(ctx, read)
+	require.NoError(t, err)
+	rotated, err := scope.RotateSecret(ctx, "one", 0)
+	require.NoError(t, err)
+	for _, e := range []webhook.Endpoint{created, read, page.Items[0], updated, rotated} {
+		e.Events[0], e.Metadata["k"] = "spoilt", "spoilt"
+	}
+	again, err := scope.Endpoint(ctx, "one")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a"}, again.Events)
+	assert.Equal(t, map[string]string{"k": "v"}, again.Metadata)
+}

@@ -50,7 +50,7 @@ func Judge(item *webhook.Settlement, f Facts) Verdict {
 	switch {
 	case f.Leased:
 		v.Result = Applied
-	case f.Settled:
+	case f.Found && f.Settled:
 		v.Result = Already
 	}
 	v.Log = item.Attempt != nil && f.Found && !f.Logged

@@ -9,7 +9,7 @@ const debt = 32
 func (s *Set[K, T]) Owe(t Ticket[K, T], out bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.lane.owed++
+	s.lane(t.lane.key, true).owed++ // the lane may have become idle since its item was done
 	if !out {
 		s.inFlight--
 	}
@@ -20,7 +20,7 @@ func (s *Set[K, T]) Owe(t Ticket[K, T], out bool) {
 func (s *Set[K, T]) Repay(t Ticket[K, T], out bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := t.lane
+	l := s.lane(t.lane.key, true)
 	full := l.inDebt()
 	l.owed--
 	if out {

@@ -328,3 +328,26 @@ func (f *fixture) problem() string {
 	}
 	return ""
 }
+
+// A result may be refused after its item was done, when the lane has nothing else.
+func TestALaneThatOwesResultsIsNotIdle(t *testing.T) {
+	f := newFixture(t, nil)
+	f.claimed("a", debt)
+	var done []taken
+	for len(done) < debt {
+		for _, item := range f.takeAll() {
+			f.Done(item.ticket, Answered, time.Millisecond)
+			done = append(done, item)
+		}
+	}
+	require.True(t, f.lanes["a"].idle)
+	for _, item := range done {
+		f.Owe(item.ticket, true)
+	}
+	require.False(t, f.lanes["a"].idle)
+	require.Zero(t, f.roomOf("a"), "it is at the bound of its debt")
+	for _, item := range done {
+		f.Repay(item.ticket, true)
+	}
+	require.True(t, f.lanes["a"].idle)
+}
