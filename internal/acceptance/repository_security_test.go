@@ -1,4 +1,4 @@
-package webhook_test
+package acceptance
 
 import (
 	"os"
@@ -16,6 +16,7 @@ import (
 var namedTest = regexp.MustCompile(`(?:([a-z][a-z/]*): )?\b((?:Test|Fuzz)[A-Z0-9]\w+)`)
 
 func TestEveryTestThatSECURITYNamesIsInItsFolder(t *testing.T) {
+	t.Chdir(repository)
 	text, err := os.ReadFile("SECURITY.md")
 	require.NoError(t, err)
 	named := 0

@@ -1,4 +1,4 @@
-package webhook
+package acceptance
 
 import (
 	"go/parser"
@@ -30,6 +30,7 @@ func mayImport(path string) bool {
 }
 
 func TestThePublishedPackagesImportOnlyWhatIsPromised(t *testing.T) {
+	t.Chdir(repository)
 	dirs := []string{".", "memstore", "profile", "receive", "sqlstore", "sqlstore/internal/engine", "webhookhttp"}
 	require.NoError(t, filepath.WalkDir("internal", func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() {

@@ -1,4 +1,4 @@
-package webhook_test
+package acceptance
 
 import (
 	"bufio"
@@ -56,6 +56,7 @@ func readDocument(t *testing.T, name string) string {
 }
 
 func TestTheRequestInTheREADMEIsGenuine(t *testing.T) {
+	t.Chdir(repository)
 	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	readme := readDocument(t, "README.md")
 	require.Contains(t, readme, "`"+secret+"`")
@@ -137,6 +138,7 @@ func assemble(document string, blocks []codeBlock) (string, error) {
 // TestTheGoCodeInTheREADMECompiles builds it as a package of this module, without a file in the
 // module's folder.
 func TestTheGoCodeInTheREADMECompiles(t *testing.T) {
+	t.Chdir(repository)
 	blocks := codeBlocks(readDocument(t, "README.md"), "go")
 	require.Len(t, blocks, 4, "one for each step")
 	for _, block := range blocks {
@@ -183,6 +185,7 @@ func anchors(markdown string) []string {
 }
 
 func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
+	t.Chdir(repository)
 	checked := 0
 	for _, name := range documents {
 		for _, link := range markdownLink.FindAllStringSubmatch(readDocument(t, name), -1) {
@@ -208,6 +211,7 @@ func TestLinksBetweenDocumentsLeadSomewhere(t *testing.T) {
 
 // A reader who looks for a package finds it in the table.
 func TestTheArchitectureNamesEveryPackage(t *testing.T) {
+	t.Chdir(repository)
 	text := readDocument(t, "docs/architecture.md")
 	for _, pattern := range []string{"*/*.go", "internal/*/*.go", "*/internal/*/*.go"} {
 		files, err := filepath.Glob(pattern)
@@ -225,6 +229,7 @@ func TestTheArchitectureNamesEveryPackage(t *testing.T) {
 
 // The README shows some of the figures of docs/performance.md, from one run.
 func TestTheFiguresInTheREADMEAreThoseOfTheRun(t *testing.T) {
+	t.Chdir(repository)
 	all := strings.Split(readDocument(t, "docs/performance.md"), "\n")
 	_, table, found := strings.Cut(readDocument(t, "README.md"), "\n## Speed\n")
 	require.True(t, found)

@@ -1,4 +1,4 @@
-package webhook
+package acceptance
 
 import (
 	"go/ast"
@@ -14,6 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// repository is the root of the module. Tests of its files change to it.
+const repository = "../.."
 
 // maxSurface is how many names a user of the package may have to learn.
 const maxSurface = 150
@@ -121,6 +124,7 @@ func goFiles(t *testing.T, dir string) []string {
 }
 
 func TestThePackageExportsAtMost150Names(t *testing.T) {
+	t.Chdir(repository)
 	names := exportedNames(t, ".")
 	list := make([]string, 0, len(names))
 	for _, n := range names {
@@ -138,6 +142,7 @@ func TestThePackageExportsAtMost150Names(t *testing.T) {
 }
 
 func TestEveryExportedNameHasACommentThatBeginsWithIt(t *testing.T) {
+	t.Chdir(repository)
 	for _, n := range exportedNames(t, ".") {
 		last := n.name[strings.LastIndexByte(n.name, '.')+1:]
 		begins := regexp.MustCompile(`^((A|An|The) )?` + regexp.QuoteMeta(last) + `\b`)
