@@ -27,16 +27,17 @@ import (
 // Steps 2 and 3 put an item off if another transaction holds a row that the item needs.
 type settler struct {
 	*tx
-	now   time.Time
-	items []webhook.Settlement
-	out   webhook.Settled
+	now        time.Time
+	items      []webhook.Settlement
+	plainFirst bool // take step 1
+	out        webhook.Settled
 }
 
-// run settles the items. If quick is set, it begins with settlePlain.
-func (s *settler) run(quick bool) error {
+// run settles the items.
+func (s *settler) run() error {
 	rest := settleItems(s.items)
 	var healthy map[uuid.UUID]*status
-	if quick {
+	if s.plainFirst {
 		var err error
 		if rest, healthy, err = s.settlePlain(rest); err != nil {
 			return err
