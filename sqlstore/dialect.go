@@ -61,6 +61,7 @@ type dialect struct {
 	widensAtOnce    bool // has widen
 	wakesAtOnce     bool // has wakeDue
 	matchesFew      bool // has matchFew
+	locksGaps       bool // a transaction may hold the place of an id that is not stored
 	logsWait        bool // the statements that delete attempts and bodies wait for other transactions
 
 	identity string                    // SELECT that returns the version of the server

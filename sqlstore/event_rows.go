@@ -21,6 +21,15 @@ func newEventRows(req *webhook.PublishRequest) *eventRows {
 	}
 }
 
+// eventCells returns the cells of an event. hash is the hash of its content.
+func eventCells(r *webhook.EventRecord, hash []byte) []cell {
+	fanout := r.Deliveries == nil || len(r.Deliveries) > 1
+	return []cell{
+		uid(r.UID), text(r.Tenant), text(r.ID), text(r.Type), text(r.Channel), text(formatMap(r.Header)), at(r.Time),
+		at(r.NotBefore), at(r.CreatedAt), flag(r.Keep), flag(fanout), flag(r.Test), bin(hash), bin(r.Data),
+	}
+}
+
 // outboxCells returns the cells of an event's outbox row. The row is due when the event is
 // made, or later, so a scan of the outbox may begin at a floor.
 func outboxCells(r *webhook.EventRecord) []cell {
@@ -54,6 +63,14 @@ func (e *eventRows) add(r *webhook.EventRecord) int {
 		e.queue.Add(q.cells()...)
 	}
 	return len(rows)
+}
+
+// insert inserts the rows.
+func (e *eventRows) insert(t *tx) error {
+	return t.ExecEach(
+		batch(insertOutbox, e.outbox), batch(insertQueue, e.queue), batch(insertDeliveries, e.deliveries),
+		batch(insertAttempts, e.logs), batch(insertBodies, e.bodies),
+	)
 }
 
 // finished makes the rows of a finished delivery.

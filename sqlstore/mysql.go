@@ -110,6 +110,7 @@ var mysql = dialect{
 	// Local time would repeat an hour a year.
 	clock:       `SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`,
 	packetLimit: `SELECT @@max_allowed_packet`,
+	locksGaps:   true,
 	logsWait:    true,
 
 	identity: `SELECT version()`,

@@ -75,29 +75,3 @@ func (s *Store) askPool(ctx context.Context, query string, into any) error {
 	defer conn.Close()
 	return conn.QueryRowContext(ctx, query).Scan(into)
 }
-
-// publishRest publishes the events that were not refused, unless the request is atomic.
-func (s *Store) publishRest(ctx context.Context, req webhook.PublishRequest, refused map[int]error) ([]webhook.Published, error) {
-	results := make([]webhook.Published, len(req.Events))
-	var rest []webhook.EventRecord
-	var index []int
-	for i := range req.Events {
-		if err := refused[i]; err != nil {
-			results[i].Err = err
-			continue
-		}
-		rest, index = append(rest, req.Events[i]), append(index, i)
-	}
-	if req.Atomic || len(rest) == 0 {
-		return results, nil
-	}
-	req.Events = rest
-	stored, err := s.Publish(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	for n, i := range index {
-		results[i] = stored[n]
-	}
-	return results, nil
-}

@@ -1,10 +1,9 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/paging"
@@ -25,63 +24,23 @@ func (s *Store) Publish(ctx context.Context, req webhook.PublishRequest) ([]webh
 	if len(req.Events) == 0 {
 		return nil, ctx.Err()
 	}
-	if refused := s.oversized(ctx, nil, req.Events); refused != nil {
-		return s.publishRest(ctx, req, refused)
-	}
-	results, err := s.publish(ctx, &req, false)
-	switch {
-	case err == nil, ctx.Err() != nil, engine.Hopeless(err):
-		return results, err
-	case len(req.Events) == 1 && engine.LockedOut(err):
-		return []webhook.Published{{Held: true, Err: err}}, nil
-	case len(req.Events) == 1, req.Atomic && !engine.LockedOut(err):
-		return nil, err
-	case req.Atomic:
-		return s.publishSingly(ctx, &req)
-	}
-	return s.publishEach(ctx, &req)
-}
-
-// publishSingly publishes an atomic request again, to see which event's id is held. The wait
-// may also be for another lock, for example while a table grows. Then publishSingly reports the
-// first event with a given id as held.
-func (s *Store) publishSingly(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
-	results, err := s.publish(ctx, req, true)
-	given := slices.IndexFunc(req.Events, func(r webhook.EventRecord) bool { return !r.NewID })
-	if !engine.LockedOut(err) || ctx.Err() != nil || given < 0 {
-		return results, err
-	}
-	results = make([]webhook.Published, len(req.Events))
-	results[given] = webhook.Published{Held: true, Err: err}
-	return results, nil
-}
-
-// publishEach publishes events one by one, each in a transaction of its own.
-func (s *Store) publishEach(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	results := make([]webhook.Published, len(req.Events))
-	held := make(map[[2]string]error)
-	for i := range req.Events {
-		key := [2]string{req.Events[i].Tenant, req.Events[i].ID}
-		if err := held[key]; err != nil {
-			results[i] = webhook.Published{Held: true, Err: err}
-			continue
+	fit := indexes(len(req.Events))
+	if refused := s.oversized(ctx, nil, req.Events); refused != nil {
+		fit = fit[:0]
+		for i := range req.Events {
+			if results[i].Err = refused[i]; results[i].Err == nil {
+				fit = append(fit, i)
+			}
 		}
-		alone := *req
-		alone.Events = req.Events[i : i+1]
-		result, err := s.publish(ctx, &alone, false)
-		switch {
-		case err == nil:
-			results[i] = result[0]
-		case ctx.Err() != nil, engine.Hopeless(err):
-			return nil, err
-		case engine.LockedOut(err):
-			held[key] = err
-			results[i] = webhook.Published{Held: true, Err: err}
-		default:
-			results[i] = webhook.Published{Err: err}
+		if req.Atomic || len(fit) == 0 {
+			return results, nil
 		}
 	}
-	return results, nil
+	if req.Atomic && len(fit) > 1 {
+		return s.publishAtomic(ctx, &req)
+	}
+	return results, s.publishParts(ctx, &req, fit, results)
 }
 
 func checkTenants(events []webhook.EventRecord) error {
@@ -93,40 +52,77 @@ func checkTenants(events []webhook.EventRecord) error {
 	return nil
 }
 
-// publish publishes events in one transaction, which does not wait for transactions that hold
-// ids. If singly is set, it inserts one event after the other, to see which one is held.
-func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest, singly bool) (results []webhook.Published, err error) {
-	p := publication{req: req, singly: singly, allNew: true}
-	for i := range req.Events {
-		p.allNew = p.allNew && req.Events[i].NewID
-	}
-	uncertain := false
-	if p.allNew && s.dialect.publishesAtOnce {
-		results, err = s.publishNew(ctx, req)
-		uncertain = engine.Uncertain(err)
-		if !uncertain && !engine.DuplicateKey(err) && !errors.Is(err, errNotPlain) {
-			return results, err
+// publishParts publishes the events with these indexes. If the database refuses them, each gets
+// a transaction of its own.
+func (s *Store) publishParts(ctx context.Context, req *webhook.PublishRequest, list []int, results []webhook.Published) error {
+	held := make(map[eventKey]error) // the ids that other transactions hold
+	parts := splitter{ctx: ctx, size: singles}
+	parts.try = func(items []int) error {
+		if err := held[keyOf(&req.Events[items[0]])]; err != nil {
+			return err // waiting for the id again would delay the other events
 		}
-		p.allNew = errors.Is(err, errNotPlain)
+		part := *req
+		part.Events = selected(req.Events, items)
+		stored, err := s.publish(ctx, &part)
+		for n := range stored {
+			results[items[n]] = stored[n]
+		}
+		return err
 	}
-	run := func(t *tx) error {
-		p := p
-		p.unsure = t.Unsure() || uncertain
-		p.tx, p.results = t, make([]webhook.Published, len(req.Events))
-		p.allNew = p.allNew && !p.unsure
-		results = p.results
-		return p.run()
+	parts.alone = func(i int, problem error) error {
+		results[i] = webhook.Published{Err: problem}
+		switch {
+		case engine.LockedOut(problem):
+			results[i].Held = true
+			held[keyOf(&req.Events[i])] = problem
+		case len(list) == 1:
+			return problem
+		}
+		return nil
 	}
-	err = s.write(ctx, txOptions{DefaultPlans: p.allNew, KeepPlans: true, NoWait: !p.allNew}, run)
-	if engine.DuplicateKey(err) && p.allNew { // the request is repeated
-		p.allNew = false
-		err = s.write(ctx, txOptions{KeepPlans: true, NoWait: true}, run)
+	return parts.run(list)
+}
+
+// publishAtomic publishes several events, all or none.
+func (s *Store) publishAtomic(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
+	results, err := s.publish(ctx, req)
+	if !engine.LockedOut(err) || ctx.Err() != nil {
+		return results, err
 	}
-	if errors.Is(err, errRefused) {
-		return results, nil
+	if allNew(req.Events) && !s.dialect.locksGaps {
+		return nil, err // it waited for another lock, for example while a table grows
 	}
-	if err != nil {
-		return nil, err
+	return s.findHeld(ctx, req)
+}
+
+// publish publishes events in one transaction.
+func (s *Store) publish(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
+	if allNew(req.Events) {
+		return s.publishNew(ctx, req)
 	}
-	return results, nil
+	return s.publishGiven(ctx, givenPublication{req: req})
+}
+
+// allNew reports whether the library has made the ids of all events.
+func allNew(events []webhook.EventRecord) bool {
+	for i := range events {
+		if !events[i].NewID {
+			return false
+		}
+	}
+	return true
+}
+
+// An eventKey identifies an event as the application does.
+type eventKey struct{ tenant, id string }
+
+func keyOf(r *webhook.EventRecord) eventKey { return eventKey{r.Tenant, r.ID} }
+
+// repeated returns the result for an event whose id is stored already: a duplicate or a
+// conflict. first is the hash of the stored event.
+func repeated(first, hash []byte) webhook.Published {
+	if bytes.Equal(first, hash) {
+		return webhook.Published{Duplicate: true}
+	}
+	return webhook.Published{Err: webhook.ErrConflict}
 }
