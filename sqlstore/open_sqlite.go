@@ -94,7 +94,10 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		settings = append(settings, "PRAGMA query_only = ON")
 	}
 	for _, one := range settings {
-		if err := execDriver(ctx, conn, one); err != nil {
+		// The first connections of a new file change it to WAL mode. SQLite does not wait for
+		// each other then, whatever busy_timeout is, because two that wait could deadlock.
+		err := engine.WhileBusy(ctx, func() error { return execDriver(ctx, conn, one) })
+		if err != nil {
 			_ = conn.Close()
 			return nil, fmt.Errorf("open %s: %s: %w", c.file, one, err)
 		}

@@ -238,8 +238,16 @@ func (d *DB) beginWriter(ctx context.Context, conn *sql.Conn) error {
 		}
 		defer func() { _ = setBusyTimeout(context.WithoutCancel(ctx), conn, BusyTimeout) }()
 	}
-	for began := time.Now(); ; {
+	return WhileBusy(ctx, func() error {
 		_, err := conn.ExecContext(ctx, d.Dialect.Begin)
+		return err
+	})
+}
+
+// WhileBusy runs do again while another process holds the file, for at most BusyTimeout.
+func WhileBusy(ctx context.Context, do func() error) error {
+	for began := time.Now(); ; {
+		err := do()
 		if err == nil || codesOf(err).sqlite != sqliteBusy || ctx.Err() != nil || time.Since(began) > BusyTimeout {
 			return err
 		}
