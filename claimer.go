@@ -7,46 +7,40 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook/internal/lane"
+	"github.com/gowebhook/webhook/internal/pacing"
 )
 
 const (
-	maxClaim        = 1000                  // deliveries of one claim
-	minPoll         = 10 * time.Millisecond // also if a Store's NextDue is earlier
-	fullPoll        = time.Second           // how soon a round follows when the lanes are full
-	firstStoreRetry = 50 * time.Millisecond
-	lastStoreRetry  = 5 * time.Second
+	maxClaim = 1000                  // deliveries of one claim
+	minPoll  = 10 * time.Millisecond // also if a Store's NextDue is earlier
+	fullPoll = time.Second           // how soon a round follows when the lanes are full
 
 	// resultsFirst is how long a claim waits, after a failed claim, for the Store to take the
 	// owed results. The last offer may then take as long again.
 	resultsFirst = time.Minute
 )
 
-// storeBackoff returns the growing intervals between tries of a failing Store.
-func storeBackoff() *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(firstStoreRetry), backoff.WithMaxInterval(lastStoreRetry), backoff.WithMaxElapsedTime(0),
-	)
-}
-
 // A claimer fills the lanes of a session from the Store.
 type claimer struct {
 	session *session
-	alarm   *alarm // rings when there may be something to claim
+	alarm   *pacing.Alarm // rings when there may be something to claim
 
 	// These belong to run.
 	isAway bool // the last call of Claim failed
-	size   claimSize
+	size   pacing.ClaimSize
 
 	succeeded atomic.Int64 // when the last claim succeeded or was not needed, on the clock of the endpoint cache
 	failure   atomic.Pointer[error]
 }
 
 func newClaimer(s *session) *claimer {
-	c := &claimer{session: s, alarm: newAlarm(s.d.now)}
+	c := &claimer{
+		session: s, alarm: pacing.NewAlarm(s.d.now),
+		size: pacing.ClaimSize{Most: maxClaim, MaxEvent: s.d.config.MaxEventBytes, Timeout: storeTimeout},
+	}
 	c.markSuccess()
 	return c
 }
@@ -68,7 +62,7 @@ func (c *claimer) age() (time.Duration, error) {
 // expect looks for work at due, unless polling finds the work by then.
 func (c *claimer) expect(due time.Time) {
 	if due.Sub(c.session.d.now()) < c.session.d.config.PollInterval {
-		c.alarm.ringAt(due)
+		c.alarm.RingAt(due)
 	}
 }
 
@@ -80,10 +74,10 @@ func (c *claimer) expect(due time.Time) {
 // deliveries again. The next claim waits until the Store answers for the results. If the Store
 // is back but takes no results, the claim waits for resultsFirst.
 func (c *claimer) run(ctx context.Context) {
-	retry, failed := storeBackoff(), time.Time{}
+	retry, failed := pacing.StoreBackoff(), time.Time{}
 	for ctx.Err() == nil {
 		if c.isAway && !c.storeResults(ctx, failed.Add(resultsFirst)) {
-			sleep(ctx, retry.NextBackOff())
+			pacing.Sleep(ctx, retry.NextBackOff())
 			continue
 		}
 		wait, err := c.round(ctx)
@@ -91,13 +85,13 @@ func (c *claimer) run(ctx context.Context) {
 			c.isAway, failed = true, time.Now()
 			c.failure.Store(&err)
 			c.session.d.report("deliveries cannot be claimed", err)
-			sleep(ctx, retry.NextBackOff())
+			pacing.Sleep(ctx, retry.NextBackOff())
 			continue
 		}
 		if !c.isAway {
 			retry.Reset()
 		}
-		c.alarm.wait(ctx, wait)
+		c.alarm.Wait(ctx, wait)
 	}
 }
 
@@ -108,16 +102,6 @@ func (c *claimer) storeResults(ctx context.Context, until time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, resultsFirst)
 	defer cancel()
 	return c.session.results.offer(ctx) == nil || !time.Now().Before(until)
-}
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // round visits every endpoint that has due deliveries once, as far as there is room. It
@@ -137,7 +121,7 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 		room := visit.Room()
 		if room.Items <= 0 || room.Bytes <= 0 {
 			c.markSuccess()
-			c.alarm.silence(c.session.d.now())
+			c.alarm.Silence(c.session.d.now())
 			visit.End(true)
 			return min(c.session.d.config.PollInterval, fullPoll), nil // or earlier, when the lanes want more
 		}
@@ -182,9 +166,9 @@ func (c *claimer) claim(visit *lane.Round[EndpointKey, *work], room lane.Room[En
 	ctx, cancel := context.WithTimeout(c.session.books, storeTimeout)
 	defer cancel()
 	now := c.session.d.now()
-	c.alarm.silence(now)
+	c.alarm.Silence(now)
 	asOf := c.session.d.endpoints.clock()
-	items, bytes := c.size.of(&room, c.session.d.config.MaxEventBytes)
+	items, bytes := c.size.Of(room.Items, room.Bytes)
 	req := ClaimRequest{
 		Now: now, LeaseUntil: now.Add(c.session.d.config.Lease), Max: items, MaxBytes: bytes,
 		Room: room.PerLane, Rooms: room.Lanes, Cursor: cursor,
@@ -195,13 +179,13 @@ func (c *claimer) claim(visit *lane.Round[EndpointKey, *work], room lane.Room[En
 	}
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			c.size.timedOut()
+			c.size.TimedOut()
 		}
 		return claimed, false, err
 	}
 	c.isAway = false
 	full = c.filled(&claimed, &req)
-	c.size.succeeded(c.session.d.endpoints.clock()-asOf, full)
+	c.size.Succeeded(c.session.d.endpoints.clock()-asOf, full)
 	if len(claimed.Deliveries) > 0 {
 		c.takeIn(visit, &claimed, asOf)
 	}

@@ -260,7 +260,7 @@ func (d *Dispatcher) recordUnlisted(e *Event) (*EventRecord, error) {
 	}
 	now := d.now()
 	r := &EventRecord{
-		UID: d.uids.next(now), Tenant: e.Tenant, ID: e.ID, Type: e.Type, Channel: e.Channel, Data: data, Header: header,
+		UID: d.uids.Next(now), Tenant: e.Tenant, ID: e.ID, Type: e.Type, Channel: e.Channel, Data: data, Header: header,
 		Time: micros(e.Time), NotBefore: micros(e.NotBefore), CreatedAt: now, Keep: d.config.KeepUnmatched,
 	}
 	if r.ID == "" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook/internal/batch"
+	"github.com/gowebhook/webhook/internal/bounded"
 )
 
 const (
@@ -123,13 +124,7 @@ func (c *endpointCache) current(n *cachedEndpoint) *cachedEndpoint {
 
 // keep stores a copy; mu is held.
 func (c *endpointCache) keep(key EndpointKey, n *cachedEndpoint) {
-	if len(c.of) >= maxCached {
-		for key := range c.of { // any one: a copy in use is soon back
-			delete(c.of, key)
-			break
-		}
-	}
-	c.of[key] = n
+	bounded.Put(&c.of, maxCached, key, n) // a copy in use is soon back
 }
 
 // drop notes that an endpoint is gone, as of now.

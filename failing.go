@@ -3,6 +3,8 @@ package webhook
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/gowebhook/webhook/internal/bounded"
 )
 
 const (
@@ -52,15 +54,6 @@ func (s *failingSet) note(status *EndpointStatus) failingChange {
 	case status.Failures == 0 || known:
 		return failingSame
 	}
-	if s.has == nil {
-		s.has = make(map[EndpointKey]bool)
-	}
-	if len(s.has) >= maxFailing {
-		for other := range s.has {
-			delete(s.has, other)
-			break
-		}
-	}
-	s.has[status.Key] = true
+	bounded.Put(&s.has, maxFailing, status.Key, true)
 	return failingBegan
 }

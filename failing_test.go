@@ -2,12 +2,9 @@ package webhook
 
 import (
 	"fmt"
-	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -47,18 +44,4 @@ func TestFailingEndpointsTakeBoundedMemory(t *testing.T) {
 		require.Equal(t, failingBegan, got)
 		require.LessOrEqual(t, len(s.has), maxFailing)
 	}
-}
-
-func TestTheLogSaysWhenAnEndpointFailsAndRecovers(t *testing.T) {
-	var said strings.Builder
-	d := &Dispatcher{config: Config{Logger: slog.New(slog.NewTextHandler(&said, nil))}}
-	for _, failures := range []int{1, 4, 5, 6, 0, 0} {
-		d.logHealth(&EndpointStatus{Key: EndpointKey{"acme", "ep1"}, Health: Health{
-			Failures: failures, FailingSince: time.Unix(100, 0).UTC(), RecoveredAt: time.Unix(200, 0).UTC(),
-		}})
-	}
-	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
-	require.Len(t, lines, 2, said.String())
-	assert.Contains(t, lines[0], `level=WARN msg="webhook: an endpoint is failing" tenant=acme endpoint=ep1 failures=5 since=1970-01-01T00:01:40.000Z`)
-	assert.Contains(t, lines[1], `level=INFO msg="webhook: an endpoint has recovered" tenant=acme endpoint=ep1 at=1970-01-01T00:03:20.000Z`)
 }

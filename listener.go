@@ -3,6 +3,8 @@ package webhook
 import (
 	"context"
 	"errors"
+
+	"github.com/gowebhook/webhook/internal/pacing"
 )
 
 // listenLoop lets other processes wake this one.
@@ -11,7 +13,7 @@ func (s *session) listenLoop(ctx context.Context) {
 	if listener == nil {
 		return
 	}
-	retry := storeBackoff()
+	retry := pacing.StoreBackoff()
 	for ctx.Err() == nil {
 		heard := false
 		err := listener.Listen(ctx, func() {
@@ -25,7 +27,7 @@ func (s *session) listenLoop(ctx context.Context) {
 			retry.Reset()
 		}
 		s.d.report("listening failed; until it works again, work of other processes is found by polling", err)
-		sleep(ctx, retry.NextBackOff())
+		pacing.Sleep(ctx, retry.NextBackOff())
 	}
 }
 

@@ -64,7 +64,7 @@ func (d *Dispatcher) tell(kind, message string, err error, facts []slog.Attr) {
 
 // log writes a line, if the kind may have one now.
 func (d *Dispatcher) log(level slog.Level, kind, message string, facts []slog.Attr) {
-	skipped, ok := d.logged.allow(kind, time.Now())
+	skipped, ok := d.logged.Allow(kind, time.Now())
 	if !ok {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook/internal/lane"
+	"github.com/gowebhook/webhook/internal/pacing"
 )
 
 const (
@@ -204,7 +205,7 @@ func (q *retryQueue) owe(r *result, err error) bool {
 	}
 	d := q.debts[r.Endpoint]
 	if d == nil {
-		d = &debt{err: err, wait: storeBackoff()}
+		d = &debt{err: err, wait: pacing.StoreBackoff()}
 		d.next = time.Now().Add(d.wait.NextBackOff())
 		q.debts[r.Endpoint] = d
 	}
@@ -215,7 +216,7 @@ func (q *retryQueue) owe(r *result, err error) bool {
 	r.isOut = q.owed > q.most || q.bytes > queueBytes
 	q.session.lanes.Owe(r.ticket, r.isOut)
 	if q.running {
-		hint(q.hurried)
+		pacing.Hint(q.hurried)
 	} else {
 		q.running = true
 		q.session.workers.Go(q.run)
@@ -260,7 +261,7 @@ func (q *retryQueue) offer(ctx context.Context) error {
 		d.next = o.at
 	}
 	q.offering = o
-	hint(q.hurried)
+	pacing.Hint(q.hurried)
 	q.mu.Unlock()
 	select {
 	case <-o.done:
@@ -319,7 +320,7 @@ func (q *retryQueue) due() (offered []*result, wait time.Duration) {
 	}
 	now := time.Now()
 	var ready []*debt
-	wait = lastStoreRetry
+	wait = pacing.LastStoreRetry
 	for _, d := range q.debts {
 		if left := d.next.Sub(now); left > 0 {
 			wait = min(wait, left)

@@ -112,7 +112,7 @@ func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, change
 	if endpointID == "" {
 		return &FieldError{"endpointID", "is empty", "name the endpoint of the delivery"}
 	}
-	if err := s.d.rates.pay(time.Now(), tolls...); err != nil {
+	if err := s.d.pay(tolls...); err != nil {
 		return err
 	}
 	if err := s.d.time.keepUp(ctx); err != nil {
@@ -164,7 +164,7 @@ func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, cha
 		q, err = s.query(q, honoured|fieldAll)
 	}
 	if err == nil {
-		err = s.d.rates.pay(time.Now(), tolls...)
+		err = s.d.pay(tolls...)
 	}
 	if err == nil {
 		err = s.d.time.keepUp(ctx)

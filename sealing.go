@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/bounded"
 )
 
 // sealedPrefix begins a value that a Cipher sealed, in the store. No given value may begin with
@@ -258,4 +261,35 @@ func (s *sealer) openToShow(ctx context.Context, e Endpoint, now time.Time, reve
 		}
 	}
 	return e, first
+}
+
+// maxOpenings bounds the values that are remembered: about 8 MiB of the longest URLs.
+const maxOpenings = 4 << 10
+
+// openings remember values that are shown again and again, by the text and bound that they
+// were opened from. A sealed text is authenticated, so it never stands for another value. The
+// zero value is ready; it is safe for concurrent use.
+type openings struct {
+	mu sync.Mutex
+	of map[[sha256.Size]byte]string
+}
+
+// get returns the remembered value for text and bound, or calls open. It does not remember
+// errors.
+func (o *openings) get(text, bound string, open func() (string, error)) (string, error) {
+	key := sha256.Sum256([]byte(bound + "\x00" + text))
+	o.mu.Lock()
+	value, known := o.of[key]
+	o.mu.Unlock()
+	if known {
+		return value, nil
+	}
+	value, err := open()
+	if err != nil {
+		return "", err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	bounded.Put(&o.of, maxOpenings, key, value)
+	return value, nil
 }

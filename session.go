@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook/internal/lane"
+	"github.com/gowebhook/webhook/internal/pacing"
 )
 
 const (
@@ -82,7 +83,7 @@ func (s *session) run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.claimer.run(ctx) })
 	loops.Go(func() { s.pruner.run(ctx) })
-	loops.Go(func() { s.clockLoop(ctx) })
+	loops.Go(func() { s.d.time.run(ctx) })
 	loops.Go(func() { s.listenLoop(ctx) })
 	<-ctx.Done()
 
@@ -155,18 +156,10 @@ func (s *session) isClosed() bool {
 }
 
 // wake hints that there may be something to claim.
-func (s *session) wake() { s.claimer.alarm.ring() }
+func (s *session) wake() { s.claimer.alarm.Ring() }
 
 // prune hints that there may be something to prune.
-func (s *session) prune() { hint(s.pruner.wanted) }
-
-// hint sends on a channel with room for one hint, unless there is one.
-func hint(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
+func (s *session) prune() { pacing.Hint(s.pruner.wanted) }
 
 // ready is Dispatcher.Ready for one session.
 func (s *session) ready() error {
@@ -217,4 +210,33 @@ func (s *session) handOver(h *reservation, leaseUntil time.Time) {
 func (s *session) hold(key EndpointKey) {
 	s.holds.add(key, s.d.now().Add(laterDelay))
 	s.d.handBack(s.books, s.lanes.Hold(key))
+}
+
+// holds are the endpoints whose deliveries this process does not take for a while. The zero
+// value is ready to use.
+type holds struct {
+	mu    sync.Mutex
+	until map[EndpointKey]time.Time
+}
+
+// add holds an endpoint until a time.
+func (h *holds) add(key EndpointKey, until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.until == nil {
+		h.until = make(map[EndpointKey]time.Time)
+	}
+	h.until[key] = until
+}
+
+// end calls release with each endpoint whose time is over at now, and forgets it.
+func (h *holds) end(now time.Time, release func(EndpointKey)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for key, until := range h.until {
+		if !until.After(now) {
+			delete(h.until, key)
+			release(key)
+		}
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/pacing"
 )
 
 const (
@@ -50,6 +52,19 @@ func newStoreTime(clock Clock, local func() time.Time, report func(error), resum
 	}
 	s.age.Store(int64(clockAge))
 	return s
+}
+
+// run keeps the time up to date until ctx ends. It reports no error of the first reading: the
+// callers that need the time report it.
+func (s *storeTime) run(ctx context.Context) {
+	if s.clock == nil {
+		return
+	}
+	for ctx.Err() == nil {
+		_ = s.keepUp(ctx)
+		pacing.Sleep(ctx, time.Duration(s.age.Load()))
+	}
+	s.wait()
 }
 
 // now returns the store time. Before the first reading it is the process's own time.
@@ -165,12 +180,12 @@ func (s *storeTime) read(known bool) *clockCall {
 	}
 	call := &clockCall{done: make(chan struct{})}
 	s.under, s.tried = call, time.Now()
-	go s.run(call, known)
+	go s.answer(call, known)
 	return call
 }
 
-// run makes a reading for all callers that wait for it.
-func (s *storeTime) run(call *clockCall, known bool) {
+// answer makes a reading for all callers that wait for it.
+func (s *storeTime) answer(call *clockCall, known bool) {
 	limit := storeTimeout
 	if known {
 		limit = clockTimeout

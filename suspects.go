@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/bounded"
 )
 
 const (
@@ -57,16 +59,7 @@ func (s *suspects) confirm(key EndpointKey, version int64, fresh bool) bool {
 	if ok && known > version {
 		return false // a late answer to a version that was changed since
 	}
-	if s.of == nil {
-		s.of = make(map[EndpointKey]int64)
-	}
-	if !ok && len(s.of) >= maxSuspects {
-		for other := range s.of { // any one: its next such answer counts as the first
-			delete(s.of, other)
-			break
-		}
-	}
-	s.of[key] = version
+	bounded.Put(&s.of, maxSuspects, key, version) // one that is forgotten begins with its first such answer
 	return false
 }
 

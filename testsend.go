@@ -111,7 +111,7 @@ func (s Scope) test(ctx context.Context, endpointID, eventType string) (Attempt,
 		return Attempt{}, err
 	}
 	defer d.tests.end(endpoint.key())
-	if err := d.rates.pay(time.Now(), testTolls(endpoint.key())...); err != nil {
+	if err := d.pay(testTolls(endpoint.key())...); err != nil {
 		return Attempt{}, err
 	}
 	profile := d.profiles[endpoint.Profile]

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook/internal/batch"
+	"github.com/gowebhook/webhook/internal/pacing"
+	"github.com/gowebhook/webhook/internal/uuidv7"
 )
 
 // A Dispatcher accepts events and delivers them. It is safe for concurrent use. New makes one.
@@ -30,13 +32,13 @@ type Dispatcher struct {
 	sealer    *sealer
 	tests     tests
 	suspects  suspects
-	rates     rates
+	rates     pacing.Rates[rateKey]
 
 	session atomic.Pointer[session] // nil while Run does not run
 	running sync.Mutex              // held by Run
-	logged  throttle
+	logged  pacing.Throttle
 	failing failingSet
-	uids    uids
+	uids    uuidv7.Generator
 	time    *storeTime
 	others  notifier
 }

@@ -2,6 +2,10 @@ package webhook
 
 import (
 	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook/internal/lane"
 )
 
 // work is one delivery leased to this process.
@@ -38,4 +42,17 @@ func (w *work) newAttempt(now time.Time) *Attempt {
 		Tenant: w.key.Tenant, EventID: w.event.ID, EventType: w.event.Type, EndpointID: w.key.ID,
 		Number: w.attempts + 1, StartedAt: now, Test: w.test,
 	}
+}
+
+// A payload is an event in memory, shared by its deliveries.
+type payload struct {
+	uid       uuid.UUID
+	event     Event
+	createdAt time.Time // of event
+	weight    lane.Weight
+}
+
+// makePayload returns the payload of an event.
+func makePayload(r *EventRecord) payload {
+	return payload{uid: r.UID, event: *r.event(), createdAt: r.CreatedAt, weight: lane.NewWeight(r.size())}
 }

@@ -1,4 +1,4 @@
-package webhook
+package uuidv7
 
 import (
 	"bytes"
@@ -28,8 +28,8 @@ func TestUIDsAreVersion7WithTheTimeInThem(t *testing.T) {
 		time.Date(2026, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600)),
 		time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
 	} {
-		var u uids
-		id := u.next(now)
+		var u Generator
+		id := u.Next(now)
 		assert.Equal(t, uuid.Version(7), id.Version(), "%v", now)
 		assert.Equal(t, uuid.RFC4122, id.Variant(), "%v", now)
 		assert.Equal(t, now.UnixMilli(), milli(id), "%v", now)
@@ -39,21 +39,21 @@ func TestUIDsAreVersion7WithTheTimeInThem(t *testing.T) {
 func TestUIDsOfTwoProcessesAreOrderedToTheMicrosecond(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for range 2000 {
-		var a, b uids
+		var a, b Generator
 		later := now.Add(time.Microsecond)
-		first, second := a.next(now), b.next(later)
+		first, second := a.Next(now), b.Next(later)
 		require.Negative(t, bytes.Compare(first[:], second[:]), "%v and %v", first, second)
 		now = later
 	}
 }
 
 func TestUIDsOfOneInstantIncreaseAndAreRandomBehindTheClock(t *testing.T) {
-	var u, other uids
+	var u, other Generator
 	now := time.Date(2026, 1, 1, 12, 0, 0, 123_456_000, time.UTC)
-	last := u.next(now)
-	assert.NotEqual(t, last[8:], func() []byte { id := other.next(now); return id[8:] }())
+	last := u.Next(now)
+	assert.NotEqual(t, last[8:], func() []byte { id := other.Next(now); return id[8:] }())
 	for range 10_000 { // more than a millisecond has room for: they borrow from the next
-		id := u.next(now)
+		id := u.Next(now)
 		require.Negative(t, bytes.Compare(last[:], id[:]), "%v after %v", id, last)
 		require.Equal(t, uuid.Version(7), id.Version())
 		require.Equal(t, uuid.RFC4122, id.Variant())
@@ -63,29 +63,29 @@ func TestUIDsOfOneInstantIncreaseAndAreRandomBehindTheClock(t *testing.T) {
 }
 
 func TestUIDsIncreaseWhenTheClockGoesBackwards(t *testing.T) {
-	var u uids
+	var u Generator
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	last := u.next(now)
+	last := u.Next(now)
 	for _, step := range []time.Duration{-time.Microsecond, -time.Millisecond, -time.Hour, -100 * 365 * 24 * time.Hour} {
-		id := u.next(now.Add(step))
+		id := u.Next(now.Add(step))
 		assert.Negative(t, bytes.Compare(last[:], id[:]), "a step of %v", step)
 		last = id
 	}
-	id := u.next(time.Time{})
+	id := u.Next(time.Time{})
 	assert.Negative(t, bytes.Compare(last[:], id[:]), "the zero time")
 	assert.Equal(t, now.UnixMilli(), milli(id))
 }
 
 func TestUIDsIncreaseInEveryGoroutineAndAreUnique(t *testing.T) {
 	const goroutines, each = 8, 5000
-	var u uids
+	var u Generator
 	var wg sync.WaitGroup
 	made := make([][]uuid.UUID, goroutines)
 	for g := range made {
 		wg.Go(func() {
 			ids := make([]uuid.UUID, each)
 			for i := range ids {
-				ids[i] = u.next(time.Now())
+				ids[i] = u.Next(time.Now())
 			}
 			made[g] = ids
 		})

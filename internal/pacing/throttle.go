@@ -1,8 +1,10 @@
-package webhook
+package pacing
 
 import (
 	"sync"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/bounded"
 )
 
 const (
@@ -14,9 +16,9 @@ const (
 	maxLogKinds = 16 << 10 // more than enough for the endpoints of a process
 )
 
-// A throttle bounds the lines that each kind of message writes to the log. The zero value is
+// A Throttle bounds the lines that each kind of message writes to the log. The zero value is
 // ready to use.
-type throttle struct {
+type Throttle struct {
 	mu sync.Mutex
 	of map[string]*logKind
 }
@@ -27,16 +29,15 @@ type logKind struct {
 	skipped int
 }
 
-// allow reports whether an error of a kind is logged now. It returns how many errors of that
+// Allow reports whether an error of a kind is logged now. It returns how many errors of that
 // kind were skipped since the last logged one.
-func (t *throttle) allow(kind string, now time.Time) (skipped int, ok bool) {
+func (t *Throttle) Allow(kind string, now time.Time) (skipped int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k := t.of[kind]
 	switch {
 	case k == nil:
-		t.makeRoom()
-		t.of[kind] = &logKind{last: now, pause: firstLogPause}
+		bounded.Put(&t.of, maxLogKinds, kind, &logKind{last: now, pause: firstLogPause})
 		return 0, true
 	case now.Sub(k.last) < k.pause:
 		k.skipped++
@@ -48,17 +49,4 @@ func (t *throttle) allow(kind string, now time.Time) (skipped int, ok bool) {
 	}
 	skipped, k.skipped, k.last = k.skipped, 0, now
 	return skipped, true
-}
-
-// makeRoom forgets any kind if there are too many; mu is held.
-func (t *throttle) makeRoom() {
-	if t.of == nil {
-		t.of = make(map[string]*logKind)
-	}
-	for kind := range t.of {
-		if len(t.of) < maxLogKinds {
-			return
-		}
-		delete(t.of, kind)
-	}
 }

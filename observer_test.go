@@ -45,34 +45,16 @@ func TestTheObserverGetsEveryErrorWithItsFacts(t *testing.T) {
 	require.EqualError(t, got[4], "webhook: deliveries cannot be claimed: broken")
 }
 
-func TestAConstantErrorIsLoggedEverMoreSeldomAndCounted(t *testing.T) {
-	var th throttle
-	start := time.Unix(1_000_000, 0)
-	var lines []int
-	total := 0
-	for second := range 400 {
-		for range 3 {
-			if skipped, ok := th.allow("settle", start.Add(time.Duration(second)*time.Second)); ok {
-				lines = append(lines, second)
-				total += skipped + 1
-			}
-		}
+func TestTheLogSaysWhenAnEndpointFailsAndRecovers(t *testing.T) {
+	var said strings.Builder
+	d := &Dispatcher{config: Config{Logger: slog.New(slog.NewTextHandler(&said, nil))}}
+	for _, failures := range []int{1, 4, 5, 6, 0, 0} {
+		d.logHealth(&EndpointStatus{Key: EndpointKey{"acme", "ep1"}, Health: Health{
+			Failures: failures, FailingSince: time.Unix(100, 0).UTC(), RecoveredAt: time.Unix(200, 0).UTC(),
+		}})
 	}
-	assert.Equal(t, []int{0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363}, lines)
-	assert.Equal(t, 363*3+1, total, "each is counted")
-	skipped, ok := th.allow("settle", start.Add(time.Hour))
-	require.True(t, ok)
-	assert.Equal(t, 1200-total, skipped)
-	_, ok = th.allow("settle", start.Add(time.Hour+time.Second))
-	assert.True(t, ok, "after a while it counts as new")
-}
-
-func TestKindsOfErrorsTakeBoundedMemory(t *testing.T) {
-	var th throttle
-	start := time.Unix(1_000_000, 0)
-	for i := range 2 * maxLogKinds {
-		_, ok := th.allow(fmt.Sprint(i), start)
-		require.True(t, ok)
-		require.LessOrEqual(t, len(th.of), maxLogKinds)
-	}
+	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+	require.Len(t, lines, 2, said.String())
+	assert.Contains(t, lines[0], `level=WARN msg="webhook: an endpoint is failing" tenant=acme endpoint=ep1 failures=5 since=1970-01-01T00:01:40.000Z`)
+	assert.Contains(t, lines[1], `level=INFO msg="webhook: an endpoint has recovered" tenant=acme endpoint=ep1 at=1970-01-01T00:03:20.000Z`)
 }
