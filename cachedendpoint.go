@@ -18,8 +18,9 @@ type cachedEndpoint struct {
 	snapshot *Endpoint                      // see Message.Endpoint
 	opened   atomic.Pointer[openedEndpoint] // nil until the secrets are needed
 	health   atomic.Pointer[Health]
-	seen     atomic.Int64 // when the Store was last asked, on endpointCache.clock
-	streak   *streak      // shared by the copies of an endpoint
+	announce func(*Notice) *EventRecord // see Settlement.Announce
+	seen     atomic.Int64               // when the Store was last asked, on endpointCache.clock
+	streak   *streak                    // shared by the copies of an endpoint
 }
 
 // A streak counts an endpoint's successes and failures in this process. The Store learns of

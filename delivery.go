@@ -114,6 +114,7 @@ type Reason string
 const (
 	ReasonCustomer Reason = "customer" // disabled through UpdateEndpoint
 	ReasonOperator Reason = "operator" // suspended by the scope of all tenants, which alone can lift it; see Scope.UpdateEndpoint
+	ReasonFailing  Reason = "failing"  // nothing succeeded for days: see HealthPolicy.DisableAfter
 	ReasonGone     Reason = "gone"     // the receiver answered 410 Gone twice in a row, or Judge returned VerdictDisable
 )
 

@@ -114,24 +114,6 @@ func withoutExpired(list []EndpointSecret, now time.Time) []EndpointSecret {
 	return slices.DeleteFunc(slices.Clone(list), func(s EndpointSecret) bool { return s.expired(now) })
 }
 
-// Health sums up the attempts of an endpoint over all processes. Only failures and recoveries
-// are recorded, so an endpoint that has never failed has the zero Health.
-type Health struct {
-	Failures      int       // failed attempts since the last success
-	FailingSince  time.Time // the first of those; zero when not failing
-	LastFailureAt time.Time
-	RecoveredAt   time.Time // when a success ended the last run of failures; the latest success is in the log
-
-	// BlockedUntil holds back all deliveries, because the receiver answered with Retry-After or a
-	// circuit is open.
-	BlockedUntil time.Time
-
-	// Circuit says that a circuit is open until BlockedUntil. Then a single delivery, over all
-	// processes, probes the endpoint. The others follow when an attempt has succeeded. Stores and
-	// lanes support circuits, but no policy of this version opens one.
-	Circuit bool
-}
-
 // An EndpointState says whether an endpoint receives events.
 type EndpointState string
 

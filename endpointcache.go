@@ -10,6 +10,7 @@ import (
 
 	"github.com/gowebhook/webhook/internal/batch"
 	"github.com/gowebhook/webhook/internal/bounded"
+	"github.com/gowebhook/webhook/internal/uuidv7"
 )
 
 const (
@@ -22,7 +23,8 @@ const (
 // own. Other endpoints are looked up together, when a request is about to begin.
 type endpointCache struct {
 	start   time.Time
-	skipped atomic.Int64 // time that the monotonic clock has left out since start
+	skipped atomic.Int64     // time that the monotonic clock has left out since start
+	ids     uuidv7.Generator // of operational events
 	loads   *batch.Group[EndpointKey, loaded]
 
 	mu sync.RWMutex
@@ -60,6 +62,7 @@ func (c *endpointCache) get(key EndpointKey) *cachedEndpoint {
 // put stores the Store's answer about an endpoint when it was asked at asOf.
 func (c *endpointCache) put(e *Endpoint, asOf time.Duration) *cachedEndpoint {
 	n := &cachedEndpoint{endpoint: e, snapshot: snapshotOf(e), streak: new(streak)}
+	n.announce = func(notice *Notice) *EventRecord { return announce(e, notice, &c.ids) }
 	health := e.Health
 	n.health.Store(&health)
 	n.seen.Store(int64(asOf))

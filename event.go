@@ -95,6 +95,10 @@ type EventRecord struct {
 	// Keep says that the event is stored even when expansion finds no endpoint for it.
 	Keep bool
 
+	// About is the id of the endpoint that an operational event is about. The event is not
+	// delivered to that endpoint. Only an event of Settlement.Announce has it.
+	About string
+
 	// Deliveries are the rows that Publish inserts. Nil means that they are not known yet:
 	// Publish writes an outbox row, which Claim expands. If it is empty but not nil, the event is
 	// stored without deliveries. Only Publish uses it.
@@ -103,7 +107,7 @@ type EventRecord struct {
 
 // Patterns returns the subscription patterns that match the event's type: the type itself, its
 // prefixes with ".*", the longest first, and "*". An endpoint is subscribed if it has at least
-// one of them.
+// one of them. The pattern "*" does not match operational events: see [Notice].
 func (r *EventRecord) Patterns() []string { return typePatterns(r.Type) }
 
 func typePatterns(typ string) []string {
@@ -113,6 +117,9 @@ func typePatterns(typ string) []string {
 		if typ[i] == '.' {
 			patterns = append(patterns, typ[:i]+".*")
 		}
+	}
+	if isOperational(typ) {
+		return patterns
 	}
 	return append(patterns, "*")
 }

@@ -186,9 +186,27 @@ type Store interface {
 	//   - A success clears Failures, FailingSince, and an open Circuit with its block. A
 	//     success of an endpoint that is not failing writes nothing.
 	//
+	// An Excused attempt is logged, but is not part of Health.
+	//
 	// BlockUntil, of items in effect, moves Health.BlockedUntil if it is later, and OpenCircuit
-	// sets Circuit. A Disable that is not empty disables an endpoint that is not disabled, with
+	// sets Circuit. Holds and Throttles raise the numbers of Health of the same names, and never
+	// lower them. A success sets both to 0, and a failure with a Status other than 429 sets
+	// Throttles to 0. A Disable that is not empty disables an endpoint that is not disabled, with
 	// that reason. It gives the endpoint its next Version, as UpdateEndpoint at now would.
+	//
+	// Status sets Health.Status, and Since to now, if it is later on the way to disabled. A
+	// success that ends a run of failures ends Status too. Status, and a Disable with
+	// FailingSince, apply only while Health.FailingSince is the item's FailingSince. So a
+	// decision about a run of failures that has ended does nothing.
+	//
+	// A Notice is made when Status changes, when Disable applies, and for an item in effect whose
+	// State is DeliveryFailed. Settled.Notices has all of them, in any order, each once over all
+	// calls. Except for test events and for a deleted endpoint, the Store also calls
+	// the item's Announce and stores the event that it returns, with an outbox row, in the same
+	// transaction. It leaves the event out, marks the Notice as Silent, and counts it in the next
+	// one's Withheld, if there was an event of the same type about the endpoint less than an hour
+	// before. UpdateEndpoint forgets the earlier events. The outbox row makes no delivery to the endpoint About. A Store without room leaves
+	// the event out. There is no Notice about the delivery of an operational event.
 	//
 	// Settled.Endpoints has the status of every endpoint among the items that did not fail, as
 	// it is afterwards. Deleted endpoints are left out.
@@ -386,10 +404,20 @@ type Settlement struct {
 	Attempt  *Attempt // nil: the lease is given back, or the delivery ends without a try
 
 	// The item's consequences for the endpoint.
-	Version     int64     // of the endpoint that the request was made under
-	BlockUntil  time.Time // zero for nothing
-	OpenCircuit bool
-	Disable     Reason
+	Version      int64     // of the endpoint that the request was made under
+	Excused      bool      // the attempt failed for a reason that is not the endpoint's
+	BlockUntil   time.Time // zero for nothing
+	OpenCircuit  bool
+	Holds        int // a new value of Health.Holds; 0 for nothing
+	Throttles    int // a new value of Health.Throttles; 0 for nothing
+	Status       HealthStatus
+	Disable      Reason
+	FailingSince time.Time // the run of failures that Status and Disable follow from; zero for none
+
+	// Announce returns the operational event of a notice that the item causes, or nil. It is a
+	// pure function. A Store may call it again when it repeats a transaction. A nil Announce
+	// makes no events.
+	Announce func(*Notice) *EventRecord
 }
 
 // Settled reports on the items of a Settle. Already, Lost and the keys of Failed are indexes
@@ -398,6 +426,7 @@ type Settled struct {
 	Already   []int            // the same lease was settled before
 	Lost      []int            // the lease is no longer the delivery's
 	Failed    map[int]error    // not stored, and why; nil for none
+	Notices   []Notice         // changes that the items made
 	Endpoints []EndpointStatus // of the items that did not fail, as they are afterwards
 }
 

@@ -22,6 +22,7 @@ type endpoint struct {
 	tenant   *tenant    // nil if gone
 	versions []*version // in order; the last one is current
 	mark     uint64
+	told     health.Told
 
 	deliveries index[delivery]                  // by the UIDs of their events
 	attempts   index[attempt]                   // by StartedAt
@@ -125,7 +126,7 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	if health.IsReset(&own.Endpoint, &e) {
 		e.Health = webhook.Health{}
 	}
-	own.Endpoint = e
+	own.Endpoint, own.told = e, health.Told{}
 	own.takeCopies()
 	s.watchSecrets(own)
 	s.subscribe(own)

@@ -55,6 +55,9 @@ func (s *Store) expandEvent(ev *event, now int64, budget *int) (complete, full b
 	*budget-- // also for an event that no endpoint receives
 	due := max(micros(ev.CreatedAt), micros(ev.NotBefore))
 	for e := range merged(s.subscribed(nil, ev.Tenant, ev.Channel, ev.Patterns(), ev.after)) {
+		if e.ID == ev.About {
+			continue
+		}
 		if *budget <= 0 {
 			return false, false
 		}

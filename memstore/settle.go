@@ -65,7 +65,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 			edits = append(edits, v.Edit)
 		}
 	}
-	s.apply(edits, now)
+	out.Notices = s.apply(edits, now)
 	s.shed()
 	out.Endpoints = make([]webhook.EndpointStatus, len(touched))
 	for i, e := range touched {

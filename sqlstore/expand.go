@@ -40,6 +40,7 @@ type outboxEvent struct {
 	after        string // the endpoint of its last delivery so far
 	tenant       string
 	typ, channel string
+	about        string // an endpoint that gets no delivery
 	keep         bool
 	created      int64
 	notBefore    int64
@@ -76,7 +77,7 @@ func (x *expansion) run() (done bool, err error) {
 		switch {
 		case len(list) <= budget && len(list) < claimWork:
 			over = append(over, e.uid)
-			if len(list) == 0 && !e.keep {
+			if !e.keep && !e.anyReceives(list) {
 				drop = append(drop, e.uid)
 			}
 		case budget == 0: // a later call makes its deliveries
@@ -133,7 +134,7 @@ func (x *expansion) takeWide() (wide *outboxEvent, more bool) {
 func (x *expansion) goOn(e *outboxEvent, queue *table) (more bool, err error) {
 	var n int
 	var last string
-	if rows := x.wanted(e); x.store.dialect.widensAtOnce && rows.Fits() {
+	if rows := x.wanted(e); x.store.dialect.widensAtOnce && rows.Fits() && e.about == "" {
 		err = x.Query(widen, rows, func(r *sql.Rows) error { return r.Scan(&n, &last) }, num(claimWork), uid(e.uid), num(e.since(x.now)), num(e.size))
 	} else {
 		var matched [][]webhook.EndpointStatus
@@ -170,9 +171,17 @@ func (x *expansion) move(e *outboxEvent, last string) error {
 	return err
 }
 
+// anyReceives reports whether an event has a receiver in a list of endpoints that match it.
+func (e *outboxEvent) anyReceives(list []webhook.EndpointStatus) bool {
+	return slices.ContainsFunc(list, func(s webhook.EndpointStatus) bool { return s.Key.ID != e.about })
+}
+
 // add adds the rows of deliveries, which are due, to queue.
 func (x *expansion) add(queue *table, e *outboxEvent, list []webhook.EndpointStatus) {
 	for _, status := range list {
+		if status.Key.ID == e.about {
+			continue
+		}
 		q := queueRow{
 			rowKey: rowKey{e.uid, status.Key.ID}, ref: refOf(status.Key), version: status.Version,
 			since: e.since(x.now), size: e.size, fanout: true,
@@ -212,7 +221,7 @@ func (x *expansion) read() error {
 			u id
 			e outboxEvent
 		)
-		if err := r.Scan(&u, &e.tenant, &e.typ, &e.channel, &e.keep, &e.created, &e.notBefore, &e.size); err != nil {
+		if err := r.Scan(&u, &e.tenant, &e.typ, &e.channel, &e.keep, &e.created, &e.notBefore, &e.size, &e.about); err != nil {
 			return err
 		}
 		into := byUID[u.uid()]

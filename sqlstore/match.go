@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -17,6 +18,7 @@ type status struct {
 	ref       uuid.UUID
 	reason    webhook.Reason
 	updatedAt int64
+	told      health.Told
 	webhook.EndpointStatus
 }
 
@@ -24,15 +26,21 @@ type status struct {
 func (s *status) into(t *statusTimes) []any {
 	return []any{
 		(*id)(&s.ref), &s.Key.Tenant, &s.Key.ID, &s.Version, &s.State, &s.reason, &s.updatedAt, &s.Failures, &t.failingSince,
-		&t.lastFailureAt, &t.recoveredAt, &t.blockedUntil, &s.Circuit,
+		&t.lastFailureAt, &t.recoveredAt, &t.blockedUntil, &s.Circuit, &s.Status, &t.since, &s.LastClass, &s.LastStatus, &s.Holds,
+		&s.Throttles, &t.told,
 	}
 }
 
-type statusTimes struct{ failingSince, lastFailureAt, recoveredAt, blockedUntil int64 }
+// statusTimes are the columns of a status that have another form in the row.
+type statusTimes struct {
+	failingSince, lastFailureAt, recoveredAt, blockedUntil, since int64
+	told                                                          string
+}
 
 func (s *status) fill(t *statusTimes) {
 	s.FailingSince, s.LastFailureAt = fromMicros(t.failingSince), fromMicros(t.lastFailureAt)
-	s.RecoveredAt, s.BlockedUntil = fromMicros(t.recoveredAt), fromMicros(t.blockedUntil)
+	s.RecoveredAt, s.BlockedUntil, s.Since = fromMicros(t.recoveredAt), fromMicros(t.blockedUntil), fromMicros(t.since)
+	s.told = health.ParseTold(t.told)
 }
 
 func (s *status) scan(r *sql.Rows, before ...any) error {
@@ -61,7 +69,8 @@ func (t *tx) statuses(o op, refs []uuid.UUID) (map[uuid.UUID]*status, error) {
 func (s *status) updateCells() []cell {
 	return []cell{
 		uid(s.ref), num(s.Version), text(s.State), text(s.reason), num(s.updatedAt), num(s.Failures), at(s.FailingSince),
-		at(s.LastFailureAt), at(s.RecoveredAt), at(s.BlockedUntil), flag(s.Circuit),
+		at(s.LastFailureAt), at(s.RecoveredAt), at(s.BlockedUntil), flag(s.Circuit), text(s.Status), at(s.Since), text(s.LastClass),
+		num(s.LastStatus), num(s.Holds), num(s.Throttles), text(s.told.String()),
 	}
 }
 

@@ -168,7 +168,7 @@ var mysql = dialect{
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} FORCE INDEX (outbox_due)
 			WHERE due_at <= $1 AND due_at >= $3 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before,
-			length(e.data)
+			length(e.data), e.about
 			FROM {events} e WHERE e.uid IN ({keys})`,
 		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue} FORCE INDEX (queue_lane_due)
 			WHERE lane = ` + mysqlZero + ` AND due_at <= $1 AND due_at >= $3
@@ -262,7 +262,9 @@ var mysql = dialect{
 			SET s.version = v.version, s.state = v.state, s.reason = v.reason, s.updated_at = v.updated_at,
 				s.failures = v.failures, s.failing_since = v.failing_since,
 				s.last_failure_at = v.last_failure_at, s.recovered_at = v.recovered_at,
-				s.blocked_until = v.blocked_until, s.circuit = v.circuit`,
+				s.blocked_until = v.blocked_until, s.circuit = v.circuit, s.health = v.health,
+				s.health_since = v.health_since, s.last_class = v.last_class, s.last_status = v.last_status,
+				s.holds = v.holds, s.throttles = v.throttles, s.told = v.told`,
 		insertVersions: `INSERT INTO {versions} (ref, version, url, profile, metadata, superseded_at)
 			SELECT e.ref, v.version, e.url, e.profile, e.metadata, v.superseded_at
 			FROM {v ref uuid, version int, superseded_at int} STRAIGHT_JOIN {endpoints} e ON e.ref = v.ref

@@ -25,6 +25,7 @@ const (
 	insertEvent // with its outbox row; MySQL and SQLite: without
 	insertNew   // the same for many new events
 	sameEvent
+	insertNotice // an operational event
 	insertOutboxRow
 	deleteEvent
 	deleteOutbox
@@ -168,6 +169,7 @@ const (
 // everywhere has the statements that are the same in every dialect.
 var everywhere = map[op]string{
 	sameEvent:       `UPDATE {events} SET dup = dup + 1 WHERE tenant = $1 AND id = $2 AND content_hash = $3`,
+	insertNotice:    `INSERT INTO {events} (` + eventInsert + `, about) VALUES (` + parametersOf(eventFields) + `, $15)`,
 	insertOutboxRow: `INSERT INTO {outbox} (event_uid, due_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
 	deleteEvent:     `DELETE FROM {events} WHERE uid = $1`,
 	deleteOutbox:    `DELETE FROM {outbox} WHERE event_uid = $1`,
@@ -187,8 +189,9 @@ var everywhere = map[op]string{
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 	insertStatus: `INSERT INTO {status} (ref, tenant, id, version, state, reason, updated_at, failures,
 		failing_since,
-			last_failure_at, recovered_at, blocked_until, circuit)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			last_failure_at, recovered_at, blocked_until, circuit, health, health_since, last_class,
+			last_status, holds, throttles, told)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
 	updateEndpoint: `UPDATE {endpoints} SET url = $2, description = $3, events = $4, channel = $5,
 		profile = $6,
 			metadata = $7, header = $8, secrets = $9, timeout_us = $10, max_in_flight = $11,
@@ -286,7 +289,9 @@ const (
 	requeueFields = `event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int,
 		attempts int, failures int, since int, reason text`
 	statusFields = `ref uuid, version int, state text, reason text, updated_at int, failures int,
-		failing_since int, last_failure_at int, recovered_at int, blocked_until int, circuit int`
+		failing_since int, last_failure_at int, recovered_at int, blocked_until int, circuit int,
+		health text, health_since int, last_class text, last_status int, holds int, throttles int,
+		told text`
 )
 
 // The same columns without the types, for INSERT.
@@ -319,7 +324,8 @@ func parametersOf(fields string) string {
 // Column lists of SELECT. Each is read in one place of the code.
 const (
 	statusColumns = `s.ref, s.tenant, s.id, s.version, s.state, s.reason, s.updated_at, s.failures,
-		s.failing_since, s.last_failure_at, s.recovered_at, s.blocked_until, s.circuit`
+		s.failing_since, s.last_failure_at, s.recovered_at, s.blocked_until, s.circuit, s.health,
+		s.health_since, s.last_class, s.last_status, s.holds, s.throttles, s.told`
 	endpointColumns = statusColumns + `, e.created_at, e.url, e.description, e.events, e.channel, e.profile,
 		e.metadata, e.header, e.secrets, e.timeout_us, e.max_in_flight`
 	eventColumns = `e.uid, e.tenant, e.id, e.type, e.channel, e.header, e.time, e.not_before, e.created_at,

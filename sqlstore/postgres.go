@@ -199,7 +199,7 @@ var postgres = dialect{
 					SELECT s.version FROM {status} s WHERE s.ref = p.ref AND s.state <> 'disabled' LIMIT 1) y
 			) SELECT count(*), coalesce(max(p.endpoint_id), '') FROM p`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before,
-				octet_length(e.data)
+				octet_length(e.data), e.about
 			FROM {v uid uuid} JOIN {events} e ON e.uid = v.uid`,
 		wakeDue: `UPDATE {queue} q SET lane = q.ref WHERE q.ctid = ANY (ARRAY(
 			SELECT q.ctid FROM {queue} q WHERE q.lane = ` + postgresZero + ` AND q.due_at <= $1
@@ -326,7 +326,9 @@ var postgres = dialect{
 		updateStatus: `UPDATE {status} s
 			SET version = v.version, state = v.state, reason = v.reason, updated_at = v.updated_at,
 				failures = v.failures, failing_since = v.failing_since, last_failure_at = v.last_failure_at,
-				recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit
+				recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit,
+				health = v.health, health_since = v.health_since, last_class = v.last_class,
+				last_status = v.last_status, holds = v.holds, throttles = v.throttles, told = v.told
 			FROM {v ` + statusFields + `} CROSS JOIN LATERAL (
 				SELECT s.ctid AS at FROM {status} s WHERE s.ref = v.ref LIMIT 1) k
 			WHERE s.ctid = k.at`,

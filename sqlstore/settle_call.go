@@ -116,6 +116,7 @@ func (c *settleCall) merge(items []int, reply *webhook.Settled) {
 	for n, err := range reply.Failed {
 		fail(&c.out, items[n], err)
 	}
+	c.out.Notices = append(c.out.Notices, reply.Notices...)
 	for _, status := range reply.Endpoints { // the later one counts
 		same := func(s webhook.EndpointStatus) bool { return s.Key == status.Key }
 		if at := slices.IndexFunc(c.out.Endpoints, same); at >= 0 {

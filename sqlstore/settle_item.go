@@ -31,7 +31,7 @@ func (i *settleItem) counts() bool { return i.Attempt != nil && !i.Attempt.Test 
 
 // changesStatus reports whether the item may change a healthy endpoint.
 func (i *settleItem) changesStatus() bool {
-	return health.Acts(i.Settlement) || i.counts() && i.Attempt.Class != ""
+	return health.Acts(i.Settlement) || health.Fails(i.Settlement) || i.counts() && i.Attempt.Class != ""
 }
 
 // isPlain reports whether the item is a success that changes nothing about a healthy endpoint.

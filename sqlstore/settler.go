@@ -277,7 +277,7 @@ func (s *settler) judge(items []settleItem, rows *settleRows, endpoints settleSt
 			q.settledNo, q.failures, q.leasedUntil = q.leaseNo, int64(item.Failures), 0
 			written.settle(q, item, micros(verdict.Due), micros(s.now))
 		}
-		if verdict.Edit.Merge || verdict.Edit.Act {
+		if verdict.Edit.Merge || verdict.Edit.Act || verdict.Edit.Fail {
 			edits = append(edits, verdict.Edit)
 		}
 	}
@@ -303,9 +303,13 @@ func (s *settler) apply(edits []health.Edit, locked map[uuid.UUID]*status) error
 	var disabled []*status
 	for _, edit := range edits {
 		status := locked[refOf(edit.Item.Endpoint)]
-		if reason := edit.Apply(&status.Health); reason != "" && status.State != webhook.EndpointDisabled {
+		reason, notices := edit.Apply(health.Endpoint{Health: &status.Health, Told: &status.told, State: status.State}, s.now)
+		if reason != "" {
 			status.State, status.reason, status.updatedAt = webhook.EndpointDisabled, reason, micros(s.now)
 			disabled = append(disabled, status)
+		}
+		if err := s.announce(edit.Item, notices); err != nil {
+			return err
 		}
 	}
 	if err := s.beginVersions(disabled); err != nil {
@@ -318,6 +322,27 @@ func (s *settler) apply(edits []health.Edit, locked map[uuid.UUID]*status) error
 		}
 	}
 	return s.ExecAll(updateStatus, changed)
+}
+
+// announce reports notices, and stores their operational events with outbox rows.
+func (s *settler) announce(item *webhook.Settlement, notices []webhook.Notice) error {
+	s.out.Notices = append(s.out.Notices, notices...)
+	for i := range notices {
+		if notices[i].Silent || item.Announce == nil {
+			continue
+		}
+		r := item.Announce(&notices[i])
+		if r == nil {
+			continue
+		}
+		if _, err := s.Exec(insertNotice, append(eventCells(r, contentHash(r)), text(r.About))...); err != nil {
+			return err
+		}
+		if _, err := s.Exec(insertOutboxRow, outboxCells(r)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // beginVersions begins the next version of endpoints.

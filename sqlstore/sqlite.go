@@ -81,7 +81,7 @@ var sqlite = dialect{
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 AND due_at >= $3
 			ORDER BY due_at LIMIT $2`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before,
-			length(e.data)
+			length(e.data), e.about
 			FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
 		dueDeliveries: `SELECT event_uid, endpoint_id FROM {queue}
 			WHERE lane = ` + sqliteZero + ` AND due_at <= $1 AND due_at >= $3
@@ -156,7 +156,9 @@ var sqlite = dialect{
 		updateStatus: `UPDATE {status} AS s
 			SET version = v.version, state = v.state, reason = v.reason, updated_at = v.updated_at,
 				failures = v.failures, failing_since = v.failing_since, last_failure_at = v.last_failure_at,
-				recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit
+				recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit,
+				health = v.health, health_since = v.health_since, last_class = v.last_class,
+				last_status = v.last_status, holds = v.holds, throttles = v.throttles, told = v.told
 			FROM {v ` + statusFields + `} WHERE s.ref = v.ref`,
 		insertVersions: `INSERT INTO {versions} (ref, version, url, profile, metadata, superseded_at)
 			SELECT e.ref, v.version, e.url, e.profile, e.metadata, v.superseded_at

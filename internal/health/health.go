@@ -4,8 +4,10 @@ package health
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gowebhook/webhook"
 )
@@ -14,12 +16,13 @@ import (
 type Edit struct {
 	Item  *webhook.Settlement
 	Merge bool // merge its attempt into Health
-	Act   bool // apply BlockUntil, OpenCircuit and Disable
+	Act   bool // apply the item's consequences for the endpoint
+	Fail  bool // its delivery has failed for good
 }
 
 // Acts reports whether an item has an effect on its endpoint besides its attempt.
 func Acts(item *webhook.Settlement) bool {
-	return item.OpenCircuit || item.Disable != "" || !item.BlockUntil.IsZero()
+	return item.OpenCircuit || item.Disable != "" || item.Status != "" || item.Holds > 0 || item.Throttles > 0 || !item.BlockUntil.IsZero()
 }
 
 // IsReset reports whether an update from old to e resets the endpoint's health.
@@ -63,7 +66,7 @@ func FailuresOf(items []webhook.Settlement) (failures Failures) {
 // Changes reports whether e may change h, the Health of its endpoint before the Settle. A
 // success changes nothing unless the endpoint is failing or fails in the same Settle.
 func (f Failures) Changes(e Edit, h *webhook.Health) bool {
-	return e.Act || e.Merge && (f[e.Item.Endpoint] || Failing(h))
+	return e.Act || e.Fail || e.Merge && (f[e.Item.Endpoint] || Failing(h))
 }
 
 // Sort orders the edits of one call by their attempts, so that the order of the items does not
@@ -92,21 +95,83 @@ func rank(item *webhook.Settlement) int {
 	return 0
 }
 
-// Apply applies an edit to h. It returns the reason to disable the endpoint, if there is one.
-func (e Edit) Apply(h *webhook.Health) webhook.Reason {
+// An Endpoint is the part of an endpoint that edits change.
+type Endpoint struct {
+	Health *webhook.Health
+	Told   *Told
+	State  webhook.EndpointState // only read
+}
+
+// Apply applies an edit to an endpoint at now. If the endpoint is to be disabled, it returns the
+// reason; the caller disables it. It also returns the notices of the changes.
+func (e Edit) Apply(to Endpoint, now time.Time) (disable webhook.Reason, notices []webhook.Notice) {
+	h, before := to.Health, to.Health.Status
 	if e.Merge {
 		merge(h, e.Item.Attempt)
 	}
-	if !e.Act {
-		return ""
+	if e.Act {
+		disable = e.act(h, to.State, now)
 	}
-	if e.Item.BlockUntil.After(h.BlockedUntil) {
-		h.BlockedUntil = e.Item.BlockUntil
+	tell := func(n webhook.Notice) {
+		n.Time, n.Endpoint, n.Health = now, e.Item.Endpoint, *h
+		to.Told.note(&n)
+		notices = append(notices, n)
 	}
-	if e.Item.OpenCircuit {
+	if h.Status != before {
+		tell(webhook.Notice{Type: typeOf(h.Status)})
+	}
+	if disable != "" {
+		tell(webhook.Notice{Type: typeDisabled, Reason: disable})
+	}
+	if a := e.Item.Attempt; e.Fail {
+		tell(webhook.Notice{
+			Type: typeDeliveryFailed, Reason: e.Item.Reason, EventID: a.EventID, EventType: a.EventType, Attempts: e.Item.Failures,
+		})
+	}
+	return disable, notices
+}
+
+// act applies the consequences of an item. It returns the reason to disable the endpoint, if
+// there is one.
+func (e Edit) act(h *webhook.Health, state webhook.EndpointState, now time.Time) webhook.Reason {
+	item := e.Item
+	if item.BlockUntil.After(h.BlockedUntil) {
+		h.BlockedUntil = item.BlockUntil
+	}
+	if item.OpenCircuit {
 		h.Circuit = true
 	}
-	return e.Item.Disable
+	h.Holds, h.Throttles = max(h.Holds, item.Holds), max(h.Throttles, item.Throttles)
+	holds := h.Failures > 0 && h.FailingSince.Equal(item.FailingSince) // the run of failures that was judged
+	if holds && stage(h.Status) < stage(item.Status) {
+		h.Status, h.Since = item.Status, now
+	}
+	if item.Disable == "" || state == webhook.EndpointDisabled || !item.FailingSince.IsZero() && !holds {
+		return ""
+	}
+	return item.Disable
+}
+
+// stage orders the statuses on the way from healthy to disabled.
+func stage(s webhook.HealthStatus) int {
+	switch s {
+	case webhook.HealthFailing:
+		return 1
+	case webhook.HealthDisabling:
+		return 2
+	}
+	return 0
+}
+
+// typeOf returns the type of the notice that an endpoint has a new status.
+func typeOf(s webhook.HealthStatus) string {
+	switch s {
+	case webhook.HealthFailing:
+		return typeFailing
+	case webhook.HealthDisabling:
+		return typeDisabling
+	}
+	return typeRecovered
 }
 
 // merge adds an attempt to h. Attempts may arrive out of order. A failure before the last
@@ -115,11 +180,15 @@ func (e Edit) Apply(h *webhook.Health) webhook.Reason {
 func merge(h *webhook.Health, a *webhook.Attempt) {
 	at := a.StartedAt
 	if a.Class != "" {
-		if at.After(h.LastFailureAt) {
-			h.LastFailureAt = at
+		latest := isLatest(h, a)
+		if latest {
+			h.LastFailureAt, h.LastClass, h.LastStatus = at, a.Class, a.Status
 		}
 		if at.Before(h.RecoveredAt) {
 			return
+		}
+		if latest && a.Status != http.StatusTooManyRequests {
+			h.Throttles = 0
 		}
 		if h.Failures == 0 || at.Before(h.FailingSince) {
 			h.FailingSince = at
@@ -133,17 +202,26 @@ func merge(h *webhook.Health, a *webhook.Attempt) {
 	case h.Failures > 0 && at.Before(h.LastFailureAt):
 		h.Failures, h.FailingSince = 1, h.LastFailureAt // of the failures since then, only the last is known
 	default:
-		end(h)
+		end(h, at)
 	}
 	if at.After(h.RecoveredAt) {
 		h.RecoveredAt = at
 	}
 }
 
-// end ends a run of failures, and an open circuit with its block.
-func end(h *webhook.Health) {
+// isLatest reports whether a failed attempt is the latest that h knows. Of two at the same time
+// the one with the higher status is, so the order in which they arrive does not matter.
+func isLatest(h *webhook.Health, a *webhook.Attempt) bool {
+	return cmp.Or(a.StartedAt.Compare(h.LastFailureAt), cmp.Compare(a.Status, h.LastStatus), cmp.Compare(a.Class, h.LastClass)) >= 0
+}
+
+// end ends a run of failures at a time, and an open circuit with its block.
+func end(h *webhook.Health, at time.Time) {
 	none := webhook.Health{}
-	h.Failures, h.FailingSince = 0, none.FailingSince
+	h.Failures, h.FailingSince, h.Holds, h.Throttles = 0, none.FailingSince, 0, 0
+	if h.Status != "" {
+		h.Status, h.Since = "", at
+	}
 	if h.Circuit {
 		h.Circuit, h.BlockedUntil = false, none.BlockedUntil
 	}

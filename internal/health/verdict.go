@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -41,6 +42,12 @@ type Verdict struct {
 	Edit   Edit      // of the endpoint
 }
 
+// Fails reports whether an item ends its delivery in a way that its tenant may want to know.
+func Fails(item *webhook.Settlement) bool {
+	a := item.Attempt
+	return item.State == webhook.DeliveryFailed && a != nil && !a.Test && !slices.Contains(kinds[:], a.EventType)
+}
+
 // Judge returns the verdict on an item.
 //
 // The effects of an item on its endpoint apply only to the endpoint version of the request,
@@ -54,13 +61,14 @@ func Judge(item *webhook.Settlement, f Facts) Verdict {
 		v.Result = Already
 	}
 	v.Log = item.Attempt != nil && f.Found && !f.Logged
+	v.Edit.Fail = f.Leased && f.Exists && Fails(item)
 	if !f.Exists || f.Version != item.Version {
 		return v
 	}
 	if item.BlockUntil.After(item.DueAt) {
 		v.Due = item.BlockUntil
 	}
-	v.Edit.Merge = v.Log && !item.Attempt.Test
+	v.Edit.Merge = v.Log && !item.Attempt.Test && !item.Excused
 	v.Edit.Act = f.Leased && Acts(item)
 	return v
 }

@@ -50,6 +50,13 @@ CREATE TABLE IF NOT EXISTS {status} (
 	recovered_at    bigint NOT NULL,
 	blocked_until   bigint NOT NULL,
 	circuit         bigint NOT NULL,
+	health          varbinary(255) NOT NULL,
+	health_since    bigint NOT NULL,
+	last_class      varbinary(255) NOT NULL,
+	last_status     bigint NOT NULL,
+	holds           bigint NOT NULL,
+	throttles       bigint NOT NULL,
+	told            varbinary(255) NOT NULL,
 	parked          bigint NOT NULL DEFAULT 0,
 	-- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
 	KEY status_parked (parked, state, blocked_until),
@@ -97,6 +104,7 @@ CREATE TABLE IF NOT EXISTS {events} (
 	fanout       bigint NOT NULL,
 	test         bigint NOT NULL,
 	dup          bigint NOT NULL DEFAULT 0,
+	about        varbinary(255) NOT NULL DEFAULT '',
 	content_hash binary(32) NOT NULL,
 	data         longblob NOT NULL,
 	id_group     varbinary(255)

@@ -48,6 +48,13 @@ CREATE TABLE {status} (
 	recovered_at    bigint NOT NULL,
 	blocked_until   bigint NOT NULL,
 	circuit         bigint NOT NULL,
+	health          text COLLATE "C" NOT NULL,
+	health_since    bigint NOT NULL,
+	last_class      text   NOT NULL,
+	last_status     bigint NOT NULL,
+	holds           bigint NOT NULL,
+	throttles       bigint NOT NULL,
+	told            text   NOT NULL,
 	parked          bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 -- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
@@ -92,6 +99,7 @@ CREATE TABLE {events} (
 	fanout       bigint NOT NULL,
 	test         bigint NOT NULL,
 	dup          bigint NOT NULL DEFAULT 0,
+	about        text COLLATE "C" NOT NULL DEFAULT '',
 	content_hash bytea  NOT NULL,
 	data         bytea  NOT NULL,
 	-- An event is found by its id, and a repeated id is recognized.

@@ -48,6 +48,13 @@ CREATE TABLE {status} (
 	recovered_at    INTEGER NOT NULL,
 	blocked_until   INTEGER NOT NULL,
 	circuit         INTEGER NOT NULL,
+	health          TEXT NOT NULL,
+	health_since    INTEGER NOT NULL,
+	last_class      TEXT    NOT NULL,
+	last_status     INTEGER NOT NULL,
+	holds           INTEGER NOT NULL,
+	throttles       INTEGER NOT NULL,
+	told            TEXT    NOT NULL,
 	parked          INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 -- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
@@ -92,6 +99,7 @@ CREATE TABLE {events} (
 	fanout       INTEGER NOT NULL,
 	test         INTEGER NOT NULL,
 	dup          INTEGER NOT NULL DEFAULT 0,
+	about        TEXT    NOT NULL DEFAULT '',
 	content_hash BLOB  NOT NULL,
 	data         BLOB  NOT NULL,
 	-- An event is found by its id, and a repeated id is recognized.
