@@ -19,7 +19,7 @@ type defect struct {
 func allDefects() []defect {
 	return slices.Concat(
 		publishDefects, rowDefects, matchDefects, endpointDefects, claimDefects, roundDefects, outboxDefects,
-		settleDefects, attemptDefects, healthDefects, recoverDefects, listDefects, statsDefects, pruneDefects, tenantDefects, txDefects,
+		settleDefects, attemptDefects, healthDefects, noticeDefects, recoverDefects, listDefects, statsDefects, pruneDefects, tenantDefects, txDefects,
 	)
 }
 

@@ -260,10 +260,11 @@ var settleCases = []testCase{
 			}
 			f.equal("statuses", got, map[string]webhook.EndpointStatus{
 				"ep0000": {Key: key("acme", "ep0000"), Version: 1, State: webhook.EndpointActive, Health: webhook.Health{
-					Failures: 2, FailingSince: f.now, LastFailureAt: f.now, BlockedUntil: blocked.BlockUntil, Circuit: true,
+					Failures: 2, FailingSince: f.now, LastFailureAt: f.now, LastClass: failed, LastStatus: 500,
+					BlockedUntil: blocked.BlockUntil, Circuit: true,
 				}},
 				"ep0001": {Key: key("acme", "ep0001"), Version: nextVersion(f.versions[key("acme", "ep0001")], f.now), State: webhook.EndpointDisabled, Health: webhook.Health{
-					Failures: 1, FailingSince: f.now, LastFailureAt: f.now,
+					Failures: 1, FailingSince: f.now, LastFailureAt: f.now, LastClass: failed, LastStatus: 500,
 				}},
 				"ep0002": {Key: key("acme", "ep0002"), Version: 1, State: webhook.EndpointActive},
 			})

@@ -52,7 +52,7 @@ func allCases() []testCase {
 		publishCases, rowCases, matchCases,
 		endpointCases, updateCases,
 		claimCases, roundCases, circuitCases, heldCases, outboxCases,
-		settleCases, attemptCases, healthCases, endpointEffectCases,
+		settleCases, attemptCases, healthCases, endpointEffectCases, statusCases, noticeCases,
 		retryCases, cancelCases, recoverCases,
 		eventListCases, deliveryListCases, attemptListCases, pageCases, bodyCases,
 		statsCases, pruneCases, retentionCases, eraseCases,

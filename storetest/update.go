@@ -90,13 +90,14 @@ var updateCases = []testCase{
 		"update/health-kept", "Health is kept",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
-			want := f.sicken("acme", "ep1")
+			f.sicken("acme", "ep1")
+			want := f.get("acme", "ep1").Health
 			for _, state := range []webhook.EndpointState{
 				webhook.EndpointActive, webhook.EndpointPaused, webhook.EndpointPaused, webhook.EndpointActive, webhook.EndpointDisabled,
 			} {
 				got := f.update("acme", "ep1", func(e *webhook.Endpoint) { e.State, e.Health = state, webhook.Health{Failures: 99} })
 				f.equal("returned health, now "+string(state), got.Health, want)
-				f.equal("health, now "+string(state), f.health("acme", "ep1"), want)
+				f.equal("health, now "+string(state), f.get("acme", "ep1").Health, want)
 			}
 		},
 	},

@@ -48,13 +48,13 @@ CREATE TABLE {status} (
 	recovered_at    bigint NOT NULL,
 	blocked_until   bigint NOT NULL,
 	circuit         bigint NOT NULL,
-	health          text COLLATE "C" NOT NULL,
-	health_since    bigint NOT NULL,
-	last_class      text   NOT NULL,
-	last_status     bigint NOT NULL,
-	holds           bigint NOT NULL,
-	throttles       bigint NOT NULL,
-	told            text   NOT NULL,
+	health          text COLLATE "C" NOT NULL DEFAULT '',
+	health_since    bigint NOT NULL DEFAULT 0,
+	last_class      text NOT NULL DEFAULT '',
+	last_status     bigint NOT NULL DEFAULT 0,
+	holds           bigint NOT NULL DEFAULT 0,
+	throttles       bigint NOT NULL DEFAULT 0,
+	told            text NOT NULL DEFAULT '',
 	parked          bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 -- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.

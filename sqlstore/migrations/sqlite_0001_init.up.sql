@@ -48,13 +48,13 @@ CREATE TABLE {status} (
 	recovered_at    INTEGER NOT NULL,
 	blocked_until   INTEGER NOT NULL,
 	circuit         INTEGER NOT NULL,
-	health          TEXT NOT NULL,
-	health_since    INTEGER NOT NULL,
-	last_class      TEXT    NOT NULL,
-	last_status     INTEGER NOT NULL,
-	holds           INTEGER NOT NULL,
-	throttles       INTEGER NOT NULL,
-	told            TEXT    NOT NULL,
+	health          TEXT NOT NULL DEFAULT '',
+	health_since    INTEGER NOT NULL DEFAULT 0,
+	last_class      TEXT NOT NULL DEFAULT '',
+	last_status     INTEGER NOT NULL DEFAULT 0,
+	holds           INTEGER NOT NULL DEFAULT 0,
+	throttles       INTEGER NOT NULL DEFAULT 0,
+	told            TEXT NOT NULL DEFAULT '',
 	parked          INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 -- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
