@@ -36,6 +36,9 @@ CREATE TABLE IF NOT EXISTS {endpoints} (
 -- The part of an endpoint that dispatch reads. It is apart from the wide row, because failures
 -- change it often. parked says whether the endpoint's parked lane has deliveries: 0 no; 1 maybe,
 -- and claims pass it by; 2 maybe, and claims visit it.
+--
+-- health, health_since, last_class, last_status, holds and throttles are columns of Health. told has
+-- the times of the latest operational events about the endpoint.
 CREATE TABLE IF NOT EXISTS {status} (
 	ref             binary(16) PRIMARY KEY,
 	tenant          varbinary(255) NOT NULL,

@@ -34,6 +34,9 @@ CREATE INDEX {prefix}endpoints_secret ON {endpoints} (secret_expires_at) WHERE s
 -- The part of an endpoint that dispatch reads. It is apart from the wide row, because failures
 -- change it often. parked says whether the endpoint's parked lane has deliveries: 0 no; 1 maybe,
 -- and claims pass it by; 2 maybe, and claims visit it.
+--
+-- health, health_since, last_class, last_status, holds and throttles are columns of Health. told has
+-- the times of the latest operational events about the endpoint.
 CREATE TABLE {status} (
 	ref             BLOB PRIMARY KEY,
 	tenant          TEXT NOT NULL,
