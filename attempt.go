@@ -43,6 +43,8 @@ type trial struct {
 	request  Request
 	response Response
 	secrets  [2]Secret // room for the usual number
+
+	end func(Attempt, Verdict) // of Observer.BeginAttempt, or nil
 }
 
 // attempt makes one request, if the endpoint may have it, and returns the consequences.
@@ -119,15 +121,20 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 // begin together, so a step of the store's clock cannot make a request seem long.
 func (d *Dispatcher) send(ctx context.Context, t *trial, timeout time.Duration) attempted {
 	a := t.newAttempt(t.request.Time)
+	sending, end := d.beginAttempt(ctx, &t.request)
+	t.end = end
 	began := time.Now()
 	deadline := began.Add(timeout)
-	resp, err := d.transmit(ctx, deadline, t)
+	resp, err := d.transmit(sending, deadline, t)
 	a.Duration = time.Since(began)
 	timedOut := !time.Now().Before(deadline)
 	if err == nil && resp == nil {
 		err = errors.New("the transport returned neither a response nor an error")
 	}
 	if err != nil && ctx.Err() != nil {
+		if end != nil {
+			d.observe(func() { end(*a, "") })
+		}
 		return attempted{settlement: t.release(d.now()), result: lane.Unsent, cut: true}
 	}
 	if err != nil {
@@ -207,6 +214,9 @@ func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, result lane.
 	if tell := d.config.Observer.Attempt; tell != nil {
 		d.observe(func() { tell(*a, verdict) })
 	}
+	if t.end != nil {
+		d.observe(func() { t.end(*a, verdict) })
+	}
 	return attempted{settlement: s, result: result, took: a.Duration}
 }
 
@@ -283,7 +293,7 @@ func (t *trial) prepare(endpoint *Endpoint, secrets []Secret, now time.Time) (er
 	if req.Body, err = p.Encode(&t.message); err != nil {
 		return fmt.Errorf("encoding: %w", err)
 	}
-	req.Message, req.Time, req.Attempt = &t.message, now, t.attempts+1
+	req.Message, req.Time, req.Attempt, req.Since = &t.message, now, t.attempts+1, t.since
 	req.owner = wire.Owner{Tenant: t.key.Tenant, Endpoint: t.key.ID, Version: endpoint.Version}
 	given := len(event.Header) + len(endpoint.Header)
 	req.Header = make(http.Header, 8+given)

@@ -114,8 +114,9 @@
 // # Reading the rest of this page
 //
 // An application needs [New], [Config], [Network], [Dispatcher], [Scope], [Event], [Receipt],
-// [Endpoint], [Query] with [Page], their results ([Delivery], [Attempt], [Health], [Stats], [BulkResult]),
-// and [Profile] with its functions.
+// [Endpoint], [Query] with [Page], their results ([Delivery], [Attempt], [Health], [Stats],
+// [LocalStats], [BulkResult]), and [Profile] with its functions. [Observer] with [StoreCall] is
+// for metrics and traces.
 //
 // Almost a third of the types are for those who implement a [Store], and nobody else needs
 // them: Store, [Publisher], [Clock], [Listener] and [Volatile], and the records that these

@@ -63,6 +63,11 @@ const (
 //     Event.ID, or empty, and the event is not stored.
 //   - Any other error of the Store. The outcome is unknown.
 func (d *Dispatcher) Emit(ctx context.Context, e Event) (receipt Receipt, err error) {
+	if d.config.Observer.BeginEmit != nil {
+		var end func([]Receipt, error)
+		ctx, end = d.beginEmit(ctx, []Event{e})
+		defer func() { end([]Receipt{receipt}, err) }()
+	}
 	defer addOperation("emit", &err)
 	if err := d.time.keepUp(ctx); err != nil {
 		return Receipt{EventID: e.ID}, err
@@ -90,6 +95,11 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (receipt Receipt, err er
 // Emit does. Meanwhile it delays no other call, not even one that emits another of the batch's
 // ids. The error names the event.
 func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) (receipts []Receipt, err error) {
+	if d.config.Observer.BeginEmit != nil {
+		var end func([]Receipt, error)
+		ctx, end = d.beginEmit(ctx, events)
+		defer func() { end(receipts, err) }()
+	}
 	defer addOperation("emit batch", &err)
 	if err := d.time.keepUp(ctx); err != nil {
 		return nil, err
@@ -140,6 +150,11 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) (receipts []
 //
 // After any other error roll back: the transaction may hold a part of the events.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) (receipts []Receipt, err error) {
+	if d.config.Observer.BeginEmit != nil {
+		var end func([]Receipt, error)
+		ctx, end = d.beginEmit(ctx, events)
+		defer func() { end(receipts, err) }()
+	}
 	defer addOperation("emit in transaction", &err)
 	if tx == nil {
 		return nil, &FieldError{"tx", "is nil", "pass store.Tx(tx), or the publisher that your store makes of the transaction"}
@@ -155,9 +170,10 @@ func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) 
 	for i, r := range records {
 		req.Events[i] = *r
 	}
+	publisher := d.observedPublisher(tx)
 	var results []Published
 	err = whileHeld(ctx, heldPatience, func() (held bool, err error) {
-		results, err = tx.Publish(ctx, req)
+		results, err = publisher.Publish(ctx, req)
 		return anyHeld(results), err
 	})
 	if err = publishError(results, records, err); err != nil {

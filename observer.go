@@ -17,6 +17,35 @@ type Observer struct {
 	// retries are left. A request that was cut at shutdown is no attempt.
 	Attempt func(Attempt, Verdict)
 
+	// BeginEmit is called when Emit, EmitBatch or EmitTx begins, with the events as they were
+	// passed, and before they are checked. The call goes on with the context that it returns,
+	// which must be derived from ctx. The function that it returns is called when the call ends,
+	// with the results of the call. Both results may be nil. The events must not be changed or
+	// kept.
+	BeginEmit func(ctx context.Context, events []Event) (context.Context, func([]Receipt, error))
+
+	// BeginAttempt is called before the request of an attempt is sent, also of a test send. The
+	// Transport gets the context that it returns, which must be derived from ctx. The function
+	// that it returns is called when the attempt was judged, after Attempt and with the same
+	// arguments. Both results may be nil.
+	//
+	// The function is called with an empty Verdict if the request was cut at shutdown. Then
+	// there was no attempt, and Attempt is not called. BeginAttempt itself is not called if no
+	// request can be made (ClassLocal).
+	//
+	// The Request must not be changed. Its URL, Header and Body may contain secrets, so keep
+	// them out of traces.
+	BeginAttempt func(ctx context.Context, r *Request) (context.Context, func(Attempt, Verdict))
+
+	// Store is called after each call of the Store's methods that deliveries depend on, also of
+	// a Publisher of EmitTx.
+	Store func(StoreCall)
+
+	// LeaseLost is called when the Store refuses n results because their leases were lost.
+	// Their deliveries may be sent twice. It happens if a process was suspended or away from its
+	// Store for longer than Config.Lease.
+	LeaseLost func(n int)
+
 	// Disabled is called when the verdict on an attempt disables its endpoint. If several such
 	// attempts are under way at once, it is called for each of them.
 	Disabled func(EndpointKey, Reason)
@@ -102,6 +131,38 @@ func (d *Dispatcher) observe(tell func()) {
 	}()
 	defer recovered(&err)
 	tell()
+}
+
+// beginEmit calls Observer.BeginEmit. It returns the context to go on with, and the function to
+// call at the end.
+func (d *Dispatcher) beginEmit(ctx context.Context, events []Event) (context.Context, func([]Receipt, error)) {
+	var own context.Context
+	var end func([]Receipt, error)
+	d.observe(func() { own, end = d.config.Observer.BeginEmit(ctx, events) })
+	if own == nil {
+		own = ctx
+	}
+	return own, func(receipts []Receipt, err error) {
+		if end != nil {
+			d.observe(func() { end(receipts, err) })
+		}
+	}
+}
+
+// beginAttempt calls Observer.BeginAttempt. It returns the context of the request, and the
+// function to call at the end or nil.
+func (d *Dispatcher) beginAttempt(ctx context.Context, r *Request) (context.Context, func(Attempt, Verdict)) {
+	begin := d.config.Observer.BeginAttempt
+	if begin == nil {
+		return ctx, nil
+	}
+	var own context.Context
+	var end func(Attempt, Verdict)
+	d.observe(func() { own, end = begin(ctx, r) })
+	if own == nil {
+		own = ctx
+	}
+	return own, end
 }
 
 // logHealth writes a line when an endpoint begins or stops failing.

@@ -49,6 +49,7 @@ type retryQueue struct {
 	mu      sync.Mutex
 	results map[resultKey]*result // results that may take over a lease
 	debts   map[EndpointKey]*debt
+	open    int // results that have not ended
 	owed    int // results of debts
 	bytes   int // size of the owed results
 	group   int // results of the next offer, at most
@@ -107,7 +108,15 @@ func (q *retryQueue) add(item *Settlement, ticket lane.Ticket[EndpointKey, *work
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.results[keyOf(item)] = r
+	q.open++
 	return r
+}
+
+// unsettled returns the number of results that the Store lacks.
+func (q *retryQueue) unsettled() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.open
 }
 
 // inDebt reports whether an endpoint owes results.
@@ -174,6 +183,7 @@ func (q *retryQueue) end(r *result) {
 	if was == resultEnded {
 		return
 	}
+	q.open--
 	if key := keyOf(&r.Settlement); q.results[key] == r {
 		delete(q.results, key)
 	}

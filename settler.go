@@ -82,6 +82,9 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 	}
 	if n := len(settled.Lost); n > 0 {
 		d.report("leases were lost; their deliveries may be sent twice", nil, slog.Int("leases", n))
+		if tell := d.config.Observer.LeaseLost; tell != nil {
+			d.observe(func() { tell(n) })
+		}
 		d.time.refresh()
 	}
 	replies := make([]settleReply, len(items))

@@ -447,6 +447,7 @@ type Stats struct {
 	Held     int       // due, behind a paused, disabled or blocked endpoint
 	Outbox   int       // events whose deliveries are not made yet; not part of Pending
 	OldestAt time.Time // since when the oldest of Due is due; zero for none
+	At       time.Time // store time of the counts; Dispatcher.Stats sets it
 }
 
 // Retention says how long rows are kept. Ages count from the event. Zero means the default; a

@@ -31,6 +31,7 @@ type Request struct {
 	Body    []byte      // the bytes that are signed and sent
 	Time    time.Time   // of this attempt
 	Attempt int         // its number, from 1
+	Since   time.Time   // when the delivery was first due, or retried by hand
 
 	// OwnConn asks for a connection of its own, which is closed afterwards. Test sends set it.
 	OwnConn bool

@@ -55,6 +55,9 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 		return nil, err
 	}
 	d := &Dispatcher{config: c, store: store, transport: c.Transport, idle: func() {}, sealer: newSealer(&c)}
+	if c.Observer.Store != nil {
+		d.store = &observedStore{store, d}
+	}
 	if d.transport == nil {
 		t := newHTTPTransport(c.Network, c.MaxInFlight)
 		d.transport, d.idle = t, t.closeIdle
@@ -74,7 +77,7 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 	d.tests.first, d.tests.more = testLimits(c.MaxInFlight)
 	limits.Items, limits.Gather = heldItems, 0
 	d.heldIDs = batch.New(limits, (*EventRecord).size, d.publish)
-	d.endpoints = newEndpointCache(store.Refresh)
+	d.endpoints = newEndpointCache(d.store.Refresh)
 	clock, _ := store.(Clock)
 	d.time = newStoreTime(clock, c.Now, func(err error) { d.report("the store's clock cannot be read", err) }, d.endpoints.skip)
 	d.others.listener, _ = store.(Listener)
@@ -141,10 +144,16 @@ func (d *Dispatcher) Ready() error {
 	return err
 }
 
-// Stats counts unfinished deliveries in the Store.
+// Stats counts unfinished deliveries in the Store. Over SQL it reads a row for each, so call it
+// a few times a minute at most. Local has counts of this process that cost nothing.
 func (d *Dispatcher) Stats(ctx context.Context) (stats Stats, err error) {
 	defer addOperation("stats", &err)
-	return d.store.Stats(ctx, d.now())
+	now := d.now()
+	if stats, err = d.store.Stats(ctx, now); err != nil {
+		return Stats{}, err
+	}
+	stats.At = now
+	return stats, nil
 }
 
 // EventTypes returns a copy of Config.EventTypes, the catalogue.

@@ -356,6 +356,13 @@ func (s *Set[K, T]) InFlight() int {
 	return s.inFlight
 }
 
+// Queued returns the number of items that wait, with reservations.
+func (s *Set[K, T]) Queued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queued
+}
+
 // lane returns the lane of key. If there are too many lanes, a new one replaces the lanes that
 // have been idle the longest. If none is idle, lane makes a new one only if must is true, and
 // otherwise returns nil.
