@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook/internal/lane"
+	"github.com/gowebhook/webhook/internal/sender"
 	"github.com/gowebhook/webhook/internal/signature"
 	"github.com/gowebhook/webhook/internal/wire"
 )
@@ -101,7 +102,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	if err := t.prepare(&opened.endpoint, secrets, now); err != nil {
 		d.reportOf(w.key, "a request cannot be made", err, slog.String("event", w.event.ID), slog.String("profile", w.snapshot.Profile))
 		a := w.newAttempt(now)
-		a.Class, a.Error = ClassLocal, oneLine(err.Error())
+		a.Class, a.Error = ClassLocal, sender.OneLine(err.Error())
 		return d.conclude(t, a, nil, lane.Unsent)
 	}
 	if w.leaseUntil.Sub(d.now()) < timeout+leaseMargin || !d.time.isKnown() {
@@ -138,7 +139,7 @@ func (d *Dispatcher) send(ctx context.Context, t *trial, timeout time.Duration) 
 		return attempted{settlement: t.release(d.now()), result: lane.Unsent, cut: true}
 	}
 	if err != nil {
-		a.Class, a.Error = classify(err), describe(err)
+		a.Class, a.Error = sender.Classify[Class](err), sender.Describe[Class](err)
 		if timedOut && !errors.Is(err, ClassBlocked) {
 			a.Class = ClassTimeout
 		}
@@ -161,7 +162,7 @@ func (d *Dispatcher) transmit(ctx context.Context, deadline time.Time, t *trial)
 		}
 	}()
 	defer recovered(&err)
-	if own, ok := d.transport.(*httpTransport); ok && own.wrapped == nil {
+	if own, ok := d.transport.(httpTransport); ok {
 		return &t.response, own.sendBy(ctx, deadline, &t.request, &t.response)
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/sender"
 )
 
 // A cachedEndpoint is the copy of one endpoint as of one version, sealed as it is stored. Only
@@ -71,8 +73,8 @@ func snapshotOf(e *Endpoint) *Endpoint {
 // openToSign.
 type openedEndpoint struct {
 	endpoint Endpoint
-	snapshot Endpoint // see Message.Endpoint
-	target   *target  // of the URL; nil if it is not accepted
+	snapshot Endpoint       // see Message.Endpoint
+	target   *sender.Target // of the URL; nil if it is not accepted
 }
 
 // openWork returns the open endpoint of a delivery, and opens the URL of the delivery's
@@ -129,7 +131,7 @@ func (d *Dispatcher) openCached(ctx context.Context, n *cachedEndpoint, now time
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	e, missing, err := d.sealer.openToSign(ctx, *n.endpoint, now)
-	o := &openedEndpoint{endpoint: e, snapshot: *snapshotOf(&e), target: d.config.Network.target(e.URL)}
+	o := &openedEndpoint{endpoint: e, snapshot: *snapshotOf(&e), target: sender.NewTarget(d.config.Network.guard(), e.URL)}
 	switch {
 	case err != nil:
 		return o, err

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/hookurl"
 )
 
 // newEndpoint checks the given fields of a new endpoint, and fills in the others.
@@ -107,7 +109,7 @@ func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 			return err
 		}
 	} else if isSealedURL(e.URL) {
-		judged = e.URL[:hostEnd(e.URL)] // the rest was judged when it was given, and is judged again at each request
+		judged = e.URL[:hookurl.HostEnd(e.URL)] // the rest was judged when it was given, and is judged again at each request
 	}
 	if _, err := d.config.Network.checkURL("Endpoint.URL", judged); err != nil && !resting {
 		return err
@@ -154,7 +156,7 @@ func (e *Endpoint) checkHeader(old *Endpoint) error {
 	if err != nil {
 		return err
 	}
-	moved := old != nil && originOf(e.URL) != originOf(old.URL)
+	moved := old != nil && hookurl.Origin(e.URL) != hookurl.Origin(old.URL)
 	for name, value := range header {
 		if value != "" {
 			field := fmt.Sprintf("Endpoint.Header[%q]", name)

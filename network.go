@@ -11,11 +11,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gowebhook/webhook/internal/hookurl"
 	"github.com/gowebhook/webhook/internal/netguard"
+	"github.com/gowebhook/webhook/internal/sender"
 )
 
 const (
-	maxURLBytes          = 2048
 	defaultResponseBytes = 16 << 10
 	maxResponseBytes     = 1 << 20
 )
@@ -148,7 +149,7 @@ func (n Network) validateProxy() error {
 	if err := anywhere.CheckHost(n.Proxy.Hostname()); err != nil {
 		return &FieldError{field, "has no usable host", "write it as http://proxy.example:3128"}
 	}
-	if !validPort(n.Proxy) {
+	if !hookurl.ValidPort(n.Proxy) {
 		return &FieldError{field, "has a port that is not one of 1 to 65535", "write it as http://proxy.example:3128"}
 	}
 	return nil
@@ -158,6 +159,13 @@ func (n Network) guard() netguard.Guard {
 	return netguard.Guard{
 		AllowPrivate: n.AllowPrivate, AllowLoopback: n.AllowLoopback, AllowHTTP: n.AllowHTTP,
 		Allow: n.Allow, Deny: n.Deny, Ports: n.Ports,
+	}
+}
+
+// sending returns the configuration of a sender for a valid Network.
+func (n Network) sending(maxInFlight int) sender.Config {
+	return sender.Config{
+		Guard: n.guard(), Proxy: n.Proxy, TLS: n.TLS, Wrap: n.Wrap, MaxBody: n.responseLimit(), MaxInFlight: maxInFlight,
 	}
 }
 
@@ -187,6 +195,16 @@ func (d *Dispatcher) warnOfOpenNetwork() {
 	}
 }
 
+// checkURL parses an endpoint's URL. An error is a *FieldError for field.
+func (n Network) checkURL(field, raw string) (*url.URL, error) {
+	guard := n.guard()
+	u, err := hookurl.Check(&guard, raw)
+	if refused, ok := errors.AsType[*hookurl.Error](err); ok {
+		err = &FieldError{field, refused.Problem, refused.Cure}
+	}
+	return u, err
+}
+
 // responseLimit returns MaxResponseBytes as a number of bytes.
 func (n Network) responseLimit() int {
 	if n.MaxResponseBytes == 0 {
@@ -195,135 +213,30 @@ func (n Network) responseLimit() int {
 	return max(n.MaxResponseBytes, 0)
 }
 
-// checkURL parses an endpoint's URL. An error is a *FieldError for field. It quotes nothing of
-// the URL but a blocked address, because a mangled URL may have a password anywhere.
-func (n Network) checkURL(field, raw string) (*url.URL, error) {
-	switch {
-	case raw == "":
-		return nil, &FieldError{field, "is empty", "write it as https://host/path"}
-	case len(raw) > maxURLBytes:
-		return nil, &FieldError{field, "has more than 2,048 bytes", "use a shorter URL"}
-	}
-	if err := checkURLBytes(field, raw); err != nil {
+// RoundTripper returns a transport for the application's other requests to addresses that its
+// customers choose. Examples are requests to verify that somebody owns a URL, to get an OAuth
+// token, or to fetch a picture. Like a webhook, such a request reaches only addresses that the
+// Network allows, and every dial is judged. So is every redirect that an [http.Client]
+// follows.
+//
+// Each request has a connection of its own, and its body is read to the end before it is sent.
+// A request takes at most 30 seconds, to the end of the response body. At most 1 MiB of the
+// response body can be read; a longer body is an error. Errors wrap a [Class] and quote
+// nothing that the receiver sent. Wrap and MaxResponseBytes do not apply. An internationalized
+// name must be in its xn-- form.
+//
+// The RoundTripper is safe for concurrent use and starts no goroutine that outlives a request.
+// It need not be closed, but response bodies must be. RoundTripper refuses an inconsistent
+// Network with a [*FieldError].
+//
+//	transport, err := network.RoundTripper()
+//	client := &http.Client{Transport: transport}
+func (n Network) RoundTripper() (transport http.RoundTripper, err error) {
+	defer addOperation("round tripper", &err)
+	if err := n.validate(); err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		problem := "is not a valid URL"
-		cure := "write it as https://host/path"
-		switch escape := isA[url.EscapeError](err); {
-		case escape && strings.Contains(raw[:hostEnd(raw)], "%"):
-			problem, cure = "has a percent sign in its host", "write the host's own letters and digits"
-		case escape:
-			problem = "has a percent sign without two hexadecimal digits after it"
-		}
-		return nil, &FieldError{field, problem, cure}
-	}
-	switch {
-	case u.Scheme == "http" && !n.AllowHTTP:
-		return nil, &FieldError{field, "is not encrypted", "use https, or allow it with Network.AllowHTTP"}
-	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, &FieldError{field, "is not an https URL", "write it as https://host/path"}
-	case u.User != nil:
-		return nil, &FieldError{field, "has a user or password in it", "remove the part before the @; use a header of the endpoint instead"}
-	case strings.Contains(raw, "#"): // also an empty fragment, which url.Parse forgets
-		return nil, &FieldError{field, "has a fragment, which is never sent", "remove the # and the text after it"}
-	case u.Hostname() == "":
-		return nil, &FieldError{field, "has no host", "write it as https://host/path"}
-	case !validPort(u):
-		return nil, &FieldError{field, "has a port that is not one of 1 to 65535", "correct it, or remove the colon"}
-	}
-	if err := n.guard().CheckHost(u.Hostname()); err != nil {
-		return nil, hostFieldError(field, err)
-	}
-	if n.guard().CheckPort(portOf(u)) != nil {
-		return nil, &FieldError{field, "has port " + strconv.Itoa(int(portOf(u))) + ", which is not allowed", n.portCure()}
-	}
-	return u, nil
-}
-
-// portCure says which ports are allowed.
-func (n Network) portCure() string {
-	switch {
-	case len(n.Ports) > 8:
-		return "use another one, or allow it with Network.Ports"
-	case n.Ports != nil:
-		ports := make([]string, len(n.Ports))
-		for i, port := range n.Ports {
-			ports[i] = strconv.Itoa(int(port))
-		}
-		return "use " + strings.Join(ports, ", ") + ", or allow it with Network.Ports"
-	default:
-		return "use 443 or one from 1024 to 65535, or allow it with Network.Ports"
-	}
-}
-
-// portOf returns the port of a URL with a valid one, or the default port of its scheme.
-func portOf(u *url.URL) uint16 {
-	if port, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
-		return uint16(port)
-	}
-	if u.Scheme == "http" {
-		return 80
-	}
-	return 443
-}
-
-// checkURLBytes refuses bytes that other parsers may read in another way than url.Parse.
-func checkURLBytes(field, raw string) error {
-	for i := range len(raw) {
-		switch c := raw[i]; {
-		case c <= ' ' || c == 0x7f:
-			return &FieldError{field, "has a space or control character in it", "percent-encode it, as in %20"}
-		case c >= 0x80:
-			cure := "percent-encode it"
-			if i < hostEnd(raw) {
-				cure = "use the xn-- form of an internationalized name"
-			}
-			return &FieldError{field, "has a character in it that is not ASCII", cure}
-		case c == '\\' && i < hostEnd(raw): // some parsers end the host here, for others it is a part of the host
-			return &FieldError{field, "has a backslash in its host", "write it as https://host/path"}
-		}
-	}
-	return nil
-}
-
-// hostEnd returns the index in raw where the host and port end, or 0 if there is no host.
-func hostEnd(raw string) int {
-	_, rest, ok := strings.Cut(raw, "://")
-	if !ok {
-		return 0
-	}
-	host := len(rest)
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		host = i
-	}
-	return len(raw) - len(rest) + host
-}
-
-// hostFieldError returns the error of netguard about a host as a *FieldError for field.
-func hostFieldError(field string, err error) error {
-	if blocked, ok := errors.AsType[*netguard.BlockedError](err); ok {
-		cure := "use a public address"
-		if blocked.Option != "" {
-			cure += ", or allow this one with " + blocked.Option
-		}
-		return &FieldError{field, "has the blocked address " + blocked.Addr + " (" + blocked.Block + ")", cure}
-	}
-	if bad, ok := errors.AsType[*netguard.HostError](err); ok {
-		return &FieldError{field, "has a host that " + bad.Problem, bad.Cure}
-	}
-	return &FieldError{field, "has a host that cannot be used", "use a public name or address"}
-}
-
-// validPort reports whether u has a port from 1 to 65535, or neither port nor colon.
-func validPort(u *url.URL) bool {
-	port := u.Port()
-	if port == "" {
-		return !strings.HasSuffix(u.Host, ":")
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	return err == nil && n != 0
+	return sender.NewRoundTripper[Class](n.sending(1)), nil
 }
 
 // Format implements [fmt.Formatter]. User and password of Proxy do not appear, also where a

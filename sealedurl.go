@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/gowebhook/webhook/internal/hookurl"
 )
 
 // A sealed URL is stored as
@@ -27,11 +29,11 @@ const tagBytes = 12
 func newURLTag() string { return rand.Text()[:tagBytes] }
 
 // isSealedURL reports whether the path of a URL is closed: sealed, or marked with clearMark.
-func isSealedURL(raw string) bool { return strings.HasPrefix(raw[hostEnd(raw):], sealedPath) }
+func isSealedURL(raw string) bool { return strings.HasPrefix(raw[hookurl.HostEnd(raw):], sealedPath) }
 
 // cutSealedURL returns the two parts of a sealed URL.
 func cutSealedURL(raw string) (tag, text string, ok bool) {
-	path := raw[hostEnd(raw):]
+	path := raw[hookurl.HostEnd(raw):]
 	if !strings.HasPrefix(path, sealedPath) || strings.HasPrefix(path, "/"+clearMark) {
 		return "", "", false
 	}
@@ -50,13 +52,13 @@ func urlTag(raw string) string {
 // sameSealedURL reports whether two stored URLs of one endpoint stand for the same URL.
 func sameSealedURL(a, b string) bool {
 	tag := urlTag(a)
-	return tag != "" && tag == urlTag(b) && originOf(a) == originOf(b)
+	return tag != "" && tag == urlTag(b) && hookurl.Origin(a) == hookurl.Origin(b)
 }
 
 // shownURL returns a URL as its owner may see it.
 func shownURL(raw string) string {
 	if isSealedURL(raw) {
-		return raw[:hostEnd(raw)] + redactedPath
+		return raw[:hookurl.HostEnd(raw)] + redactedPath
 	}
 	return raw
 }
@@ -70,13 +72,13 @@ func checkNotSealedURL(field, raw string) error {
 }
 
 func urlBound(e *Endpoint, tag string) string {
-	return boundOf(e) + "url\x00" + tag + "\x00" + originOf(e.URL)
+	return boundOf(e) + "url\x00" + tag + "\x00" + hookurl.Origin(e.URL)
 }
 
 // sealURL replaces the URL of an endpoint with the one to store. A URL that could not be opened
 // stays unchanged.
 func (s *sealer) sealURL(ctx context.Context, e *Endpoint, tag string) error {
-	base, rest := e.URL[:hostEnd(e.URL)], e.URL[hostEnd(e.URL):]
+	base, rest := e.URL[:hookurl.HostEnd(e.URL)], e.URL[hookurl.HostEnd(e.URL):]
 	if isSealedURL(e.URL) {
 		if plain, inClear := strings.CutPrefix(rest, "/"+clearMark); inClear && s.strict {
 			e.URL = base + plain
@@ -100,7 +102,7 @@ func (s *sealer) openURL(ctx context.Context, e *Endpoint) (string, error) {
 	case !isSealedURL(e.URL) && !s.strict:
 		return e.URL, nil
 	case !isSealedURL(e.URL):
-		end := hostEnd(e.URL)
+		end := hookurl.HostEnd(e.URL)
 		return e.URL[:end] + "/" + clearMark + e.URL[end:], fmt.Errorf("the URL cannot be opened: %w", errInClear)
 	}
 	tag, text, ok := cutSealedURL(e.URL)
@@ -115,7 +117,7 @@ func (s *sealer) openURL(ctx context.Context, e *Endpoint) (string, error) {
 	switch {
 	case err != nil:
 		return e.URL, fmt.Errorf("the URL cannot be opened: %w", err)
-	case originOf(opened) != originOf(e.URL):
+	case hookurl.Origin(opened) != hookurl.Origin(e.URL):
 		return e.URL, errors.New("the URL cannot be opened: it was changed in the store")
 	}
 	return opened, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook/internal/bounded"
+	"github.com/gowebhook/webhook/internal/hookurl"
 )
 
 // sealedPrefix begins a value that a Cipher sealed, in the store. No given value may begin with
@@ -200,7 +201,7 @@ func eachSecret(e *Endpoint, now time.Time, f func(value Secret, field, bound st
 		}
 		one.Value = value
 	}
-	origin := originOf(e.URL)
+	origin := hookurl.Origin(e.URL)
 	for _, name := range slices.Sorted(maps.Keys(e.Header)) {
 		value, err := f(e.Header[name], "the header "+name, bound+"header\x00"+name+"\x00"+origin)
 		if err != nil {

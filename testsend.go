@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook/internal/lane"
+	"github.com/gowebhook/webhook/internal/sender"
 )
 
 // maxTenantTests bounds the test sends of a tenant that run at once, one for each endpoint.
@@ -186,7 +187,7 @@ func (d *Dispatcher) sendTest(ctx context.Context, w *work, p *Profile, endpoint
 	t := &trial{work: w, profile: p, health: endpoint.Health}
 	if err := t.prepare(endpoint, secrets, d.now()); err != nil {
 		a := w.newAttempt(d.now())
-		a.Class, a.Error = ClassLocal, oneLine(err.Error())
+		a.Class, a.Error = ClassLocal, sender.OneLine(err.Error())
 		return d.conclude(t, a, nil, lane.Unsent), nil
 	}
 	t.request.OwnConn = true

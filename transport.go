@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gowebhook/webhook/internal/sender"
 	"github.com/gowebhook/webhook/internal/wire"
 )
 
@@ -36,8 +37,8 @@ type Request struct {
 	// OwnConn asks for a connection of its own, which is closed afterwards. Test sends set it.
 	OwnConn bool
 
-	owner   wire.Owner // the owner of the connections that it may use
-	checked *target    // an accepted URL, perhaps that of the request; or nil
+	owner   wire.Owner     // the owner of the connections that it may use
+	checked *sender.Target // an accepted URL, perhaps that of the request; or nil
 
 	values [6]string // room for the values of the library's own headers
 	used   int       // part of values
@@ -61,4 +62,26 @@ type Response struct {
 	Header     http.Header
 	Body       []byte // at most Network.MaxResponseBytes
 	Truncated  bool   // there was more
+}
+
+// An httpTransport is the Transport that comes with the library. Network configures it.
+type httpTransport struct{ *sender.Sender[Class] }
+
+// Send implements [Transport].
+func (t httpTransport) Send(ctx context.Context, req *Request) (*Response, error) {
+	resp := new(Response)
+	if err := t.sendBy(ctx, time.Time{}, req, resp); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// sendBy is Send with a deadline beside that of ctx, unless it is zero. It needs no allocation
+// for each response.
+func (t httpTransport) sendBy(ctx context.Context, deadline time.Time, req *Request, resp *Response) error {
+	reply, err := t.Sender.Send(ctx, sender.Request{
+		Owner: req.owner, URL: req.URL, Target: req.checked, Header: req.Header, Body: req.Body, OwnConn: req.OwnConn, Deadline: deadline,
+	})
+	*resp = Response(reply)
+	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gowebhook/webhook/internal/batch"
 	"github.com/gowebhook/webhook/internal/pacing"
+	"github.com/gowebhook/webhook/internal/sender"
 	"github.com/gowebhook/webhook/internal/uuidv7"
 )
 
@@ -59,8 +60,8 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 		d.store = &observedStore{store, d}
 	}
 	if d.transport == nil {
-		t := newHTTPTransport(c.Network, c.MaxInFlight)
-		d.transport, d.idle = t, t.closeIdle
+		t := httpTransport{sender.New[Class](c.Network.sending(c.MaxInFlight))}
+		d.transport, d.idle = t, t.CloseIdle
 	}
 	d.profiles = make(map[string]*Profile, len(c.Profiles)+1)
 	standard := Profile{}.complete()

@@ -28,7 +28,7 @@ func TestEveryTestThatSECURITYNamesIsInItsFolder(t *testing.T) {
 			}
 			dirs := []string{folder}
 			if folder == "" {
-				dirs = []string{".", "internal/acceptance"}
+				dirs = []string{".", "internal/acceptance", "internal/sender"}
 			}
 			assert.True(t, hasTest(t, m[2], dirs), "%s is not in %s", m[2], strings.Join(dirs, " or "))
 			named++

@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"bufio"
@@ -55,20 +55,20 @@ const differentialTimeout = time.Second // of a fake clock
 
 func verdictOf(resp *Response, err error, kept bool) verdict {
 	if err != nil {
-		return verdict{class: classify(err)}
+		return verdict{class: Classify[Class](err)}
 	}
 	return verdict{"", resp.StatusCode, fmt.Sprint(resp.Header), string(resp.Body), resp.Truncated, kept}
 }
 
 func ourVerdict(t *testing.T, dial wire.DialFunc) (verdict, error) {
 	t.Helper()
-	tr := newHTTPTransport(netOpen(), 64)
+	tr := newSender(netOpen(), 64, nil)
 	tr.client.Dial = dial
-	defer tr.closeIdle()
+	defer tr.CloseIdle()
 	ctx, cancel := context.WithTimeout(t.Context(), differentialTimeout)
 	defer cancel()
-	req := &Request{URL: "http://hooks.example/", Body: []byte("{}"), owner: wire.Owner{Tenant: "acme", Endpoint: "one"}}
-	resp, err := tr.Send(ctx, req)
+	req := &Request{URL: "http://hooks.example/", Body: []byte("{}"), Owner: wire.Owner{Tenant: "acme", Endpoint: "one"}}
+	resp, err := send(ctx, tr, req)
 	return verdictOf(resp, err, tr.client.Idle() == 1), err
 }
 
@@ -85,15 +85,15 @@ func verdictOfNetHTTP(t *testing.T, dial wire.DialFunc) verdict {
 	require.NoError(t, err)
 	resp, err := tr.RoundTrip(r)
 	if err != nil {
-		return verdictOf(nil, newSendError(endOf(ctx, time.Time{}), err, "late"), false)
+		return verdictOf(nil, newError[Class](endOf(ctx, time.Time{}), err, "late"), false)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.StatusCode < 100 {
 		return verdict{class: ClassProtocol}
 	}
-	body, truncated, err := wire.ReadBody(resp.Body, defaultResponseBytes)
+	body, truncated, err := wire.ReadBody(resp.Body, 16<<10)
 	if err != nil {
-		return verdictOf(nil, newSendError(endOf(ctx, time.Time{}), err, "late"), false)
+		return verdictOf(nil, newError[Class](endOf(ctx, time.Time{}), err, "late"), false)
 	}
 	if !truncated {
 		synctest.Wait() // it is put back by another goroutine
@@ -140,7 +140,7 @@ func (r responder) header() string {
 
 // framing returns the header lines that say where a body ends, and the body.
 func (r responder) framing() (head, body string) {
-	text := r.often("done", "", "d", strings.Repeat("b", defaultResponseBytes), strings.Repeat("b", defaultResponseBytes+1), strings.Repeat("b", 100_000))
+	text := r.often("done", "", "d", strings.Repeat("b", 16<<10), strings.Repeat("b", 16<<10+1), strings.Repeat("b", 100_000))
 	length := fmt.Sprintf("Content-Length: %d\r\n", len(text))
 	const chunked = "Transfer-Encoding: chunked\r\n"
 	switch r.IntN(8) {

@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"bufio"
@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,61 +23,6 @@ import (
 
 	"github.com/gowebhook/webhook/internal/wire"
 )
-
-const netPatience = 10 * time.Second
-
-var netNoLog = log.New(io.Discard, "", 0)
-
-// netOpen allows http and loopback addresses.
-func netOpen() Network {
-	return Network{AllowHTTP: true, AllowPrivate: true, AllowLoopback: true}
-}
-
-func netTransport(tb testing.TB, n Network) *httpTransport {
-	tb.Helper()
-	require.NoError(tb, n.validate())
-	tr := newHTTPTransport(n, 64)
-	tb.Cleanup(tr.closeIdle)
-	return tr
-}
-
-func netSend(tb testing.TB, tr *httpTransport, req *Request) (*Response, error) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), netPatience)
-	defer cancel()
-	own := *req
-	if own.owner == (wire.Owner{}) {
-		own.owner.Tenant, own.owner.Endpoint = "acme", "one"
-	}
-	return tr.Send(ctx, &own)
-}
-
-// netRawServer calls handle with every connection, closes it afterwards, and waits for all of
-// them when the test ends.
-func netRawServer(tb testing.TB, handle func(net.Conn)) string {
-	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_ = conn.SetDeadline(time.Now().Add(netPatience))
-			running.Go(func() {
-				defer conn.Close()
-				handle(conn)
-			})
-		}
-	})
-	tb.Cleanup(func() {
-		_ = listener.Close()
-		running.Wait()
-	})
-	return "http://" + listener.Addr().String()
-}
 
 func TestSendPostsWhatItIsGivenAndKeepsTheConnection(t *testing.T) {
 	var conns atomic.Int32
@@ -161,13 +105,13 @@ func TestBodyIsKeptUpToTheLimit(t *testing.T) {
 	for _, tt := range []struct{ option, sent, kept int }{
 		{0, 0, 0},
 		{0, 1, 1},
-		{0, defaultResponseBytes, defaultResponseBytes},
-		{0, defaultResponseBytes + 1, defaultResponseBytes},
+		{0, 16 << 10, 16 << 10},
+		{0, 16<<10 + 1, 16 << 10},
 		{5, 4, 4},
 		{5, 5, 5},
 		{5, 6, 5},
-		{maxResponseBytes, maxResponseBytes, maxResponseBytes},
-		{maxResponseBytes, maxResponseBytes + 1, maxResponseBytes},
+		{1 << 20, 1 << 20, 1 << 20},
+		{1 << 20, 1<<20 + 1, 1 << 20},
 		{-1, 0, 0},
 		{-1, 1, 0},
 		{-1, 100_000, 0},
@@ -194,10 +138,10 @@ func TestTruncatedBodyKeepsTheConnectionIfLittleIsLeft(t *testing.T) {
 		return fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nFrom: %s\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", from, size, strings.Repeat("b", size))
 	}
 	for size, kept := range map[int]bool{
-		defaultResponseBytes + 1:               true,
-		defaultResponseBytes + drainBytes - 10: true,
-		defaultResponseBytes + drainBytes + 10: false,
-		1 << 20:                                false,
+		16<<10 + 1:               true,
+		16<<10 + drainBytes - 10: true,
+		16<<10 + drainBytes + 10: false,
+		1 << 20:                  false,
 	} {
 		server := netRawServer(t, func(conn net.Conn) {
 			in := bufio.NewReader(conn)
@@ -243,7 +187,7 @@ func TestTruncatedBodyIsAnAnswerWhateverComesAfter(t *testing.T) {
 			resp, err := netSend(t, netTransport(t, netOpen()), &Request{URL: server})
 			require.NoError(t, err)
 			assert.True(t, resp.Truncated)
-			assert.Len(t, resp.Body, defaultResponseBytes)
+			assert.Len(t, resp.Body, 16<<10)
 			assert.Less(t, time.Since(start), netPatience/2, "waited for bytes that are not kept")
 		})
 	}
@@ -359,7 +303,7 @@ func TestSendEndsWithItsContext(t *testing.T) {
 	sent := make(chan error, 1)
 	tr := netTransport(t, netOpen())
 	go func() {
-		_, err := tr.Send(ctx, &Request{URL: server, Body: []byte("{}")})
+		_, err := send(ctx, tr, &Request{URL: server, Body: []byte("{}")})
 		sent <- err
 	}()
 	cancel()
@@ -382,7 +326,7 @@ func TestCloseIdleLeavesNoGoroutine(t *testing.T) {
 	// Goroutines inherit the label, so goroutines of other tests do not count.
 	label := fmt.Sprintf(`"transport":"%p"`, t)
 	pprof.Do(t.Context(), pprof.Labels("transport", fmt.Sprintf("%p", t)), func(context.Context) {
-		tr := newHTTPTransport(n, 64)
+		tr := newSender(n, 64, nil)
 		for _, url := range []string{plain.URL, secure.URL} {
 			for _, own := range []bool{false, true} {
 				_, err := netSend(t, tr, &Request{URL: url, OwnConn: own, Body: []byte("{}")})
@@ -391,12 +335,12 @@ func TestCloseIdleLeavesNoGoroutine(t *testing.T) {
 		}
 		for _, url := range []string{mute, strings.Replace(mute, "http", "https", 1)} { // the latter never ends its handshake
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			_, err := tr.Send(ctx, &Request{URL: url})
+			_, err := send(ctx, tr, &Request{URL: url})
 			cancel()
 			require.ErrorIs(t, err, ClassTimeout)
 		}
 		require.Contains(t, netGoroutines(), label, "the label does not work")
-		tr.closeIdle()
+		tr.CloseIdle()
 	})
 	require.Eventually(t, func() bool { return strings.Count(netGoroutines(), label) == 0 }, netPatience, time.Millisecond,
 		"goroutines are left")
@@ -408,7 +352,7 @@ func TestCloseIdleWaitsForConnectionsToBecomeIdle(t *testing.T) {
 		tr := netTransport(t, n)
 		_, err := netSend(t, tr, &Request{URL: server.URL, Body: []byte("{}")})
 		require.NoError(t, err)
-		tr.closeIdle()
+		tr.CloseIdle()
 		require.Zero(t, tr.client.Open())
 	}
 }
@@ -427,7 +371,7 @@ func TestCloseIdleLeavesRequestsAlone(t *testing.T) {
 		sent <- err
 	}()
 	<-began
-	tr.closeIdle()
+	tr.CloseIdle()
 	close(answer)
 	require.NoError(t, <-sent)
 	require.Eventually(t, func() bool { return tr.client.Open() == 0 }, netPatience, time.Millisecond, "it was kept afterwards")
@@ -453,10 +397,10 @@ func BenchmarkSend(b *testing.B) {
 	defer server.Close()
 	tr := netTransport(b, netOpen())
 	req := &Request{URL: server.URL + "/hooks/1", Body: make([]byte, 1024), Header: http.Header{"User-Agent": {"bench"}}}
-	req.owner = wire.Owner{Tenant: "acme", Endpoint: "one"}
+	req.Owner = wire.Owner{Tenant: "acme", Endpoint: "one"}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := tr.Send(b.Context(), req); err != nil {
+		if _, err := send(b.Context(), tr, req); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"bufio"
@@ -69,12 +69,12 @@ func TestClassesOfRealFailures(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			_, err := netTransport(t, netOpen()).Send(ctx, &Request{URL: netRawServer(t, tt.handle), Body: []byte("{}")})
+			_, err := send(ctx, netTransport(t, netOpen()), &Request{URL: netRawServer(t, tt.handle), Body: []byte("{}")})
 			require.ErrorIs(t, err, tt.class)
-			assert.Equal(t, tt.class, classify(err))
-			assert.Contains(t, describe(err), tt.text)
+			assert.Equal(t, tt.class, Classify[Class](err))
+			assert.Contains(t, Describe[Class](err), tt.text)
 			assert.NotContains(t, err.Error(), "canary")
-			assert.Equal(t, string(tt.class)+": "+describe(err), err.Error())
+			assert.Equal(t, string(tt.class)+": "+Describe[Class](err), err.Error())
 			assert.Equal(t, tt.class == ClassTimeout, errors.Is(err, context.DeadlineExceeded))
 		})
 	}
@@ -93,7 +93,7 @@ func TestTimeoutWithinTheBody(t *testing.T) {
 		netReplies("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")(conn)
 		_, _ = io.Copy(io.Discard, conn)
 	})
-	_, err := netTransport(t, n).Send(ctx, &Request{URL: server, Body: []byte("{}")})
+	_, err := send(ctx, netTransport(t, n), &Request{URL: server, Body: []byte("{}")})
 	require.ErrorIs(t, err, ClassTimeout)
 	assert.Equal(t, "timeout: the response body did not end in time", err.Error())
 }
@@ -122,7 +122,7 @@ func TestClassesOfFailuresToConnect(t *testing.T) {
 	assert.Equal(t, "refused: no connection to "+addr+": connection refused", err.Error())
 
 	nobody := netResolver(t, func(string) []netip.Addr { return nil })
-	_, err = netSend(t, newHTTPTransportResolver(Network{}, 1, nobody), &Request{URL: "https://hooks.example/"})
+	_, err = netSend(t, newSender(Network{}, 1, nobody), &Request{URL: "https://hooks.example/"})
 	require.ErrorIs(t, err, ClassDNS)
 	assert.Equal(t, "dns: no address for host hooks.example", err.Error())
 
@@ -133,14 +133,14 @@ func TestClassesOfFailuresToConnect(t *testing.T) {
 	}}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	tr := newHTTPTransportResolver(Network{}, 1, mute)
-	_, err = tr.Send(ctx, &Request{URL: "https://hooks.example/"})
+	tr := newSender(Network{}, 1, mute)
+	_, err = send(ctx, tr, &Request{URL: "https://hooks.example/"})
 	require.ErrorIs(t, err, ClassTimeout)
-	tr.closeIdle()
+	tr.CloseIdle()
 	dialer := net.Dialer{Timeout: time.Millisecond, Resolver: mute}
 	_, err = dialer.DialContext(t.Context(), "tcp", "hooks.example:443")
-	assert.Equal(t, ClassDNS, classify(err))
-	assert.Equal(t, "no answer in time about host hooks.example", describe(err))
+	assert.Equal(t, ClassDNS, Classify[Class](err))
+	assert.Equal(t, "no answer in time about host hooks.example", Describe[Class](err))
 }
 
 func TestClassesOfTLSFailures(t *testing.T) {
@@ -183,11 +183,11 @@ func TestClassesOfTLSFailures(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			tr := newHTTPTransportResolver(tt.network, 1, loopback)
-			defer tr.closeIdle()
-			_, err := tr.Send(ctx, &Request{URL: tt.url})
+			tr := newSender(tt.network, 1, loopback)
+			defer tr.CloseIdle()
+			_, err := send(ctx, tr, &Request{URL: tt.url})
 			require.ErrorIs(t, err, tt.class)
-			assert.Equal(t, tt.text, describe(err))
+			assert.Equal(t, tt.text, Describe[Class](err))
 		})
 	}
 }
@@ -226,13 +226,13 @@ func TestClassesOfHTTP2Failures(t *testing.T) {
 	}
 	for _, url := range []string{server.URL + "/header", server.URL + "/body"} {
 		err := send(url, netPatience)
-		assert.Equal(t, ClassReset, classify(err), url)
-		assert.Equal(t, "the receiver reset the stream before a complete response", describe(err))
+		assert.Equal(t, ClassReset, Classify[Class](err), url)
+		assert.Equal(t, "the receiver reset the stream before a complete response", Describe[Class](err))
 	}
 	err := send(netHTTP2Server(t, server, goAway), netPatience)
-	assert.Equal(t, ClassReset, classify(err))
-	assert.Equal(t, "the connection was closed before a complete response", describe(err))
-	assert.Equal(t, ClassTimeout, classify(send(server.URL+"/hang", 100*time.Millisecond)))
+	assert.Equal(t, ClassReset, Classify[Class](err))
+	assert.Equal(t, "the connection was closed before a complete response", Describe[Class](err))
+	assert.Equal(t, ClassTimeout, Classify[Class](send(server.URL+"/hang", 100*time.Millisecond)))
 }
 
 // netHTTP2Server answers the first request of each connection with reply, frames of HTTP/2
@@ -287,7 +287,7 @@ func TestClassify(t *testing.T) {
 	}{
 		{nil, "", ""},
 		{fmt.Errorf("sending: %w", fmt.Errorf("%w: detail", ClassDNS)), ClassDNS, "sending: dns: detail"},
-		{fmt.Errorf("%w: %w", ClassStatus, io.EOF), ClassStatus, "http_status: EOF"}, // a class counts first
+		{fmt.Errorf("%w: %w", Class("http_status"), io.EOF), "http_status", "http_status: EOF"}, // a class counts first
 		{&netguard.BlockedError{Addr: "10.0.0.1", Block: "b", Option: "o"}, ClassBlocked, "address 10.0.0.1 is blocked (b); the application can allow it with o"},
 		{dial(&netguard.BlockedError{Addr: "10.0.0.1", Block: "b"}), ClassBlocked, "address 10.0.0.1 is blocked (b); no option allows it"},
 		{&netguard.HostError{Problem: "is empty", Cure: "write one"}, ClassBlocked, "host is empty: write one"},
@@ -325,11 +325,11 @@ func TestClassify(t *testing.T) {
 		{errors.New("malformed HTTP response \"canary\""), ClassProtocol, "the response is not valid HTTP"},
 		{errors.New("queue is full"), ClassProtocol, "queue is full"}, // of a Transport of the application's own
 	} {
-		assert.Equal(t, tt.class, classify(tt.err), "%v", tt.err)
-		assert.Equal(t, tt.text, describe(tt.err), "%v", tt.err)
+		assert.Equal(t, tt.class, Classify[Class](tt.err), "%v", tt.err)
+		assert.Equal(t, tt.text, Describe[Class](tt.err), "%v", tt.err)
 		if tt.err != nil {
 			wrapped := fmt.Errorf("a: %w", errors.Join(io.ErrNoProgress, tt.err))
-			assert.Equal(t, tt.class, classify(wrapped), "%v", wrapped)
+			assert.Equal(t, tt.class, Classify[Class](wrapped), "%v", wrapped)
 		}
 	}
 }
@@ -349,10 +349,10 @@ func TestDescribeNeverShowsURLsOrWhatCame(t *testing.T) {
 		fmt.Errorf("sending to <%s>", secret),
 		errors.New("Post \"https://user:can/canary@hooks.example/\": EOF"),
 	} {
-		assert.NotContains(t, describe(err), "canary", "%v", err)
-		assert.NotEmpty(t, describe(err))
+		assert.NotContains(t, Describe[Class](err), "canary", "%v", err)
+		assert.NotEmpty(t, Describe[Class](err))
 	}
-	assert.Equal(t, "sending to https://hooks.example failed", describe(errors.New("sending to https://hooks.example/a?b failed")))
+	assert.Equal(t, "sending to https://hooks.example failed", Describe[Class](errors.New("sending to https://hooks.example/a?b failed")))
 }
 
 func TestDescribeIsOneShortLineOfText(t *testing.T) {
@@ -360,13 +360,13 @@ func TestDescribeIsOneShortLineOfText(t *testing.T) {
 		"a\x00b\r\nc\x1b[31m", "\xff\xfe", "a\u2028b\u202ec\u0085", strings.Repeat("x", 1000), strings.Repeat("\xff", 1000),
 		strings.Repeat("ü", 200), "x" + strings.Repeat("ü", 200), strings.Repeat("漢", 200), "xx" + strings.Repeat("漢", 200), strings.Repeat("😀", 90),
 	} {
-		got := describe(errors.New(text))
+		got := Describe[Class](errors.New(text))
 		assert.True(t, utf8.ValidString(got), "%q", got)
 		assert.LessOrEqual(t, len(got), maxErrorBytes)
 		assert.GreaterOrEqual(t, len(got), min(utf8.RuneCountInString(text), maxErrorBytes-len("…")-utf8.UTFMax))
 		assert.Equal(t, -1, strings.IndexFunc(got, unicode.IsControl), "%q", got)
 	}
-	assert.Equal(t, strings.Repeat("x", maxErrorBytes), describe(errors.New(strings.Repeat("x", maxErrorBytes))))
+	assert.Equal(t, strings.Repeat("x", maxErrorBytes), Describe[Class](errors.New(strings.Repeat("x", maxErrorBytes))))
 }
 
 // netReplies answers each request on a connection with the next of replies, and then closes it.

@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"crypto/tls"
@@ -81,7 +81,7 @@ func TestWhateverWrapMakesOfARequestItsDialIsJudged(t *testing.T) {
 			port, reached := netTrap(t)
 			n := Network{AllowHTTP: true, Wrap: netRewrite(func(r *http.Request) { rewrite(r, port) })}
 			for _, own := range []bool{false, true} {
-				_, err := netSend(t, newHTTPTransportResolver(n, 1, netAllLoopback(t)), &Request{URL: "http://hooks.example/", OwnConn: own})
+				_, err := netSend(t, newSender(n, 1, netAllLoopback(t)), &Request{URL: "http://hooks.example/", OwnConn: own})
 				require.ErrorIs(t, err, ClassBlocked)
 			}
 			assert.Zero(t, reached.Load())
@@ -132,11 +132,11 @@ func TestWrapThatFollowsRedirectsIsJudgedAtEveryHop(t *testing.T) {
 			return netRoundTripper(client.Do)
 		}
 		resolver := dnsResolver(t, func(name string) []dnsRecord { return dnsAddrs(name, "127.0.0.2") })
-		tr := newHTTPTransportResolver(n, 1, resolver)
-		t.Cleanup(tr.closeIdle)
+		tr := newSender(n, 1, resolver)
+		t.Cleanup(tr.CloseIdle)
 		_, err := netSend(t, tr, &Request{URL: start, Body: []byte("{}")})
 		require.ErrorIs(t, err, ClassBlocked, location)
-		assert.NotContains(t, describe(err), "canary")
+		assert.NotContains(t, Describe[Class](err), "canary")
 		assert.Zero(t, reached.Load(), location)
 	}
 }
@@ -160,7 +160,7 @@ func TestRoundTripperThatWrapKeepsIsJudgedForEver(t *testing.T) {
 			_, blocked := errors.AsType[*netguard.BlockedError](err)
 			assert.True(t, blocked, "%s: %v", target, err)
 		}
-		tr.closeIdle() // as at the end of Run
+		tr.CloseIdle() // as at the end of Run
 	}
 	assert.Zero(t, reached.Load())
 }
@@ -194,8 +194,8 @@ func TestHooksOfATraceChangeNoAddressThatIsDialed(t *testing.T) {
 			return next.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 		})
 	}
-	tr := newHTTPTransportResolver(n, 1, dnsResolver(t, func(name string) []dnsRecord { return dnsAddrs(name, "127.0.0.1") }))
-	t.Cleanup(tr.closeIdle)
+	tr := newSender(n, 1, dnsResolver(t, func(name string) []dnsRecord { return dnsAddrs(name, "127.0.0.1") }))
+	t.Cleanup(tr.CloseIdle)
 	if err := s.send(t, tr); err != nil { // none if a later version of Go hands out copies
 		require.ErrorIs(t, err, ClassBlocked)
 	}
@@ -253,7 +253,7 @@ func TestNoHookOfTLSIsAskedAboutABlockedAddress(t *testing.T) {
 	require.Positive(t, calls.Load(), "the hooks work")
 
 	calls.Store(0)
-	tr := newHTTPTransportResolver(Network{TLS: netHooks(&calls)}, 1, netAllLoopback(t))
+	tr := newSender(Network{TLS: netHooks(&calls)}, 1, netAllLoopback(t))
 	for _, host := range []string{"127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "hooks.example"} {
 		_, err = netSend(t, tr, &Request{URL: "https://" + host + ":" + port})
 		require.ErrorIs(t, err, ClassBlocked, host)
@@ -268,13 +268,13 @@ func TestConnectionIsNotSharedWithAnotherName(t *testing.T) {
 	port := server.URL[strings.LastIndexByte(server.URL, ':')+1:]
 	require.NoError(t, server.Certificate().VerifyHostname("hooks.example.com"))
 	n.AllowLoopback, n.Allow = false, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
-	tr := newHTTPTransportResolver(n, 1, dnsResolver(t, func(name string) []dnsRecord {
+	tr := newSender(n, 1, dnsResolver(t, func(name string) []dnsRecord {
 		if name == "example.com" {
 			return dnsAddrs(name, "127.0.0.1")
 		}
 		return dnsAddrs(name, "127.0.0.2")
 	}))
-	t.Cleanup(tr.closeIdle)
+	t.Cleanup(tr.CloseIdle)
 	_, err := netSend(t, tr, &Request{URL: "https://example.com:" + port})
 	require.NoError(t, err)
 	_, err = netSend(t, tr, &Request{URL: "https://hooks.example.com:" + port})

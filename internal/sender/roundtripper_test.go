@@ -1,12 +1,9 @@
-package webhook
+package sender
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -47,14 +44,11 @@ func TestOtherCallsOfTheApplicationAreJudgedAtEveryDial(t *testing.T) {
 		"plain http": {Network{AllowLoopback: true}, "http://127.0.0.1:" + port},
 		"a redirect": {Network{AllowHTTP: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}, start},
 	} {
-		rt, err := c.network.RoundTripper()
-		require.NoError(t, err)
-		_, err = get(t, rt, c.url)
+		rt := NewRoundTripper[Class](c.network.config(1, nil))
+		_, err := get(t, rt, c.url)
 		require.ErrorIs(t, err, ClassBlocked, name)
 	}
 	assert.Zero(t, reached.Load())
-	_, err := Network{MaxResponseBytes: maxResponseBytes + 1}.RoundTripper()
-	require.ErrorIs(t, err, ErrInvalid)
 }
 
 func TestOtherCallsOfTheApplicationAreBounded(t *testing.T) {
@@ -64,8 +58,7 @@ func TestOtherCallsOfTheApplicationAreBounded(t *testing.T) {
 		_, _ = io.CopyN(w, strings.NewReader(strings.Repeat("b", size)), int64(size))
 	}))
 	defer server.Close()
-	rt, err := netOpen().RoundTripper()
-	require.NoError(t, err)
+	rt := NewRoundTripper[Class](netOpen().config(1, nil))
 	for size, whole := range map[int]bool{0: true, 1000: true, maxCallBytes: true, maxCallBytes + 1: false, 2 * maxCallBytes: false} {
 		body, err := get(t, rt, fmt.Sprintf("%s/%d", server.URL, size))
 		assert.Equal(t, whole, err == nil, size)
@@ -76,7 +69,7 @@ func TestOtherCallsOfTheApplicationAreBounded(t *testing.T) {
 			require.ErrorIs(t, err, ClassProtocol)
 		}
 	}
-	client := rt.(callTransport).guarded.client
+	client := rt.(callTransport[Class]).guarded.client
 	require.Eventually(t, func() bool { return client.Open() == 0 }, netPatience, 1, "nothing is kept")
 }
 
@@ -87,9 +80,8 @@ func TestOtherCallsOfTheApplicationEndInTime(t *testing.T) {
 		"half a body":   "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncanary",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			rt, err := netOpen().RoundTripper()
-			require.NoError(t, err)
-			rt.(callTransport).guarded.client.Dial = func(context.Context, string, string) (net.Conn, error) {
+			rt := NewRoundTripper[Class](netOpen().config(1, nil))
+			rt.(callTransport[Class]).guarded.client.Dial = func(context.Context, string, string) (net.Conn, error) {
 				near, far := net.Pipe()
 				go func() {
 					defer far.Close()
@@ -99,7 +91,7 @@ func TestOtherCallsOfTheApplicationEndInTime(t *testing.T) {
 				}()
 				return near, nil
 			}
-			_, err = get(t, rt, "http://hooks.example/")
+			_, err := get(t, rt, "http://hooks.example/")
 			require.ErrorIs(t, err, ClassTimeout, name)
 			assert.NotContains(t, err.Error(), "canary")
 		})
@@ -113,78 +105,8 @@ func TestWrapSendsNothingInClearUnlessItIsAllowed(t *testing.T) {
 		for _, own := range []bool{false, true} {
 			_, err := netSend(t, netTransport(t, n), &Request{URL: "https://127.0.0.1:" + port, OwnConn: own})
 			require.ErrorIs(t, err, ClassBlocked)
-			assert.Contains(t, describe(err), "Network.AllowHTTP")
+			assert.Contains(t, Describe[Class](err), "Network.AllowHTTP")
 		}
 	}
 	assert.Zero(t, reached.Load())
-}
-
-func TestPortsAreJudgedWhenAnEndpointIsCreatedAndBehindAProxy(t *testing.T) {
-	for raw, n := range map[string]Network{
-		"https://hooks.example:25/":   {},
-		"https://hooks.example:80/":   {},
-		"https://hooks.example:1023/": {},
-		"https://hooks.example/":      {Ports: []uint16{8443}},
-		"http://hooks.example/":       {AllowHTTP: true, Ports: []uint16{443}},
-	} {
-		_, err := n.checkURL("Endpoint.URL", raw)
-		field, ok := errors.AsType[*FieldError](err)
-		require.True(t, ok, raw)
-		assert.Contains(t, field.Problem, "which is not allowed", raw)
-		assert.Contains(t, field.Cure, "Network.Ports", raw)
-	}
-	for raw, n := range map[string]Network{
-		"https://hooks.example/":      {},
-		"https://hooks.example:8443/": {},
-		"http://hooks.example/":       {AllowHTTP: true},
-		"https://hooks.example:25/":   {Ports: []uint16{25}},
-	} {
-		_, err := n.checkURL("Endpoint.URL", raw)
-		require.NoError(t, err, raw)
-	}
-
-	port, reached := netTrap(t)
-	for _, change := range []func(*http.Request){
-		func(r *http.Request) { r.URL.Host = "hooks.example:25" },
-		func(r *http.Request) { r.Host = "hooks.example:25" },
-	} {
-		n := Network{AllowHTTP: true, Proxy: &url.URL{Scheme: "http", Host: "127.0.0.1:" + port}, Wrap: netRewrite(change)}
-		_, err := netSend(t, netTransport(t, n), &Request{URL: "http://hooks.example/"})
-		require.ErrorIs(t, err, ClassBlocked)
-	}
-	assert.Zero(t, reached.Load())
-}
-
-func TestPrefixesAndPortsOfANetworkAreCheckedByNew(t *testing.T) {
-	for field, n := range map[string]Network{
-		"Config.Network.Deny[0]":  {Deny: []netip.Prefix{{}}},
-		"Config.Network.Ports[1]": {Ports: []uint16{443, 0}},
-		"Config.Network.Ports":    {Ports: []uint16{}},
-	} {
-		err, ok := errors.AsType[*FieldError](n.validate())
-		require.True(t, ok, field)
-		assert.Equal(t, field, err.Field)
-	}
-}
-
-func TestRunWarnsOnceOfANetworkThatAllowsMore(t *testing.T) {
-	for want, n := range map[string]Network{
-		"": {},
-		"Network.TLS.InsecureSkipVerify, Network.AllowLoopback, Network.AllowPrivate, Network.AllowHTTP": {
-			AllowHTTP: true, AllowPrivate: true, AllowLoopback: true,
-			TLS: &tls.Config{InsecureSkipVerify: true},
-		},
-		"Network.AllowHTTP": {AllowHTTP: true},
-	} {
-		var said strings.Builder
-		d := &Dispatcher{config: Config{Network: n, Logger: slog.New(slog.NewTextHandler(&said, nil))}}
-		d.warnOfOpenNetwork()
-		if want == "" {
-			assert.Empty(t, said.String())
-			continue
-		}
-		assert.Equal(t, 1, strings.Count(said.String(), "\n"))
-		assert.Contains(t, said.String(), "level=WARN")
-		assert.Contains(t, said.String(), want)
-	}
 }

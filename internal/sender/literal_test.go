@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"net/http"
@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook/internal/hookurl"
+	"github.com/gowebhook/webhook/internal/netguard"
 )
 
 // netLoopbackForms are hosts that some parser, resolver or operating system takes for
@@ -43,12 +46,12 @@ func TestNoFormOfLoopbackIsSentTo(t *testing.T) {
 		asked.Add(1)
 		return dnsAddrs(name, "127.0.0.1")
 	})
-	tr := newHTTPTransportResolver(Network{AllowHTTP: true}, 1, resolver)
+	tr := newSender(Network{AllowHTTP: true}, 1, resolver)
 	for _, host := range netLoopbackForms {
 		for _, scheme := range []string{"http://", "https://"} {
 			_, err := netSend(t, tr, &Request{URL: scheme + host + "/"})
 			require.ErrorIs(t, err, ClassBlocked, "%q", host)
-			assert.Contains(t, describe(err), "; ", "%q has no cure", host)
+			assert.Contains(t, Describe[Class](err), "; ", "%q has no cure", host)
 		}
 	}
 	assert.Zero(t, asked.Load(), "the resolver sees none of them")
@@ -62,7 +65,7 @@ func TestAllowPrivateOpensNoUnusualForm(t *testing.T) {
 		"[::1]": true, "[0:0:0:0:0:0:0:1]": true, "[::ffff:127.0.0.1]": true, "[::ffff:7f00:1]": true, "[0:0:0:0:0:FFFF:7F00:0001]": true,
 	}
 	for _, host := range netLoopbackForms {
-		_, err := Network{AllowPrivate: true, AllowLoopback: true}.checkURL("URL", "https://"+host+"/")
+		_, err := hookurl.Check(&netguard.Guard{AllowPrivate: true, AllowLoopback: true}, "https://"+host+"/")
 		assert.Equal(t, usual[host], err == nil, "%q: %v", host, err)
 	}
 }
@@ -76,8 +79,8 @@ func TestNoFormOfLoopbackIsReachedByAWrap(t *testing.T) {
 	proxied := direct
 	proxied.Proxy = &url.URL{Scheme: "http", Host: proxy.Listener.Addr().String()}
 	for _, n := range []Network{direct, proxied} {
-		tr := newHTTPTransportResolver(n, 1, resolver)
-		t.Cleanup(tr.closeIdle)
+		tr := newSender(n, 1, resolver)
+		t.Cleanup(tr.CloseIdle)
 		for _, form := range netLoopbackForms {
 			for _, host = range []string{form, form + ":" + port} {
 				_, err := netSend(t, tr, &Request{URL: "http://hooks.example/"})
@@ -91,14 +94,14 @@ func TestNoFormOfLoopbackIsReachedByAWrap(t *testing.T) {
 
 func TestNameOfLoopbackIsBlockedWhenItIsDialed(t *testing.T) {
 	port, reached := netTrap(t)
-	tr := newHTTPTransportResolver(Network{AllowHTTP: true}, 1, netAllLoopback(t))
+	tr := newSender(Network{AllowHTTP: true}, 1, netAllLoopback(t))
 	for _, host := range []string{
 		"localhost", "localhost.", "LOCALHOST", "localhost.localdomain", "db.localhost", "127.0.0.1.hooks.example", "127-0-0-1.hooks.example",
 		"7f000001.hooks.example", "ip6-localhost", "metadata.google.internal", "kubernetes.default.svc",
 	} {
 		_, err := netSend(t, tr, &Request{URL: "http://" + host + ":" + port})
 		require.ErrorIs(t, err, ClassBlocked, host)
-		assert.Contains(t, describe(err), "loopback", host)
+		assert.Contains(t, Describe[Class](err), "loopback", host)
 	}
 	assert.Zero(t, reached.Load())
 }

@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"context"
@@ -152,16 +152,16 @@ func newDNSStage(t *testing.T) *dnsStage {
 }
 
 // transport makes one that may go to the receiver only.
-func (s *dnsStage) transport(t *testing.T, zone func(name string) []dnsRecord) *httpTransport {
+func (s *dnsStage) transport(t *testing.T, zone func(name string) []dnsRecord) *Sender[Class] {
 	t.Helper()
 	n := Network{AllowHTTP: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}
-	tr := newHTTPTransportResolver(n, 1, dnsResolver(t, zone))
-	t.Cleanup(tr.closeIdle)
+	tr := newSender(n, 1, dnsResolver(t, zone))
+	t.Cleanup(tr.CloseIdle)
 	return tr
 }
 
 // send sends a request to hooks.example, and asserts that no connection went where none may go.
-func (s *dnsStage) send(t *testing.T, tr *httpTransport) error {
+func (s *dnsStage) send(t *testing.T, tr *Sender[Class]) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), netPatience)
 	defer cancel()
@@ -170,7 +170,7 @@ func (s *dnsStage) send(t *testing.T, tr *httpTransport) error {
 		defer s.mu.Unlock()
 		s.dials[addr] = err
 	}})
-	resp, err := tr.Send(ctx, &Request{URL: "http://hooks.example:" + s.port})
+	resp, err := send(ctx, tr, &Request{URL: "http://hooks.example:" + s.port})
 	if err == nil {
 		assert.Equal(t, "good", string(resp.Body))
 	}
@@ -213,7 +213,7 @@ func TestNameThatRebindsIsJudgedAtEveryDial(t *testing.T) {
 			now.Store(bad)
 			err := s.send(t, tr)
 			require.ErrorIs(t, err, ClassBlocked)
-			assert.Contains(t, describe(err), "address "+netip.MustParseAddr(bad).Unmap().String()+" is blocked")
+			assert.Contains(t, Describe[Class](err), "address "+netip.MustParseAddr(bad).Unmap().String()+" is blocked")
 			now.Store("127.0.0.1")
 			require.NoError(t, s.send(t, tr), "a name may be corrected")
 		})
@@ -260,7 +260,7 @@ func TestBlockedIsWhatIsLeftOfBadAddresses(t *testing.T) {
 	s := newDNSStage(t)
 	err := s.send(t, s.transport(t, func(name string) []dnsRecord { return dnsAddrs(name, dnsBad...) }))
 	require.ErrorIs(t, err, ClassBlocked)
-	assert.Contains(t, describe(err), "the application can allow it with Network.Allow")
+	assert.Contains(t, Describe[Class](err), "the application can allow it with Network.Allow")
 	for _, bad := range dnsBad {
 		dialed, _ := s.dial(netip.MustParseAddr(bad).Unmap().String())
 		assert.True(t, dialed, "%s was not tried", bad)
@@ -274,7 +274,7 @@ func TestAllowedAddressThatRefusesDoesNotMakeWayForABlockedOne(t *testing.T) {
 	addrs := append([]string{"127.0.0.1"}, dnsBad...)
 	err := s.send(t, s.transport(t, func(name string) []dnsRecord { return dnsAddrs(name, addrs...) }))
 	require.Error(t, err)
-	assert.Contains(t, []Class{ClassRefused, ClassBlocked}, classify(err))
+	assert.Contains(t, []Class{ClassRefused, ClassBlocked}, Classify[Class](err))
 }
 
 func TestAliasesAreJudgedByWhereTheyEnd(t *testing.T) {
@@ -288,7 +288,7 @@ func TestAliasesAreJudgedByWhereTheyEnd(t *testing.T) {
 		s := newDNSStage(t)
 		err := s.send(t, s.transport(t, chain(bad)))
 		require.ErrorIs(t, err, ClassBlocked, bad)
-		assert.NotContains(t, describe(err), "metadata.internal")
+		assert.NotContains(t, Describe[Class](err), "metadata.internal")
 	}
 	s := newDNSStage(t)
 	require.NoError(t, s.send(t, s.transport(t, chain("127.0.0.1"))))

@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"bufio"
@@ -21,9 +21,9 @@ import (
 )
 
 // sendAs sends a request of an endpoint and returns the body of the response.
-func sendAs(t *testing.T, tr *httpTransport, url, tenant, id string, version int64) string {
+func sendAs(t *testing.T, tr *Sender[Class], url, tenant, id string, version int64) string {
 	t.Helper()
-	req := &Request{URL: url, Body: []byte("{}"), owner: wire.Owner{Tenant: tenant, Endpoint: id, Version: version}}
+	req := &Request{URL: url, Body: []byte("{}"), Owner: wire.Owner{Tenant: tenant, Endpoint: id, Version: version}}
 	resp, err := netSend(t, tr, req)
 	require.NoError(t, err)
 	return string(resp.Body)
@@ -40,10 +40,10 @@ func netAddrServer(t *testing.T) string {
 func TestTwoEndpointsNeverShareAConnection(t *testing.T) {
 	url := netAddrServer(t)
 	tr := netTransport(t, netOpen())
-	conns := make(map[string]EndpointKey)
+	conns := make(map[string][2]string)
 	for range 3 {
-		for _, key := range []EndpointKey{{"a", "1"}, {"a", "2"}, {"b", "1"}, {"b", "2"}} {
-			conn := sendAs(t, tr, url, key.Tenant, key.ID, 7)
+		for _, key := range [][2]string{{"a", "1"}, {"a", "2"}, {"b", "1"}, {"b", "2"}} {
+			conn := sendAs(t, tr, url, key[0], key[1], 7)
 			if owner, known := conns[conn]; known {
 				assert.Equal(t, owner, key)
 			}
@@ -110,8 +110,8 @@ func (p *pipeNet) dial(context.Context, string, string) (net.Conn, error) {
 }
 
 // pipeTransport returns a transport that dials p.
-func pipeTransport(p *pipeNet, maxInFlight int) *httpTransport {
-	tr := newHTTPTransport(netOpen(), maxInFlight)
+func pipeTransport(p *pipeNet, maxInFlight int) *Sender[Class] {
+	tr := newSender(netOpen(), maxInFlight, nil)
 	tr.client.Dial = p.dial
 	return tr
 }
@@ -168,7 +168,7 @@ func TestKeepAliveOfAReceiverIsHeeded(t *testing.T) {
 				synctest.Wait()
 				assert.Zero(t, tr.client.Open(), "%q", header)
 			}
-			tr.closeIdle()
+			tr.CloseIdle()
 			p.running.Wait()
 		})
 	}

@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"net/http"
@@ -51,4 +51,17 @@ func TestWrapThatLosesTheURLIsAnErrorBehindAProxy(t *testing.T) {
 		_, err := netSend(t, netTransport(t, n), &Request{URL: "http://hooks.example/"})
 		require.Error(t, err)
 	}
+}
+
+func TestPortsAreJudgedBehindAProxy(t *testing.T) {
+	port, reached := netTrap(t)
+	for _, change := range []func(*http.Request){
+		func(r *http.Request) { r.URL.Host = "hooks.example:25" },
+		func(r *http.Request) { r.Host = "hooks.example:25" },
+	} {
+		n := Network{AllowHTTP: true, Proxy: &url.URL{Scheme: "http", Host: "127.0.0.1:" + port}, Wrap: netRewrite(change)}
+		_, err := netSend(t, netTransport(t, n), &Request{URL: "http://hooks.example/"})
+		require.ErrorIs(t, err, ClassBlocked)
+	}
+	assert.Zero(t, reached.Load())
 }

@@ -1,6 +1,6 @@
-//go:build !race
+//go:build race
 
-package webhook
+package sender
 
 // raceDetector says that the tests run with the race detector, which makes them slow.
-const raceDetector = false
+const raceDetector = true

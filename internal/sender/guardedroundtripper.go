@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"context"
@@ -10,29 +10,27 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/gowebhook/webhook/internal/hookurl"
 	"github.com/gowebhook/webhook/internal/netguard"
 	"github.com/gowebhook/webhook/internal/wire"
 )
 
-// A guardedRoundTripper judges the requests of Network.Wrap and Network.RoundTripper.
-type guardedRoundTripper struct {
+// A guardedRoundTripper judges the requests of Config.Wrap and NewRoundTripper.
+type guardedRoundTripper[C ClassError] struct {
 	client  *wire.Client
 	guard   netguard.Guard
 	proxied bool
 }
 
-func newGuardedRoundTripper(n Network, client *wire.Client) *guardedRoundTripper {
-	return &guardedRoundTripper{client: client, guard: n.guard(), proxied: n.Proxy != nil}
+func newGuardedRoundTripper[C ClassError](c *Config, client *wire.Client) *guardedRoundTripper[C] {
+	return &guardedRoundTripper[C]{client: client, guard: c.Guard, proxied: c.Proxy != nil}
 }
 
 // ownerKey is the context key of the wire.Owner of a request.
 type ownerKey struct{}
 
-// errPlain refuses plain http without Network.AllowHTTP.
-var errPlain = &sendError{class: ClassBlocked, text: "the request is not encrypted; use https, or allow http with Network.AllowHTTP"}
-
 // RoundTrip judges the host again where no dial will, because Wrap may have changed it.
-func (g *guardedRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+func (g *guardedRoundTripper[C]) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
@@ -79,9 +77,9 @@ func requestBody(r *http.Request) ([]byte, error) {
 	return body, err
 }
 
-func (g *guardedRoundTripper) check(r *http.Request) error {
+func (g *guardedRoundTripper[C]) check(r *http.Request) error {
 	if r.URL != nil && r.URL.Scheme == "http" && !g.guard.AllowHTTP {
-		return errPlain
+		return &Error[C]{class: Blocked, text: "the request is not encrypted; use https, or allow http with Network.AllowHTTP"}
 	}
 	if g.proxied {
 		return g.checkProxied(r)
@@ -95,7 +93,7 @@ func (g *guardedRoundTripper) check(r *http.Request) error {
 // checkProxied judges the two hosts that a proxy sees: the host of the URL, and Host, which
 // stands in the first line of a plain request. It refuses an opaque URL, because it would be
 // sent unchanged.
-func (g *guardedRoundTripper) checkProxied(r *http.Request) error {
+func (g *guardedRoundTripper[C]) checkProxied(r *http.Request) error {
 	switch {
 	case r.URL == nil:
 		return nil // RoundTrip returns the error
@@ -109,9 +107,9 @@ func (g *guardedRoundTripper) checkProxied(r *http.Request) error {
 	return g.checkPlace(r.URL)
 }
 
-func (g *guardedRoundTripper) checkPlace(u *url.URL) error {
+func (g *guardedRoundTripper[C]) checkPlace(u *url.URL) error {
 	if err := g.guard.CheckHost(u.Hostname()); err != nil {
 		return err
 	}
-	return g.guard.CheckPort(portOf(u))
+	return g.guard.CheckPort(hookurl.PortOf(u))
 }

@@ -1,4 +1,4 @@
-package webhook
+package sender
 
 import (
 	"bufio"
@@ -11,6 +11,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/gowebhook/webhook/internal/hookurl"
+	"github.com/gowebhook/webhook/internal/netguard"
 )
 
 // The URLs that may be accepted, read without net/url, and with no choice left to a parser.
@@ -90,11 +93,10 @@ func FuzzCheckURL(f *testing.F) {
 		f.Add("https://"+host+"/", true)
 	}
 	f.Fuzz(func(t *testing.T, raw string, open bool) {
-		n := Network{AllowHTTP: open, AllowPrivate: open, AllowLoopback: open}
-		u, err := n.checkURL("URL", raw)
+		u, err := hookurl.Check(&netguard.Guard{AllowHTTP: open, AllowPrivate: open, AllowLoopback: open}, raw)
 		if err != nil {
-			field, ok := errors.AsType[*FieldError](err)
-			if !ok || field.Field != "URL" || field.Problem == "" || field.Cure == "" {
+			refused, ok := errors.AsType[*hookurl.Error](err)
+			if !ok || refused.Problem == "" || refused.Cure == "" {
 				t.Fatalf("error %#v", err)
 			}
 			return
@@ -106,7 +108,7 @@ func FuzzCheckURL(f *testing.F) {
 		if u.Scheme != "https" && (u.Scheme != "http" || !open) {
 			t.Fatalf("scheme %q", u.Scheme)
 		}
-		if u.User != nil || u.Fragment != "" || u.Opaque != "" || u.Host == "" || len(raw) > maxURLBytes {
+		if u.User != nil || u.Fragment != "" || u.Opaque != "" || u.Host == "" || len(raw) > 2048 {
 			t.Fatalf("%#v", u)
 		}
 		// A strict reader, net/url, the address that net/http dials and the older judge all
