@@ -1,0 +1,98 @@
+package otelwebhook
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook"
+)
+
+func TestValuesOutOfRangeAreRefused(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		config Config
+		want   string // "" if it is accepted
+	}{
+		{"zero", Config{}, ""},
+		{"shortest interval", Config{StatsInterval: time.Second}, ""},
+		{"longest interval", Config{StatsInterval: time.Hour}, ""},
+		{"no interval", Config{StatsInterval: -time.Second}, ""},
+		{"interval too short", Config{StatsInterval: time.Second - 1}, "otelwebhook: observe: otelwebhook.Config.StatsInterval is 999.999999ms; use 1s to 1h0m0s"},
+		{"interval too long", Config{StatsInterval: time.Hour + 1}, "otelwebhook: observe: otelwebhook.Config.StatsInterval is 1h0m0.000000001s; use 1s to 1h0m0s"},
+		{"shortest timeout", Config{StatsTimeout: 10 * time.Millisecond}, ""},
+		{"longest timeout", Config{StatsTimeout: time.Minute}, ""},
+		{"timeout too short", Config{StatsTimeout: time.Millisecond}, "otelwebhook: observe: otelwebhook.Config.StatsTimeout is 1ms; use 10ms to 1m0s"},
+		{"negative timeout", Config{StatsTimeout: -1}, "otelwebhook: observe: otelwebhook.Config.StatsTimeout is -1ns; use 10ms to 1m0s"},
+		{"timeout too long", Config{StatsTimeout: time.Minute + 1}, "otelwebhook: observe: otelwebhook.Config.StatsTimeout is 1m0.000000001s; use 10ms to 1m0s"},
+		{"label", Config{Label: "event"}, `otelwebhook: observe: otelwebhook.Config.Label is unknown: "event"; use NoLabel, LabelTenant or LabelEndpoint`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, _, err := Observe(webhook.Config{}, tc.config)
+			if tc.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, tc.want)
+			require.ErrorIs(t, err, webhook.ErrInvalid)
+		})
+	}
+}
+
+// The application's own functions are called too, and their contexts are passed on.
+func TestFunctionsOfTheApplicationAreCalledToo(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		type key struct{}
+		called := make(map[string]int)
+		r := newRig(t, func(c *webhook.Config, _ *Config) {
+			c.Observer = webhook.Observer{
+				BeginEmit: func(ctx context.Context, _ []webhook.Event) (context.Context, func([]webhook.Receipt, error)) {
+					called["BeginEmit"]++
+					return ctx, func([]webhook.Receipt, error) { called["end of BeginEmit"]++ }
+				},
+				BeginAttempt: func(ctx context.Context, _ *webhook.Request) (context.Context, func(webhook.Attempt, webhook.Verdict)) {
+					called["BeginAttempt"]++
+					return context.WithValue(ctx, key{}, "own"), func(webhook.Attempt, webhook.Verdict) { called["end of BeginAttempt"]++ }
+				},
+				Attempt:   func(webhook.Attempt, webhook.Verdict) { called["Attempt"]++ },
+				Store:     func(c webhook.StoreCall) { called["Store "+c.Operation]++ },
+				LeaseLost: func(int) { called["LeaseLost"]++ },
+				Disabled:  func(webhook.EndpointKey, webhook.Reason) { called["Disabled"]++ },
+			}
+			net := c.Network.Wrap(nil)
+			c.Network.Wrap = func(http.RoundTripper) http.RoundTripper {
+				called["Wrap"]++
+				return net
+			}
+		})
+		r.endpoint("one")
+		r.net.answer = func(req *http.Request) (*http.Response, error) {
+			assert.Equal(t, "own", req.Context().Value(key{}))
+			return response(http.StatusGone), nil
+		}
+		r.run()
+		r.emit("evt")
+		pass(5 * time.Second)
+		synctest.Wait()
+		for _, name := range []string{
+			"Wrap", "BeginEmit", "end of BeginEmit", "BeginAttempt", "end of BeginAttempt", "Attempt",
+			"Store publish", "Store settle", "Disabled",
+		} {
+			assert.Positive(t, called[name], name)
+		}
+		assert.Len(t, r.ended("webhook.attempt"), called["BeginAttempt"])
+	})
+}
+
+func TestAWrapThatReturnsNilIsIgnored(t *testing.T) {
+	config := webhook.Config{Network: webhook.Network{Wrap: func(http.RoundTripper) http.RoundTripper { return nil }}}
+	observed, _, err := Observe(config, Config{})
+	require.NoError(t, err)
+	base := &fakeNetwork{}
+	assert.Same(t, base, observed.Network.Wrap(base).(*roundTripper).base)
+}
