@@ -26,8 +26,9 @@ type Config struct {
 	// matches no type. Nil or empty allows every type.
 	EventTypes map[string]string
 
-	// KeepUnmatched stores events that no endpoint receives, so that they can be listed.
-	// Defaults to false.
+	// KeepUnmatched stores all events that no endpoint receives, so that they can be listed. An
+	// event that only disabled endpoints would have received is always stored. Defaults to
+	// false.
 	KeepUnmatched bool
 
 	// RevealSecrets shows signing secrets whenever an endpoint is read, not only at creation

@@ -315,6 +315,9 @@ func (d *Dispatcher) publishMatched(ctx context.Context, records []*EventRecord,
 	defer p.end()
 	for i, r := range records {
 		statuses := matched[i]
+		if len(statuses) == 1 && statuses[0].State == EndpointDisabled { // it can have the event when it is enabled again
+			statuses, r.Keep = nil, true
+		}
 		if len(statuses) == 0 && !r.Keep {
 			continue
 		}
@@ -342,7 +345,9 @@ func (d *Dispatcher) match(ctx context.Context, records []*EventRecord) ([][]End
 		if !asked {
 			n = len(reqs)
 			kinds[k] = n
-			reqs = append(reqs, MatchRequest{Tenant: r.Tenant, Channel: r.Channel, Patterns: r.Patterns(), Limit: maxFanout + 1})
+			reqs = append(reqs, MatchRequest{
+				Tenant: r.Tenant, Channel: r.Channel, Patterns: r.Patterns(), Limit: maxFanout + 1, Dormant: !r.Keep,
+			})
 		}
 		which[i] = n
 	}

@@ -125,7 +125,9 @@ const (
 	// active again.
 	EndpointPaused EndpointState = "paused"
 	// EndpointDisabled receives nothing. No deliveries are created, and pending ones are canceled
-	// with the endpoint's Reason. They can be replayed when it is enabled again: see Scope.Retry.
+	// with the endpoint's Reason. Events that only disabled endpoints would have received are
+	// stored all the same. When the endpoint is enabled again, Scope.Retry repeats the canceled
+	// deliveries.
 	EndpointDisabled EndpointState = "disabled"
 )
 

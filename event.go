@@ -29,7 +29,8 @@ type Event struct {
 	//
 	// Emitting an id again does nothing if type, channel and data are the same, byte by byte.
 	// The first Time, Header and NotBefore stand. With other content it is ErrConflict. An event
-	// without receivers is not remembered, unless Config.KeepUnmatched is set.
+	// without receivers is not remembered, unless Config.KeepUnmatched is set or a disabled
+	// endpoint would have received it.
 	ID string
 
 	// Time is when the event happened, kept with microseconds. Defaults to now.

@@ -87,7 +87,8 @@ type Store interface {
 	// same channel. An endpoint without a channel matches every request.
 	//
 	// The answer to a request has each endpoint once, in the order of their ids, and at most
-	// Limit endpoints.
+	// Limit endpoints. If nothing matches a request with Dormant, the answer has one disabled
+	// endpoint that would match, if there is one.
 	Match(ctx context.Context, reqs []MatchRequest) ([][]EndpointStatus, error)
 
 	// CreateEndpoint stores a new endpoint as given, with its Version. The Dispatcher sets
@@ -142,7 +143,8 @@ type Store interface {
 	// last. So no two callers ever hold the same lease number of a delivery.
 	//
 	// Due outbox rows become deliveries first, to the endpoints that match at that time, as in
-	// Match. An event without such endpoints is deleted, unless it has Keep. An event with so
+	// Match. An event without such endpoints is deleted, unless it has Keep, or a disabled
+	// endpoint would match and it has no About. An event with so
 	// many endpoints that it takes several calls delays no other event.
 	//
 	// It leases at most req.Max deliveries. It adds a delivery after the first only while their
@@ -336,6 +338,7 @@ type MatchRequest struct {
 	Channel  string
 	Patterns []string // see EventRecord.Patterns
 	Limit    int      // endpoints of the answer, at least 1
+	Dormant  bool     // look for a disabled endpoint if there is no other
 }
 
 // A ClaimRequest says how much work the caller has room for.

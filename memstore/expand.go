@@ -85,7 +85,7 @@ func (s *Store) expandEvent(ev *event, now int64, budget *int) (complete, full b
 
 // made takes an event out of the outbox.
 func (s *Store) made(ev *event) {
-	if len(ev.deliveries) == 0 && !ev.Keep {
+	if len(ev.deliveries) == 0 && !ev.Keep && (ev.About != "" || s.dormant(ev.Tenant, ev.Channel, ev.Patterns()) == nil) {
 		s.drop(ev)
 		return
 	}

@@ -15,8 +15,9 @@ func (s *Store) apply(edits []health.Edit, now time.Time) (all []webhook.Notice)
 		reason, notices := edit.Apply(health.Endpoint{Health: &e.Health, Told: &e.told, State: e.State}, now)
 		if reason != "" {
 			e.supersede(micros(now))
-			e.State, e.Reason, e.UpdatedAt = webhook.EndpointDisabled, reason, now
 			s.unsubscribe(e)
+			e.State, e.Reason, e.UpdatedAt = webhook.EndpointDisabled, reason, now
+			s.subscribe(e)
 		}
 		s.stateChanged(e)
 		s.announce(edit.Item, notices)

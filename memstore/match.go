@@ -14,13 +14,21 @@ import (
 // A subscription is the key by which endpoints are found.
 type subscription struct{ tenant, pattern, channel string }
 
-// subscribe makes an endpoint matchable, unless it is disabled.
-func (s *Store) subscribe(e *endpoint) {
+// muted is in front of the patterns of disabled endpoints. No event type contains it.
+const muted = "!"
+
+// subscription returns the key under which an endpoint is found by one of its patterns.
+func (e *endpoint) subscription(pattern string) subscription {
 	if e.State == webhook.EndpointDisabled {
-		return
+		pattern = muted + pattern
 	}
+	return subscription{e.Tenant, pattern, e.Channel}
+}
+
+// subscribe makes an endpoint matchable. A disabled one matches only muted patterns.
+func (s *Store) subscribe(e *endpoint) {
 	for _, pattern := range e.Events {
-		sub := subscription{e.Tenant, pattern, e.Channel}
+		sub := e.subscription(pattern)
 		list := s.subs[sub]
 		if i, found := search(list, e.ID); !found {
 			s.subs[sub] = slices.Insert(list, i, e)
@@ -28,9 +36,10 @@ func (s *Store) subscribe(e *endpoint) {
 	}
 }
 
+// unsubscribe ends what subscribe did. Neither State nor Events has changed since.
 func (s *Store) unsubscribe(e *endpoint) {
 	for _, pattern := range e.Events {
-		sub := subscription{e.Tenant, pattern, e.Channel}
+		sub := e.subscription(pattern)
 		list := s.subs[sub]
 		i, found := search(list, e.ID)
 		if !found {
@@ -70,6 +79,9 @@ func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) ([][]web
 			most += len(list)
 		}
 		if most = min(most, r.Limit); most <= 0 {
+			if e := s.dormant(r.Tenant, r.Channel, r.Patterns); r.Dormant && r.Limit > 0 && e != nil {
+				results[i] = []webhook.EndpointStatus{e.status()}
+			}
 			continue
 		}
 		found := make([]webhook.EndpointStatus, 0, most)
@@ -81,6 +93,18 @@ func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) ([][]web
 		results[i] = found
 	}
 	return results, nil
+}
+
+// dormant returns a disabled endpoint that would match an event, or nil.
+func (s *Store) dormant(tenant, channel string, patterns []string) *endpoint {
+	asleep := make([]string, len(patterns))
+	for i, pattern := range patterns {
+		asleep[i] = muted + pattern
+	}
+	for e := range merged(s.subscribed(nil, tenant, channel, asleep, "")) {
+		return e
+	}
+	return nil
 }
 
 // subscribed appends to lists the subscribers of an event. Each list is ordered by id and

@@ -173,9 +173,7 @@ func checkEndpoints(tb testing.TB, s *Store, stored, open, attempts map[*endpoin
 		}
 		require.LessOrEqual(tb, spare, spareVersions+1)
 		require.Equal(tb, e.Version, e.present().number)
-		if e.State != webhook.EndpointDisabled {
-			subs += len(slices.Compact(slices.Sorted(slices.Values(e.Events))))
-		}
+		subs += len(slices.Compact(slices.Sorted(slices.Values(e.Events))))
 	}
 	for e := s.ring.First(); e != nil; e = e.Next() {
 		inRing--
@@ -210,7 +208,10 @@ func checkEndpoints(tb testing.TB, s *Store, stored, open, attempts map[*endpoin
 	require.Equal(tb, len(s.events), events)
 	require.Zero(tb, owned)
 	require.Len(tb, s.owners, owners)
-	for _, list := range s.subs {
+	for sub, list := range s.subs {
+		for _, e := range list {
+			require.Equal(tb, e.State == webhook.EndpointDisabled, strings.HasPrefix(sub.pattern, muted))
+		}
 		require.NotEmpty(tb, list)
 		subs -= len(list)
 	}

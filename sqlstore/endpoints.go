@@ -107,14 +107,14 @@ func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit in
 	})
 }
 
-// subscribe makes an endpoint receive matching events, unless it is disabled. Match reads no
-// rows of disabled endpoints, however many a tenant has.
+// subscribe stores the subscriptions of an endpoint. Those of a disabled endpoint are muted:
+// Match reads none of them, however many a tenant has.
 func (t *tx) subscribe(ref uuid.UUID, e *webhook.Endpoint) error {
-	if e.State == webhook.EndpointDisabled {
-		return nil
-	}
 	rows := newTable(len(e.Events))
 	for _, pattern := range slices.Compact(slices.Sorted(slices.Values(e.Events))) {
+		if e.State == webhook.EndpointDisabled {
+			pattern = muted + pattern
+		}
 		rows.Add(text(e.Tenant), text(pattern), text(e.Channel), text(e.ID), uid(ref))
 	}
 	return t.ExecAll(insertSubscriptions, rows)
@@ -166,6 +166,9 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		if err := t.supersede(e.UpdatedAt, statusOf(ref, &old)); err != nil {
 			return err
 		}
+		if err := t.unsubscribe(ref); err != nil {
+			return err
+		}
 		if _, err := t.Exec(updateEndpoint, append([]cell{uid(ref)}, configCells(&e)...)...); err != nil {
 			return err
 		}
@@ -187,18 +190,13 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 }
 
 // supersede ends the present versions of endpoints, whose status is locked. It keeps the old
-// versions for the deliveries that were made under them. It also unsubscribes the endpoints.
-// Only an update that leaves an endpoint enabled subscribes it again.
+// versions for the deliveries that were made under them.
 func (t *tx) supersede(now time.Time, list ...*status) error {
-	rows, refs := newTable(len(list)), make([]uuid.UUID, len(list))
-	for i, s := range list {
+	rows := newTable(len(list))
+	for _, s := range list {
 		rows.Add(uid(s.ref), num(s.Version), at(now))
-		refs[i] = s.ref
 	}
-	if err := t.ExecAll(insertVersions, rows); err != nil {
-		return err
-	}
-	return t.unsubscribe(refs...)
+	return t.ExecAll(insertVersions, rows)
 }
 
 // DeleteEndpoint implements [webhook.Store]. The endpoint's deliveries stay where they are. An

@@ -67,10 +67,11 @@ func (x *expansion) run() (done bool, err error) {
 		return false, err
 	}
 	var (
-		queue  = newTable(len(x.events))
-		over   = x.gone    // events with all deliveries made
-		drop   []uuid.UUID // events among them that no endpoint receives
-		budget = claimWork
+		queue = newTable(len(x.events))
+		over  = x.gone // events with all deliveries made
+		// events among them that no endpoint receives
+		unmatched []*outboxEvent
+		budget    = claimWork
 	)
 	for i, e := range x.events {
 		list := matched[i]
@@ -78,7 +79,7 @@ func (x *expansion) run() (done bool, err error) {
 		case len(list) <= budget && len(list) < claimWork:
 			over = append(over, e.uid)
 			if !e.keep && !e.anyReceives(list) {
-				drop = append(drop, e.uid)
+				unmatched = append(unmatched, e)
 			}
 		case budget == 0: // a later call makes its deliveries
 			left = true
@@ -103,11 +104,35 @@ func (x *expansion) run() (done bool, err error) {
 		}
 		left = left || more
 	}
+	drop, err := x.unwanted(unmatched)
+	if err != nil {
+		return false, err
+	}
 	drop, err = x.free(drop)
 	if err != nil {
 		return false, err
 	}
 	return done && !left, x.ExecEach(batch(insertQueue, queue), batch(deleteOutboxOf, uids(over)), batch(deleteEvents, uids(drop)))
+}
+
+// unwanted returns the events of a list that no disabled endpoint would receive either.
+// Operational events are not kept for disabled endpoints.
+func (x *expansion) unwanted(list []*outboxEvent) (drop []uuid.UUID, err error) {
+	reqs := make([]webhook.MatchRequest, len(list))
+	for i, e := range list {
+		r := x.request(e)
+		reqs[i] = dormant(&r)
+	}
+	answers, err := x.match(reqs, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range list {
+		if len(answers[i]) == 0 || e.about != "" {
+			drop = append(drop, e.uid)
+		}
+	}
+	return drop, nil
 }
 
 // takeWide removes the events that have some deliveries already from the list. It returns the

@@ -82,7 +82,9 @@ func (s *Store) Match(ctx context.Context, reqs []webhook.MatchRequest) (matched
 		}
 	}
 	err = s.read(ctx, func(t *tx) error {
-		matched, err = t.match(reqs, nil)
+		if matched, err = t.match(reqs, nil); err == nil {
+			err = t.matchDormant(reqs, matched)
+		}
 		return err
 	})
 	if err != nil {
@@ -119,7 +121,10 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 		return nil, err
 	}
 	for i := range reqs {
-		list := matched[i]
+		asleep := isMuted(&reqs[i])
+		list := slices.DeleteFunc(matched[i], func(s webhook.EndpointStatus) bool {
+			return (s.State == webhook.EndpointDisabled) != asleep
+		})
 		slices.SortFunc(list, func(a, b webhook.EndpointStatus) int { return strings.Compare(a.Key.ID, b.Key.ID) })
 		list = slices.CompactFunc(list, func(a, b webhook.EndpointStatus) bool { return a.Key.ID == b.Key.ID })
 		matched[i] = list[:min(len(list), max(reqs[i].Limit, 0))]
@@ -127,10 +132,49 @@ func (t *tx) match(reqs []webhook.MatchRequest, after []string) ([][]webhook.End
 	return matched, nil
 }
 
+// muted is in front of the patterns of disabled endpoints.
+const muted = "!"
+
+// matchDormant completes the empty answers to requests for a dormant endpoint.
+func (t *tx) matchDormant(reqs []webhook.MatchRequest, matched [][]webhook.EndpointStatus) error {
+	var (
+		open  []webhook.MatchRequest
+		which []int
+	)
+	for i := range reqs {
+		if reqs[i].Dormant && len(matched[i]) == 0 {
+			open, which = append(open, dormant(&reqs[i])), append(which, i)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	answers, err := t.match(open, nil)
+	for n, list := range answers {
+		matched[which[n]] = list
+	}
+	return err
+}
+
+// dormant returns a request that matches one disabled endpoint, where r matches others.
+func dormant(r *webhook.MatchRequest) webhook.MatchRequest {
+	patterns := make([]string, len(r.Patterns))
+	for i, pattern := range r.Patterns {
+		patterns[i] = muted + pattern
+	}
+	return webhook.MatchRequest{Tenant: r.Tenant, Channel: r.Channel, Patterns: patterns, Limit: min(r.Limit, 1)}
+}
+
+// isMuted reports whether a request matches disabled endpoints.
+func isMuted(r *webhook.MatchRequest) bool {
+	return len(r.Patterns) > 0 && strings.HasPrefix(r.Patterns[0], muted)
+}
+
 // fewMatches is how many rows matchFew reads at most.
 const fewMatches = 1000
 
-// matchRows reads up to most endpoints for each row. Disabled endpoints have no rows.
+// matchRows reads up to most endpoints for each row. Rows with a muted pattern match disabled
+// endpoints.
 //
 // A statement with one limit for all rows nearly always suffices, except when a large fan-out
 // continues. A statement with a limit for each row costs several times as much.
@@ -142,9 +186,7 @@ func (t *tx) matchRows(rows *table, most int, more bool, matched [][]webhook.End
 			s   status
 		)
 		err := s.scan(r, &req)
-		if s.State != webhook.EndpointDisabled {
-			matched[req] = append(matched[req], s.EndpointStatus)
-		}
+		matched[req] = append(matched[req], s.EndpointStatus)
 		found++
 		return err
 	}

@@ -141,7 +141,6 @@ var mysql = dialect{
 		match: `{each}(SELECT @1 AS req, ` + statusColumns + ` FROM {subscriptions} p
 			STRAIGHT_JOIN {status} s ON s.ref = p.ref
 			WHERE p.tenant = @2 AND p.pattern = @3 AND p.channel = @4 AND p.endpoint_id > @5
-				AND s.state <> 'disabled'
 			ORDER BY p.endpoint_id LIMIT $1){end}`,
 
 		insertNew: `INSERT ` + mysqlEvents,
@@ -275,6 +274,8 @@ var mysql = dialect{
 		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref)
 			VALUES {tuples}
 			ON DUPLICATE KEY UPDATE ref = {subscriptions}.ref`,
+		muteSubscriptions: `UPDATE {v ref uuid} STRAIGHT_JOIN {subscriptions} p
+			FORCE INDEX (subscriptions_ref) ON p.ref = v.ref SET p.pattern = CONCAT('!', p.pattern)`,
 		deleteSubscriptions: `DELETE p FROM {v ref uuid} STRAIGHT_JOIN {subscriptions} p
 			FORCE INDEX (subscriptions_ref) ON p.ref = v.ref`,
 

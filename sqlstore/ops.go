@@ -85,6 +85,7 @@ const (
 	insertEndpoint
 	insertStatus
 	insertSubscriptions
+	muteSubscriptions // of endpoints that are disabled
 	deleteSubscriptions
 	updateEndpoint
 	deleteEndpoint

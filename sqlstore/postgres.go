@@ -141,7 +141,7 @@ var postgres = dialect{
 			FROM {v req int, tenant text, pattern text, channel text, after text} CROSS JOIN LATERAL (
 				SELECT ` + statusColumns + ` FROM {subscriptions} p JOIN {status} s ON s.ref = p.ref
 				WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel
-					AND p.endpoint_id > v.after AND s.state <> 'disabled'
+					AND p.endpoint_id > v.after
 				ORDER BY p.endpoint_id LIMIT $1) x`,
 		// The result needs no order. ORDER BY makes the planner use the index. Without it, the
 		// planner expects a scan of all subscriptions to find enough of them soon.
@@ -344,6 +344,9 @@ var postgres = dialect{
 			SELECT tenant, pattern, channel, endpoint_id, ref
 			FROM {v tenant text, pattern text, channel text, endpoint_id text, ref uuid}
 				ON CONFLICT DO NOTHING`,
+		muteSubscriptions: `UPDATE {subscriptions} p SET pattern = '!' || p.pattern
+			WHERE p.ctid = ANY (ARRAY(SELECT k.at FROM {v ref uuid} CROSS JOIN LATERAL (
+				SELECT p.ctid AS at FROM {subscriptions} p WHERE p.ref = v.ref OFFSET 0) k))`,
 		deleteSubscriptions: `DELETE FROM {subscriptions} p WHERE p.ctid = ANY (ARRAY(
 				SELECT k.at FROM {v ref uuid} CROSS JOIN LATERAL (
 					SELECT p.ctid AS at FROM {subscriptions} p WHERE p.ref = v.ref OFFSET 0) k))`,

@@ -345,12 +345,20 @@ func (s *settler) announce(item *webhook.Settlement, notices []webhook.Notice) e
 	return nil
 }
 
-// beginVersions begins the next version of endpoints.
+// beginVersions begins the next version of endpoints that are disabled, and mutes their
+// subscriptions.
 func (s *settler) beginVersions(list []*status) error {
 	if len(list) == 0 {
 		return nil
 	}
 	if err := s.supersede(s.now, list...); err != nil {
+		return err
+	}
+	refs := make([]uuid.UUID, len(list))
+	for i, status := range list {
+		refs[i] = status.ref
+	}
+	if err := s.ExecAll(muteSubscriptions, uids(refs)); err != nil {
 		return err
 	}
 	for _, status := range list {

@@ -52,7 +52,6 @@ var sqlite = dialect{
 				SELECT @1 AS req, ` + statusColumns + `
 				FROM {subscriptions} p CROSS JOIN {status} s ON s.ref = p.ref
 				WHERE p.tenant = @2 AND p.pattern = @3 AND p.channel = @4 AND p.endpoint_id > @5
-					AND s.state <> 'disabled'
 				ORDER BY p.endpoint_id LIMIT $1){end}`,
 		matchFew: `WITH v (req, tenant, pattern, channel, after) AS (VALUES {tuples})
 			SELECT v.req, ` + statusColumns + `
@@ -169,6 +168,8 @@ var sqlite = dialect{
 			ON CONFLICT (tenant) DO UPDATE SET endpoints = endpoints + 1`,
 		insertSubscriptions: `INSERT INTO {subscriptions} (tenant, pattern, channel, endpoint_id, ref)
 			VALUES {tuples} ON CONFLICT DO NOTHING`,
+		muteSubscriptions: `UPDATE {subscriptions} SET pattern = '!' || pattern
+			WHERE ref IN (VALUES {tuples})`,
 		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE ref IN (VALUES {tuples})`,
 		lockEndpoint:        `SELECT version FROM {status} WHERE ref = $1`,
 

@@ -84,6 +84,23 @@ var noticeDefects = []defect{
 			return s, err
 		}
 	}},
+	{"no disabled endpoint is looked for", "match/dormant match/dormant-longest outbox/dormant", both(func(b *broken) {
+		b.match = func(ctx context.Context, reqs []webhook.MatchRequest) ([][]webhook.EndpointStatus, error) {
+			for i := range reqs {
+				reqs[i].Dormant = false
+			}
+			return b.Store.Match(ctx, reqs)
+		}
+	}, func(b *broken) {
+		b.publish = func(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
+			for i := range req.Events {
+				if req.Events[i].Type == "other" {
+					req.Events[i].Type = "else"
+				}
+			}
+			return b.Store.Publish(ctx, req)
+		}
+	})},
 	{`operational events match "*"`, "match/operational", func(b *broken) {
 		b.publish = func(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
 			for i := range req.Events {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -274,6 +275,87 @@ var noticeCases = []testCase{
 			l := f.leaseSome("ep1", 1)
 			f.remove("acme", "ep1")
 			f.equal("notices", len(f.settle(f.announcing(f.failure(l[0]), "n1")).Notices), 0)
+		},
+	},
+	{
+		"match/dormant", "if nothing matches a request with Dormant, the answer has one disabled endpoint that would match",
+		func(f *fixture) {
+			for _, id := range []string{"b", "a", "other", "channel", "paused", "customer"} {
+				e := f.newEndpoint("acme", id, "member.*", "left")
+				switch id {
+				case "other":
+					e.Events = []string{"other"}
+				case "channel":
+					e.Channel = "c1"
+				case "paused":
+					e.Events, e.State = []string{"paused"}, webhook.EndpointPaused
+				}
+				f.create(e)
+			}
+			dormant := func(typ, channel string) []string {
+				req := asks("acme", typ)
+				req.Dormant, req.Channel = true, channel
+				return f.match(req)
+			}
+			f.ordered("before", dormant("member.joined", ""), "a", "b", "customer")
+			f.setState("acme", "a", webhook.EndpointDisabled)
+			f.ordered("beside an active one", dormant("member.joined", ""), "b", "customer")
+			f.send("acme", "e1", "b")
+			gone := f.success(f.take("e1.b"))
+			gone.Disable = webhook.ReasonGone
+			f.settle(gone)
+			f.setState("acme", "customer", webhook.EndpointDisabled)
+			f.ordered("alone", dormant("member.joined", ""), "a")
+			f.ordered("without Dormant", f.match(asks("acme", "member.joined")))
+			f.ordered("another type", dormant("unknown", ""))
+			f.ordered("paused", dormant("paused", ""), "paused")
+			f.ordered("of a channel", dormant("member.joined", "c1"), "channel")
+			f.setState("acme", "channel", webhook.EndpointDisabled)
+			f.ordered("of a channel that is disabled", dormant("member.joined", "c2"), "a")
+			f.remove("acme", "a")
+			f.ordered("disabled by Settle", dormant("left", ""), "b")
+			f.setState("acme", "b", webhook.EndpointActive)
+			f.ordered("enabled again", f.match(asks("acme", "left")), "b")
+			f.remove("acme", "b")
+			f.ordered("disabled by its customer", dormant("left", ""), "customer")
+			f.remove("acme", "customer")
+			f.ordered("deleted", dormant("left", ""))
+		},
+	},
+	{
+		"match/dormant-longest", "a pattern may have the greatest length, also of a disabled endpoint",
+		func(f *fixture) {
+			long := strings.Repeat("x", 255)
+			f.endpoint("acme", "ep1", long)
+			f.setState("acme", "ep1", webhook.EndpointDisabled)
+			req := asks("acme", long)
+			req.Dormant = true
+			f.ordered("matched", f.match(req), "ep1")
+		},
+	},
+	{
+		"outbox/dormant", "an event without such endpoints is kept if a disabled endpoint would match and it has no About",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1", "member.*", tellDelivery)
+			f.endpoint("acme", "ep2", "other", tellDelivery)
+			f.setState("acme", "ep2", webhook.EndpointDisabled)
+			e := f.outbox("acme", "e1")
+			e.Type = "other"
+			f.publish(e)
+			none := f.outbox("acme", "e2")
+			none.Type = "unknown"
+			f.publish(none)
+			f.send("acme", "e3", "ep1")
+			f.settle(f.announcing(f.failure(f.take("e3.ep1")), "n1"))
+			f.expectClaim()
+			var ids []string
+			for _, e := range f.events(webhook.Query{Tenant: "acme"}) {
+				ids = append(ids, e.ID)
+			}
+			f.names("events", ids, "e1", "e3")
+			if s := f.stats(); s.Outbox != 0 {
+				f.Errorf("got %d events in the outbox, want 0", s.Outbox)
+			}
 		},
 	},
 	{

@@ -148,6 +148,12 @@ func countWhere(tb testing.TB, db *sql.DB, table string) int {
 	return n
 }
 
+// openSubscriptions counts the subscriptions of endpoints that are not disabled.
+func (s *scene) openSubscriptions() int {
+	s.Helper()
+	return countWhere(s, s.store.DB(), s.prefix+"subscriptions WHERE pattern NOT LIKE '!%'")
+}
+
 // rowsOf counts the rows of one table.
 func (s *scene) rowsOf(table string) int {
 	s.Helper()

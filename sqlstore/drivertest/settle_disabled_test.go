@@ -87,7 +87,7 @@ func TestAMatchReadsNoDisabledEndpoint(t *testing.T) {
 		f := d.fill(t, plain.DB(), s.now)
 		f.endpoints(1, activeEndpoints+disabledEndpoints)
 		s.goneAll(f, activeEndpoints, activeEndpoints+disabledEndpoints)
-		assert.Equal(t, activeEndpoints, s.rowsOf("subscriptions"))
+		assert.Equal(t, activeEndpoints, s.openSubscriptions())
 		f.analyze()
 
 		var read []float64

@@ -77,11 +77,12 @@ CREATE TABLE IF NOT EXISTS {versions} (
 	PRIMARY KEY (ref, version)
 ) ENGINE = InnoDB;
 
--- The subscriptions of endpoints that are not disabled. The primary key is in the order in which
--- Match and the expansion of the outbox read them.
+-- The subscriptions of endpoints. The primary key is in the order in which Match and the expansion of
+-- the outbox read them. While an endpoint is disabled its patterns begin with "!", which no event
+-- type contains. So Match reads none of them, except to see whether a disabled endpoint would match.
 CREATE TABLE IF NOT EXISTS {subscriptions} (
 	tenant      varbinary(255) NOT NULL,
-	pattern     varbinary(255) NOT NULL,
+	pattern     varbinary(256) NOT NULL,
 	channel     varbinary(255) NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
 	ref         binary(16) NOT NULL,

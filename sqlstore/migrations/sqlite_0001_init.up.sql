@@ -75,8 +75,9 @@ CREATE TABLE {versions} (
 	PRIMARY KEY (ref, version)
 ) WITHOUT ROWID;
 
--- The subscriptions of endpoints that are not disabled. The primary key is in the order in which
--- Match and the expansion of the outbox read them.
+-- The subscriptions of endpoints. The primary key is in the order in which Match and the expansion of
+-- the outbox read them. While an endpoint is disabled its patterns begin with "!", which no event
+-- type contains. So Match reads none of them, except to see whether a disabled endpoint would match.
 CREATE TABLE {subscriptions} (
 	tenant      TEXT NOT NULL,
 	pattern     TEXT NOT NULL,
