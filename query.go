@@ -22,6 +22,7 @@ type Query struct {
 	Type       string        // exact event type
 	State      DeliveryState // of deliveries
 	Class      Class         // of attempts
+	Health     HealthStatus  // of endpoints: HealthFailing selects those of HealthDisabling too
 	Status     int           // of attempts
 
 	From time.Time // inclusive
@@ -78,6 +79,7 @@ const (
 	fieldState
 	fieldClass
 	fieldStatus
+	fieldHealth
 	fieldTimes
 	fieldFinished
 	fieldNoBodies
@@ -102,6 +104,7 @@ func (q *Query) check(honoured queryField) error {
 		{"State", q.State != "", fieldState},
 		{"Class", q.Class != "", fieldClass},
 		{"Status", q.Status != 0, fieldStatus},
+		{"Health", q.Health != "", fieldHealth},
 		{"From", !q.From.IsZero(), fieldTimes},
 		{"To", !q.To.IsZero(), fieldTimes},
 		{"FinishedFrom", !q.FinishedFrom.IsZero(), fieldFinished},
@@ -133,6 +136,11 @@ func (q *Query) check(honoured queryField) error {
 	case "", DeliveryPending, DeliverySucceeded, DeliveryFailed, DeliveryCanceled:
 	default:
 		return &FieldError{"Query.State", fmt.Sprintf("is unknown: %q", q.State), "use pending, succeeded, failed or canceled"}
+	}
+	switch q.Health {
+	case "", HealthFailing, HealthDisabling:
+	default:
+		return &FieldError{"Query.Health", fmt.Sprintf("is unknown: %q", q.Health), "use failing or disabling_soon"}
 	}
 	setDefault(&q.Limit, contract.PageRows)
 	q.From, q.To = micros(q.From), micros(q.To)

@@ -100,11 +100,12 @@ func (s Scope) opened(ctx context.Context, id string) (Endpoint, error) {
 	return e, nil
 }
 
-// Endpoints returns endpoints in the order of their ids. It honours EndpointID, MaxBytes,
-// Limit and Cursor.
+// Endpoints returns endpoints in the order of their ids. It honours EndpointID, Health, MaxBytes,
+// Limit and Cursor. With Health it leaves out disabled endpoints. In the scope of all tenants
+// the endpoints that have been failing longest then come first.
 func (s Scope) Endpoints(ctx context.Context, q Query) (page Page[Endpoint], err error) {
 	defer addOperation("list endpoints", &err)
-	q, err = s.query(q, fieldEndpointID|fieldMaxBytes)
+	q, err = s.query(q, fieldEndpointID|fieldHealth|fieldMaxBytes)
 	if err != nil {
 		return Page[Endpoint]{}, err
 	}

@@ -123,7 +123,11 @@ type Store interface {
 	DeleteEndpoint(ctx context.Context, key EndpointKey, version int64, now time.Time) error
 
 	// Endpoints returns endpoints, ordered by tenant and id. It honours Tenant, AllTenants,
-	// EndpointID, MaxBytes, Limit and Cursor.
+	// EndpointID, Health, MaxBytes, Limit and Cursor.
+	//
+	// Health selects endpoints with that Health.Status, or a later one on the way to disabled, that
+	// are not disabled. With AllTenants they are ordered by FailingSince, the earliest first, and
+	// finding them takes no time for other endpoints.
 	Endpoints(ctx context.Context, q Query) (Page[Endpoint], error)
 
 	// Refresh returns the endpoints with these keys, in any order, each once. It leaves out
@@ -261,7 +265,7 @@ type Store interface {
 	// From and To (of StartedAt), NoBodies, MaxBytes, Skip, Limit and Cursor.
 	Attempts(ctx context.Context, q Query) (Page[Attempt], error)
 
-	// Stats counts unfinished deliveries.
+	// Stats counts unfinished deliveries, and endpoints.
 	Stats(ctx context.Context, now time.Time) (Stats, error)
 
 	// Prune does a short piece of housekeeping and reports whether there is more:
@@ -451,6 +455,10 @@ type Stats struct {
 	Outbox   int       // events whose deliveries are not made yet; not part of Pending
 	OldestAt time.Time // since when the oldest of Due is due; zero for none
 	At       time.Time // store time of the counts; Dispatcher.Stats sets it
+
+	// Endpoints counts endpoints by their State. Failing ones are those with a Health.Status; they
+	// are counted in Active or Paused too.
+	Endpoints struct{ Active, Paused, Disabled, Failing int }
 }
 
 // Retention says how long rows are kept. Ages count from the event. Zero means the default; a

@@ -2,10 +2,12 @@ package memstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"iter"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -23,6 +25,9 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	if err != nil {
 		return page, err
 	}
+	if q.AllTenants && q.Health != "" {
+		return s.failing(&q, limit)
+	}
 	after, err := paging.ParseEndpoint(q.Cursor)
 	if err != nil {
 		return page, err
@@ -31,7 +36,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	defer s.mu.Unlock()
 	read, last, budget := 0, after, paging.NewBudget(&q)
 	for e := range s.endpointsAfter(&q, after) {
-		wanted := q.EndpointID == "" || e.ID == q.EndpointID
+		wanted := (q.EndpointID == "" || e.ID == q.EndpointID) && paging.HasHealth(&q, &e.Endpoint)
 		if len(page.Items) == limit || read == contract.MaxPageRead || wanted && !budget.Take(paging.EndpointSize(&e.Endpoint)) {
 			page.Next = paging.FormatEndpoint(last)
 			break
@@ -43,6 +48,39 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 		}
 	}
 	return page, nil
+}
+
+// failing returns a page of the failing endpoints of all tenants.
+func (s *Store) failing(q *webhook.Query, limit int) (page webhook.Page[webhook.Endpoint], err error) {
+	after, err := paging.ParseFailing(q.Cursor)
+	if err != nil {
+		return page, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []paging.FailingPlace
+	for _, e := range s.endpoints {
+		place := paging.FailingPlace{Since: micros(e.Health.FailingSince), Key: e.key()}
+		if !e.gone && paging.HasHealth(q, &e.Endpoint) && (q.EndpointID == "" || e.ID == q.EndpointID) && comparePlaces(place, after) > 0 {
+			found = append(found, place)
+		}
+	}
+	slices.SortFunc(found, comparePlaces)
+	budget := paging.NewBudget(q)
+	for i, place := range found {
+		e := &s.endpoints[place.Key].Endpoint
+		if i == limit || !budget.Take(paging.EndpointSize(e)) {
+			page.Next = paging.FormatFailing(found[i-1])
+			break
+		}
+		page.Items = append(page.Items, *e)
+	}
+	return page, nil
+}
+
+// comparePlaces orders failing endpoints, those that have been failing longest first.
+func comparePlaces(a, b paging.FailingPlace) int {
+	return cmp.Or(cmp.Compare(a.Since, b.Since), strings.Compare(a.Key.Tenant, b.Key.Tenant), strings.Compare(a.Key.ID, b.Key.ID))
 }
 
 // endpointsAfter returns the endpoints after a key, of one tenant or of all. For one tenant,

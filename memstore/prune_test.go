@@ -44,12 +44,14 @@ func TestPruneEndsBesideAnyNumberOfLeases(t *testing.T) {
 	assert.Equal(t, 1, tr.prune(forEver))
 	stats, err := tr.Stats(t.Context(), start)
 	require.NoError(t, err)
+	stats.Endpoints = webhook.Stats{}.Endpoints
 	assert.Equal(t, webhook.Stats{Pending: 2 * n, InFlight: 2 * n}, stats, "all but the idle one")
 
 	tr.now = start.Add(time.Minute + 5*time.Second)
 	assert.Greater(t, tr.prune(forEver), 1)
 	stats, err = tr.Stats(t.Context(), tr.now)
 	require.NoError(t, err)
+	stats.Endpoints = webhook.Stats{}.Endpoints
 	assert.Equal(t, webhook.Stats{}, stats)
 }
 

@@ -394,6 +394,7 @@ func (w *world) compare() {
 
 	stats, err := w.s.Stats(ctx, w.now)
 	require.NoError(w.t, err)
+	stats.Endpoints = webhook.Stats{}.Endpoints // a case of storetest counts them
 	var want webhook.Stats
 	at := micros(w.now)
 	for _, ev := range w.s.events {

@@ -8,8 +8,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Stats implements [webhook.Store]. Its time grows with the number of endpoints that have due
-// deliveries, and with the number of deliveries and blocks that came due since the last Claim.
+// Stats implements [webhook.Store]. Its time grows with the number of endpoints, and with the number of deliveries and blocks that came due since the last Claim.
 func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error) {
 	if err := ctx.Err(); err != nil {
 		return webhook.Stats{}, err
@@ -19,6 +18,22 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error)
 	at := micros(now)
 	stats := webhook.Stats{
 		Pending: s.pending, Due: s.readyNow, Held: s.readyOff, InFlight: s.leased.len(), Waiting: s.waiting.len(), Outbox: s.outbox.len() + s.wide.len(),
+	}
+	for _, e := range s.endpoints {
+		switch {
+		case e.gone:
+			continue
+		case e.State == webhook.EndpointActive:
+			stats.Endpoints.Active++
+		case e.State == webhook.EndpointPaused:
+			stats.Endpoints.Paused++
+		default:
+			stats.Endpoints.Disabled++
+			continue
+		}
+		if e.Health.Status != "" {
+			stats.Endpoints.Failing++
+		}
 	}
 	oldest := int64(math.MaxInt64)
 	for e := s.ring.First(); e != nil; e = e.Next() {

@@ -249,6 +249,9 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 	if err != nil {
 		return page, err
 	}
+	if q.AllTenants && q.Health != "" {
+		return s.failing(ctx, &q, limit)
+	}
 	after, err := paging.ParseEndpoint(q.Cursor)
 	if err != nil {
 		return page, err
@@ -259,6 +262,7 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 			return page, ctx.Err()
 		}
 		page.Items, err = s.Refresh(ctx, []webhook.EndpointKey{key})
+		page.Items = slices.DeleteFunc(page.Items, func(e webhook.Endpoint) bool { return !paging.HasHealth(&q, &e) })
 		return page, err
 	}
 	if !q.AllTenants && q.Cursor != "" && after.Tenant != q.Tenant {
@@ -293,7 +297,7 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 			if err != nil && !bad {
 				return err
 			}
-			wanted := !bad && (q.EndpointID == "" || e.ID == q.EndpointID)
+			wanted := !bad && (q.EndpointID == "" || e.ID == q.EndpointID) && paging.HasHealth(q, &e)
 			if len(page.Items) == limit || read == contract.MaxPageRead || wanted && !budget.Take(paging.EndpointSize(&e)) {
 				page.Next = paging.FormatEndpoint(after)
 				return errPageEnds

@@ -94,6 +94,8 @@ const (
 	lockEndpoint
 	listEndpoints
 	listAllEndpoints
+	listFailing
+	countEndpoints
 
 	// Lists.
 	eventByID
@@ -206,6 +208,13 @@ var everywhere = map[op]string{
 		WHERE e.tenant = $1 AND e.id > $2 ORDER BY e.id LIMIT $3`,
 	listAllEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e JOIN {status} s ON s.ref = e.ref
 		WHERE e.tenant >= $1 AND (e.tenant > $1 OR e.id > $2) ORDER BY e.tenant, e.id LIMIT $3`,
+
+	listFailing: `SELECT ` + endpointColumns + ` FROM {status} s JOIN {endpoints} e ON e.ref = s.ref
+		WHERE s.failing_since > 0 AND s.failing_since >= $1 AND (s.failing_since > $1 OR s.ref > $2)
+			AND s.health <> '' AND s.state <> 'disabled'
+		ORDER BY s.failing_since, s.ref LIMIT $3`,
+	countEndpoints: `SELECT state, CASE WHEN health = '' THEN 0 ELSE 1 END AS failing, count(*)
+		FROM {status} GROUP BY 1, 2`,
 
 	eventByID: `SELECT ` + headColumns + ` FROM {events} e WHERE e.tenant = $1 AND e.id = $2`,
 	listEvents: `SELECT ` + headColumns + ` FROM {events} e WHERE e.tenant = $1 AND e.uid < $2 AND e.uid >= $3

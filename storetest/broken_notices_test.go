@@ -84,6 +84,21 @@ var noticeDefects = []defect{
 			return s, err
 		}
 	}},
+	{"lists ignore Health", "endpoints/health endpoints/failing-longest", queries(func(q *webhook.Query) { q.Health = "" })},
+	{"only one failing endpoint is listed", "endpoints/failing-at-once", func(b *broken) {
+		b.endpoints = func(ctx context.Context, q webhook.Query) (webhook.Page[webhook.Endpoint], error) {
+			page, err := b.Store.Endpoints(ctx, q)
+			page.Next = ""
+			return page, err
+		}
+	}},
+	{"endpoints are not counted", "stats/endpoints", func(b *broken) {
+		b.stats = func(ctx context.Context, now time.Time) (webhook.Stats, error) {
+			s, err := b.Store.Stats(ctx, now)
+			s.Endpoints.Failing = 0
+			return s, err
+		}
+	}},
 	{"no disabled endpoint is looked for", "match/dormant match/dormant-longest outbox/dormant", both(func(b *broken) {
 		b.match = func(ctx context.Context, reqs []webhook.MatchRequest) ([][]webhook.EndpointStatus, error) {
 			for i := range reqs {

@@ -187,6 +187,64 @@ var endpointCases = []testCase{
 		},
 	},
 	{
+		"endpoints/health", "Health selects endpoints with that Health.Status or a later one that are not disabled",
+		func(f *fixture) {
+			f.endpoints("acme", 6)
+			f.endpoints("umbrella", 1)
+			f.fails("acme", "ep0000", 1, "")
+			f.fails("acme", "ep0001", 2, webhook.HealthFailing)
+			f.fails("acme", "ep0002", 3, webhook.HealthDisabling)
+			f.fails("acme", "ep0003", 4, webhook.HealthFailing)
+			f.setState("acme", "ep0003", webhook.EndpointDisabled)
+			f.fails("umbrella", "ep0000", 1, webhook.HealthFailing)
+			q := webhook.Query{Tenant: "acme", Health: webhook.HealthFailing}
+			f.ordered("failing", ids(f.listEndpoints(q)), "ep0001", "ep0002")
+			q.EndpointID = "ep0000"
+			f.ordered("one that is not failing", ids(f.listEndpoints(q)))
+			q.EndpointID = "ep0001"
+			f.ordered("one that is failing", ids(f.listEndpoints(q)), "ep0001")
+			q.EndpointID, q.Health = "", webhook.HealthDisabling
+			f.ordered("disabling", ids(f.listEndpoints(q)), "ep0002")
+		},
+	},
+	{
+		"endpoints/failing-longest", "with Health and AllTenants, endpoints are ordered by FailingSince, the earliest first",
+		func(f *fixture) {
+			f.endpoints("acme", 5)
+			f.endpoints("umbrella", 3)
+			f.fails("acme", "ep0004", 1, webhook.HealthFailing)
+			f.fails("umbrella", "ep0002", 2, webhook.HealthDisabling)
+			f.fails("acme", "ep0000", 3, webhook.HealthFailing)
+			f.fails("umbrella", "ep0000", 4, "")
+			f.fails("acme", "ep0001", 5, webhook.HealthFailing)
+			want := []string{"acme/ep0004", "umbrella/ep0002", "acme/ep0000", "acme/ep0001"}
+			for _, limit := range []int{1, 2, 3, 4, 0} {
+				q := webhook.Query{AllTenants: true, Health: webhook.HealthFailing, Limit: limit}
+				f.ordered(fmt.Sprintf("in pages of %d", limit), paths(f.listEndpoints(q)), want...)
+			}
+			f.ordered("disabling", paths(f.listEndpoints(webhook.Query{AllTenants: true, Health: webhook.HealthDisabling})), want[1])
+			f.ordered("an id", paths(f.listEndpoints(webhook.Query{AllTenants: true, Health: webhook.HealthFailing, EndpointID: "ep0000"})), want[2])
+			page, err := f.store.Endpoints(f.ctx(), webhook.Query{AllTenants: true, Limit: 1})
+			f.must("Endpoints", err)
+			_, err = f.store.Endpoints(f.ctx(), webhook.Query{AllTenants: true, Health: webhook.HealthFailing, Cursor: page.Next})
+			f.is("the cursor of another list", err, webhook.ErrInvalid)
+		},
+	},
+	{
+		"endpoints/failing-at-once", "with Health and AllTenants, endpoints that began to fail at once are all returned",
+		func(f *fixture) {
+			var want []string
+			for _, id := range f.endpoints("acme", 7) {
+				f.fails("acme", id, 1, webhook.HealthFailing)
+				want = append(want, "acme/"+id)
+			}
+			for _, limit := range []int{1, 3} {
+				q := webhook.Query{AllTenants: true, Health: webhook.HealthFailing, Limit: limit}
+				f.names(fmt.Sprintf("in pages of %d", limit), paths(f.listEndpoints(q)), want...)
+			}
+		},
+	},
+	{
 		"endpoints/default-limit", "Limit is 1 to 1,000 rows of a page; zero means 100",
 		func(f *fixture) {
 			want := f.endpoints("acme", 102)

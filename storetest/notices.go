@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,6 +44,18 @@ func types(list []webhook.Notice) []string {
 func moves(s webhook.Settlement, status webhook.HealthStatus, since time.Duration) webhook.Settlement {
 	s.Status, s.FailingSince = status, base.Add(since)
 	return s
+}
+
+// fails makes an endpoint fail from a second after base on, and sets its status.
+func (f *fixture) fails(tenant, id string, second int, status webhook.HealthStatus) {
+	f.Helper()
+	f.seq++
+	e := f.event(tenant, fmt.Sprintf("fails%d", f.seq), f.held(id)...)
+	f.publish(e)
+	since := time.Duration(second) * time.Second
+	s := moves(f.at(f.own(e, id), since, failed), status, since)
+	s.State, s.Reason = webhook.DeliveryFailed, webhook.ReasonExhausted
+	f.settle(s)
 }
 
 // statusCases check Health.Status and the other effects that follow from a run of failures.

@@ -24,6 +24,28 @@ var statsCases = []testCase{
 		},
 	},
 	{
+		"stats/endpoints", "Stats counts endpoints by their State, and failing ones",
+		func(f *fixture) {
+			f.endpoints("acme", 4)
+			f.endpoints("umbrella", 2)
+			f.setState("acme", "ep0000", webhook.EndpointPaused)
+			f.setState("acme", "ep0001", webhook.EndpointDisabled)
+			f.remove("umbrella", "ep0001")
+			f.fails("acme", "ep0002", 1, webhook.HealthFailing)
+			f.fails("umbrella", "ep0000", 2, webhook.HealthDisabling)
+			s, err := f.store.Stats(f.ctx(), f.now)
+			f.must("Stats", err)
+			f.equal("active", s.Endpoints.Active, 3)
+			f.equal("paused", s.Endpoints.Paused, 1)
+			f.equal("disabled", s.Endpoints.Disabled, 1)
+			f.equal("failing", s.Endpoints.Failing, 2)
+			f.setState("acme", "ep0002", webhook.EndpointDisabled)
+			s, err = f.store.Stats(f.ctx(), f.now)
+			f.must("Stats", err)
+			f.equal("failing of those that are not disabled", s.Endpoints.Failing, 1)
+		},
+	},
+	{
 		"stats/held", "Held are those that are due, behind a paused, disabled or blocked endpoint",
 		func(f *fixture) {
 			names := f.endpoints("acme", 4)

@@ -76,6 +76,7 @@ const (
 	Deliveries = 'd' // UID, endpoint id
 	Attempts   = 'a' // a store's own
 	Endpoints  = 'p' // length of the tenant, tenant, endpoint id
+	Failing    = 'h' // FailingSince in microseconds, then as Endpoints
 	Round      = 'r' // a store's own, of Claim
 )
 
@@ -150,8 +151,11 @@ func ParseDelivery(cursor string) (uid uuid.UUID, endpoint string, set bool, err
 }
 
 // FormatEndpoint returns a cursor for lists of endpoints, by tenant and id.
-func FormatEndpoint(key webhook.EndpointKey) string {
-	return Format(Endpoints, binary.AppendUvarint(nil, uint64(len(key.Tenant))), []byte(key.Tenant), []byte(key.ID))
+func FormatEndpoint(key webhook.EndpointKey) string { return Format(Endpoints, appendKey(nil, key)) }
+
+func appendKey(raw []byte, key webhook.EndpointKey) []byte {
+	raw = binary.AppendUvarint(raw, uint64(len(key.Tenant)))
+	return append(append(raw, key.Tenant...), key.ID...)
 }
 
 // ParseEndpoint returns the endpoint after which a page begins.
@@ -160,12 +164,56 @@ func ParseEndpoint(cursor string) (webhook.EndpointKey, error) {
 	if err != nil || raw == nil {
 		return webhook.EndpointKey{}, err
 	}
+	return parseKey(raw)
+}
+
+func parseKey(raw []byte) (webhook.EndpointKey, error) {
 	n, size := binary.Uvarint(raw)
 	if size <= 0 || n > uint64(len(raw)-size) || size > 1 && n < 1<<(7*(size-1)) {
 		return webhook.EndpointKey{}, Malformed(QueryCursor)
 	}
 	raw = raw[size:]
 	return webhook.EndpointKey{Tenant: string(raw[:n]), ID: string(raw[n:])}, nil
+}
+
+// A FailingPlace is an endpoint's place in the list of failing endpoints.
+type FailingPlace struct {
+	Since int64 // Health.FailingSince in microseconds
+	Key   webhook.EndpointKey
+}
+
+// FormatFailing returns a cursor for the list of failing endpoints.
+func FormatFailing(p FailingPlace) string {
+	return Format(Failing, appendKey(binary.BigEndian.AppendUint64(nil, uint64(p.Since)), p.Key))
+}
+
+// ParseFailing returns the place after which a page begins. It is the zero place for the empty
+// cursor.
+func ParseFailing(cursor string) (FailingPlace, error) {
+	const least = 9
+	raw, err := Parse(QueryCursor, cursor, Failing, least, 8+2*maxID)
+	if err != nil || raw == nil {
+		return FailingPlace{}, err
+	}
+	since := int64(binary.BigEndian.Uint64(raw))
+	key, err := parseKey(raw[8:])
+	if err != nil || since <= 0 {
+		return FailingPlace{}, Malformed(QueryCursor)
+	}
+	return FailingPlace{since, key}, nil
+}
+
+// HasHealth reports whether Query.Health selects an endpoint.
+func HasHealth(q *webhook.Query, e *webhook.Endpoint) bool {
+	switch {
+	case q.Health == "":
+		return true
+	case e.State == webhook.EndpointDisabled:
+		return false
+	case q.Health == webhook.HealthFailing:
+		return e.Health.Status != ""
+	}
+	return e.Health.Status == q.Health
 }
 
 // EventSize returns the size of an event on a page, in bytes.

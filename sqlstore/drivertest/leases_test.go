@@ -66,6 +66,7 @@ func TestALeaseLeavesItsLaneUnlessThereIsMore(t *testing.T) {
 
 		stats, err := s.store.Stats(t.Context(), s.now)
 		require.NoError(t, err)
+		stats.Endpoints = webhook.Stats{}.Endpoints
 		assert.Equal(t, webhook.Stats{Pending: 5, InFlight: 5}, stats)
 		settled, err := s.store.Settle(t.Context(), s.now, []webhook.Settlement{s.succeeded(first[0])})
 		require.NoError(t, err)

@@ -64,7 +64,9 @@ CREATE TABLE IF NOT EXISTS {status} (
 	-- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
 	KEY status_parked (parked, state, blocked_until),
 	-- A round of claims visits the parked lanes that are open, in their order.
-	KEY status_open (parked, ref)
+	KEY status_open (parked, ref),
+	-- Failing endpoints are listed, those that have been failing longest first.
+	KEY status_failing (failing_since, ref)
 ) ENGINE = InnoDB;
 
 CREATE TABLE IF NOT EXISTS {versions} (

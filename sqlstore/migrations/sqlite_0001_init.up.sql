@@ -64,6 +64,8 @@ CREATE TABLE {status} (
 CREATE INDEX {prefix}status_parked ON {status} (parked, state, blocked_until);
 -- A round of claims visits the parked lanes that are open, in their order.
 CREATE INDEX {prefix}status_open ON {status} (parked, ref);
+-- Failing endpoints are listed, those that have been failing longest first.
+CREATE INDEX {prefix}status_failing ON {status} (failing_since, ref) WHERE failing_since > 0;
 
 CREATE TABLE {versions} (
 	ref           BLOB   NOT NULL,
