@@ -65,7 +65,9 @@ const (
 func (d *Dispatcher) Emit(ctx context.Context, e Event) (receipt Receipt, err error) {
 	if d.config.Observer.BeginEmit != nil {
 		var end func([]Receipt, error)
-		ctx, end = d.beginEmit(ctx, []Event{e})
+		events := []Event{e}
+		ctx, end = d.beginEmit(ctx, events)
+		e.Trace = events[0].Trace
 		defer func() { end([]Receipt{receipt}, err) }()
 	}
 	defer addOperation("emit", &err)
@@ -97,6 +99,7 @@ func (d *Dispatcher) Emit(ctx context.Context, e Event) (receipt Receipt, err er
 func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) (receipts []Receipt, err error) {
 	if d.config.Observer.BeginEmit != nil {
 		var end func([]Receipt, error)
+		events = slices.Clone(events)
 		ctx, end = d.beginEmit(ctx, events)
 		defer func() { end(receipts, err) }()
 	}
@@ -152,6 +155,7 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) (receipts []
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) (receipts []Receipt, err error) {
 	if d.config.Observer.BeginEmit != nil {
 		var end func([]Receipt, error)
+		events = slices.Clone(events)
 		ctx, end = d.beginEmit(ctx, events)
 		defer func() { end(receipts, err) }()
 	}
@@ -270,13 +274,16 @@ func (d *Dispatcher) recordUnlisted(e *Event) (*EventRecord, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkText("Event.Trace", e.Trace, maxTrace); err != nil {
+		return nil, err
+	}
 	data, err := encodeData(e.Data, d.config.MaxEventBytes)
 	if err != nil {
 		return nil, err
 	}
 	now := d.now()
 	r := &EventRecord{
-		UID: d.uids.Next(now), Tenant: e.Tenant, ID: e.ID, Type: e.Type, Channel: e.Channel, Data: data, Header: header,
+		UID: d.uids.Next(now), Tenant: e.Tenant, ID: e.ID, Type: e.Type, Channel: e.Channel, Data: data, Header: withTrace(header, e.Trace),
 		Time: micros(e.Time), NotBefore: micros(e.NotBefore), CreatedAt: now, Keep: d.config.KeepUnmatched,
 	}
 	if r.ID == "" {

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,6 +49,12 @@ type Event struct {
 	// NotBefore delays the first attempt. The zero time, or one in the past, means now.
 	NotBefore time.Time
 
+	// Trace is the place in a trace where the event was emitted, for example a W3C traceparent:
+	// 0 to 512 bytes. It is stored with the event, so that the process that sends a request can
+	// link it to the emission. Transports, encoders and Observer.BeginAttempt see it; receivers
+	// do not. Observer.BeginEmit may set it.
+	Trace string
+
 	// Test says that the event is a test send. Only [Scope.Events] sets it: Emit ignores it, and
 	// an encoder sees false.
 	Test bool
@@ -79,8 +86,8 @@ type EventRecord struct {
 	ID        string // unique within Tenant
 	Type      string
 	Channel   string
-	Data      []byte // one JSON value
-	Header    map[string]string
+	Data      []byte            // one JSON value
+	Header    map[string]string // with Event.Trace, under the name ":trace", which is no name of a header
 	Time      time.Time
 	NotBefore time.Time // zero for none
 	CreatedAt time.Time // store time of the emission
@@ -127,10 +134,45 @@ func typePatterns(typ string) []string {
 
 // event returns the record as it was emitted, for encoders and readers.
 func (r *EventRecord) event() *Event {
+	header, trace := splitTrace(r.Header)
 	return &Event{
 		Tenant: r.Tenant, Type: r.Type, Data: json.RawMessage(r.Data), ID: r.ID, Time: r.Time,
-		Channel: r.Channel, Header: r.Header, NotBefore: r.NotBefore,
+		Channel: r.Channel, Header: header, NotBefore: r.NotBefore, Trace: trace,
 	}
+}
+
+const (
+	// traceName is the name under which EventRecord.Header has Event.Trace. A column of its own
+	// would cost every event something, and most applications have no traces.
+	traceName = ":trace"
+
+	maxTrace = 512 // bytes of Event.Trace
+)
+
+// withTrace returns the headers to store of an event. It may change header.
+func withTrace(header map[string]string, trace string) map[string]string {
+	if trace == "" {
+		return header
+	}
+	if header == nil {
+		header = make(map[string]string, 1)
+	}
+	header[traceName] = trace
+	return header
+}
+
+// splitTrace undoes withTrace, and leaves the stored map as it is.
+func splitTrace(stored map[string]string) (header map[string]string, trace string) {
+	trace, found := stored[traceName]
+	if !found {
+		return stored, ""
+	}
+	if len(stored) == 1 {
+		return nil, trace
+	}
+	header = maps.Clone(stored)
+	delete(header, traceName)
+	return header, trace
 }
 
 // size returns roughly how many bytes the record takes in a batch or a queue.

@@ -17,11 +17,11 @@ type Observer struct {
 	// retries are left. A request that was cut at shutdown is no attempt.
 	Attempt func(Attempt, Verdict)
 
-	// BeginEmit is called when Emit, EmitBatch or EmitTx begins, with the events as they were
-	// passed, and before they are checked. The call goes on with the context that it returns,
-	// which must be derived from ctx. The function that it returns is called when the call ends,
-	// with the results of the call. Both results may be nil. The events must not be changed or
-	// kept.
+	// BeginEmit is called when Emit, EmitBatch or EmitTx begins, with a copy of the events, and
+	// before they are checked. It may set their Trace, and must not change or keep anything else
+	// of them. The call goes on with the context that it returns, which must be derived from
+	// ctx. The function that it returns is called when the call ends, with the results of the
+	// call. Both results may be nil.
 	BeginEmit func(ctx context.Context, events []Event) (context.Context, func([]Receipt, error))
 
 	// BeginAttempt is called before the request of an attempt is sent, also of a test send. The

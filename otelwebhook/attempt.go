@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -25,12 +26,25 @@ type attempt struct {
 func (t *Telemetry) beginAttempt(ctx context.Context, r *webhook.Request) (context.Context, *attempt) {
 	event, endpoint := r.Message.Event, r.Message.Endpoint
 	ctx, span := t.tracer.Start(ctx, "webhook.attempt",
-		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(linksTo(event.Trace)...),
 		trace.WithAttributes(
 			tenantKey.String(event.Tenant), endpointKey.String(endpoint.ID), eventKey.String(event.ID),
 			eventTypeKey.String(event.Type), attemptNumberKey.Int(r.Attempt),
 		))
 	return context.WithValue(ctx, attemptNumberContext{}, r.Attempt), &attempt{t, ctx, span, r.Since}
+}
+
+// linksTo returns a link to the span of an emission, or none if the event was emitted without
+// one.
+func linksTo(emission string) []trace.Link {
+	if emission == "" {
+		return nil
+	}
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceparent: emission})
+	if found := trace.SpanContextFromContext(ctx); found.IsValid() {
+		return []trace.Link{{SpanContext: found}}
+	}
+	return nil
 }
 
 // attemptNumberContext is the context key of the number of an attempt.

@@ -17,7 +17,7 @@ type emission struct {
 	span trace.Span
 }
 
-// beginEmission starts the span. It is of the kind producer, and that of an attempt of the kind
+// beginEmission starts the span, and lets the events carry it to their attempts. The span is of the kind producer, and that of an attempt of the kind
 // consumer, because a queue is between them.
 func (t *Telemetry) beginEmission(ctx context.Context, events []webhook.Event) (context.Context, *emission) {
 	attributes := make([]attribute.KeyValue, 1, 3)
@@ -26,6 +26,13 @@ func (t *Telemetry) beginEmission(ctx context.Context, events []webhook.Event) (
 		attributes = append(attributes, tenantKey.String(events[0].Tenant), eventTypeKey.String(events[0].Type))
 	}
 	ctx, span := t.tracer.Start(ctx, "webhook.emit", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attributes...))
+	if trace := traceparentOf(ctx); trace != "" {
+		for i := range events {
+			if events[i].Trace == "" {
+				events[i].Trace = trace
+			}
+		}
+	}
 	return ctx, &emission{span}
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/gowebhook/webhook"
 )
@@ -242,4 +243,67 @@ func TestReceiversGetATraceparentOnlyIfAsked(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The link goes through the Store, to another process.
+func TestEveryAttemptLinksToTheEmissionOfItsEvent(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		emitter := newRig(t, nil)
+		emitter.endpoint("one")
+		emitter.emit("e1")
+		_, err := emitter.EmitTx(t.Context(), emitter.store, event("e2"))
+		require.NoError(t, err)
+
+		sender := newRig(t, nil)
+		sender.store.Store = emitter.store.Store
+		sender.net.answer = answers(500, 500, 204)
+		sender.run()
+		pass(time.Minute)
+		synctest.Wait()
+		emissions := make(map[string]trace.SpanContext)
+		for _, span := range emitter.ended("webhook.emit") {
+			emissions[attributes(span)["webhook.event.id"]] = span.SpanContext()
+		}
+		attempts := sender.ended("webhook.attempt")
+		require.Len(t, attempts, 4)
+		for _, span := range attempts {
+			require.Len(t, span.Links(), 1)
+			link := span.Links()[0].SpanContext
+			assert.True(t, link.IsRemote())
+			want := emissions[attributes(span)["webhook.event.id"]]
+			assert.Equal(t, want.TraceID(), link.TraceID())
+			assert.Equal(t, want.SpanID(), link.SpanID())
+		}
+	})
+}
+
+func TestATraceOfAnotherFormIsKeptAndNotLinked(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.endpoint("one")
+		r.run()
+		e := event("evt")
+		e.Trace = "request 17"
+		_, err := r.Emit(t.Context(), e)
+		require.NoError(t, err)
+		synctest.Wait()
+		assert.Empty(t, r.ended("webhook.attempt")[0].Links())
+		page, err := r.Tenant(acme).Events(t.Context(), webhook.Query{})
+		require.NoError(t, err)
+		assert.Equal(t, "request 17", page.Items[0].Trace)
+	})
+}
+
+func TestWithoutASpanAnEventHasNoTrace(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, func(_ *webhook.Config, c *Config) { c.TracerProvider = noop.NewTracerProvider() })
+		r.endpoint("one")
+		r.run()
+		r.emit("evt")
+		synctest.Wait()
+		page, err := r.Tenant(acme).Events(t.Context(), webhook.Query{})
+		require.NoError(t, err)
+		assert.Empty(t, page.Items[0].Trace)
+		assert.NotEmpty(t, r.values("webhook.attempts"))
+	})
 }

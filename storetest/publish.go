@@ -13,7 +13,7 @@ var publishCases = []testCase{
 		"publish/stored", "Publish stores each event",
 		func(f *fixture) {
 			e := f.event("acme", "e1")
-			e.Channel, e.Header = "mobile", map[string]string{"Traceparent": "00-01", "X-Sig": `a="b", c; d`}
+			e.Channel, e.Header = "mobile", map[string]string{"Traceparent": "00-01", ":trace": "00-02", "X-Sig": `a="b", c; d`}
 			e.Time, e.NotBefore = f.now.Add(-time.Hour+instant), f.now.Add(time.Hour+3*instant)
 			f.publish(e)
 			f.sameEvent("event", f.storedEvent("acme", "e1"), e)
