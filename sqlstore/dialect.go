@@ -99,6 +99,20 @@ func (d *dialect) names(o *Options) *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
+// joined returns the statements of several lists.
+func joined(lists ...map[op]string) map[op]string {
+	all := make(map[op]string)
+	for _, list := range lists {
+		for o, sql := range list {
+			if _, twice := all[o]; twice {
+				panic("sqlstore: a dialect has two texts of a statement: " + sql)
+			}
+			all[o] = sql
+		}
+	}
+	return all
+}
+
 // compile returns the dialect's statements.
 func (d *dialect) compile(o *Options) []*engine.Statement {
 	names := d.names(o)

@@ -1,11 +1,13 @@
 package sqlstore
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -119,9 +121,9 @@ func TestADialectHasTheStatementsThatItsFieldsPromise(t *testing.T) {
 	}
 }
 
-// Each statement renders with a row, and no mark is left. With -v the test shows the statements as
-// the servers get them, so that you can paste one into a client: MySQL's are complete, the others
-// have placeholders.
+// Each statement renders with a row, and no mark is left. With -v the test shows the statements
+// with their values, so that you can paste one into psql, mariadb or sqlite3. Each single value is
+// 1: replace it where the statement wants a text or an id.
 //
 //	go test ./sqlstore -run 'TestEveryStatementRenders/mysql/pickDeliveries$' -v
 func TestEveryStatementRenders(t *testing.T) {
@@ -150,11 +152,36 @@ func TestEveryStatementRenders(t *testing.T) {
 					}
 					query, args := db.Render(o, scalars, tables...)
 					assert.NotRegexp(t, `[{}]|@\d`, query)
-					t.Logf("%s\n%v", query, args)
+					t.Log(pasteable(query, args) + ";")
 				})
 			}
 		})
 	}
+}
+
+// pasteable returns a statement with its arguments in the places of $1 or ?.
+func pasteable(query string, args []any) string {
+	for i := len(args) - 1; i >= 0; i-- { // $12 before $1
+		bytes, at := `'\x%x'`, strings.LastIndexByte(query, '?')
+		if at >= 0 {
+			bytes = `x'%x'`
+		}
+		var value string
+		switch arg := args[i].(type) {
+		case []byte:
+			value = fmt.Sprintf(bytes, arg)
+		case string:
+			value = "'" + strings.ReplaceAll(arg, "'", "''") + "'"
+		default:
+			value = fmt.Sprint(arg)
+		}
+		if at >= 0 {
+			query = query[:at] + value + query[at+1:]
+		} else {
+			query = strings.ReplaceAll(query, "$"+strconv.Itoa(i+1), value)
+		}
+	}
+	return query
 }
 
 // exampleRow returns a table with one row of these columns.
