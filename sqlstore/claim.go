@@ -40,7 +40,7 @@ const (
 //  4. The round ends, so Claimed.Next is empty. With room for 60 deliveries, 2 of b, 40 of c
 //     and 18 of a would have been leased, and Next would continue behind a.
 func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
-	at, err := parseRound(req.Cursor)
+	cursor, err := parseClaimCursor(req.Cursor)
 	if err != nil {
 		return webhook.Claimed{}, err
 	}
@@ -53,30 +53,30 @@ func (s *Store) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Cl
 		if err != nil {
 			return webhook.Claimed{}, err
 		}
-		at.again = at.again || !done
+		cursor.leftover = cursor.leftover || !done
 		due.ready = true
 	}
 	if !due.any(micros(req.Now)) || req.Max <= 0 {
 		c := webhook.Claimed{NextDue: due.next()}
-		if at.again {
-			c.Next = round{restart: true}.String()
+		if cursor.leftover {
+			c.Next = claimCursor{restart: true}.String()
 		}
 		return c, nil
 	}
-	if at.restart {
+	if cursor.restart {
 		s.mu.Lock()
-		at = round{start: s.lane, last: s.lane, again: at.again}
+		cursor = claimCursor{start: s.lane, last: s.lane, leftover: cursor.leftover}
 		s.mu.Unlock()
 	}
 	var c *claimer
 	if err := s.write(ctx, txOptions{KeepPlans: true, Once: true}, func(t *tx) error {
-		c = newClaimer(t, &req, at, &due)
+		c = newClaimer(t, &req, cursor, &due)
 		return c.run()
 	}); err != nil {
 		return webhook.Claimed{}, err
 	}
 	s.mu.Lock()
-	s.lane = c.round.last
+	s.lane = c.cursor.last
 	s.mu.Unlock()
 	c.out.NextDue = c.due.next()
 	if c.unblocks != 0 && (c.out.NextDue.IsZero() || c.unblocks < micros(c.out.NextDue)) {
@@ -138,9 +138,9 @@ type claimer struct {
 	out     webhook.Claimed
 }
 
-func newClaimer(t *tx, req *webhook.ClaimRequest, at round, due *dueWork) *claimer {
+func newClaimer(t *tx, req *webhook.ClaimRequest, cursor claimCursor, due *dueWork) *claimer {
 	return &claimer{
-		tx: t, lap: newLap(at), req: req, now: micros(req.Now), due: *due,
+		tx: t, lap: newLap(cursor), req: req, now: micros(req.Now), due: *due,
 		budget: budget{deliveries: req.Max, bytes: req.MaxBytes, events: make(map[uuid.UUID]bool)},
 	}
 }
@@ -158,9 +158,9 @@ func (c *claimer) run() error {
 	}
 	switch {
 	case !ended:
-		c.out.Next = c.round.String()
-	case c.round.again: // deliveries that woke up during the round are not visited yet
-		c.out.Next = round{restart: true}.String()
+		c.out.Next = c.cursor.String()
+	case c.cursor.leftover: // deliveries that woke up during the round are not visited yet
+		c.out.Next = claimCursor{restart: true}.String()
 	}
 	if err := c.readCurrent(); err != nil {
 		return err
@@ -195,22 +195,17 @@ func (c *claimer) wake() error {
 		c.woken(n)
 		return err
 	}
-	var due []rowKey
-	if err := c.Query(dueDeliveries, nil, func(r *sql.Rows) error {
-		var k rowKey
-		err := r.Scan((*id)(&k.uid), &k.endpoint)
-		due = append(due, k)
-		return err
-	}, num(c.now), num(claimWork), num(c.due.from.waiting)); err != nil || len(due) == 0 {
+	due, err := c.rowKeysOf(dueDeliveries, nil, num(c.now), num(claimWork), num(c.due.from.waiting))
+	if err != nil || len(due) == 0 {
 		return err
 	}
 	c.woken(len(due))
-	return c.ExecAll(wakeDeliveries, keys(due, func(k *rowKey) rowKey { return *k }))
+	return c.ExecAll(wakeDeliveries, rowKeys(due))
 }
 
 // woken records that n deliveries have been moved to their lanes.
 func (c *claimer) woken(n int) {
-	c.round.again = c.round.again || n == claimWork
+	c.cursor.leftover = c.cursor.leftover || n == claimWork
 	c.moves += n
 }
 

@@ -6,39 +6,40 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// A round is one turn of Claim through all lanes. It begins where the last round of this
-// process ended, goes up to the last lane, and continues at the first lane until its start.
-type round struct {
-	start   uuid.UUID // the lane behind which it began
-	last    uuid.UUID // the lane that was visited last
-	wrapped bool      // last has passed the end and begun again
-	again   bool      // another round follows, because one call could not wake everything
-	restart bool      // it begins anew
+// A claimCursor is a place in a round of Claim through all lanes. A round begins where the last
+// round of this process ended, goes up to the last lane, and continues at the first lane until
+// its start.
+type claimCursor struct {
+	start    uuid.UUID // the lane behind which the round began
+	last     uuid.UUID // the lane that was visited last
+	wrapped  bool      // last has passed the end and begun again
+	leftover bool      // one call could not wake everything, so another round follows
+	restart  bool      // a new round begins
 }
 
-func (r round) String() string {
+func (c claimCursor) String() string {
 	flags := byte(0)
-	for i, set := range []bool{r.wrapped, r.again, r.restart} {
+	for i, set := range []bool{c.wrapped, c.leftover, c.restart} {
 		if set {
 			flags |= 1 << i
 		}
 	}
-	return paging.Format(paging.Round, []byte{flags}, r.start[:], r.last[:])
+	return paging.Format(paging.Round, []byte{flags}, c.start[:], c.last[:])
 }
 
-func parseRound(cursor string) (r round, err error) {
-	raw, err := paging.Parse(paging.ClaimCursor, cursor, paging.Round, 33, 33)
+func parseClaimCursor(text string) (c claimCursor, err error) {
+	raw, err := paging.Parse(paging.ClaimCursor, text, paging.Round, 33, 33)
 	if err != nil || raw == nil {
-		return round{restart: true}, err
+		return claimCursor{restart: true}, err
 	}
 	if raw[0] > 7 {
-		return r, paging.Malformed(paging.ClaimCursor)
+		return c, paging.Malformed(paging.ClaimCursor)
 	}
-	r.wrapped, r.again, r.restart = raw[0]&1 != 0, raw[0]&2 != 0, raw[0]&4 != 0
-	copy(r.start[:], raw[1:])
-	copy(r.last[:], raw[17:])
-	if r.start[0]&parkedBit != 0 || r.last[0]&parkedBit != 0 {
-		return round{}, paging.Malformed(paging.ClaimCursor)
+	c.wrapped, c.leftover, c.restart = raw[0]&1 != 0, raw[0]&2 != 0, raw[0]&4 != 0
+	copy(c.start[:], raw[1:])
+	copy(c.last[:], raw[17:])
+	if c.start[0]&parkedBit != 0 || c.last[0]&parkedBit != 0 {
+		return claimCursor{}, paging.Malformed(paging.ClaimCursor)
 	}
-	return r, nil
+	return c, nil
 }

@@ -74,7 +74,7 @@ func (c *claimer) readEndpoints(probed map[uuid.UUID]bool) error {
 		version int64
 	}
 	endpoints := c.current
-	earlier, held := make(map[bound]bool), make(map[bound]bool)
+	earlier, bad := make(map[bound]bool), make(map[bound]bool)
 	for i := range c.picks {
 		p := &c.picks[i]
 		if e, known := endpoints[p.ref]; known && p.version != e.Version {
@@ -101,7 +101,7 @@ func (c *claimer) readEndpoints(probed map[uuid.UUID]bool) error {
 				e.Metadata, err = parseMetadata(metadata)
 			}
 			if err != nil {
-				held[bound{ref.uid(), e.Version}] = true
+				bad[bound{ref.uid(), e.Version}] = true
 				c.out.Unreadable = append(c.out.Unreadable, fmt.Errorf("version %d of endpoint %q of tenant %q is not readable, "+
 					"and its deliveries wait: %w", e.Version, now.ID, now.Tenant, err))
 				return nil
@@ -119,7 +119,7 @@ func (c *claimer) readEndpoints(probed map[uuid.UUID]bool) error {
 	for i := range c.picks {
 		p := &c.picks[i]
 		e, known := endpoints[p.ref]
-		if !known || !c.budget.events[p.uid] || held[bound{p.ref, p.version}] {
+		if !known || !c.budget.events[p.uid] || bad[bound{p.ref, p.version}] {
 			continue // deleted a moment ago, or not readable; the lease ends by itself
 		}
 		if p.version != e.Version && !earlier[bound{p.ref, p.version}] {

@@ -10,8 +10,8 @@ import (
 
 var _ webhook.Clock = clockedPublisher{}
 
-// A clockedPublisher is a publisher that can ask the server for the time.
-type clockedPublisher struct{ publisher }
+// A clockedPublisher is a txPublisher that can ask the server for the time.
+type clockedPublisher struct{ txPublisher }
 
 // Now implements [webhook.Clock].
 func (p clockedPublisher) Now(ctx context.Context) (time.Time, error) {

@@ -15,16 +15,16 @@ import (
 )
 
 func TestARoundsCursorRoundTrips(t *testing.T) {
-	for _, r := range []round{
-		{}, {restart: true}, {start: someID, last: lastLane}, {start: lastLane, last: zeroID, wrapped: true}, {again: true, restart: true, wrapped: true},
+	for _, r := range []claimCursor{
+		{}, {restart: true}, {start: someID, last: lastLane}, {start: lastLane, last: zeroID, wrapped: true}, {leftover: true, restart: true, wrapped: true},
 	} {
-		got, err := parseRound(r.String())
+		got, err := parseClaimCursor(r.String())
 		require.NoError(t, err)
 		assert.Equal(t, r, got)
 	}
-	got, err := parseRound("")
+	got, err := parseClaimCursor("")
 	require.NoError(t, err)
-	assert.Equal(t, round{restart: true}, got, "an empty cursor begins a round")
+	assert.Equal(t, claimCursor{restart: true}, got, "an empty cursor begins a round")
 }
 
 func TestAnAttemptsCursorRoundTrips(t *testing.T) {
@@ -45,7 +45,7 @@ func TestAnAttemptsCursorRoundTrips(t *testing.T) {
 
 // someCursors are one of each kind.
 var someCursors = []string{
-	round{start: someID, last: lastLane, wrapped: true}.String(),
+	claimCursor{start: someID, last: lastLane, wrapped: true}.String(),
 	(&attemptRow{attemptKey: attemptKey{rowKey{someID, "ep1"}, 7}, startedAt: 5}).String(),
 	paging.FormatUID(someID),
 	paging.FormatDelivery(someID, "ep1"),
@@ -122,7 +122,7 @@ func FuzzCursors(f *testing.F) {
 				t.Fatalf("%q was accepted, and is %q", cursor, again)
 			}
 		}
-		r, err := parseRound(cursor)
+		r, err := parseClaimCursor(cursor)
 		check(r.String(), err)
 		a, err := parseAttempt(cursor)
 		if err == nil && a.endpoint != plain(a.endpoint) {

@@ -55,7 +55,7 @@ type dialect struct {
 	packetLimit string // SELECT that returns the size of the largest statement; empty for no limit
 
 	returning       bool // INSERT reports which rows are new
-	outboxWithEvent bool // insertEvent and insertNew insert the outbox rows too, see publisher.insert
+	outboxWithEvent bool // insertEvent and insertNew insert the outbox rows too, see txPublisher.insert
 	publishesAtOnce bool // has publishNew
 	settlesAtOnce   bool // has settleDelivered
 	widensAtOnce    bool // has widen

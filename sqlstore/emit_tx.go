@@ -40,21 +40,22 @@ type Execer interface {
 // the transaction's. With any other x, a process's first call waits for a connection of the
 // Store.
 func (s *Store) Tx(x Execer) webhook.Publisher {
-	p := publisher{store: s, on: x, asks: asker(x)}
+	p := txPublisher{store: s, on: x, asks: asker(x)}
 	if p.asks == nil || s.dialect.clock == "" {
 		return p
 	}
 	return clockedPublisher{p}
 }
 
-type publisher struct {
+// A txPublisher publishes in a transaction of the application.
+type txPublisher struct {
 	store *Store
 	on    Execer
 	asks  ask // nil if on takes no queries
 }
 
 // Publish implements [webhook.Publisher]. It stores events with outbox rows.
-func (p publisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
+func (p txPublisher) Publish(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
 	if p.on == nil {
 		return nil, errors.New("sqlstore: the transaction given to Tx is nil")
 	}
@@ -99,7 +100,7 @@ func isPool(x Execer) bool {
 }
 
 // insertAll inserts events whose ids were just made, so they cannot be duplicates.
-func (p publisher) insertAll(ctx context.Context, events []webhook.EventRecord) ([]webhook.Published, error) {
+func (p txPublisher) insertAll(ctx context.Context, events []webhook.EventRecord) ([]webhook.Published, error) {
 	rows, outbox := newTable(len(events)), newTable(len(events))
 	for i := range events {
 		r := &events[i]
@@ -119,7 +120,7 @@ func (p publisher) insertAll(ctx context.Context, events []webhook.EventRecord) 
 }
 
 // insertEach inserts events one by one. Some may have been emitted before.
-func (p publisher) insertEach(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
+func (p txPublisher) insertEach(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	results := make([]webhook.Published, len(req.Events))
 	for i := range req.Events {
 		result, err := p.insert(ctx, &req.Events[i])
@@ -149,7 +150,7 @@ func (p publisher) insertEach(ctx context.Context, req *webhook.PublishRequest) 
 // statement fails and the application commits all the same, an outbox row without an event is
 // left. The next claim removes it. An event without an outbox row would be worse: a duplicate
 // for ever that is never delivered.
-func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.Published, error) {
+func (p txPublisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.Published, error) {
 	hash, two, added := contentHash(r), !p.store.dialect.outboxWithEvent, false
 	if two {
 		n, err := p.exec(ctx, insertOutboxRow, outboxCells(r)...)
@@ -178,7 +179,7 @@ func (p publisher) insert(ctx context.Context, r *webhook.EventRecord) (webhook.
 }
 
 // remove undoes insert in the opposite order.
-func (p publisher) remove(ctx context.Context, r *webhook.EventRecord) error {
+func (p txPublisher) remove(ctx context.Context, r *webhook.EventRecord) error {
 	if _, err := p.exec(ctx, deleteEvent, uid(r.UID)); err != nil {
 		return err
 	}
@@ -186,12 +187,12 @@ func (p publisher) remove(ctx context.Context, r *webhook.EventRecord) error {
 	return err
 }
 
-func (p publisher) exec(ctx context.Context, o op, scalars ...cell) (int64, error) {
+func (p txPublisher) exec(ctx context.Context, o op, scalars ...cell) (int64, error) {
 	query, args := p.store.db.Render(o, scalars)
 	return p.run(ctx, query, args)
 }
 
-func (p publisher) execAll(ctx context.Context, o op, rows *table) (sum int64, err error) {
+func (p txPublisher) execAll(ctx context.Context, o op, rows *table) (sum int64, err error) {
 	for part := range p.store.db.Parts(o, rows) {
 		query, args := p.store.db.Render(o, nil, part)
 		n, err := p.run(ctx, query, args)
@@ -203,7 +204,7 @@ func (p publisher) execAll(ctx context.Context, o op, rows *table) (sum int64, e
 	return sum, nil
 }
 
-func (p publisher) run(ctx context.Context, query string, args []any) (int64, error) {
+func (p txPublisher) run(ctx context.Context, query string, args []any) (int64, error) {
 	result, err := p.on.ExecContext(ctx, query, args...)
 	if err != nil {
 		return 0, err

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 
 	"github.com/gowebhook/webhook/internal/paging"
@@ -61,20 +60,15 @@ func (t *tx) eraseEvents(tenant string) (more bool, err error) {
 	if err := t.ExecAll(deleteOutboxOf, uids(list)); err != nil {
 		return false, err
 	}
-	var open []rowKey
-	if err := t.Query(queueOf, uids(list), func(r *sql.Rows) error {
-		var k rowKey
-		err := r.Scan((*id)(&k.uid), &k.endpoint)
-		open = append(open, k)
-		return err
-	}, num(pruneWork)); err != nil {
+	open, err := t.rowKeysOf(queueOf, uids(list), num(pruneWork))
+	if err != nil {
 		return false, err
 	}
 	slices.SortFunc(open, rowKey.compare)
 	if _, _, err := t.lockRows(lockQueue, lockDeliveries, open); err != nil {
 		return false, err
 	}
-	if err := t.ExecAll(deleteQueue, keys(open, func(k *rowKey) rowKey { return *k })); err != nil {
+	if err := t.ExecAll(deleteQueue, rowKeys(open)); err != nil {
 		return false, err
 	}
 	if len(open) == pruneWork {

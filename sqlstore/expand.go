@@ -225,13 +225,7 @@ func (x *expansion) free(list []uuid.UUID) (locked []uuid.UUID, err error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	err = x.Query(lockEvents, uids(list), func(r *sql.Rows) error {
-		var u id
-		err := r.Scan(&u)
-		locked = append(locked, u.uid())
-		return err
-	})
-	return locked, err
+	return x.uidsOf(lockEvents, uids(list))
 }
 
 // read fills in the events from the table events.

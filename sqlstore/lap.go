@@ -25,10 +25,10 @@ const (
 
 // A lap is the way of one Claim through the lanes. Maps are keyed by lane.
 type lap struct {
-	round round // where it is
+	cursor claimCursor // where it is
 
 	visited  []uuid.UUID         // lanes from which deliveries were read
-	held     []uuid.UUID         // lanes that were passed over and may be parked
+	closed   []uuid.UUID         // lanes that were passed over and may be parked
 	marks    map[uuid.UUID]int   // of visited lanes, see laneClear
 	probes   map[uuid.UUID]int64 // lanes that may lease one delivery, with the end of their block
 	fuller   map[uuid.UUID]bool  // lanes that have more deliveries than are leased
@@ -36,9 +36,9 @@ type lap struct {
 	unblocks int64               // when the first lane that was passed over opens by itself
 }
 
-func newLap(at round) lap {
+func newLap(cursor claimCursor) lap {
 	return lap{
-		round: at, marks: make(map[uuid.UUID]int), probes: make(map[uuid.UUID]int64),
+		cursor: cursor, marks: make(map[uuid.UUID]int), probes: make(map[uuid.UUID]int64),
 		fuller: make(map[uuid.UUID]bool), leases: make(map[uuid.UUID]int),
 	}
 }
@@ -53,16 +53,16 @@ type stop struct {
 // pass records that lanes have had their turn.
 func (l *lap) pass(stops []stop) {
 	for i := range stops {
-		if byRef(stops[i].lane, l.round.last) <= 0 {
-			l.round.wrapped = true
+		if byRef(stops[i].lane, l.cursor.last) <= 0 {
+			l.cursor.wrapped = true
 		}
-		l.round.last = stops[i].lane
+		l.cursor.last = stops[i].lane
 	}
 }
 
 // walk visits lanes until the budget is spent, the round has ended, or lapLanes are visited. It
 // reports whether the round has ended. Few lanes yield enough for a small budget, unless most
-// of them are held. So walk begins with few lanes.
+// of them are closed. So walk begins with few lanes.
 func (c *claimer) walk() (ended bool, err error) {
 	most := max(c.budget.deliveries, firstLanes)
 	for left := lapLanes; left > 0 && c.budget.deliveries > 0; most *= 4 {
@@ -86,36 +86,32 @@ func (c *claimer) walk() (ended bool, err error) {
 func (c *claimer) nextLanes(most int) (lanes []uuid.UUID, last bool, err error) {
 	read := func(after, to uuid.UUID) error {
 		left := most - len(lanes)
-		var found []uuid.UUID
-		scan := func(r *sql.Rows) error {
-			var lane id
-			err := r.Scan(&lane)
-			found = append(found, lane.uid())
-			return err
-		}
-		if err := c.Query(readyLanes, nil, scan, uid(after), uid(to), num(left)); err != nil {
+		found, err := c.uidsOf(readyLanes, nil, uid(after), uid(to), num(left))
+		if err != nil {
 			return err
 		}
 		if c.due.open {
-			if err := c.Query(openLanes, nil, scan, uid(after), uid(to), num(left)); err != nil {
+			open, err := c.uidsOf(openLanes, nil, uid(after), uid(to), num(left))
+			if err != nil {
 				return err
 			}
+			found = append(found, open...)
 			slices.SortFunc(found, byRef)
 			found = slices.Compact(found)
 		}
 		lanes = append(lanes, found[:min(len(found), left)]...)
 		return nil
 	}
-	if !c.round.wrapped {
-		if err := read(c.round.last, lastLane); err != nil || len(lanes) == most {
+	if !c.cursor.wrapped {
+		if err := read(c.cursor.last, lastLane); err != nil || len(lanes) == most {
 			return lanes, false, err
 		}
-		if err := read(zeroID, c.round.start); err != nil {
+		if err := read(zeroID, c.cursor.start); err != nil {
 			return lanes, false, err
 		}
 		return lanes, len(lanes) < most, nil
 	}
-	err = read(c.round.last, c.round.start)
+	err = read(c.cursor.last, c.cursor.start)
 	return lanes, len(lanes) < most, err
 }
 
@@ -194,8 +190,8 @@ func (c *claimer) room(s *status) int {
 		room = c.req.Room
 	}
 	until := micros(s.BlockedUntil)
-	if isHeld(s.State, until, c.now) {
-		c.held = append(c.held, s.ref)
+	if isClosed(s.State, until, c.now) {
+		c.closed = append(c.closed, s.ref)
 	}
 	if s.State != webhook.EndpointActive || room <= 0 {
 		return 0
@@ -221,15 +217,12 @@ func (c *claimer) takeProbes(stops []stop, statuses map[uuid.UUID]*status) error
 	if len(open) == 0 {
 		return nil
 	}
-	var taken []uuid.UUID
-	if err := c.Query(freeProbes, uids(open), func(r *sql.Rows) error {
-		var lane id
-		err := r.Scan(&lane)
-		taken = append(taken, lane.uid())
-		c.probes[lane.uid()] = micros(statuses[lane.uid()].BlockedUntil)
+	taken, err := c.uidsOf(freeProbes, uids(open), num(c.now))
+	if err != nil {
 		return err
-	}, num(c.now)); err != nil {
-		return err
+	}
+	for _, lane := range taken {
+		c.probes[lane] = micros(statuses[lane].BlockedUntil)
 	}
 	for i := range stops {
 		if _, mine := c.probes[stops[i].lane]; mine {

@@ -42,7 +42,7 @@ const (
 	wakeDeliveries
 	readyLanes
 	openLanes // parked lanes that rounds visit
-	freeLanes // parked lanes whose endpoints are not held any more
+	freeLanes // parked lanes that are not closed any more
 	readLanes // readStatus with the mark of the parked lane
 	lockLanes
 	markLanes
@@ -375,11 +375,11 @@ const (
 const statsSQL = `SELECT count(*),
 	COALESCE(SUM(CASE WHEN x.flight = 1 THEN 1 ELSE 0 END), 0),
 	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 1 THEN 1 ELSE 0 END), 0),
-	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 0 AND x.held = 1 THEN 1 ELSE 0 END), 0),
-	MIN(CASE WHEN x.flight = 0 AND x.later = 0 AND x.held = 0 THEN x.due END),
+	COALESCE(SUM(CASE WHEN x.flight = 0 AND x.later = 0 AND x.closed = 1 THEN 1 ELSE 0 END), 0),
+	MIN(CASE WHEN x.flight = 0 AND x.later = 0 AND x.closed = 0 THEN x.due END),
 	(SELECT count(*) FROM {outbox})
 	FROM (SELECT CASE WHEN q.leased_until > $2 THEN 1 ELSE 0 END AS flight,
 		CASE WHEN q.leased_until = 0 AND q.due_at > $1 THEN 1 ELSE 0 END AS later,
-		CASE WHEN s.ref IS NULL OR s.state <> 'active' OR s.blocked_until > $1 THEN 1 ELSE 0 END AS held,
+		CASE WHEN s.ref IS NULL OR s.state <> 'active' OR s.blocked_until > $1 THEN 1 ELSE 0 END AS closed,
 		CASE WHEN q.leased_until > 0 THEN q.leased_until - $2 + $1 ELSE q.due_at END AS due
 		FROM {queue} q LEFT JOIN {status} s ON s.ref = q.ref) x`

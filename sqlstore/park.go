@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,7 +10,7 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// A lane is held while its endpoint is paused, disabled or blocked. Rounds visit held lanes in
+// A lane is closed while its endpoint is paused, disabled or blocked. Rounds visit closed lanes in
 // vain. So a claim that passes over more than parkAbove of them parks them. It moves their
 // deliveries from the lane, which is the endpoint's ref, to the parked lane of that ref. Rounds
 // do not visit parked lanes. webhook_status.parked is the mark of the parked lane:
@@ -48,7 +49,7 @@ const (
 )
 
 const (
-	// parkAbove is how many held lanes a claim passes over without parking any. Passing over 32
+	// parkAbove is how many closed lanes a claim passes over without parking any. Passing over 32
 	// lanes costs less than moving their deliveries.
 	parkAbove = 32
 
@@ -73,27 +74,22 @@ func parkedLane(ref uuid.UUID) uuid.UUID {
 	return ref
 }
 
-// isHeld reports whether an endpoint is held, and will be for more than parkFor.
-func isHeld(state webhook.EndpointState, blockedUntil, now int64) bool {
+// isClosed reports whether the lane of an endpoint is closed, and will be for more than parkFor.
+func isClosed(state webhook.EndpointState, blockedUntil, now int64) bool {
 	return state != webhook.EndpointActive || blockedUntil > now+parkFor.Microseconds()
 }
 
-// open lets rounds visit the parked lanes of endpoints that are not held any more.
+// open lets rounds visit the parked lanes of endpoints whose lanes are not closed any more.
 func (c *claimer) open() error {
 	if !c.due.opens.Valid || c.due.opens.Int64 > c.now {
 		return nil
 	}
-	var refs []uuid.UUID
-	if err := c.Query(freeLanes, nil, func(r *sql.Rows) error {
-		var ref id
-		err := r.Scan(&ref)
-		refs = append(refs, ref.uid())
-		return err
-	}, num(c.now), num(claimWork)); err != nil || len(refs) == 0 {
+	refs, err := c.uidsOf(freeLanes, nil, num(c.now), num(claimWork))
+	if err != nil || len(refs) == 0 {
 		return err
 	}
 	c.due.open = true
-	c.round.again = c.round.again || len(refs) == claimWork
+	c.cursor.leftover = c.cursor.leftover || len(refs) == claimWork
 	c.moves += len(refs)
 	return c.ExecAll(markLanes, uids(refs), num(laneOpen))
 }
@@ -106,34 +102,34 @@ type laneLock struct {
 	mark         int
 }
 
-// park moves the deliveries of held lanes aside, and clears the marks of parked lanes that have
+// park moves the deliveries of closed lanes aside, and clears the marks of parked lanes that have
 // become empty. It skips rows that other transactions have locked, and a later claim tries
 // again. It is the last step of a claim, so it holds its locks briefly.
 func (c *claimer) park() error {
 	asked := c.drained()
-	if len(c.held) > parkAbove {
-		asked = append(asked, c.held...)
+	if len(c.closed) > parkAbove {
+		asked = append(asked, c.closed...)
 	}
 	if len(asked) == 0 {
 		return nil
 	}
-	var held, rest []laneLock
+	var closed, drained []laneLock
 	if err := c.Query(lockLanes, uids(asked), func(r *sql.Rows) error {
 		var l laneLock
 		err := r.Scan((*id)(&l.ref), &l.state, &l.blockedUntil, &l.mark)
-		if isHeld(l.state, l.blockedUntil, c.now) {
-			held = append(held, l)
+		if isClosed(l.state, l.blockedUntil, c.now) {
+			closed = append(closed, l)
 		} else if l.mark != laneClear {
-			rest = append(rest, l)
+			drained = append(drained, l)
 		}
 		return err
 	}); err != nil {
 		return err
 	}
-	if err := c.moveAside(held); err != nil {
+	if err := c.moveAside(closed); err != nil {
 		return err
 	}
-	return c.clear(rest)
+	return c.clear(drained)
 }
 
 // drained returns the visited lanes whose parked lanes seem to be empty.
@@ -146,18 +142,18 @@ func (c *claimer) drained() (refs []uuid.UUID) {
 	return refs
 }
 
-// moveAside moves deliveries of held lanes to their parked lanes. The status of the lanes is
+// moveAside moves deliveries of closed lanes to their parked lanes. The status of the lanes is
 // locked.
-func (c *claimer) moveAside(held []laneLock) error {
-	if len(held) == 0 {
+func (c *claimer) moveAside(closed []laneLock) error {
+	if len(closed) == 0 {
 		return nil
 	}
-	each := max(claimWork/len(held), 4)
-	lanes := newTable(len(held))
-	for _, l := range held {
+	each := max(claimWork/len(closed), 4)
+	lanes := newTable(len(closed))
+	for _, l := range closed {
 		lanes.Add(uid(l.ref), num(each))
 	}
-	parked := make(map[uuid.UUID]bool, len(held))
+	parked := make(map[uuid.UUID]bool, len(closed))
 	rows := newTable(0)
 	if err := c.Query(readyInLanes, lanes, func(r *sql.Rows) error {
 		var (
@@ -172,7 +168,7 @@ func (c *claimer) moveAside(held []laneLock) error {
 		return err
 	}
 	var marks []uuid.UUID
-	for _, l := range held {
+	for _, l := range closed {
 		if l.mark == laneOpen || l.mark == laneClear && parked[l.ref] {
 			marks = append(marks, l.ref)
 		}
@@ -189,22 +185,17 @@ func (c *claimer) clear(lanes []laneLock) error {
 	if len(lanes) == 0 {
 		return nil
 	}
-	full := make(map[uuid.UUID]bool, len(lanes))
 	rows := newTable(len(lanes))
 	for _, l := range lanes {
 		rows.Add(uid(parkedLane(l.ref)))
 	}
-	if err := c.Query(filledLanes, rows, func(r *sql.Rows) error {
-		var lane id
-		err := r.Scan(&lane)
-		full[lane.uid()] = true
-		return err
-	}); err != nil {
+	filled, err := c.uidsOf(filledLanes, rows)
+	if err != nil {
 		return err
 	}
 	var marks []uuid.UUID
 	for _, l := range lanes {
-		if !full[parkedLane(l.ref)] {
+		if !slices.Contains(filled, parkedLane(l.ref)) {
 			marks = append(marks, l.ref)
 		}
 	}

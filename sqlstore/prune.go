@@ -48,7 +48,7 @@ const (
 	sweeps
 )
 
-// A sweepPass is one round of Prune through the endpoints, with the time at which its sweeps
+// A sweepPass is one pass of Prune through the endpoints, with the time at which its sweeps
 // began at the oldest event.
 type sweepPass struct {
 	lane    uuid.UUID // visited last
@@ -59,7 +59,7 @@ type sweepPass struct {
 	began   time.Time
 }
 
-// The stages of a round.
+// The stages of a pass.
 const (
 	stageLanes = iota
 	stageVersions
@@ -104,7 +104,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 	plain := s.prunesPlainly(now)
 	if err = step(plain); plain && engine.LockedOut(err) {
 		s.mu.Lock()
-		s.held = now
+		s.heldAt = now
 		s.mu.Unlock()
 		err = step(false)
 	}
@@ -136,7 +136,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 func (s *Store) prunesPlainly(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dialect.OneWriter || now.Sub(s.held).Abs() >= sweepAgain
+	return s.dialect.OneWriter || now.Sub(s.heldAt).Abs() >= sweepAgain
 }
 
 // yield leaves the database alone for a moment if it has one writer: for the longest pause of
@@ -267,7 +267,7 @@ func (p *pruner) lower(u uuid.UUID) {
 //
 // Deliveries are made under the present version. So only deliveries that are older than the
 // end of a version can need it. A version that another transaction holds stays for the next
-// round.
+// pass.
 func (p *pruner) forgetVersions() (done bool, err error) {
 	type version struct {
 		ref   uuid.UUID

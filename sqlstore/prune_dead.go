@@ -12,13 +12,8 @@ import (
 // looked at all endpoints and canceled nothing. A transaction that holds the status of an
 // endpoint does nothing else, so that it ends soon.
 func (p *pruner) cancelDead() (done bool, err error) {
-	var lanes []uuid.UUID
-	if err := p.Query(pruneRefs, nil, func(r *sql.Rows) error {
-		var ref id
-		err := r.Scan(&ref)
-		lanes = append(lanes, ref.uid())
-		return err
-	}, uid(p.pass.lane), num(pruneLanes)); err != nil {
+	lanes, err := p.uidsOf(pruneRefs, nil, uid(p.pass.lane), num(pruneLanes))
+	if err != nil {
 		return false, err
 	}
 	statuses, err := p.statuses(readStatus, lanes)
@@ -71,7 +66,7 @@ func (p *pruner) cancelSome(ref uuid.UUID, most int) (int, error) {
 
 // cause reports whether the deliveries of an endpoint must be canceled, and returns the reason.
 // A disabled endpoint stays disabled until the transaction ends. If another transaction holds
-// the endpoint's status, the endpoint is left for the next round, because waiting could take
+// the endpoint's status, the endpoint is left for the next pass, because waiting could take
 // long.
 func (p *pruner) cause(ref uuid.UUID) (reason webhook.Reason, dead bool, err error) {
 	disabled, err := p.Row(lockDisabled, []cell{uid(ref)}, &reason)

@@ -24,7 +24,7 @@ const (
 // secrets may be sealed, but their expiry is not.
 //
 // The lock of the status row keeps UpdateEndpoint out, which writes the secrets too. An
-// endpoint that another transaction holds stays for the next round.
+// endpoint that another transaction holds stays for the next pass.
 func (p *pruner) dropSecrets() (done bool, err error) {
 	live := newTable(0)
 	now := micros(p.now)

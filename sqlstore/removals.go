@@ -50,17 +50,12 @@ func (t *tx) takeDown(list []uuid.UUID, how takedown) (done takenDown, err error
 	if len(list) == 0 {
 		return done, nil
 	}
-	var ended []rowKey
-	if err := t.Query(how.deliveries, uids(list), func(r *sql.Rows) error {
-		var k rowKey
-		err := r.Scan((*id)(&k.uid), &k.endpoint)
-		ended = append(ended, k)
-		return err
-	}, num(how.most)); err != nil {
+	ended, err := t.rowKeysOf(how.deliveries, uids(list), num(how.most))
+	if err != nil {
 		return done, err
 	}
 	slices.SortFunc(ended, rowKey.compare)
-	if err := t.ExecAll(deleteDeliveries, keys(ended, func(k *rowKey) rowKey { return *k })); err != nil {
+	if err := t.ExecAll(deleteDeliveries, rowKeys(ended)); err != nil {
 		return done, err
 	}
 	done.rows = len(ended)
@@ -148,15 +143,4 @@ func (p *pruner) takeApart() (rows int, err error) {
 		p.pass.removal = list[len(list)-1]
 	}
 	return done.rows + len(list), p.ExecAll(deleteRemovals, uids(done.gone))
-}
-
-// uidsOf reads a list of UIDs.
-func (t *tx) uidsOf(o op, rows *table, scalars ...cell) (list []uuid.UUID, err error) {
-	err = t.Query(o, rows, func(r *sql.Rows) error {
-		var u id
-		err := r.Scan(&u)
-		list = append(list, u.uid())
-		return err
-	}, scalars...)
-	return list, err
 }

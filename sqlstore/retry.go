@@ -101,7 +101,7 @@ func (c *change) run(views []view) error {
 		return err
 	}
 	var open []*queueRow
-	var closed []*finishedRow
+	var finished []*finishedRow
 	for i := range views {
 		q, f := queue[views[i].rowKey], ended[views[i].rowKey]
 		if q == nil && f == nil || !events[views[i].uid] { // removed meanwhile
@@ -128,11 +128,11 @@ func (c *change) run(views []view) error {
 		if q != nil {
 			open = append(open, q)
 		} else {
-			closed = append(closed, f)
+			finished = append(finished, f)
 		}
 	}
 	if c.retry {
-		return c.retryAll(open, closed)
+		return c.retryAll(open, finished)
 	}
 	return c.cancel(open, webhook.ReasonCanceled, c.now)
 }
@@ -205,35 +205,35 @@ func present(q *queueRow, f *finishedRow) (state webhook.DeliveryState, finished
 }
 
 // retryAll makes deliveries due at once.
-func (c *change) retryAll(open []*queueRow, closed []*finishedRow) error {
-	requeued, back, gone := newTable(len(open)), newTable(len(closed)), newTable(len(closed))
+func (c *change) retryAll(open []*queueRow, finished []*finishedRow) error {
+	requeued, reopened, removed := newTable(len(open)), newTable(len(finished)), newTable(len(finished))
 	for _, q := range open {
 		q.leaseNo++
 		q.failures, q.reason, q.since = 0, "", c.now
 		q.place(c.now, c.now)
 		requeued.Add(q.requeueCells()...)
 	}
-	sizes, err := c.sizes(closed)
+	sizes, err := c.sizes(finished)
 	if err != nil {
 		return err
 	}
-	for _, f := range closed {
+	for _, f := range finished {
 		head := sizes[f.uid]
 		q := queueRow{
 			rowKey: f.rowKey, ref: f.ref, leaseNo: f.leaseNo + 1, settledNo: f.settledNo, version: f.version, attempts: f.attempts,
 			pruned: f.pruned, since: c.now, size: head.size, fanout: head.fanout,
 		}
 		q.place(c.now, c.now)
-		back.Add(q.cells()...)
-		gone.Add(f.rowKey.cells()...)
+		reopened.Add(q.cells()...)
+		removed.Add(f.rowKey.cells()...)
 	}
-	return c.ExecEach(batch(requeue, requeued), batch(deleteDeliveries, gone), batch(insertQueue, back))
+	return c.ExecEach(batch(requeue, requeued), batch(deleteDeliveries, removed), batch(insertQueue, reopened))
 }
 
 // sizes returns the events of finished deliveries, with the size of their data.
-func (c *change) sizes(closed []*finishedRow) (map[uuid.UUID]head, error) {
-	list := make([]uuid.UUID, len(closed))
-	for i, f := range closed {
+func (c *change) sizes(finished []*finishedRow) (map[uuid.UUID]head, error) {
+	list := make([]uuid.UUID, len(finished))
+	for i, f := range finished {
 		list[i] = f.uid
 	}
 	slices.SortFunc(list, byRef)
@@ -243,12 +243,12 @@ func (c *change) sizes(closed []*finishedRow) (map[uuid.UUID]head, error) {
 // cancel finishes pending deliveries, which are locked. The owner of an earlier lease can
 // change nothing afterwards.
 func (t *tx) cancel(open []*queueRow, reason webhook.Reason, now int64) error {
-	gone, ended := newTable(len(open)), newTable(len(open))
+	dequeued, ended := newTable(len(open)), newTable(len(open))
 	for _, q := range open {
 		q.leaseNo++
 		f := q.finish(webhook.DeliveryCanceled, reason, now)
-		gone.Add(q.rowKey.cells()...)
+		dequeued.Add(q.rowKey.cells()...)
 		ended.Add(f.cells()...)
 	}
-	return t.ExecEach(batch(deleteQueue, gone), batch(insertDeliveries, ended))
+	return t.ExecEach(batch(deleteQueue, dequeued), batch(insertDeliveries, ended))
 }

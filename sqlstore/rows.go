@@ -139,11 +139,33 @@ func uids(list []uuid.UUID) *table {
 	return t
 }
 
-// keys returns a table with the keys of deliveries.
-func keys[T any](list []T, key func(*T) rowKey) *table {
+// uidsOf reads a list of UIDs.
+func (t *tx) uidsOf(o op, rows *table, scalars ...cell) (list []uuid.UUID, err error) {
+	err = t.Query(o, rows, func(r *sql.Rows) error {
+		var u id
+		err := r.Scan(&u)
+		list = append(list, u.uid())
+		return err
+	}, scalars...)
+	return list, err
+}
+
+// rowKeys returns a table with the keys of deliveries.
+func rowKeys(list []rowKey) *table {
 	t := newTable(len(list))
-	for i := range list {
-		t.Add(key(&list[i]).cells()...)
+	for _, k := range list {
+		t.Add(k.cells()...)
 	}
 	return t
+}
+
+// rowKeysOf reads a list of keys of deliveries.
+func (t *tx) rowKeysOf(o op, rows *table, scalars ...cell) (list []rowKey, err error) {
+	err = t.Query(o, rows, func(r *sql.Rows) error {
+		var k rowKey
+		err := r.Scan((*id)(&k.uid), &k.endpoint)
+		list = append(list, k)
+		return err
+	}, scalars...)
+	return list, err
 }

@@ -51,10 +51,10 @@ type Store struct {
 	self    uuid.UUID   // distinguishes this store's housekeeping from the housekeeping of others
 	stopped atomic.Bool // an endpoint was disabled or deleted, and Prune has not looked at its deliveries since
 
-	mu    sync.Mutex
-	floor floor     // of the waiting deliveries
-	held  time.Time // when Prune last met a row that another transaction held
-	lane  uuid.UUID // where the last round of Claim ended
+	mu     sync.Mutex
+	floor  floor     // of the waiting deliveries
+	heldAt time.Time // when Prune last met a row that another transaction held
+	lane   uuid.UUID // where the last round of Claim ended
 
 	unreadable map[uuid.UUID]int64 // endpoints that claims pass over, and until when
 	swept      [sweeps]uuid.UUID   // how far each sweep of Prune has come, see sweep

@@ -32,7 +32,7 @@ func (p *pruner) sweepEvents(before time.Time) (rows int, err error) {
 	}
 	wide := n == 0
 	list = list[:max(n, 1)]
-	old, err := p.closed(list, micros(before))
+	old, err := p.removable(list, micros(before))
 	if err != nil {
 		return 0, err
 	}
@@ -91,7 +91,7 @@ func (p *pruner) sweepLogs(kind int, before time.Time) (rows int, err error) {
 		events[i] = list[i].uid
 	}
 	rows, events = len(list), slices.Compact(events)
-	old, err := p.closed(events, micros(before))
+	old, err := p.removable(events, micros(before))
 	if err != nil {
 		return 0, err
 	}
@@ -187,34 +187,26 @@ func (p *pruner) freeLogs(list []attemptKey) ([]attemptKey, error) {
 	return slices.DeleteFunc(list, func(k attemptKey) bool { return held[k] }), err
 }
 
-// closed locks events. It returns the events that were made before a time and have no
+// removable locks events. It returns the events that were made before a time and have no
 // unfinished deliveries.
-func (p *pruner) closed(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
-	locked := make(map[uuid.UUID]bool, len(list))
+func (p *pruner) removable(list []uuid.UUID, before int64) ([]uuid.UUID, error) {
 	heads, err := p.heads(list)
 	if err != nil {
 		return nil, err
 	}
-	scan := func(r *sql.Rows) error {
-		var u id
-		err := r.Scan(&u)
-		locked[u.uid()] = heads[u.uid()].created < before
-		return err
-	}
-	if err := p.Query(lockEvents, uids(list), scan); err != nil {
+	locked, err := p.uidsOf(lockEvents, uids(list))
+	if err != nil {
 		return nil, err
 	}
 	// The lock comes first, because a retry by hand holds it while it makes a delivery pending
 	// again.
-	if err := p.Query(openEvents, uids(list), func(r *sql.Rows) error {
-		var u id
-		err := r.Scan(&u)
-		locked[u.uid()] = false
-		return err
-	}); err != nil {
+	open, err := p.uidsOf(openEvents, uids(list))
+	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(u uuid.UUID) bool { return !locked[u] }), nil
+	old := slices.DeleteFunc(locked, func(u uuid.UUID) bool { return heads[u].created >= before })
+	slices.SortFunc(old, byRef)
+	return except(old, open), nil
 }
 
 // removeEvents removes events, which are locked, with all their rows. If another transaction

@@ -12,7 +12,7 @@ import (
 // of a statement is always the same.
 //
 // Arrays are passed as text, which every driver can send, with both protocols. A column of
-// bytes is one value with the bytes of all rows, from which the statement cuts each row.
+// bytes is one value with the bytes of all rows, from which the statement takes each row.
 type postgresRenderer struct{}
 
 func (postgresRenderer) render(s *Statement, scalars []Cell, tables ...*Table) (string, []any) {

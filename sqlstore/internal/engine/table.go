@@ -47,7 +47,7 @@ func (t *Table) parts(s *Statement) iter.Seq[*Table] {
 	if s.keys {
 		most = statementKeys
 	}
-	return func(yield func(*Table) bool) { t.cut(most, yield) }
+	return func(yield func(*Table) bool) { t.eachPart(most, yield) }
 }
 
 // Fits reports whether one statement may take all rows of t.
@@ -59,7 +59,8 @@ func (t *Table) Fits() bool {
 	return t.Len() <= statementRows && size <= statementBytes
 }
 
-func (t *Table) cut(most int, yield func(*Table) bool) {
+// eachPart yields parts of at most this many rows and of at most statementBytes.
+func (t *Table) eachPart(most int, yield func(*Table) bool) {
 	begin, size := 0, 0
 	for i := range t.Len() {
 		n := 0
