@@ -152,6 +152,10 @@ func (d *Dispatcher) EmitBatch(ctx context.Context, events []Event) (receipts []
 // The transaction then holds the event with that id until it ends.
 //
 // After any other error roll back: the transaction may hold a part of the events.
+//
+// The receipts are in the order of the events. If an error comes before the events have ids,
+// there are no receipts (nil or empty), and nothing was written. With a later error they have
+// the ids alone.
 func (d *Dispatcher) EmitTx(ctx context.Context, tx Publisher, events ...Event) (receipts []Receipt, err error) {
 	if d.config.Observer.BeginEmit != nil {
 		var end func([]Receipt, error)

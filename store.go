@@ -171,9 +171,17 @@ type Store interface {
 
 	// Settle records the results of leased deliveries. Each item is judged by itself. It takes
 	// effect only if its LeaseNo is still the delivery's and that lease has not been settled.
-	// It does not matter whether LeaseUntil has passed. Otherwise its index is in
-	// Settled.Already if the same lease was settled before, else in Settled.Lost. Only its
-	// Attempt is then stored, as Late.
+	// It does not matter whether LeaseUntil has passed.
+	//
+	// Otherwise its index is in Settled.Already if the Store knows that the same lease was
+	// settled before, else in Settled.Lost. A Store knows it while the log has the Attempt
+	// that settled the lease. Of a lease that was given back it knows it at least until the
+	// delivery is settled again. Of such an item only the Attempt is stored, as Late, and only
+	// if the log has none of the same lease number.
+	//
+	// Example: lease 1 is given back without an Attempt. Then it is settled again, with an
+	// Attempt: the item is in Already, and the Attempt is stored as Late. The third time the
+	// item is in Already too, and nothing is stored.
 	//
 	// An item in effect sets State, Reason and Failures. A final State finishes the delivery.
 	// DeliveryPending makes it due at DueAt, or at BlockUntil if that is later and counts,
@@ -184,8 +192,9 @@ type Store interface {
 	// when Settle begins. So an answer of an earlier URL, or from before an endpoint was
 	// disabled and enabled again, does nothing to the endpoint.
 	//
-	// Attempts are stored once for each lease number. They are numbered 1, 2, 3… in the order
-	// of lease numbers. Each one that counts and is not a Test is merged into its endpoint's
+	// Attempts are stored once for each lease number, as long as the log has them: one that
+	// Prune removed may be stored again. They are numbered 1, 2, 3… in the order of lease
+	// numbers. Each one that counts and is not a Test is merged into its endpoint's
 	// Health. The attempts of one call give the same Health in any order:
 	//
 	//   - A failure adds to Failures and moves FailingSince and LastFailureAt.

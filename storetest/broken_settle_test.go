@@ -59,6 +59,15 @@ var settleDefects = []defect{
 	{"items that were settled already are lost", "settle/already settle/already-then settle/other-verdict settle/mixed attempt/once", settled(func(s *webhook.Settled) {
 		s.Already, s.Lost = nil, append(s.Lost, s.Already...)
 	})},
+	{"an item that was settled already loses its attempt", "settle/already-attempt", func(b *broken) {
+		settled := map[leaseKey]int64{}
+		settlements(func(s *webhook.Settlement, _ time.Time) {
+			if no, is := settled[itemOf(*s)]; is && no >= s.LeaseNo {
+				s.Attempt = nil
+			}
+			settled[itemOf(*s)] = s.LeaseNo
+		})(b)
+	}},
 	{"repeated items are not reported", "settle/already concurrent/settle attempt/once", settled(func(s *webhook.Settled) { s.Already = nil })},
 	{"an unknown delivery is an error", "settle/unknown erase/leases", func(b *broken) {
 		b.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {

@@ -166,6 +166,26 @@ var settleCases = []testCase{
 		},
 	},
 	{
+		"settle/already-attempt", "only the Attempt is stored, as Late, and only if the log has none of the same lease number",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			f.send("acme", "e1", "ep1")
+			first := f.take("e1.ep1")
+			f.settle(f.giveBack(first, 0))
+			for range 2 {
+				f.equal("given back before", f.trySettle(f.failure(first)).Already, []int{0})
+				f.expectLog("acme", "e1", "ep1", "1 http_status late")
+			}
+			second := f.take("e1.ep1")
+			f.settle(f.retryIn(second, 0))
+			f.equal("settled before", f.trySettle(f.success(second)).Already, []int{0})
+			f.expectLog("acme", "e1", "ep1", "1 http_status late", "2 http_status")
+			f.settle(f.success(f.take("e1.ep1")))
+			f.equal("finished before", f.trySettle(f.success(second)).Already, []int{0})
+			f.expectLog("acme", "e1", "ep1", "1 http_status late", "2 http_status", "3")
+		},
+	},
+	{
 		"settle/other-verdict", "an item takes effect only if the lease has not been settled",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
