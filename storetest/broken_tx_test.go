@@ -157,6 +157,15 @@ var txDefects = []defect{
 			return results, err
 		}
 	})},
+	{"Atomic fails if a new id has to wait", "tx/atomic-new", transactions(func(s *txMemory, b *broken) {
+		b.publish = func(ctx context.Context, req webhook.PublishRequest) ([]webhook.Published, error) {
+			given := func(e webhook.EventRecord) bool { return !e.NewID }
+			if req.Atomic && !slices.ContainsFunc(req.Events, given) {
+				return nil, errHeld
+			}
+			return s.Publish(ctx, req)
+		}
+	})},
 	{"a duplicate in a transaction holds the tenants' other ids", "tx/again", transactions(func(s *txMemory, b *broken) {
 		b.begin = func(context.Context) (Tx, error) {
 			return &gapTx{Tx: &memoryTx{store: s, done: make(chan struct{})}, of: b, store: s}, nil

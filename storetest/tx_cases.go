@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -147,6 +148,30 @@ var txCases = []testCase{
 			f.names("events", eventIDs(f.events(webhook.Query{Tenant: "acme"})))
 			f.publish(events[1], events[3], made)
 			f.expectClaim("e1.ep1", "e3.ep1", made.ID+".ep1")
+		}),
+	},
+	{
+		"tx/atomic-new", "an event with NewID may be Held when a transaction has the id of a UUIDv7 with a later time: when the request is " +
+			"Atomic nothing is stored then",
+		inTx(func(f *fixture, tx Tx) {
+			f.endpoint("acme", "ep1")
+			first, second := f.newID("acme", "ep1"), f.newID("acme", "ep1")
+			f.advance(time.Second)
+			later := f.newID("acme")
+			f.publish(later)
+			again := f.outbox("acme", later.ID)
+			again.Data = later.Data
+			f.equal("in the transaction", f.emitIn(tx, again), []webhook.Published{{Duplicate: true}})
+			req := f.request(first, second)
+			req.Atomic = true
+			got, err := f.store.Publish(f.ctx(), req)
+			f.must("Publish", err)
+			if slices.ContainsFunc(got, func(p webhook.Published) bool { return p.Held }) {
+				f.names("events", eventIDs(f.events(webhook.Query{Tenant: "acme"})), later.ID)
+				f.must("Rollback", tx.Rollback())
+				f.publish(first, second)
+			}
+			f.expectClaim(first.ID+".ep1", second.ID+".ep1")
 		}),
 	},
 	{
