@@ -6,9 +6,9 @@ import (
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
-// A claimCursor is a place in a round of Claim through all lanes. A round begins where the last
-// round of this process ended, goes up to the last lane, and continues at the first lane until
-// its start.
+// A claimCursor is a place in a round of Claim through all lanes. A round begins where
+// the last round of this process ended, goes up to the last lane, and continues at the
+// first lane until its start.
 type claimCursor struct {
 	start    uuid.UUID // the lane behind which the round began
 	last     uuid.UUID // the lane that was visited last

@@ -81,7 +81,8 @@ func mysqlBounded(o op, sql string) string {
 	return sql
 }
 
-// mysql is the common dialect of MariaDB and MySQL. Its statements write all values as literals.
+// mysql is the common dialect of MariaDB and MySQL. Its statements write all values as
+// literals.
 var mysql = dialect{
 	Dialect: engine.Dialect{
 		Name:     "mysql",

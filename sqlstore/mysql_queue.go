@@ -10,12 +10,13 @@ const (
 var mysqlEvents = `INTO {events} (` + eventInsert + `)
 			VALUES {tuples}`
 
-// mysqlQueue has the statements that publish, claim and settle. Joins with a list force their
-// order.
+// mysqlQueue has the statements that publish, claim and settle. Joins with a list force
+// their order.
 //
-// Each statement that locks or changes rows names the index that finds them; see mysqlByKey.
-// Statements that lock or delete the rows of several keys join them with a list. For a list of
-// keys in IN, the server may read the whole table although the index is named.
+// Each statement that locks or changes rows names the index that finds them; see
+// mysqlByKey. Statements that lock or delete the rows of several keys join them with a
+// list. For a list of keys in IN, the server may read the whole table although the index
+// is named.
 var mysqlQueue = map[op]string{
 	insertEvents: mysqlAtOnce + `INSERT` + mysqlHint + mysqlEvents + `
 		ON DUPLICATE KEY UPDATE dup = dup + 1`,

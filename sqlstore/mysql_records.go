@@ -1,7 +1,7 @@
 package sqlstore
 
-// mysqlRecords has the statements of endpoints, lists and housekeeping. The rules of mysqlQueue
-// are also its own.
+// mysqlRecords has the statements of endpoints, lists and housekeeping. The rules of
+// mysqlQueue are also its own.
 var mysqlRecords = map[op]string{
 	countEndpoint: `INSERT INTO {tenants} (tenant, endpoints) VALUES ($1, 1)
 		ON DUPLICATE KEY UPDATE endpoints = endpoints + 1`,

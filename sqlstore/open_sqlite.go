@@ -94,8 +94,9 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		settings = append(settings, "PRAGMA query_only = ON")
 	}
 	for _, one := range settings {
-		// The first connections of a new file change it to WAL mode. SQLite does not wait for
-		// each other then, whatever busy_timeout is, because two that wait could deadlock.
+		// The first connections of a new file change it to WAL mode. SQLite does not wait
+		// for each other then, whatever busy_timeout is, because two that wait could
+		// deadlock.
 		err := engine.WhileBusy(ctx, func() error { return execDriver(ctx, conn, one) })
 		if err != nil {
 			_ = conn.Close()

@@ -121,9 +121,9 @@ func TestADialectHasTheStatementsThatItsFieldsPromise(t *testing.T) {
 	}
 }
 
-// Each statement renders with a row, and no mark is left. With -v the test shows the statements
-// with their values, so that you can paste one into psql, mariadb or sqlite3. Each single value is
-// 1: replace it where the statement wants a text or an id.
+// Each statement renders with a row, and no mark is left. With -v the test shows the
+// statements with their values, so that you can paste one into psql, mariadb or sqlite3.
+// Each single value is 1: replace it where the statement wants a text or an id.
 //
 //	go test ./sqlstore -run 'TestEveryStatementRenders/mysql/pickDeliveries$' -v
 func TestEveryStatementRenders(t *testing.T) {

@@ -10,10 +10,11 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// A lane is closed while its endpoint is paused, disabled or blocked. Rounds visit closed lanes in
-// vain. So a claim that passes over more than parkAbove of them parks them. It moves their
-// deliveries from the lane, which is the endpoint's ref, to the parked lane of that ref. Rounds
-// do not visit parked lanes. webhook_status.parked is the mark of the parked lane:
+// A lane is closed while its endpoint is paused, disabled or blocked. Rounds visit closed
+// lanes in vain. So a claim that passes over more than parkAbove of them parks them. It
+// moves their deliveries from the lane, which is the endpoint's ref, to the parked lane
+// of that ref. Rounds do not visit parked lanes. webhook_status.parked is the mark of the
+// parked lane:
 //
 //	laneClear   the parked lane is empty
 //	laneParked  it may have deliveries, and rounds pass it by
@@ -49,8 +50,8 @@ const (
 )
 
 const (
-	// parkAbove is how many closed lanes a claim passes over without parking any. Passing over 32
-	// lanes costs less than moving their deliveries.
+	// parkAbove is how many closed lanes a claim passes over without parking any. Passing
+	// over 32 lanes costs less than moving their deliveries.
 	parkAbove = 32
 
 	// parkFor is the shortest remaining block of a lane that is parked.
@@ -74,12 +75,14 @@ func parkedLane(ref uuid.UUID) uuid.UUID {
 	return ref
 }
 
-// isClosed reports whether the lane of an endpoint is closed, and will be for more than parkFor.
+// isClosed reports whether the lane of an endpoint is closed, and will be for more than
+// parkFor.
 func isClosed(state webhook.EndpointState, blockedUntil, now int64) bool {
 	return state != webhook.EndpointActive || blockedUntil > now+parkFor.Microseconds()
 }
 
-// open lets rounds visit the parked lanes of endpoints whose lanes are not closed any more.
+// open lets rounds visit the parked lanes of endpoints whose lanes are not closed any
+// more.
 func (c *claimer) open() error {
 	if !c.due.opens.Valid || c.due.opens.Int64 > c.now {
 		return nil
@@ -102,9 +105,9 @@ type laneLock struct {
 	mark         int
 }
 
-// park moves the deliveries of closed lanes aside, and clears the marks of parked lanes that have
-// become empty. It skips rows that other transactions have locked, and a later claim tries
-// again. It is the last step of a claim, so it holds its locks briefly.
+// park moves the deliveries of closed lanes aside, and clears the marks of parked lanes
+// that have become empty. It skips rows that other transactions have locked, and a later
+// claim tries again. It is the last step of a claim, so it holds its locks briefly.
 func (c *claimer) park() error {
 	asked := c.drained()
 	if len(c.closed) > parkAbove {
@@ -142,8 +145,8 @@ func (c *claimer) drained() (refs []uuid.UUID) {
 	return refs
 }
 
-// moveAside moves deliveries of closed lanes to their parked lanes. The status of the lanes is
-// locked.
+// moveAside moves deliveries of closed lanes to their parked lanes. The status of the
+// lanes is locked.
 func (c *claimer) moveAside(closed []laneLock) error {
 	if len(closed) == 0 {
 		return nil

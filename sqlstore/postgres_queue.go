@@ -17,8 +17,9 @@ const (
 			SELECT s.ctid AS at FROM {status} s WHERE s.ref = v.ref LIMIT 1) k))`
 )
 
-// postgresQueue has the statements that publish, claim and settle. Their transactions run often
-// and keep their plans, so these statements leave the planner no choice: see postgresOldPlans.
+// postgresQueue has the statements that publish, claim and settle. Their transactions run
+// often and keep their plans, so these statements leave the planner no choice: see
+// postgresOldPlans.
 var postgresQueue = map[op]string{
 	insertEvents: `INSERT INTO {events} (` + eventInsert + `)
 		SELECT ` + eventInsert + ` FROM {v ` + eventFields + `}
@@ -52,8 +53,8 @@ var postgresQueue = map[op]string{
 			WHERE p.tenant = v.tenant AND p.pattern = v.pattern AND p.channel = v.channel
 				AND p.endpoint_id > v.after
 			ORDER BY p.endpoint_id LIMIT $1) x`,
-	// The result needs no order. ORDER BY makes the planner use the index. Without it, the
-	// planner expects a scan of all subscriptions to find enough of them soon.
+	// The result needs no order. ORDER BY makes the planner use the index. Without it,
+	// the planner expects a scan of all subscriptions to find enough of them soon.
 	matchFew: `SELECT v.req, y.*
 		FROM {v req int, tenant text, pattern text, channel text, after text} CROSS JOIN LATERAL (
 			SELECT p.ref FROM {subscriptions} p
@@ -130,8 +131,8 @@ var postgresQueue = map[op]string{
 			SELECT s.ref, s.state, s.blocked_until, s.parked FROM {status} s
 			WHERE s.ref = v.ref LIMIT 1 FOR UPDATE SKIP LOCKED) x`,
 	markLanes: `UPDATE {status} s SET parked = $1 WHERE ` + postgresStatusAt + ``,
-	// All columns of the index are in its order. So no plan reads the primary key instead,
-	// which has the endpoints in the same order.
+	// All columns of the index are in its order. So no plan reads the primary key
+	// instead, which has the endpoints in the same order.
 	openLanes: `SELECT ref FROM {status} WHERE parked >= 2 AND parked <= 2 AND ref > $1 AND ref <= $2
 		ORDER BY parked, ref LIMIT $3`,
 	readyInLanes: `SELECT d.* FROM {v lane uuid, most int} CROSS JOIN LATERAL (

@@ -1,7 +1,7 @@
 package sqlstore
 
-// postgresRecords has the statements of endpoints, lists and housekeeping. They are planned anew
-// each time.
+// postgresRecords has the statements of endpoints, lists and housekeeping. They are
+// planned anew each time.
 var postgresRecords = map[op]string{
 	countEndpoint: `INSERT INTO {tenants} AS t (tenant, endpoints) VALUES ($1, 1)
 		ON CONFLICT (tenant) DO UPDATE SET endpoints = t.endpoints + 1`,

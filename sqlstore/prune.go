@@ -48,8 +48,8 @@ const (
 	sweeps
 )
 
-// A sweepPass is one pass of Prune through the endpoints, with the time at which its sweeps
-// began at the oldest event.
+// A sweepPass is one pass of Prune through the endpoints, with the time at which its
+// sweeps began at the oldest event.
 type sweepPass struct {
 	lane    uuid.UUID // visited last
 	version int64     // ref's version that was looked at last

@@ -64,10 +64,10 @@ func (p *pruner) cancelSome(ref uuid.UUID, most int) (int, error) {
 	return len(open), p.cancel(open, reason, now)
 }
 
-// cause reports whether the deliveries of an endpoint must be canceled, and returns the reason.
-// A disabled endpoint stays disabled until the transaction ends. If another transaction holds
-// the endpoint's status, the endpoint is left for the next pass, because waiting could take
-// long.
+// cause reports whether the deliveries of an endpoint must be canceled, and returns the
+// reason. A disabled endpoint stays disabled until the transaction ends. If another
+// transaction holds the endpoint's status, the endpoint is left for the next pass,
+// because waiting could take long.
 func (p *pruner) cause(ref uuid.UUID) (reason webhook.Reason, dead bool, err error) {
 	disabled, err := p.Row(lockDisabled, []cell{uid(ref)}, &reason)
 	if err != nil || disabled {

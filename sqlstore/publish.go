@@ -52,8 +52,8 @@ func checkTenants(events []webhook.EventRecord) error {
 	return nil
 }
 
-// publishParts publishes the events with these indexes. If the database refuses them, each gets
-// a transaction of its own.
+// publishParts publishes the events with these indexes. If the database refuses them,
+// each gets a transaction of its own.
 func (s *Store) publishParts(ctx context.Context, req *webhook.PublishRequest, list []int, results []webhook.Published) error {
 	held := make(map[eventKey]error) // the ids that other transactions hold
 	parts := splitter{ctx: ctx, size: singles}

@@ -35,9 +35,9 @@ func (s *Store) publishGiven(ctx context.Context, p givenPublication) (results [
 	return results, nil
 }
 
-// findHeld publishes an atomic request again, to see which event's id is held. The wait may
-// also be for another lock, for example while a table grows. Then findHeld reports the first
-// event with a given id as held.
+// findHeld publishes an atomic request again, to see which event's id is held. The wait
+// may also be for another lock, for example while a table grows. Then findHeld reports
+// the first event with a given id as held.
 func (s *Store) findHeld(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	results, err := s.publishGiven(ctx, givenPublication{req: req, singly: true})
 	given := slices.IndexFunc(req.Events, func(r webhook.EventRecord) bool { return !r.NewID })
@@ -99,7 +99,8 @@ func (p *givenPublication) results() []webhook.Published {
 	return results
 }
 
-// distinct fills in the events, and returns those with different ids in the order of their ids.
+// distinct fills in the events, and returns those with different ids in the order of
+// their ids.
 func (p *givenPublication) distinct() []*givenEvent {
 	p.events = make([]givenEvent, len(p.req.Events))
 	byKey := make(map[eventKey]*givenEvent, len(p.events))
@@ -121,8 +122,8 @@ func (p *givenPublication) distinct() []*givenEvent {
 	return list
 }
 
-// inKeyOrder returns events in the order in which all transactions insert them, so that they
-// wait for each other and do not deadlock.
+// inKeyOrder returns events in the order in which all transactions insert them, so that
+// they wait for each other and do not deadlock.
 func inKeyOrder(events []webhook.EventRecord) []*webhook.EventRecord {
 	list := make([]*webhook.EventRecord, len(events))
 	for i := range events {
@@ -181,8 +182,8 @@ func (p *givenPublication) insert(list []*givenEvent) error {
 	return p.compare(slices.DeleteFunc(slices.Clone(list), func(e *givenEvent) bool { return e.stored }))
 }
 
-// compare compares events that were not new, or may not be, with the events stored under their
-// ids.
+// compare compares events that were not new, or may not be, with the events stored under
+// their ids.
 func (p *givenPublication) compare(list []*givenEvent) error {
 	if len(list) == 0 {
 		return nil

@@ -12,9 +12,9 @@ import (
 // errUsedID reports that the id of a new event is stored already.
 var errUsedID = errors.New("an event has an id that is stored already")
 
-// publishNew publishes events whose ids the library has made. It does not look for the ids in
-// the database. If one of them is stored all the same, or the outcome is unknown, publishGiven
-// publishes the events. That happens when a request is repeated.
+// publishNew publishes events whose ids the library has made. It does not look for the
+// ids in the database. If one of them is stored all the same, or the outcome is unknown,
+// publishGiven publishes the events. That happens when a request is repeated.
 func (s *Store) publishNew(ctx context.Context, req *webhook.PublishRequest) ([]webhook.Published, error) {
 	p := newNewPublication(req)
 	var err error
@@ -53,19 +53,19 @@ func newNewPublication(req *webhook.PublishRequest) *newPublication {
 	return p
 }
 
-// isPlain reports whether insertAtOnce can insert all rows. The events of nearly every Emit are
-// plain: each has deliveries that are not made yet.
+// isPlain reports whether insertAtOnce can insert all rows. The events of nearly every
+// Emit are plain: each has deliveries that are not made yet.
 func (p *newPublication) isPlain() bool {
 	r := p.rows
 	return r.queue.Len() > 0 && r.outbox.Len()+r.deliveries.Len() == 0 && p.events.Fits() && r.queue.Fits()
 }
 
-// insertAtOnce inserts all rows by a single statement. A transaction of several statements
-// takes several times as long.
+// insertAtOnce inserts all rows by a single statement. A transaction of several
+// statements takes several times as long.
 //
-// The statement runs at the isolation level of the session, which saves a round trip to set
-// another. It reads nothing, so its effect is the same at each level. At SERIALIZABLE the
-// server may refuse it because of other transactions. Then it is run again.
+// The statement runs at the isolation level of the session, which saves a round trip to
+// set another. It reads nothing, so its effect is the same at each level. At SERIALIZABLE
+// the server may refuse it because of other transactions. Then it is run again.
 func (p *newPublication) insertAtOnce(t *tx) error {
 	return t.ExecTwo(publishNew, p.events, p.rows.queue)
 }

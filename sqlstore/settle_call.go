@@ -10,9 +10,9 @@ import (
 	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
-// heldWaits are the pauses before items are settled again because another transaction held
-// their row. Processes that settle failures of one endpoint at the same time hold its status
-// for a few milliseconds each.
+// heldWaits are the pauses before items are settled again because another transaction
+// held their row. Processes that settle failures of one endpoint at the same time hold
+// its status for a few milliseconds each.
 var heldWaits = [...]time.Duration{3 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond}
 
 // A heldError names the row that another transaction holds.
@@ -39,9 +39,10 @@ func (c *settleCall) run() (webhook.Settled, error) {
 	return c.out, nil
 }
 
-// settleWhole settles the items in one transaction. If the database refuses the transaction, it
-// settles them by halves. The transaction first tries the quick way for plain successes, whose
-// statement may wait briefly for a held row. The halves do without it.
+// settleWhole settles the items in one transaction. If the database refuses the
+// transaction, it settles them by halves. The transaction first tries the quick way for
+// plain successes, whose statement may wait briefly for a held row. The halves do without
+// it.
 func (c *settleCall) settleWhole() error {
 	all := indexes(len(c.items))
 	if c.store.dialect.settlesAtOnce {
@@ -59,7 +60,8 @@ func (c *settleCall) settleWhole() error {
 	return parts.run(all)
 }
 
-// settleHeld settles the items with held rows again. Each try takes the items that still fail.
+// settleHeld settles the items with held rows again. Each try takes the items that still
+// fail.
 func (c *settleCall) settleHeld() {
 	for _, wait := range heldWaits {
 		held := heldItems(c.out.Failed)

@@ -7,11 +7,12 @@ import (
 	"github.com/gowebhook/webhook/sqlstore/internal/engine"
 )
 
-// A splitter tries many items at once. If the database refuses them, the splitter finds the
-// items that it refuses: it tries parts of the items, until each refused item is alone.
+// A splitter tries many items at once. If the database refuses them, the splitter finds
+// the items that it refuses: it tries parts of the items, until each refused item is
+// alone.
 //
-// Example: of the items 0 to 7 the database refuses item 5. With halves, the splitter tries
-// 0–7, 0–3, 4–7, 4–5, 4, 5 and 6–7. With singles, it tries 0–7 and then each item.
+// Example: of the items 0 to 7 the database refuses item 5. With halves, the splitter
+// tries 0–7, 0–3, 4–7, 4–5, 4, 5 and 6–7. With singles, it tries 0–7 and then each item.
 type splitter struct {
 	ctx   context.Context
 	size  func(items int) int                 // of the parts of refused items
@@ -22,8 +23,8 @@ type splitter struct {
 // halves is for tries that cost about the same for many items as for one.
 func halves(items int) int { return (items + 1) / 2 }
 
-// singles is for tries that wait before they are refused. Each refused item is tried once more,
-// and with halves it would be tried several times.
+// singles is for tries that wait before they are refused. Each refused item is tried once
+// more, and with halves it would be tried several times.
 func singles(int) int { return 1 }
 
 // run tries items. It returns an error if trying smaller parts is useless.
