@@ -40,7 +40,7 @@ func TestAClaimChoosesWithinItsRoomsAndItsBudget(t *testing.T) {
 		},
 		{name: "the lanes after the last delivery wait", found: abc, rooms: []int{5, 5}, deliveries: 2, bytes: 100, chosen: "ab", fuller: []byte{1}, passed: 1},
 		{name: "the last lane has its turn too", found: abc, rooms: []int{1, 5}, deliveries: 2, bytes: 100, chosen: "ac", fuller: []byte{0}, passed: 2},
-		{name: "held lanes before the last delivery have had their turn", found: []found{{'a', 2, 1, 1}}, rooms: []int{0, 0, 5, 0}, deliveries: 1, bytes: 100, chosen: "a", passed: 3},
+		{name: "closed lanes before the last delivery have had their turn", found: []found{{'a', 2, 1, 1}}, rooms: []int{0, 0, 5, 0}, deliveries: 1, bytes: 100, chosen: "a", passed: 3},
 		{name: "a delivery that does not fit", found: abc, rooms: []int{5, 5}, deliveries: 10, bytes: 19, chosen: "a", fuller: []byte{0}, passed: 0},
 		{name: "a lane that does not fit", found: abc, rooms: []int{5, 5}, deliveries: 10, bytes: 20, chosen: "ab", fuller: []byte{1}, passed: 1},
 		{name: "the first delivery fits always", found: abc, rooms: []int{5, 5}, deliveries: 10, bytes: 1, chosen: "a", fuller: []byte{0}, passed: 0},
