@@ -14,7 +14,7 @@ import (
 
 const (
 	queueFactor = 16       // deliveries that may wait in memory, for each request that may be in flight
-	probe       = 2        // requests in flight to an endpoint that has not answered yet
+	untested    = 2        // requests in flight to an endpoint that has not answered yet
 	maxLanes    = 16 << 10 // endpoints with a remembered pace
 
 	// queueBytes bounds the events of the deliveries that wait in memory. The bound is
@@ -62,7 +62,7 @@ func newSession(d *Dispatcher) *session {
 	s := &session{
 		d: d,
 		lanes: lane.New[EndpointKey, *work](lane.Limits{
-			InFlight: c.MaxInFlight, Cap: c.PerEndpoint, Probe: probe, Queue: queueFactor * c.MaxInFlight,
+			InFlight: c.MaxInFlight, Cap: c.PerEndpoint, Untested: untested, Queue: queueFactor * c.MaxInFlight,
 			Bytes: max(queueBytes, queueEvents*c.MaxEventBytes), Lanes: maxLanes, Wait: laneWait,
 		}),
 		jobs: make(chan job),

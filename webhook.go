@@ -135,7 +135,7 @@ func (d *Dispatcher) Wake() {
 //
 // The Store works if a claim has succeeded in the last 13 seconds, and no result has waited
 // longer than that to be stored. With another Config.PollInterval, the limit is three times
-// PollInterval plus 10 seconds. Ready does not call the Store, so a probe may call it often.
+// PollInterval plus 10 seconds. Ready does not call the Store, so a health check may call it often.
 func (d *Dispatcher) Ready() error {
 	err := errors.New("Run is not running")
 	if s := d.session.Load(); s != nil {

@@ -84,7 +84,7 @@ func BenchmarkRoom(b *testing.B) {
 // newBenchSet returns a Set with the limits of a Dispatcher. Its lanes have proven quick.
 func newBenchSet(lanes int) *Set[int, int] {
 	s := New[int, int](Limits{
-		InFlight: 1024, Cap: 8, Probe: 2, Queue: 16 << 10, Bytes: 64 << 20, Lanes: 16 << 10, Wait: 10 * time.Second,
+		InFlight: 1024, Cap: 8, Untested: 2, Queue: 16 << 10, Bytes: 64 << 20, Lanes: 16 << 10, Wait: 10 * time.Second,
 	})
 	for key := range lanes {
 		s.add(key, 0, key, weight(1000))

@@ -9,7 +9,7 @@ import (
 
 func TestTheExampleOfThePackageComment(t *testing.T) {
 	f := newFixture(t, func(l *Limits) {
-		*l = Limits{InFlight: 1024, Cap: 8, Probe: 2, Queue: 16 << 10, Bytes: 64 << 20, Lanes: 100, Wait: 10 * time.Second}
+		*l = Limits{InFlight: 1024, Cap: 8, Untested: 2, Queue: 16 << 10, Bytes: 64 << 20, Lanes: 100, Wait: 10 * time.Second}
 	})
 	var out []taken
 	stored := 0

@@ -4,7 +4,7 @@
 //
 // It starts no goroutines and keeps no clock. The caller pushes work in, takes it out with
 // Next, and reports the result with Done. For example, an endpoint that is new, with Cap 8 and
-// Probe 2:
+// Untested 2:
 //
 //	 0.00 s  10 items come: 2 go out, 4 are queued, and 4 find no room; the lane is behind
 //	 0.02 s  the first answer comes: 8 may be out now, so the 4 go out; Done asks for a claim
@@ -27,7 +27,7 @@ import (
 type Limits struct {
 	InFlight int           // items out at once
 	Cap      int           // items of one lane out at once: a lane starts here, and grows to at most four times as many
-	Probe    int           // items out at once of a lane that has not been answered yet
+	Untested int           // items out at once of a lane that has not been answered yet
 	Queue    int           // items that wait in all lanes
 	Bytes    int           // size of the items that wait; see Weight
 	Lanes    int           // lanes remembered
@@ -377,7 +377,7 @@ func (s *Set[K, T]) lane(key K, must bool) *lane[K, T] {
 		}
 		l = &lane[K, T]{key: key, claim: s.claim, left: s.perLane}
 		l.setLimit(s.limits.Cap, 0)
-		l.cap = min(s.limits.Probe, l.start)
+		l.cap = min(s.limits.Untested, l.start)
 		s.lanes[key] = l
 		s.active.Push(l)
 		return l

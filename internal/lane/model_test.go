@@ -51,7 +51,7 @@ func newWorld(t *testing.T, seed uint64, change func(*Limits)) *world {
 	t.Helper()
 	w := &world{
 		fixture: newFixture(t, func(l *Limits) {
-			*l = Limits{InFlight: 12, Cap: 3, Probe: 2, Queue: 60, Bytes: 120, Lanes: 100, Wait: 10 * time.Second}
+			*l = Limits{InFlight: 12, Cap: 3, Untested: 2, Queue: 60, Bytes: 120, Lanes: 100, Wait: 10 * time.Second}
 			change(l)
 		}),
 		rand: rand.New(rand.NewPCG(seed, 1)), keys: strings.Split("abcdefghijkl", ""),
@@ -403,14 +403,16 @@ func (w *world) waiting() int {
 
 func TestAnythingMayHappenInAnyOrder(t *testing.T) {
 	for name, change := range map[string]func(*Limits){
-		"as usual":              func(*Limits) {},
-		"one in flight":         func(l *Limits) { l.InFlight = 1 },
-		"two in flight":         func(l *Limits) { l.InFlight = 2 },
-		"much in flight":        func(l *Limits) { l.InFlight, l.Cap = 200, 8 },
-		"a short queue":         func(l *Limits) { l.Queue, l.Bytes = 6, 1000 },
-		"few bytes":             func(l *Limits) { l.Bytes = 12 },
-		"hardly any wait":       func(l *Limits) { l.Wait = time.Millisecond },
-		"everything is minimal": func(l *Limits) { *l = Limits{InFlight: 1, Cap: 1, Probe: 1, Queue: 1, Bytes: 1, Lanes: 100, Wait: 1} },
+		"as usual":        func(*Limits) {},
+		"one in flight":   func(l *Limits) { l.InFlight = 1 },
+		"two in flight":   func(l *Limits) { l.InFlight = 2 },
+		"much in flight":  func(l *Limits) { l.InFlight, l.Cap = 200, 8 },
+		"a short queue":   func(l *Limits) { l.Queue, l.Bytes = 6, 1000 },
+		"few bytes":       func(l *Limits) { l.Bytes = 12 },
+		"hardly any wait": func(l *Limits) { l.Wait = time.Millisecond },
+		"everything is minimal": func(l *Limits) {
+			*l = Limits{InFlight: 1, Cap: 1, Untested: 1, Queue: 1, Bytes: 1, Lanes: 100, Wait: 1}
+		},
 	} {
 		for range 10 {
 			seed := rand.Uint64()
@@ -464,7 +466,7 @@ func (w *world) play(steps int) {
 // all items that may go. After Free, it looks for one item. Nothing else wakes a worker up.
 func TestNothingIsForgottenByWorkersThatLookOnlyAfterAChange(t *testing.T) {
 	for _, inFlight := range []int{1, 2, 7, 50} {
-		s := New[int, int](Limits{InFlight: inFlight, Cap: 3, Probe: 2, Queue: 500, Bytes: 1 << 20, Lanes: 20, Wait: 10 * time.Second})
+		s := New[int, int](Limits{InFlight: inFlight, Cap: 3, Untested: 2, Queue: 500, Bytes: 1 << 20, Lanes: 20, Wait: 10 * time.Second})
 		var workers, emitters sync.WaitGroup
 		var delivered, most atomic.Int64
 		var work func(ticket Ticket[int, int])

@@ -57,8 +57,8 @@ func TestCapOfALane(t *testing.T) {
 	}
 }
 
-func TestLaneThatWasNotAnsweredYetBeginsAtProbe(t *testing.T) {
-	f := newFixture(t, func(l *Limits) { l.Cap, l.Probe = 8, 2 })
+func TestLaneThatWasNotAnsweredYetBeginsAtUntested(t *testing.T) {
+	f := newFixture(t, func(l *Limits) { l.Cap, l.Untested = 8, 2 })
 	f.claimed("a", 50)
 	assert.Equal(t, 4, f.offerRoom(true).PerLane, "and with twice that in room")
 	items := f.takeAll()
@@ -68,7 +68,7 @@ func TestLaneThatWasNotAnsweredYetBeginsAtProbe(t *testing.T) {
 	f.end(Answered, slowly, items[1])
 	assert.Equal(t, 8, f.capOf("a"))
 
-	f = newFixture(t, func(l *Limits) { l.Cap, l.Probe = 8, 2 })
+	f = newFixture(t, func(l *Limits) { l.Cap, l.Untested = 8, 2 })
 	f.history("a", TimedOut, slowly, 2)
 	assert.Equal(t, 1, f.capOf("a"))
 	f.claimedWith("b", 1)

@@ -200,5 +200,5 @@ func (w *Weight) added(holders int) int {
 
 // firstRoom returns the room of a lane with this limit that has not been tried.
 func (s *Set[K, T]) firstRoom(limit int) int {
-	return max(min(2*min(limit, s.limits.Probe), s.limits.Queue/share), 1)
+	return max(min(2*min(limit, s.limits.Untested), s.limits.Queue/share), 1)
 }

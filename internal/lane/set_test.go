@@ -41,8 +41,8 @@ func newFixture(t *testing.T, change func(*Limits)) *fixture {
 	if change != nil {
 		change(&limits)
 	}
-	if limits.Probe == 0 {
-		limits.Probe = limits.Cap // by default, lanes begin at Cap
+	if limits.Untested == 0 {
+		limits.Untested = limits.Cap // by default, lanes begin at Cap
 	}
 	f := &fixture{
 		Set: New[string, parcel](limits), t: t, made: map[string]int{}, size: func(string) int { return 1 },
