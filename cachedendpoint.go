@@ -114,7 +114,7 @@ func (d *Dispatcher) openEarlier(
 		return earlier, nil
 	}
 	err = fmt.Errorf("version %d: %w", snapshot.Version, err)
-	if tag, text, ok := cutSealedURL(n.endpoint.URL); ok {
+	if tag, text, ok := splitSealedURL(n.endpoint.URL); ok {
 		if _, failed := d.sealer.openOne(ctx, text, urlBound(n.endpoint, tag)); failed == nil {
 			d.reportOf(snapshot.key(), "an earlier URL cannot be opened; bodies are made with the present one", err)
 			return o.endpoint.URL, nil

@@ -107,7 +107,7 @@ func (c *claimer) storeResults(ctx context.Context, until time.Time) bool {
 // round visits every endpoint that has due deliveries once, as far as there is room. It
 // returns the wait until the next round.
 func (c *claimer) round(ctx context.Context) (time.Duration, error) {
-	cursor, total, cut := "", 0, false
+	cursor, total, anyFull := "", 0, false
 	visit := c.session.lanes.Begin()
 	c.session.holds.end(c.session.d.now(), c.session.lanes.Unhold)
 	for {
@@ -131,11 +131,11 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 		}
 		c.markSuccess()
 		total += len(claimed.Deliveries)
-		cut = cut || full
+		anyFull = anyFull || full
 		if cursor = claimed.Next; cursor != "" && ctx.Err() == nil {
 			continue
 		}
-		visit.End(cut)
+		visit.End(anyFull)
 		switch {
 		case ctx.Err() != nil:
 			return 0, nil
@@ -150,7 +150,7 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// filled reports whether req.Max or req.MaxBytes may have cut a claim short.
+// filled reports whether req.Max or req.MaxBytes may have bounded a claim.
 func (c *claimer) filled(claimed *Claimed, req *ClaimRequest) bool {
 	left := req.MaxBytes
 	for i := range claimed.Events {
@@ -160,7 +160,7 @@ func (c *claimer) filled(claimed *Claimed, req *ClaimRequest) bool {
 }
 
 // claim asks the Store once, and puts the deliveries into the lanes. It reports whether the
-// claim may have been cut short. It does not end with ctx: a claim that was cut might have
+// claim may have been full. It does not end with ctx: a claim that was canceled might have
 // leased deliveries that no process knows of.
 func (c *claimer) claim(visit *lane.Round[EndpointKey, *work], room lane.Room[EndpointKey], cursor string) (claimed Claimed, full bool, err error) {
 	ctx, cancel := context.WithTimeout(c.session.books, storeTimeout)

@@ -31,8 +31,8 @@ func newURLTag() string { return rand.Text()[:tagBytes] }
 // isSealedURL reports whether the path of a URL is closed: sealed, or marked with clearMark.
 func isSealedURL(raw string) bool { return strings.HasPrefix(raw[hookurl.HostEnd(raw):], sealedPath) }
 
-// cutSealedURL returns the two parts of a sealed URL.
-func cutSealedURL(raw string) (tag, text string, ok bool) {
+// splitSealedURL returns the two parts of a sealed URL.
+func splitSealedURL(raw string) (tag, text string, ok bool) {
 	path := raw[hookurl.HostEnd(raw):]
 	if !strings.HasPrefix(path, sealedPath) || strings.HasPrefix(path, "/"+clearMark) {
 		return "", "", false
@@ -42,7 +42,7 @@ func cutSealedURL(raw string) (tag, text string, ok bool) {
 
 // urlTag returns the tag of a sealed URL, or "".
 func urlTag(raw string) string {
-	tag, _, ok := cutSealedURL(raw)
+	tag, _, ok := splitSealedURL(raw)
 	if !ok {
 		return ""
 	}
@@ -105,7 +105,7 @@ func (s *sealer) openURL(ctx context.Context, e *Endpoint) (string, error) {
 		end := hookurl.HostEnd(e.URL)
 		return e.URL[:end] + "/" + clearMark + e.URL[end:], fmt.Errorf("the URL cannot be opened: %w", errInClear)
 	}
-	tag, text, ok := cutSealedURL(e.URL)
+	tag, text, ok := splitSealedURL(e.URL)
 	if !ok {
 		return e.URL, errors.New("the URL cannot be opened: it was changed in the store")
 	}

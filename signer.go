@@ -38,7 +38,7 @@ func SignStandard(req *Request, secrets []Secret) error {
 	s := signature.GetScratch()
 	defer signature.PutScratch(s)
 
-	// The timestamp and the signatures are built in one buffer and become one string, cut in two.
+	// The timestamp and the signatures are built in one buffer and become one string, split in two.
 	timestamp := req.Time.Unix()
 	s.Text = strconv.AppendInt(s.Text, timestamp, 10)
 	digits := len(s.Text)

@@ -13,7 +13,7 @@ const (
 	// attemptOverhead is the size of an attempt without its texts.
 	attemptOverhead = 256
 
-	// shortError is the length that an error is cut to when bytes are short.
+	// shortError is the length that an error is shortened to when bytes are short.
 	shortError = 256
 )
 

@@ -87,11 +87,11 @@ func (s *Set[K, T]) offer(l *lane[K, T], begin bool) int {
 }
 
 // endRound is Round.End.
-func (s *Set[K, T]) endRound(cut bool) {
+func (s *Set[K, T]) endRound(full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.backlog = cut
-	if cut {
+	s.backlog = full
+	if full {
 		return
 	}
 	for l := range s.behind {

@@ -162,7 +162,7 @@ func describeOp(err error, otherwise string) string {
 	}
 }
 
-// withoutURLs cuts every URL in text down to scheme and host.
+// withoutURLs shortens every URL in text to scheme and host.
 func withoutURLs(text string) string {
 	if !strings.Contains(text, "://") {
 		return text
