@@ -29,7 +29,7 @@ type attempted struct {
 	result     lane.Result
 	took       time.Duration // of the request
 	cut        bool          // this process cut the request, so it is no attempt
-	hold       bool          // this process cannot send to the endpoint for now
+	exclude    bool          // this process cannot send to the endpoint for now
 }
 
 // A trial is a delivery on its way through an attempt. Its parts are allocated together.
@@ -79,7 +79,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	profile := d.profiles[w.snapshot.Profile]
 	if profile == nil {
 		d.reportOf(w.key, "this process does not have the profile of an endpoint", nil, slog.String("profile", w.snapshot.Profile))
-		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
+		return attempted{settlement: w.release(now.Add(laterDelay)), exclude: true}
 	}
 	timeout := d.timeout(endpoint)
 	t := &trial{work: w, profile: profile, cached: cached}
@@ -94,7 +94,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 	}
 	if err != nil {
 		d.reportOf(w.key, "the keys of an endpoint cannot be read", err)
-		return attempted{settlement: w.release(now.Add(laterDelay)), hold: true}
+		return attempted{settlement: w.release(now.Add(laterDelay)), exclude: true}
 	}
 
 	now = d.now() // keys may have taken a while, and receivers compare the time with theirs

@@ -109,7 +109,7 @@ func (c *claimer) storeResults(ctx context.Context, until time.Time) bool {
 func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	cursor, total, anyFull := "", 0, false
 	visit := c.session.lanes.Begin()
-	c.session.holds.end(c.session.d.now(), c.session.lanes.Unhold)
+	c.session.excluded.end(c.session.d.now(), c.session.lanes.Readmit)
 	for {
 		if err := c.session.d.time.keepUp(ctx); err != nil && ctx.Err() == nil {
 			return 0, err

@@ -60,7 +60,7 @@ func (d *Dispatcher) publishGrouped(ctx context.Context, r *EventRecord) (emitte
 // publishHeld tries to store an event until no transaction holds its id.
 func (d *Dispatcher) publishHeld(ctx context.Context, r *EventRecord, patience time.Duration) (done emitted, err error) {
 	err = whileHeld(ctx, patience, func() (held bool, err error) {
-		done, err = d.heldIDs.Do(ctx, r)
+		done, err = d.heldEvents.Do(ctx, r)
 		return done.held, err
 	})
 	if err != nil {

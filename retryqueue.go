@@ -25,8 +25,8 @@ const (
 	// may hold the row of an endpoint for a moment.
 	complainAfter = 2 * time.Second
 
-	// lastHeldWait is the longest time between two offers before complainAfter.
-	lastHeldWait = 150 * time.Millisecond
+	// lastBusyWait is the longest time between two offers before complainAfter.
+	lastBusyWait = 150 * time.Millisecond
 )
 
 // A retryQueue keeps the results of attempts until the Store has them. A result passes through
@@ -407,9 +407,9 @@ func (q *retryQueue) delay(offered []*result, failed map[EndpointKey]error, whol
 		if d := q.debts[key]; d != nil {
 			d.err = err
 			wait := d.wait.NextBackOff()
-			if whole == nil && wait > lastHeldWait && now.Sub(d.results[0].since) < complainAfter {
+			if whole == nil && wait > lastBusyWait && now.Sub(d.results[0].since) < complainAfter {
 				d.wait.Reset()
-				wait = lastHeldWait
+				wait = lastBusyWait
 			}
 			d.next = now.Add(wait)
 			if whole != nil && len(offered) == 1 && len(d.results) > 1 && d.results[0] == offered[0] {

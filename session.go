@@ -36,10 +36,10 @@ type session struct {
 	d     *Dispatcher
 	lanes *lane.Set[EndpointKey, *work]
 
-	claimer *claimer
-	pruner  *pruner
-	results *retryQueue
-	holds   holds
+	claimer  *claimer
+	pruner   *pruner
+	results  *retryQueue
+	excluded exclusions
 
 	jobs chan job // to idle workers
 
@@ -205,38 +205,38 @@ func (s *session) handOver(h *reservation, leaseUntil time.Time) {
 	s.d.handBack(context.Background(), back)
 }
 
-// hold keeps an endpoint's deliveries away from this process for a while. Otherwise a backlog
+// exclude keeps an endpoint's deliveries away from this process for a while. Otherwise a backlog
 // that it cannot send would be claimed and given back again and again.
-func (s *session) hold(key EndpointKey) {
-	s.holds.add(key, s.d.now().Add(laterDelay))
-	s.d.handBack(s.books, s.lanes.Hold(key))
+func (s *session) exclude(key EndpointKey) {
+	s.excluded.add(key, s.d.now().Add(laterDelay))
+	s.d.handBack(s.books, s.lanes.Exclude(key))
 }
 
-// holds are the endpoints whose deliveries this process does not take for a while. The zero
+// exclusions are the endpoints whose deliveries this process does not take for a while. The zero
 // value is ready to use.
-type holds struct {
+type exclusions struct {
 	mu    sync.Mutex
 	until map[EndpointKey]time.Time
 }
 
-// add holds an endpoint until a time.
-func (h *holds) add(key EndpointKey, until time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.until == nil {
-		h.until = make(map[EndpointKey]time.Time)
+// add excludes an endpoint until a time.
+func (x *exclusions) add(key EndpointKey, until time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.until == nil {
+		x.until = make(map[EndpointKey]time.Time)
 	}
-	h.until[key] = until
+	x.until[key] = until
 }
 
-// end calls release with each endpoint whose time is over at now, and forgets it.
-func (h *holds) end(now time.Time, release func(EndpointKey)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for key, until := range h.until {
+// end calls readmit with each endpoint whose time is over at now, and forgets it.
+func (x *exclusions) end(now time.Time, readmit func(EndpointKey)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for key, until := range x.until {
 		if !until.After(now) {
-			delete(h.until, key)
-			release(key)
+			delete(x.until, key)
+			readmit(key)
 		}
 	}
 }

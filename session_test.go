@@ -7,15 +7,15 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestAHoldEndsWhenItsTimeIsOver(t *testing.T) {
-	var h holds
+func TestAnExclusionEndsWhenItsTimeIsOver(t *testing.T) {
+	var x exclusions
 	now := time.Now()
 	a, b := EndpointKey{"acme", "a"}, EndpointKey{"acme", "b"}
-	h.add(a, now.Add(time.Second))
-	h.add(b, now.Add(time.Second))
-	h.add(b, now.Add(2*time.Second))
+	x.add(a, now.Add(time.Second))
+	x.add(b, now.Add(time.Second))
+	x.add(b, now.Add(2*time.Second))
 	ended := func(at time.Duration) (keys []EndpointKey) {
-		h.end(now.Add(at), func(key EndpointKey) { keys = append(keys, key) })
+		x.end(now.Add(at), func(key EndpointKey) { keys = append(keys, key) })
 		return keys
 	}
 	assert.Empty(t, ended(time.Second-1))

@@ -24,16 +24,16 @@ type Dispatcher struct {
 	profiles  map[string]*Profile // complete
 	idle      func()              // closes idle connections
 
-	newIDs    *batch.Group[*EventRecord, emitted] // events with ids that the library made
-	givenIDs  *batch.Group[*EventRecord, emitted] // events with ids of the application
-	heldIDs   *batch.Group[*EventRecord, emitted] // events whose ids other transactions held
-	held      heldIDs
-	settles   *batch.Group[Settlement, settleReply]
-	endpoints *endpointCache
-	sealer    *sealer
-	tests     tests
-	suspects  suspects
-	rates     pacing.Rates[rateKey]
+	newIDs     *batch.Group[*EventRecord, emitted] // events with ids that the library made
+	givenIDs   *batch.Group[*EventRecord, emitted] // events with ids of the application
+	heldEvents *batch.Group[*EventRecord, emitted] // events whose ids other transactions held
+	held       heldIDs
+	settles    *batch.Group[Settlement, settleReply]
+	endpoints  *endpointCache
+	sealer     *sealer
+	tests      tests
+	suspects   suspects
+	rates      pacing.Rates[rateKey]
 
 	session atomic.Pointer[session] // nil while Run does not run
 	running sync.Mutex              // held by Run
@@ -77,7 +77,7 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 	d.settles = batch.New(limits, settlementSize, d.settleBatch)
 	d.tests.first, d.tests.more = testLimits(c.MaxInFlight)
 	limits.Items, limits.Gather = heldItems, 0
-	d.heldIDs = batch.New(limits, (*EventRecord).size, d.publish)
+	d.heldEvents = batch.New(limits, (*EventRecord).size, d.publish)
 	d.endpoints = newEndpointCache(d.store.Refresh)
 	clock, _ := store.(Clock)
 	d.time = newStoreTime(clock, c.Now, func(err error) { d.report("the store's clock cannot be read", err) }, d.endpoints.skip)

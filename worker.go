@@ -76,7 +76,7 @@ func (s *session) do(j job) {
 	var stored bool
 	if a.stopsLane() {
 		if stored = s.settle(r); !stored {
-			s.hold(j.work.key)
+			s.exclude(j.work.key)
 		}
 		s.goOnFrom(j, &a)
 	} else {
@@ -93,13 +93,13 @@ func (a *attempted) stopsLane() bool {
 	return a.settlement.Disable != "" || !a.settlement.BlockUntil.IsZero()
 }
 
-// goOnFrom reports the end of a request to its lane, which goes on unless it is put on hold.
+// goOnFrom reports the end of a request to its lane, which goes on unless it is excluded.
 func (s *session) goOnFrom(j job, a *attempted) {
 	if s.lanes.Done(j.ticket, a.result, a.took) {
 		s.wake()
 	}
 	s.goOn()
-	if a.hold {
-		s.hold(j.work.key)
+	if a.exclude {
+		s.exclude(j.work.key)
 	}
 }

@@ -74,7 +74,7 @@ func (c *claim) goRound(start uint64) bool {
 			return false
 		}
 		c.tick++
-		if e.lane == laneRing {
+		if e.laneState == laneReady {
 			e.visited = c.tick
 			c.ring.Remove(e)
 			c.ring.Push(e)

@@ -30,7 +30,7 @@ type endpoint struct {
 	unleased   linked.List[delivery, *delivery] // unfinished deliveries that nobody holds, the oldest first
 	doomed     bool                             // in Store.doomed
 
-	lane         lane
+	laneState    laneState
 	ready        heap[delivery]
 	blockedUntil int64          // Health.BlockedUntil
 	slot         node[endpoint] // in Store.blocked
@@ -49,8 +49,8 @@ func (e *endpoint) status() webhook.EndpointStatus {
 	return webhook.EndpointStatus{Key: e.key(), Version: e.Version, State: e.State, Health: e.Health}
 }
 
-// heldBack reports whether nothing may be sent to the endpoint until somebody changes it.
-func (e *endpoint) heldBack() bool {
+// isOff reports whether nothing may be sent to the endpoint until somebody changes it.
+func (e *endpoint) isOff() bool {
 	return e.gone || e.State == webhook.EndpointPaused || e.State == webhook.EndpointDisabled
 }
 

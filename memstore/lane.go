@@ -2,15 +2,15 @@ package memstore
 
 import "github.com/gowebhook/webhook/internal/linked"
 
-// lane is the place where an endpoint with ready deliveries waits for Claim. Claim looks only
-// at the ring, whose endpoints may be sent to.
-type lane uint8
+// A laneState says where the lane of an endpoint waits for Claim. Claim looks only at the ring,
+// whose endpoints may be sent to.
+type laneState uint8
 
 const (
-	laneEmpty   lane = iota
-	laneRing         // in Store.ring
-	laneBlocked      // in Store.blocked, until a time
-	laneHeld         // nowhere, until the endpoint is changed
+	laneEmpty   laneState = iota
+	laneReady             // in Store.ring
+	laneBlocked           // in Store.blocked, until a time
+	laneOff               // nowhere, until the endpoint is changed
 )
 
 // A ring has the endpoints that may be sent to. Claim takes them from the head and puts them at
@@ -43,7 +43,7 @@ func (s *Store) makeReady(d *delivery, now int64) {
 	e := d.endpoint
 	d.in = inReady
 	e.ready.push(d.due, d.seq, &d.slot)
-	if e.lane == laneEmpty {
+	if e.laneState == laneEmpty {
 		s.place(e, now)
 	} else {
 		s.count(e, 1)
@@ -78,49 +78,49 @@ func (s *Store) leaveLane(d *delivery) {
 	s.count(e, -1)
 }
 
-// count adds n to the number of ready deliveries of the endpoint's kind of lane.
+// count adds n to the number of ready deliveries of the state of the endpoint's lane.
 func (s *Store) count(e *endpoint, n int) {
-	switch e.lane {
-	case laneRing:
+	switch e.laneState {
+	case laneReady:
 		s.readyNow += n
-	case laneBlocked, laneHeld:
+	case laneBlocked, laneOff:
 		s.readyOff += n
 	case laneEmpty:
 	}
 }
 
-// place moves an endpoint to its lane. It is called after its ready heap was filled or emptied,
+// place moves the lane of an endpoint to the place of its state. It is called after its ready heap was filled or emptied,
 // or its state or block changed.
 func (s *Store) place(e *endpoint, now int64) {
-	to := laneRing
+	to := laneReady
 	switch {
 	case e.ready.len() == 0:
 		to = laneEmpty
-	case e.heldBack():
-		to = laneHeld
+	case e.isOff():
+		to = laneOff
 	case e.blockedUntil > now:
 		to = laneBlocked
 	}
-	if to == e.lane && to != laneBlocked {
+	if to == e.laneState && to != laneBlocked {
 		return
 	}
 	s.count(e, -e.ready.len())
-	switch e.lane {
-	case laneRing:
+	switch e.laneState {
+	case laneReady:
 		s.ring.Remove(e)
 	case laneBlocked:
 		s.blocked.remove(&e.slot)
-	case laneEmpty, laneHeld:
+	case laneEmpty, laneOff:
 	}
-	e.lane = to
+	e.laneState = to
 	switch to {
-	case laneRing:
+	case laneReady:
 		e.visited = s.tick
 		s.ring.Push(e)
 	case laneBlocked:
 		s.seq++
 		s.blocked.push(e.blockedUntil, s.seq, &e.slot)
-	case laneEmpty, laneHeld:
+	case laneEmpty, laneOff:
 	}
 	s.count(e, e.ready.len())
 }

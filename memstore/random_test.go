@@ -193,7 +193,7 @@ func (w *world) claim() {
 	for _, ev := range w.s.events {
 		for _, d := range ev.deliveries {
 			e := d.endpoint
-			if d.state != webhook.DeliveryPending || d.dueFrom() > micros(w.now) || e.heldBack() || e.Health.BlockedUntil.After(w.now) {
+			if d.state != webhook.DeliveryPending || d.dueFrom() > micros(w.now) || e.isOff() || e.Health.BlockedUntil.After(w.now) {
 				continue
 			}
 			if e.Health.Circuit {
@@ -411,7 +411,7 @@ func (w *world) compare() {
 				want.InFlight++
 			case d.due > at:
 				want.Waiting++
-			case d.endpoint.heldBack() || d.endpoint.Health.BlockedUntil.After(w.now):
+			case d.endpoint.isOff() || d.endpoint.Health.BlockedUntil.After(w.now):
 				want.Held++
 			default:
 				want.Due++

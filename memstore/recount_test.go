@@ -70,7 +70,7 @@ func recount(tb testing.TB, s *Store) {
 				require.Same(tb, d, s.leased.items[d.slot.pos].node.of)
 			case inReady:
 				require.Same(tb, d, e.ready.items[d.slot.pos].node.of)
-				if e.lane == laneRing {
+				if e.laneState == laneReady {
 					readyNow++
 				} else {
 					readyOff++
@@ -144,19 +144,19 @@ func checkEndpoints(tb testing.TB, s *Store, stored, open, attempts map[*endpoin
 			require.True(tb, e.doomed, "Prune does not know of deliveries that it has to cancel")
 		}
 		require.Equal(tb, micros(e.Health.BlockedUntil), e.blockedUntil)
-		switch e.lane {
+		switch e.laneState {
 		case laneEmpty:
 			require.Zero(tb, e.ready.len())
-		case laneRing:
+		case laneReady:
 			inRing++
-			require.False(tb, e.heldBack())
+			require.False(tb, e.isOff())
 		case laneBlocked:
 			blocked++
 			require.Equal(tb, e.blockedUntil, s.blocked.items[e.slot.pos].at)
-		case laneHeld:
-			require.True(tb, e.heldBack())
+		case laneOff:
+			require.True(tb, e.isOff())
 		}
-		require.Equal(tb, e.lane == laneEmpty, e.ready.len() == 0)
+		require.Equal(tb, e.laneState == laneEmpty, e.ready.len() == 0)
 		if e.gone {
 			require.NotZero(tb, e.deliveries.len(), "a deleted endpoint is kept for nothing")
 			continue

@@ -74,7 +74,7 @@ type Store struct {
 
 	// Every unfinished delivery is in one of three heaps: waiting for its time, leased, or
 	// ready. The ready heap is its endpoint's. Endpoints with ready deliveries are in the ring,
-	// unless they are blocked for a time, or held.
+	// unless they are blocked for a time, or off.
 	waiting  heap[delivery]
 	leased   heap[delivery] // by the end of the lease
 	blocked  heap[endpoint] // by the end of the block

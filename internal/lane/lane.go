@@ -88,7 +88,7 @@ type lane[K comparable, T any] struct {
 	bytes    int // of queue and reservations; each item counts in full
 	size     int // moving average of an item's size
 	inFlight int
-	held     bool // see Hold
+	excluded bool // see Exclude
 	owed     int  // see Owe
 
 	start, top, cap int           // see pace
@@ -120,9 +120,9 @@ type item[T any] struct {
 // A Weight is the memory that the items of one event share. The Set counts it once, while any
 // of them is reserved or queued. Only the Set reads and writes it.
 type Weight struct {
-	size int
-	held int // number of items that wait
-	slow int // number of items that wait in slow lanes
+	size  int
+	items int // number of items that wait
+	slow  int // number of items that wait in slow lanes
 }
 
 // NewWeight returns a Weight of size bytes. It must not be copied after a Set has seen it.
@@ -422,7 +422,7 @@ func (s *Set[K, T]) enter(l *lane[K, T], w *Weight, slow bool) {
 	l.size += (w.size - l.size) / 8
 	l.bytes += w.size
 	s.queued++
-	if w.held++; w.held == 1 {
+	if w.items++; w.items == 1 {
 		s.bytes += w.size
 	}
 	if slow {
@@ -434,7 +434,7 @@ func (s *Set[K, T]) leave(l *lane[K, T], w *Weight, slow bool) {
 	if slow {
 		s.countSlow(w, false)
 	}
-	if w.held--; w.held == 0 {
+	if w.items--; w.items == 0 {
 		s.bytes -= w.size
 	}
 	s.queued--

@@ -75,7 +75,7 @@ func (w *world) emit() {
 	wasBehind := l != nil && l.behind
 	event := w.event(key)
 	added := event.size
-	if event.held > 0 {
+	if event.items > 0 {
 		added = 0
 	}
 	queue, bytes := w.limits.Queue, w.limits.Bytes
@@ -235,7 +235,7 @@ func (w *world) relieve() {
 // hold is flush for an endpoint that cannot receive requests for a while.
 func (w *world) hold() {
 	key := w.key()
-	flushed := w.Hold(key)
+	flushed := w.Exclude(key)
 	require.True(w.t, slices.Equal(w.queues[key], flushed), "%v instead of %v", flushed, w.queues[key])
 	w.queues[key] = nil
 	w.store[key] = append(flushed, w.store[key]...)
@@ -363,7 +363,7 @@ func (w *world) step() {
 		case 2:
 			w.hold()
 		case 3, 4, 5:
-			w.Unhold(w.key())
+			w.Readmit(w.key())
 		case 6, 7, 8:
 			w.relieve()
 		}
@@ -373,7 +373,7 @@ func (w *world) step() {
 // settle delivers all items, without further emits.
 func (w *world) settle() {
 	for _, key := range w.keys {
-		w.Unhold(key)
+		w.Readmit(key)
 	}
 	for range 10_000 {
 		w.push()

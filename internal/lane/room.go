@@ -17,27 +17,27 @@ func (s *Set[K, T]) Behind(key K) bool {
 }
 
 func (l *lane[K, T]) runsLow() bool {
-	return l.behind && !l.held && !l.inDebt() && l.queue.len() <= l.cap/2
+	return l.behind && !l.excluded && !l.inDebt() && l.queue.len() <= l.cap/2
 }
 
-// Hold keeps items from an endpoint until Unhold, and returns the items of its queue.
-func (s *Set[K, T]) Hold(key K) []T {
+// Exclude keeps items from an endpoint until Readmit, and returns the items of its queue.
+func (s *Set[K, T]) Exclude(key K) []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lane(key, true)
-	l.held = true
+	l.excluded = true
 	values := s.flush(l, nil)
 	s.setBehind(l)
 	s.rest(l)
 	return values
 }
 
-// Unhold ends a Hold.
-func (s *Set[K, T]) Unhold(key K) {
+// Readmit ends an Exclude.
+func (s *Set[K, T]) Readmit(key K) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.lanes[key]; l != nil {
-		l.held = false
+		l.excluded = false
 	}
 }
 
@@ -127,7 +127,7 @@ func (l *lane[K, T]) share() int {
 // room returns how many more items may wait in a lane. A lane may hold as many as it sends
 // within Limits.Wait, within its share of the queue and of its bytes.
 func (s *Set[K, T]) room(l *lane[K, T]) int {
-	if l.held || l.inDebt() {
+	if l.excluded || l.inDebt() {
 		return 0
 	}
 	most := s.firstRoom(l.start)
@@ -166,7 +166,7 @@ func (s *Set[K, T]) isFull(w *Weight) bool {
 		queue -= max(queue-s.slowQueued, 0) / share
 		bytes -= max(bytes-s.slowBytes, 0) / share
 	}
-	return s.queued >= queue || s.bytes+w.added(w.held) > bytes
+	return s.queued >= queue || s.bytes+w.added(w.items) > bytes
 }
 
 // hasEmptied reports whether half of the room that slow lanes leave is free. The part of the

@@ -229,7 +229,7 @@ func (f *fixture) problem() string {
 	holds := func(w *Weight, slow bool) {
 		counted := weights[w]
 		counted.size = w.size
-		counted.held++
+		counted.items++
 		if slow {
 			slowQueued++
 			counted.slow++

@@ -81,7 +81,7 @@ func TestEventOfManyLanesIsCountedOnceUntilTheLastItemLeaves(t *testing.T) {
 	for _, key := range keys[1:4] {
 		f.Push(key, f.parcel(key))
 	}
-	f.Hold("e")
+	f.Exclude("e")
 	f.Flush("f")
 	assert.Equal(t, []int{300, 0}, []int{f.bytes, f.slowBytes}, "the slow ones gave theirs back")
 	f.Flush("d")
@@ -184,21 +184,21 @@ func TestOneLaneHoldsAFourthOfTheBytesAtMostOrASingleItem(t *testing.T) {
 	f.Unreserve("a")
 }
 
-func TestLaneThatIsHeldGetsNothingUntilUnhold(t *testing.T) {
+func TestLaneThatIsExcludedGetsNothingUntilReadmit(t *testing.T) {
 	f := newFixture(t, nil)
 	f.claimed("a", 6)
 	items := f.takeAll()
-	assert.Len(t, f.Hold("a"), 2)
+	assert.Len(t, f.Exclude("a"), 2)
 	assert.Zero(t, f.offerRoom(true).Lanes["a"])
 	f.endRound(false)
 	assert.False(t, f.emit("a"))
 	assert.False(t, f.Behind("a"), "no time to claim")
 	assert.False(t, f.end(Answered, quickly, items...), "nor is this")
-	f.Hold("unknown")
+	f.Exclude("unknown")
 	assert.Zero(t, f.offerRoom(true).Lanes["unknown"])
 	f.endRound(false)
-	f.Unhold("a")
-	f.Unhold("never seen")
+	f.Readmit("a")
+	f.Readmit("never seen")
 	f.round()
 	assert.True(t, f.emit("a"))
 }
