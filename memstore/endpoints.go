@@ -14,15 +14,15 @@ import (
 )
 
 // An endpoint is a webhook.Endpoint with its deliveries, and is their lane. A deleted endpoint
-// stays while deliveries of it are stored, and so does one that never existed. Only ID and
+// stays as a tombstone while deliveries of it are stored, and so does one that never existed. Only ID and
 // Tenant are set then.
 type endpoint struct {
 	webhook.Endpoint
-	gone     bool
-	tenant   *tenant    // nil if gone
-	versions []*version // in order; the last one is current
-	mark     uint64
-	told     health.Told
+	tombstone bool
+	tenant    *tenant    // nil of a tombstone
+	versions  []*version // in order; the last one is current
+	mark      uint64
+	told      health.Told
 
 	deliveries index[delivery]                  // by the UIDs of their events
 	attempts   index[attempt]                   // by StartedAt
@@ -51,11 +51,11 @@ func (e *endpoint) status() webhook.EndpointStatus {
 
 // isOff reports whether nothing may be sent to the endpoint until somebody changes it.
 func (e *endpoint) isOff() bool {
-	return e.gone || e.State == webhook.EndpointPaused || e.State == webhook.EndpointDisabled
+	return e.tombstone || e.State == webhook.EndpointPaused || e.State == webhook.EndpointDisabled
 }
 
 // dead reports whether the endpoint's unfinished deliveries must be canceled.
-func (e *endpoint) dead() bool { return e.gone || e.State == webhook.EndpointDisabled }
+func (e *endpoint) dead() bool { return e.tombstone || e.State == webhook.EndpointDisabled }
 
 // CreateEndpoint implements [webhook.Store].
 func (s *Store) CreateEndpoint(ctx context.Context, e webhook.Endpoint, limit int) error {
@@ -178,7 +178,7 @@ func (s *Store) bury(e *endpoint) {
 		s.owners = slices.Delete(s.owners, i, i+1)
 	}
 	e.Endpoint = webhook.Endpoint{ID: e.ID, Tenant: e.Tenant}
-	e.gone, e.tenant, e.versions = true, nil, nil
+	e.tombstone, e.tenant, e.versions = true, nil, nil
 	s.watchSecrets(e)
 	s.stateChanged(e)
 	s.forget(e)
@@ -187,7 +187,7 @@ func (s *Store) bury(e *endpoint) {
 
 // forget drops a deleted endpoint that has no deliveries left.
 func (s *Store) forget(e *endpoint) {
-	if e.gone && e.deliveries.len() == 0 {
+	if e.tombstone && e.deliveries.len() == 0 {
 		s.spare(e)
 		delete(s.endpoints, e.key())
 	}
@@ -195,7 +195,7 @@ func (s *Store) forget(e *endpoint) {
 
 // live returns an endpoint that was not deleted, or nil.
 func (s *Store) live(key webhook.EndpointKey) *endpoint {
-	if e := s.endpoints[key]; e != nil && !e.gone {
+	if e := s.endpoints[key]; e != nil && !e.tombstone {
 		return e
 	}
 	return nil

@@ -61,7 +61,7 @@ func (s *Store) failing(q *webhook.Query, limit int) (page webhook.Page[webhook.
 	var found []paging.FailingPlace
 	for _, e := range s.endpoints {
 		place := paging.FailingPlace{Since: micros(e.Health.FailingSince), Key: e.key()}
-		if !e.gone && paging.HasHealth(q, &e.Endpoint) && (q.EndpointID == "" || e.ID == q.EndpointID) && comparePlaces(place, after) > 0 {
+		if !e.tombstone && paging.HasHealth(q, &e.Endpoint) && (q.EndpointID == "" || e.ID == q.EndpointID) && comparePlaces(place, after) > 0 {
 			found = append(found, place)
 		}
 	}

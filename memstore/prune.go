@@ -72,7 +72,7 @@ func (s *Store) cancelDoomed(now int64, budget *int) bool {
 	last := s.doomed.Last()
 	for e := s.doomed.First(); e != nil; e = s.doomed.First() {
 		reason := e.Reason
-		if e.gone {
+		if e.tombstone {
 			reason = webhook.ReasonDeleted
 		}
 		for d := e.unleased.First(); d != nil && !d.inFlight(now); d = e.unleased.First() {

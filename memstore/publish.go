@@ -189,7 +189,7 @@ func (s *Store) attach(ev *event, d *delivery, endpointID string) {
 	e := s.endpoints[webhook.EndpointKey{Tenant: ev.Tenant, ID: endpointID}]
 	if e == nil { // deleted, or never created: Prune cancels the delivery
 		e = s.newEndpoint(webhook.Endpoint{ID: endpointID, Tenant: ev.Tenant})
-		e.gone = true
+		e.tombstone = true
 	}
 	s.seq++
 	d.event, d.endpoint, d.seq, d.slot.of = ev, e, s.seq, d

@@ -57,7 +57,7 @@ func recount(tb testing.TB, s *Store) {
 			open[e]++
 			if d.made != nil {
 				bound[d.made]++
-				require.True(tb, e.gone || slices.Contains(e.versions, d.made), "a version that is needed was forgotten")
+				require.True(tb, e.tombstone || slices.Contains(e.versions, d.made), "a version that is needed was forgotten")
 			}
 			switch d.in {
 			case inWaiting:
@@ -157,7 +157,7 @@ func checkEndpoints(tb testing.TB, s *Store, stored, open, attempts map[*endpoin
 			require.True(tb, e.isOff())
 		}
 		require.Equal(tb, e.laneState == laneEmpty, e.ready.len() == 0)
-		if e.gone {
+		if e.tombstone {
 			require.NotZero(tb, e.deliveries.len(), "a deleted endpoint is kept for nothing")
 			continue
 		}

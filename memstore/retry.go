@@ -81,7 +81,7 @@ func (s *Store) changeOne(q *webhook.Query, c change) error {
 	}
 	d := ev.delivery(q.EndpointID)
 	switch {
-	case d == nil, d.endpoint.gone:
+	case d == nil, d.endpoint.tombstone:
 		return webhook.ErrNotFound
 	case d.inFlight(c.now):
 		return webhook.ErrInFlight

@@ -34,7 +34,7 @@ func (s *Store) Settle(ctx context.Context, now time.Time, items []webhook.Settl
 	touched := room[:0]
 	at, failures := micros(now), health.FailuresOf(items)
 	touch := func(e *endpoint) {
-		if e != nil && !e.gone && e.mark != s.gen {
+		if e != nil && !e.tombstone && e.mark != s.gen {
 			e.mark = s.gen
 			touched = append(touched, e)
 		}
@@ -90,7 +90,7 @@ func (d *delivery) facts(item *webhook.Settlement) health.Facts {
 	}
 	return health.Facts{
 		Found: true, Leased: d.leased && d.leaseNo == item.LeaseNo, Settled: d.wasSettled(item.LeaseNo), Logged: d.hasLogged(item.LeaseNo),
-		Exists: !d.endpoint.gone, Version: d.endpoint.Version,
+		Exists: !d.endpoint.tombstone, Version: d.endpoint.Version,
 	}
 }
 

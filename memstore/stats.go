@@ -21,7 +21,7 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error)
 	}
 	for _, e := range s.endpoints {
 		switch {
-		case e.gone:
+		case e.tombstone:
 			continue
 		case e.State == webhook.EndpointActive:
 			stats.Endpoints.Active++

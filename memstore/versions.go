@@ -57,7 +57,7 @@ func (e *endpoint) thin() {
 // bind records that an unfinished delivery needs the version under which it was made. If that
 // version was forgotten while the delivery was finished, the delivery gets the present version.
 func (e *endpoint) bind(d *delivery) {
-	if e.gone {
+	if e.tombstone {
 		return
 	}
 	d.made = e.present()
@@ -78,7 +78,7 @@ func (e *endpoint) unbind(d *delivery) {
 		return
 	}
 	d.made = nil
-	if v.deliveries--; v.deliveries == 0 && !e.gone && v.number != e.Version {
+	if v.deliveries--; v.deliveries == 0 && !e.tombstone && v.number != e.Version {
 		e.thin()
 	}
 }
