@@ -30,16 +30,16 @@ type storeTime struct {
 	reading atomic.Pointer[reading]
 	age     atomic.Int64 // how old the reading may become, in nanoseconds
 
-	mu    sync.Mutex // also guards writes of reading and age
-	under *clockCall // the reading under way, or nil
-	tried time.Time  // when the last one began
+	mu    sync.Mutex      // also guards writes of reading and age
+	under *pendingReading // the reading under way, or nil
+	tried time.Time       // when the last one began
 }
 
 // A reading is one moment by three clocks.
 type reading struct{ local, wall, store time.Time }
 
-// A clockCall is a reading that is under way.
-type clockCall struct {
+// A pendingReading is a reading under way.
+type pendingReading struct {
 	done chan struct{}
 	err  error // once done
 }
@@ -104,20 +104,20 @@ func (s *storeTime) keepUp(ctx context.Context) error {
 	if known && !s.isOld() {
 		return nil
 	}
-	call := s.read(known)
-	if call == nil {
+	pending := s.read(known)
+	if pending == nil {
 		return nil
 	}
 	select {
-	case <-call.done:
+	case <-pending.done:
 	case <-ctx.Done():
 		if !known {
 			return fmt.Errorf("waiting for the store's clock: %w", ctx.Err())
 		}
 		return nil
 	}
-	if !known && call.err != nil {
-		return call.err
+	if !known && pending.err != nil {
+		return pending.err
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (s *storeTime) refresh() {
 
 // read begins a reading. If one is under way, it returns that one if the time is not known,
 // else nil. It returns nil too if the time has become known.
-func (s *storeTime) read(known bool) *clockCall {
+func (s *storeTime) read(known bool) *pendingReading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -178,19 +178,19 @@ func (s *storeTime) read(known bool) *clockCall {
 	case !known && s.isKnown(): // another caller's reading has just ended
 		return nil
 	}
-	call := &clockCall{done: make(chan struct{})}
-	s.under, s.tried = call, time.Now()
-	go s.answer(call, known)
-	return call
+	pending := &pendingReading{done: make(chan struct{})}
+	s.under, s.tried = pending, time.Now()
+	go s.answer(pending, known)
+	return pending
 }
 
 // answer makes a reading for all callers that wait for it.
-func (s *storeTime) answer(call *clockCall, known bool) {
+func (s *storeTime) answer(pending *pendingReading, known bool) {
 	limit := storeTimeout
 	if known {
 		limit = clockTimeout
 	}
-	call.err = s.take(known, func() (*reading, error) {
+	pending.err = s.take(known, func() (*reading, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		return s.readOnce(ctx, s.clock)
@@ -198,7 +198,7 @@ func (s *storeTime) answer(call *clockCall, known bool) {
 	s.mu.Lock()
 	s.under = nil
 	s.mu.Unlock()
-	close(call.done)
+	close(pending.done)
 }
 
 // take makes a reading and keeps it. The first use of a pool may take long because it
@@ -260,9 +260,9 @@ func (s *storeTime) readOnce(ctx context.Context, clock Clock) (*reading, error)
 // wait returns when no reading is under way.
 func (s *storeTime) wait() {
 	s.mu.Lock()
-	call := s.under
+	pending := s.under
 	s.mu.Unlock()
-	if call != nil {
-		<-call.done
+	if pending != nil {
+		<-pending.done
 	}
 }

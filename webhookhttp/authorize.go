@@ -33,11 +33,11 @@ var (
 )
 
 // authorize returns the tenant of the request.
-func (c *call) authorize(p Permission) (string, error) {
-	tenant, err := c.h.config.Authorize(c.r, p)
+func (x *exchange) authorize(p Permission) (string, error) {
+	tenant, err := x.h.config.Authorize(x.r, p)
 	switch {
 	case errors.Is(err, ErrUnauthenticated):
-		c.w.Header().Set("WWW-Authenticate", "Bearer")
+		x.w.Header().Set("WWW-Authenticate", "Bearer")
 		return "", refuse(http.StatusUnauthorized, codeUnauthenticated, "", "the request has no valid credentials",
 			"send them as the application's documentation says")
 	case errors.Is(err, ErrForbidden):
@@ -45,46 +45,46 @@ func (c *call) authorize(p Permission) (string, error) {
 			fmt.Sprintf("Your credentials don't give access to this address, or they lack the permission %s.", p),
 			"Check the address. If it is right, use other credentials or ask an administrator for access.")
 	case err != nil:
-		return "", c.broken(fmt.Errorf("authorize: %w", err))
+		return "", x.broken(fmt.Errorf("authorize: %w", err))
 	case tenant == "":
-		return "", c.broken(errors.New("authorize: neither a tenant nor an error"))
+		return "", x.broken(errors.New("authorize: neither a tenant nor an error"))
 	}
 	return tenant, nil
 }
 
 // mayReveal reports whether the caller may see a secret that the Dispatcher reveals.
-func (c *call) mayReveal() (bool, error) {
-	tenant, err := c.h.config.Authorize(c.r, PermissionSecrets)
+func (x *exchange) mayReveal() (bool, error) {
+	tenant, err := x.h.config.Authorize(x.r, PermissionSecrets)
 	switch {
 	case errors.Is(err, ErrUnauthenticated), errors.Is(err, ErrForbidden):
 		return false, nil
 	case err != nil:
-		return false, c.broken(fmt.Errorf("authorize: %w", err))
+		return false, x.broken(fmt.Errorf("authorize: %w", err))
 	}
-	return tenant == c.tenant, nil
+	return tenant == x.tenant, nil
 }
 
 // broken reports an error of the application and returns the answer for the client.
-func (c *call) broken(err error) error {
-	c.report(err)
+func (x *exchange) broken(err error) error {
+	x.report(err)
 	return refuse(http.StatusInternalServerError, codeInternal, "", "something went wrong on our side", "try again later")
 }
 
 // unavailable reports an error of the store and returns the answer for the client.
-func (c *call) unavailable(err error) error {
-	c.report(err)
-	c.w.Header().Set("Retry-After", "5")
+func (x *exchange) unavailable(err error) error {
+	x.report(err)
+	x.w.Header().Set("Retry-After", "5")
 	return refuse(http.StatusServiceUnavailable, codeUnavailable, "", "the request could not be completed", "try again in a few seconds")
 }
 
 // report logs an error, unless the client has gone.
-func (c *call) report(err error) {
-	ctx := c.r.Context()
+func (x *exchange) report(err error) {
+	ctx := x.r.Context()
 	if ctx.Err() != nil {
 		return
 	}
-	c.h.config.Logger.ErrorContext(ctx, "webhookhttp", "error", err.Error(), "method", c.r.Method, "route", c.route.path)
+	x.h.config.Logger.ErrorContext(ctx, "webhookhttp", "error", err.Error(), "method", x.r.Method, "route", x.route.path)
 }
 
 // scope returns the tenant's part of the Dispatcher, which is all that the request can reach.
-func (c *call) scope() webhook.Scope { return c.h.d.Tenant(c.tenant) }
+func (x *exchange) scope() webhook.Scope { return x.h.d.Tenant(x.tenant) }

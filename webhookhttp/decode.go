@@ -27,9 +27,9 @@ type member struct {
 }
 
 // readBody reads the body of the request.
-func (c *call) readBody() ([]byte, error) {
-	most := c.route.maxBody
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, int64(most)))
+func (x *exchange) readBody() ([]byte, error) {
+	most := x.route.maxBody
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, int64(most)))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, refuse(http.StatusRequestEntityTooLarge, codeBodyTooLarge, "",
 			fmt.Sprintf("The body has more than %d KiB.", most>>10), "Send less.")
@@ -42,23 +42,23 @@ func (c *call) readBody() ([]byte, error) {
 
 // body returns the members of the JSON object in the request's body. A body that is not
 // required may be empty and has no members. It stops at the first member that check refuses.
-func (c *call) body(required bool, check func(name string) error) ([]member, error) {
+func (x *exchange) body(required bool, check func(name string) error) ([]member, error) {
 	switch {
-	case len(c.sent) == 0 && !required:
+	case len(x.sent) == 0 && !required:
 		return nil, nil
-	case len(c.sent) == 0:
+	case len(x.sent) == 0:
 		return nil, refuse(http.StatusBadRequest, codeInvalidJSON, "", "the body is empty", "send a JSON object")
 	}
-	if err := checkMediaType(c.r); err != nil {
+	if err := checkMediaType(x.r); err != nil {
 		return nil, err
 	}
-	members, err := decodeBody(c.sent, check)
+	members, err := decodeBody(x.sent, check)
 	if err != nil {
 		return nil, err
 	}
-	c.given = make(map[string]bool, len(members))
+	x.given = make(map[string]bool, len(members))
 	for _, m := range members {
-		c.given[m.name] = true
+		x.given[m.name] = true
 	}
 	return members, nil
 }

@@ -42,8 +42,8 @@ func deliveryOf(d *webhook.Delivery) deliveryJSON {
 	return v
 }
 
-func (c *call) listDeliveries() error {
-	p, err := c.paging()
+func (x *exchange) listDeliveries() error {
+	p, err := x.paging()
 	if err != nil {
 		return err
 	}
@@ -65,16 +65,16 @@ func (c *call) listDeliveries() error {
 	if err := p.between(&q); err != nil {
 		return err
 	}
-	l, err := c.deliveries(q)
+	l, err := x.deliveries(q)
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, l)
+	return x.answer(http.StatusOK, l)
 }
 
 // deliveries returns a page of deliveries.
-func (c *call) deliveries(q webhook.Query) (*list[deliveryJSON], error) {
-	page, err := c.scope().Deliveries(c.r.Context(), q)
+func (x *exchange) deliveries(q webhook.Query) (*list[deliveryJSON], error) {
+	page, err := x.scope().Deliveries(x.r.Context(), q)
 	if err != nil {
 		return nil, err
 	}
@@ -96,37 +96,37 @@ func isDeliveryState(s string) bool {
 
 // delivery returns the query for the delivery in the path. It needs both halves of the id,
 // because one half would match many deliveries.
-func (c *call) delivery() (webhook.Query, error) {
-	event, endpoint, _ := strings.Cut(c.r.PathValue("delivery_id"), ".")
+func (x *exchange) delivery() (webhook.Query, error) {
+	event, endpoint, _ := strings.Cut(x.r.PathValue("delivery_id"), ".")
 	if !isID(event) || !isID(endpoint) {
-		return webhook.Query{}, notFound(c.route.path)
+		return webhook.Query{}, notFound(x.route.path)
 	}
 	return webhook.Query{EventID: event, EndpointID: endpoint}, nil
 }
 
 // oneDelivery returns the delivery that q names.
-func (c *call) oneDelivery(q webhook.Query) (*deliveryJSON, error) {
-	found, err := c.deliveries(q)
+func (x *exchange) oneDelivery(q webhook.Query) (*deliveryJSON, error) {
+	found, err := x.deliveries(q)
 	if err != nil {
 		return nil, err
 	}
 	if len(found.Data) == 0 {
-		return nil, notFound(c.route.path)
+		return nil, notFound(x.route.path)
 	}
 	return &found.Data[0], nil
 }
 
-func (c *call) getDelivery() error {
-	q, err := c.delivery()
+func (x *exchange) getDelivery() error {
+	q, err := x.delivery()
 	if err != nil {
 		return err
 	}
-	d, err := c.oneDelivery(q)
+	d, err := x.oneDelivery(q)
 	if err != nil {
 		return err
 	}
 	q.Limit, q.MaxBytes = maxAttempts, maxBodyBytes
-	page, err := c.scope().Attempts(c.r.Context(), q)
+	page, err := x.scope().Attempts(x.r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -138,26 +138,26 @@ func (c *call) getDelivery() error {
 	for i := range page.Items {
 		view.Attempts[i] = attemptOf(&page.Items[i])
 	}
-	return c.answer(http.StatusOK, view)
+	return x.answer(http.StatusOK, view)
 }
 
-func (c *call) retryDelivery() error {
-	if _, err := c.body(false, only()); err != nil {
+func (x *exchange) retryDelivery() error {
+	if _, err := x.body(false, only()); err != nil {
 		return err
 	}
-	q, err := c.delivery()
+	q, err := x.delivery()
 	if err != nil {
 		return err
 	}
-	if err := c.scope().RetryDelivery(c.r.Context(), q.EventID, q.EndpointID); errors.Is(err, webhook.ErrConflict) {
+	if err := x.scope().RetryDelivery(x.r.Context(), q.EventID, q.EndpointID); errors.Is(err, webhook.ErrConflict) {
 		return refuse(http.StatusConflict, codeEndpointDisabled, "", "the endpoint of this delivery is disabled",
 			"set is_active of the endpoint to true first")
 	} else if err != nil {
 		return err
 	}
-	d, err := c.oneDelivery(q)
+	d, err := x.oneDelivery(q)
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusAccepted, d)
+	return x.answer(http.StatusAccepted, d)
 }

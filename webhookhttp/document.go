@@ -7,11 +7,11 @@ import _ "embed" // of the document
 //go:embed openapi.yaml
 var document []byte
 
-func (c *call) getDocument() error {
-	header := c.w.Header()
+func (x *exchange) getDocument() error {
+	header := x.w.Header()
 	header.Set("Content-Type", "application/yaml")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-cache")
-	_, _ = c.w.Write(document) // the client may be gone
+	_, _ = x.w.Write(document) // the client may be gone
 	return nil
 }

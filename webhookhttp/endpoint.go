@@ -75,7 +75,7 @@ func viewOf(e *webhook.Endpoint) *endpointJSON {
 
 // views returns endpoints as the caller may see them. Secrets are included only if the
 // Dispatcher reveals them and Authorize agrees.
-func (c *call) views(endpoints ...webhook.Endpoint) ([]*endpointJSON, error) {
+func (x *exchange) views(endpoints ...webhook.Endpoint) ([]*endpointJSON, error) {
 	asked, reveal := false, false
 	views := make([]*endpointJSON, len(endpoints))
 	for i := range endpoints {
@@ -86,7 +86,7 @@ func (c *call) views(endpoints ...webhook.Endpoint) ([]*endpointJSON, error) {
 		if !asked {
 			asked = true
 			var err error
-			if reveal, err = c.mayReveal(); err != nil {
+			if reveal, err = x.mayReveal(); err != nil {
 				return nil, err
 			}
 		}
@@ -98,30 +98,30 @@ func (c *call) views(endpoints ...webhook.Endpoint) ([]*endpointJSON, error) {
 }
 
 // answerEndpoint writes one endpoint as the caller may see it.
-func (c *call) answerEndpoint(e *webhook.Endpoint) error {
-	views, err := c.views(*e)
+func (x *exchange) answerEndpoint(e *webhook.Endpoint) error {
+	views, err := x.views(*e)
 	if err != nil {
 		return err
 	}
-	return c.answerView(http.StatusOK, views[0])
+	return x.answerView(http.StatusOK, views[0])
 }
 
 // answerNewSecret writes an endpoint with its new secret.
-func (c *call) answerNewSecret(status int, e *webhook.Endpoint) error {
+func (x *exchange) answerNewSecret(status int, e *webhook.Endpoint) error {
 	v := viewOf(e)
 	v.Secret = string(e.Secret)
-	return c.answerView(status, v)
+	return x.answerView(status, v)
 }
 
-func (c *call) answerView(status int, v *endpointJSON) error {
+func (x *exchange) answerView(status int, v *endpointJSON) error {
 	tag, err := v.etag()
 	if err != nil {
-		return c.broken(err)
+		return x.broken(err)
 	}
-	header := c.w.Header()
+	header := x.w.Header()
 	header.Set("ETag", tag)
 	if v.Secret != "" {
 		header.Set("Cache-Control", "no-store")
 	}
-	return c.answer(status, v)
+	return x.answer(status, v)
 }

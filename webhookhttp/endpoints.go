@@ -12,50 +12,50 @@ import (
 // change the endpoint at the same time.
 const updates = 5
 
-func (c *call) listEndpoints() error {
-	p, err := c.paging()
+func (x *exchange) listEndpoints() error {
+	p, err := x.paging()
 	if err != nil {
 		return err
 	}
 	q := p.query()
 	q.MaxBytes = maxListBytes
-	page, err := c.scope().Endpoints(c.r.Context(), q)
+	page, err := x.scope().Endpoints(x.r.Context(), q)
 	if err != nil {
 		return err
 	}
-	views, err := c.views(page.Items...)
+	views, err := x.views(page.Items...)
 	if err != nil {
 		return err
 	}
 	for _, v := range views {
 		if v.Secret != "" {
-			c.w.Header().Set("Cache-Control", "no-store")
+			x.w.Header().Set("Cache-Control", "no-store")
 		}
 	}
-	return c.answer(http.StatusOK, list[*endpointJSON]{views, optionalOf(page.Next)})
+	return x.answer(http.StatusOK, list[*endpointJSON]{views, optionalOf(page.Next)})
 }
 
-func (c *call) createEndpoint() error {
-	members, err := c.body(true, c.checkName)
+func (x *exchange) createEndpoint() error {
+	members, err := x.body(true, x.checkName)
 	if err != nil {
 		return err
 	}
 	e := webhook.Endpoint{State: webhook.EndpointActive}
-	if err := c.set(&e, members); err != nil {
+	if err := x.set(&e, members); err != nil {
 		return err
 	}
-	e, err = c.scope().CreateEndpoint(c.r.Context(), e)
+	e, err = x.scope().CreateEndpoint(x.r.Context(), e)
 	if e.ID != "" { // also when it is unknown whether it was created
-		c.w.Header().Set("Location", location(c.r)+"/"+url.PathEscape(e.ID))
+		x.w.Header().Set("Location", location(x.r)+"/"+url.PathEscape(e.ID))
 	}
 	if err != nil && e.ID != "" {
-		return withCure(c.unavailable(err), "The endpoint may exist all the same. GET the path in the header Location: if that is a 404, "+
+		return withCure(x.unavailable(err), "The endpoint may exist all the same. GET the path in the header Location: if that is a 404, "+
 			"send this request again; otherwise rotate the endpoint's secret to get one.")
 	}
 	if err != nil {
 		return err
 	}
-	return c.answerNewSecret(http.StatusCreated, &e)
+	return x.answerNewSecret(http.StatusCreated, &e)
 }
 
 // location is the path of the request as the client wrote it.
@@ -66,54 +66,54 @@ func location(r *http.Request) string {
 	return r.URL.EscapedPath()
 }
 
-func (c *call) getEndpoint() error {
-	e, err := c.scope().Endpoint(c.r.Context(), c.r.PathValue("webhook_id"))
+func (x *exchange) getEndpoint() error {
+	e, err := x.scope().Endpoint(x.r.Context(), x.r.PathValue("webhook_id"))
 	if err != nil {
 		return err
 	}
-	cond, err := c.condition("If-None-Match")
+	cond, err := x.condition("If-None-Match")
 	if err != nil {
 		return err
 	}
 	if cond == nil || e.Secret != "" {
-		return c.answerEndpoint(&e)
+		return x.answerEndpoint(&e)
 	}
 	tag, err := viewOf(&e).etag()
 	if err != nil {
-		return c.broken(err)
+		return x.broken(err)
 	}
 	if !cond.isSame(tag) {
-		return c.answerEndpoint(&e)
+		return x.answerEndpoint(&e)
 	}
-	header := c.w.Header()
+	header := x.w.Header()
 	header.Set("ETag", tag)
 	header.Set("Cache-Control", "private, no-cache")
-	c.w.WriteHeader(http.StatusNotModified)
+	x.w.WriteHeader(http.StatusNotModified)
 	return nil
 }
 
-func (c *call) updateEndpoint() error {
-	members, err := c.body(true, c.checkName)
+func (x *exchange) updateEndpoint() error {
+	members, err := x.body(true, x.checkName)
 	if err != nil {
 		return err
 	}
 	for try := 1; ; try++ {
-		e, err := c.scope().Endpoint(c.r.Context(), c.r.PathValue("webhook_id"))
+		e, err := x.scope().Endpoint(x.r.Context(), x.r.PathValue("webhook_id"))
 		if err != nil {
 			return err
 		}
-		if err := c.ifMatch(&e); err != nil {
+		if err := x.ifMatch(&e); err != nil {
 			return err
 		}
 		if len(members) == 0 {
-			return c.answerEndpoint(&e)
+			return x.answerEndpoint(&e)
 		}
-		if err := c.set(&e, members); err != nil {
+		if err := x.set(&e, members); err != nil {
 			return err
 		}
-		e, err = c.scope().UpdateEndpoint(c.r.Context(), e)
+		e, err = x.scope().UpdateEndpoint(x.r.Context(), e)
 		if err == nil {
-			return c.answerEndpoint(&e)
+			return x.answerEndpoint(&e)
 		}
 		if !errors.Is(err, webhook.ErrConflict) || try == updates {
 			return err
@@ -121,30 +121,30 @@ func (c *call) updateEndpoint() error {
 	}
 }
 
-func (c *call) deleteEndpoint() error {
-	id := c.r.PathValue("webhook_id")
-	cond, err := c.condition("If-Match")
+func (x *exchange) deleteEndpoint() error {
+	id := x.r.PathValue("webhook_id")
+	cond, err := x.condition("If-Match")
 	if err != nil {
 		return err
 	}
 	version := int64(0) // any
 	if cond != nil && !cond.any {
-		e, err := c.scope().Endpoint(c.r.Context(), id)
+		e, err := x.scope().Endpoint(x.r.Context(), id)
 		if err != nil {
 			return err
 		}
-		if err := c.ifMatch(&e); err != nil {
+		if err := x.ifMatch(&e); err != nil {
 			return err
 		}
 		version = e.Version
 	}
-	err = c.scope().DeleteEndpointVersion(c.r.Context(), id, version)
+	err = x.scope().DeleteEndpointVersion(x.r.Context(), id, version)
 	if errors.Is(err, webhook.ErrConflict) {
 		return changedMeanwhile("The endpoint was changed after you read it.")
 	}
 	if err != nil {
 		return err
 	}
-	c.w.WriteHeader(http.StatusNoContent)
+	x.w.WriteHeader(http.StatusNoContent)
 	return nil
 }

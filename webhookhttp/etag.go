@@ -32,8 +32,8 @@ type condition struct {
 }
 
 // condition reads a header of the request. It returns nil if the header is missing.
-func (c *call) condition(name string) (*condition, error) {
-	values := c.r.Header.Values(name)
+func (x *exchange) condition(name string) (*condition, error) {
+	values := x.r.Header.Values(name)
 	if len(values) == 0 {
 		return nil, nil
 	}
@@ -101,8 +101,8 @@ func (cond *condition) isSame(tag string) bool {
 }
 
 // ifMatch refuses a change if the request's If-Match does not name the version of e.
-func (c *call) ifMatch(e *webhook.Endpoint) error {
-	cond, err := c.condition("If-Match")
+func (x *exchange) ifMatch(e *webhook.Endpoint) error {
+	cond, err := x.condition("If-Match")
 	if err != nil || cond == nil || cond.isVersion(e.Version) {
 		return err
 	}

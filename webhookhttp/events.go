@@ -22,8 +22,8 @@ func eventOf(e *webhook.Event) eventJSON {
 	return eventJSON{ID: e.ID, Type: e.Type, Timestamp: timestamp(e.Time), Channel: e.Channel, Test: e.Test}
 }
 
-func (c *call) listEvents() error {
-	p, err := c.paging()
+func (x *exchange) listEvents() error {
+	p, err := x.paging()
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (c *call) listEvents() error {
 	if err := p.between(&q); err != nil {
 		return err
 	}
-	page, err := c.scope().Events(c.r.Context(), q)
+	page, err := x.scope().Events(x.r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -43,25 +43,25 @@ func (c *call) listEvents() error {
 	for i := range page.Items {
 		views[i] = eventOf(&page.Items[i])
 	}
-	return c.answer(http.StatusOK, list[eventJSON]{views, optionalOf(page.Next)})
+	return x.answer(http.StatusOK, list[eventJSON]{views, optionalOf(page.Next)})
 }
 
-func (c *call) getEvent() error {
-	id := c.r.PathValue("event_id")
-	page, err := c.scope().Events(c.r.Context(), webhook.Query{EventID: id})
+func (x *exchange) getEvent() error {
+	id := x.r.PathValue("event_id")
+	page, err := x.scope().Events(x.r.Context(), webhook.Query{EventID: id})
 	if err != nil {
 		return err
 	}
 	if len(page.Items) == 0 {
-		return notFound(c.route.path)
+		return notFound(x.route.path)
 	}
-	deliveries, err := c.deliveries(webhook.Query{EventID: id, Limit: maxPerPage})
+	deliveries, err := x.deliveries(webhook.Query{EventID: id, Limit: maxPerPage})
 	if err != nil {
 		return err
 	}
 	e := &page.Items[0]
 	data, _ := e.Data.(json.RawMessage)
-	return c.answer(http.StatusOK, struct {
+	return x.answer(http.StatusOK, struct {
 		eventJSON
 
 		Data       json.RawMessage     `json:"data"`
@@ -76,13 +76,13 @@ type eventTypeJSON struct {
 	Test        bool   `json:"test"` // only test sends have it: nobody can subscribe to it
 }
 
-func (c *call) listEventTypes() error {
-	types := make([]eventTypeJSON, 0, len(c.h.config.EventTypes))
-	for _, name := range slices.Sorted(maps.Keys(c.h.config.EventTypes)) {
-		types = append(types, eventTypeJSON{Name: name, Description: c.h.config.EventTypes[name]})
+func (x *exchange) listEventTypes() error {
+	types := make([]eventTypeJSON, 0, len(x.h.config.EventTypes))
+	for _, name := range slices.Sorted(maps.Keys(x.h.config.EventTypes)) {
+		types = append(types, eventTypeJSON{Name: name, Description: x.h.config.EventTypes[name]})
 	}
-	if name := c.h.testType; name != "" && !slices.ContainsFunc(types, func(t eventTypeJSON) bool { return t.Name == name }) {
+	if name := x.h.testType; name != "" && !slices.ContainsFunc(types, func(t eventTypeJSON) bool { return t.Name == name }) {
 		types = append(types, eventTypeJSON{Name: name, Description: "Sent when you test a webhook.", Test: true})
 	}
-	return c.answer(http.StatusOK, list[eventTypeJSON]{Data: types})
+	return x.answer(http.StatusOK, list[eventTypeJSON]{Data: types})
 }

@@ -13,7 +13,7 @@ import (
 
 // problem returns the answer for err. An error that the client did not cause is reported, and
 // shown without details.
-func (c *call) problem(err error) Problem {
+func (x *exchange) problem(err error) Problem {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return Problem(*r)
 	}
@@ -22,20 +22,20 @@ func (c *call) problem(err error) Problem {
 	switch {
 	case isField && errors.Is(err, webhook.ErrLimit):
 		known = refuse(http.StatusConflict, codeEndpointLimit, "", "your account "+field.Problem, "delete a webhook that you do not need")
-	case tooOften(c.w, err):
+	case tooOften(x.w, err):
 		known = refuse(http.StatusTooManyRequests, codeTooManyRequests, "", "You have tested or retried too often.",
 			"Wait for the seconds in Retry-After, then send the request again.")
 	case isField:
-		known = c.fieldRefusal(field)
+		known = x.fieldRefusal(field)
 	case errors.Is(err, webhook.ErrNotFound):
-		known = notFound(c.route.path)
+		known = notFound(x.route.path)
 	case errors.Is(err, webhook.ErrInFlight):
 		known = refuse(http.StatusConflict, codeInFlight, "", "the delivery is being sent right now", "wait for its result")
 	case errors.Is(err, webhook.ErrConflict):
 		known = refuse(http.StatusConflict, codeConflict, "", "the webhook was changed at the same time", "send the request again")
 	}
 	if known == nil {
-		known = c.unavailable(err)
+		known = x.unavailable(err)
 	}
 	r, _ := errors.AsType[*refusal](known)
 	return Problem(*r)
@@ -73,7 +73,7 @@ var jsonFields = map[string]string{
 
 // fieldRefusal returns the answer for refused input. It returns nil if the input was not the
 // client's.
-func (c *call) fieldRefusal(e *webhook.FieldError) error {
+func (x *exchange) fieldRefusal(e *webhook.FieldError) error {
 	switch e.Field {
 	case "Query.Cursor":
 		return refuse(http.StatusBadRequest, codeInvalidCursor, "cursor", "the cursor is invalid or belongs to another list",
@@ -81,14 +81,14 @@ func (c *call) fieldRefusal(e *webhook.FieldError) error {
 	case "Endpoint.Reason":
 		return refuse(http.StatusConflict, codeEndpointDisabled, "", "the webhook is suspended", "ask support to lift the suspension")
 	case "tenant", "Query.Tenant": // a tenant that cannot exist has nothing
-		return notFound(c.route.path)
+		return notFound(x.route.path)
 	}
 	name, rest := e.Field, ""
 	if i := strings.IndexByte(name, '['); i >= 0 {
 		name, rest = name[:i], name[i:]
 	}
 	field, known := jsonFields[name]
-	if !known || field == "profile" && !c.given[field] {
+	if !known || field == "profile" && !x.given[field] {
 		return nil
 	}
 	cure, problem := customersCure(e.Cure), e.Problem

@@ -63,7 +63,7 @@ type route struct {
 	method     string
 	path       string
 	permission Permission // empty: Authorize is not asked
-	serve      func(*call) error
+	serve      func(*exchange) error
 	parameters []string // names of the query parameters; nil: any
 	maxBody    int      // bytes of the body; 0: it takes none
 	ungated    bool     // it reads nothing, or has limits of its own
@@ -79,21 +79,21 @@ var (
 )
 
 var routes = []route{
-	{http.MethodGet, "/webhooks", PermissionRead, (*call).listEndpoints, listParameters, 0, false},
-	{http.MethodPost, "/webhooks", PermissionWrite, (*call).createEndpoint, noParameters, maxBody, false},
-	{http.MethodGet, "/webhooks/{webhook_id}", PermissionRead, (*call).getEndpoint, noParameters, 0, false},
-	{http.MethodPatch, "/webhooks/{webhook_id}", PermissionWrite, (*call).updateEndpoint, noParameters, maxBody, false},
-	{http.MethodDelete, "/webhooks/{webhook_id}", PermissionWrite, (*call).deleteEndpoint, noParameters, 0, false},
-	{http.MethodPost, "/webhooks/{webhook_id}/test", PermissionTest, (*call).testEndpoint, noParameters, maxSmallBody, true},
-	{http.MethodGet, "/webhooks/{webhook_id}/logs", PermissionDeliveries, (*call).listLogs, logParameters, 0, false},
-	{http.MethodPost, "/webhooks/{webhook_id}/secret/rotate", PermissionSecrets, (*call).rotateSecret, noParameters, maxSmallBody, false},
-	{http.MethodGet, "/deliveries", PermissionDeliveries, (*call).listDeliveries, deliveryParameters, 0, false},
-	{http.MethodGet, "/deliveries/{delivery_id}", PermissionDeliveries, (*call).getDelivery, noParameters, 0, false},
-	{http.MethodPost, "/deliveries/{delivery_id}/retry", PermissionRetry, (*call).retryDelivery, noParameters, maxSmallBody, false},
-	{http.MethodGet, "/events", PermissionDeliveries, (*call).listEvents, eventParameters, 0, false},
-	{http.MethodGet, "/events/{event_id}", PermissionDeliveries, (*call).getEvent, noParameters, 0, false},
-	{http.MethodGet, "/event-types", PermissionRead, (*call).listEventTypes, noParameters, 0, true},
-	{http.MethodGet, "/openapi.yaml", "", (*call).getDocument, noParameters, 0, true},
+	{http.MethodGet, "/webhooks", PermissionRead, (*exchange).listEndpoints, listParameters, 0, false},
+	{http.MethodPost, "/webhooks", PermissionWrite, (*exchange).createEndpoint, noParameters, maxBody, false},
+	{http.MethodGet, "/webhooks/{webhook_id}", PermissionRead, (*exchange).getEndpoint, noParameters, 0, false},
+	{http.MethodPatch, "/webhooks/{webhook_id}", PermissionWrite, (*exchange).updateEndpoint, noParameters, maxBody, false},
+	{http.MethodDelete, "/webhooks/{webhook_id}", PermissionWrite, (*exchange).deleteEndpoint, noParameters, 0, false},
+	{http.MethodPost, "/webhooks/{webhook_id}/test", PermissionTest, (*exchange).testEndpoint, noParameters, maxSmallBody, true},
+	{http.MethodGet, "/webhooks/{webhook_id}/logs", PermissionDeliveries, (*exchange).listLogs, logParameters, 0, false},
+	{http.MethodPost, "/webhooks/{webhook_id}/secret/rotate", PermissionSecrets, (*exchange).rotateSecret, noParameters, maxSmallBody, false},
+	{http.MethodGet, "/deliveries", PermissionDeliveries, (*exchange).listDeliveries, deliveryParameters, 0, false},
+	{http.MethodGet, "/deliveries/{delivery_id}", PermissionDeliveries, (*exchange).getDelivery, noParameters, 0, false},
+	{http.MethodPost, "/deliveries/{delivery_id}/retry", PermissionRetry, (*exchange).retryDelivery, noParameters, maxSmallBody, false},
+	{http.MethodGet, "/events", PermissionDeliveries, (*exchange).listEvents, eventParameters, 0, false},
+	{http.MethodGet, "/events/{event_id}", PermissionDeliveries, (*exchange).getEvent, noParameters, 0, false},
+	{http.MethodGet, "/event-types", PermissionRead, (*exchange).listEventTypes, noParameters, 0, true},
+	{http.MethodGet, "/openapi.yaml", "", (*exchange).getDocument, noParameters, 0, true},
 }
 
 // register fills the mux. ServeMux panics on an invalid pattern, and only Prefix can make a
@@ -112,10 +112,10 @@ func (h *Handler) register() (err error) {
 		h.mux.Handle(rt.method+" "+h.config.Prefix+rt.path, h.handle(rt))
 	}
 	for pattern, methods := range allowed() {
-		h.mux.Handle(h.config.Prefix+pattern, h.handle(&route{path: pattern, serve: func(c *call) error {
-			c.w.Header().Set("Allow", methods)
+		h.mux.Handle(h.config.Prefix+pattern, h.handle(&route{path: pattern, serve: func(x *exchange) error {
+			x.w.Header().Set("Allow", methods)
 			return refuse(http.StatusMethodNotAllowed, codeMethodNotAllowed, "",
-				fmt.Sprintf("%s is not among the methods of this path", method(c.r)), "use "+methods)
+				fmt.Sprintf("%s is not among the methods of this path", method(x.r)), "use "+methods)
 		}}))
 	}
 	if h.config.Prefix != "" {
@@ -123,7 +123,7 @@ func (h *Handler) register() (err error) {
 		h.below.Handle(h.config.Prefix, http.NotFoundHandler())
 		h.below.Handle(h.config.Prefix+"/", http.NotFoundHandler())
 	}
-	h.mux.Handle("/", h.handle(&route{path: "/", serve: (*call).noRoute}))
+	h.mux.Handle("/", h.handle(&route{path: "/", serve: (*exchange).noRoute}))
 	return nil
 }
 
@@ -154,8 +154,8 @@ func method(r *http.Request) string {
 }
 
 // noRoute returns the answer for an unknown path.
-func (c *call) noRoute() error {
-	c.reportAstray()
+func (x *exchange) noRoute() error {
+	x.reportAstray()
 	return nothingHere()
 }
 
@@ -165,10 +165,10 @@ func nothingHere() error {
 
 // reportAstray logs, once, a request that looks like one for the API under another prefix.
 // Then the Handler is mounted elsewhere than Config.Prefix says.
-func (c *call) reportAstray() {
-	h, asked := c.h, c.r.URL.Path
+func (x *exchange) reportAstray() {
+	h, asked := x.h, x.r.URL.Path
 	if h.below != nil {
-		if _, pattern := h.below.Handler(c.r); pattern != "" {
+		if _, pattern := h.below.Handler(x.r); pattern != "" {
 			return
 		}
 	}
@@ -178,7 +178,7 @@ func (c *call) reportAstray() {
 			continue
 		}
 		h.astray.Do(func() {
-			h.config.Logger.WarnContext(c.r.Context(), "webhookhttp: request outside Config.Prefix; set Prefix to the pattern under which requests arrive",
+			h.config.Logger.WarnContext(x.r.Context(), "webhookhttp: request outside Config.Prefix; set Prefix to the pattern under which requests arrive",
 				"path", clip(asked), "prefix", h.config.Prefix)
 		})
 		return
@@ -191,7 +191,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// from a mux around it stay unchanged.
 	inner := r.WithContext(context.WithValue(r.Context(), outerKey{}, r))
 	if err := h.origins.Check(r); err != nil {
-		refused := h.handle(&route{serve: func(*call) error {
+		refused := h.handle(&route{serve: func(*exchange) error {
 			return refuse(http.StatusForbidden, codeCrossOrigin, "", "the request comes from a page of another origin",
 				"send it from the application's own pages, or from a server")
 		}})
@@ -200,7 +200,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// The mux would redirect to the clean path, and that path would lack a stripped prefix.
 	if p := r.URL.EscapedPath(); p == "" || p[0] != '/' || path.Clean(p) != p {
-		h.handle(&route{serve: func(*call) error { return nothingHere() }})(w, inner)
+		h.handle(&route{serve: func(*exchange) error { return nothingHere() }})(w, inner)
 		return
 	}
 	h.mux.ServeHTTP(w, inner)
@@ -209,8 +209,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // outerKey is the context key of the original request.
 type outerKey struct{}
 
-// A call is one request being served.
-type call struct {
+// An exchange is one request being served, with its response.
+type exchange struct {
 	h      *Handler
 	w      http.ResponseWriter
 	r      *http.Request
@@ -224,55 +224,55 @@ type call struct {
 func (h *Handler) handle(rt *route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		c := &call{h: h, w: w, r: r, route: rt}
-		defer c.endTurn()
-		if err := c.serve(); err != nil {
-			p := c.problem(err)
-			c.endTurn()
+		x := &exchange{h: h, w: w, r: r, route: rt}
+		defer x.endTurn()
+		if err := x.serve(); err != nil {
+			p := x.problem(err)
+			x.endTurn()
 			h.config.RenderError(w, r, p)
 		}
 	}
 }
 
-func (c *call) serve() (err error) {
-	if c.route.permission != "" {
-		c.keepPathValues()
-		if c.tenant, err = c.authorize(c.route.permission); err != nil {
+func (x *exchange) serve() (err error) {
+	if x.route.permission != "" {
+		x.keepPathValues()
+		if x.tenant, err = x.authorize(x.route.permission); err != nil {
 			return err
 		}
 	}
-	if err := c.checkParameters(); err != nil {
+	if err := x.checkParameters(); err != nil {
 		return err
 	}
-	if c.route.maxBody > 0 { // before the turn begins: a slow client must not hold it
-		if c.sent, err = c.readBody(); err != nil {
+	if x.route.maxBody > 0 { // before the turn begins: a slow client must not hold it
+		if x.sent, err = x.readBody(); err != nil {
 			return err
 		}
 	}
-	if !c.route.ungated && c.route.permission != "" {
-		leave, ok := c.h.gate.enter(c.r.Context(), c.tenant)
+	if !x.route.ungated && x.route.permission != "" {
+		leave, ok := x.h.gate.enter(x.r.Context(), x.tenant)
 		if !ok {
-			c.w.Header().Set("Retry-After", "2")
+			x.w.Header().Set("Retry-After", "2")
 			return refuse(http.StatusTooManyRequests, codeTooManyRequests, "", "You have too many requests running at the same time.",
 				"Wait for the seconds in Retry-After, then send the request again. Send fewer requests at the same time.")
 		}
-		c.leave = leave
+		x.leave = leave
 	}
-	return c.route.serve(c)
+	return x.route.serve(x)
 }
 
 // endTurn ends the turn at the gate, if there is one. It is called before the answer is
 // written, because a client may read slowly.
-func (c *call) endTurn() {
-	if c.leave != nil {
-		c.leave()
-		c.leave = nil
+func (x *exchange) endTurn() {
+	if x.leave != nil {
+		x.leave()
+		x.leave = nil
 	}
 }
 
 // keepPathValues adds the path values of a pattern around the Handler's own.
-func (c *call) keepPathValues() {
-	outer, ok := c.r.Context().Value(outerKey{}).(*http.Request)
+func (x *exchange) keepPathValues() {
+	outer, ok := x.r.Context().Value(outerKey{}).(*http.Request)
 	if !ok {
 		return
 	}
@@ -284,26 +284,26 @@ func (c *call) keepPathValues() {
 		}
 		name, end, _ := strings.Cut(after, "}")
 		rest = end
-		if name = strings.TrimSuffix(name, "..."); c.r.PathValue(name) == "" {
-			c.r.SetPathValue(name, outer.PathValue(name))
+		if name = strings.TrimSuffix(name, "..."); x.r.PathValue(name) == "" {
+			x.r.SetPathValue(name, outer.PathValue(name))
 		}
 	}
 }
 
 // answer writes v as JSON.
-func (c *call) answer(status int, v any) error {
+func (x *exchange) answer(status int, v any) error {
 	body, err := marshal(v)
 	if err != nil {
-		return c.broken(fmt.Errorf("encoding: %w", err))
+		return x.broken(fmt.Errorf("encoding: %w", err))
 	}
-	header := c.w.Header()
+	header := x.w.Header()
 	header.Set("Content-Type", "application/json")
 	if header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", "private, no-cache")
 	}
-	c.endTurn()
-	c.w.WriteHeader(status)
-	_, _ = c.w.Write(body) // the client may be gone
+	x.endTurn()
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(body) // the client may be gone
 	return nil
 }
 

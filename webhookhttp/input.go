@@ -26,7 +26,7 @@ const (
 )
 
 // set changes an endpoint as the members of a body say. Fields without a member stay.
-func (c *call) set(e *webhook.Endpoint, members []member) error {
+func (x *exchange) set(e *webhook.Endpoint, members []member) error {
 	var active *bool
 	var state *webhook.EndpointState
 	for _, m := range members {
@@ -52,15 +52,15 @@ func (c *call) set(e *webhook.Endpoint, members []member) error {
 }
 
 // checkName refuses a field that does not exist or cannot be set.
-func (c *call) checkName(name string) error {
+func (x *exchange) checkName(name string) error {
 	switch {
-	case slices.Contains(readOnly, name), slices.Contains(c.h.config.ReadOnly, name):
+	case slices.Contains(readOnly, name), slices.Contains(x.h.config.ReadOnly, name):
 		return refuse(http.StatusBadRequest, codeReadOnly, name, name+" cannot be set", "leave it out")
 	case slices.Contains(writable, name):
 		return nil
 	}
 	return unknownField(name, slices.DeleteFunc(slices.Clone(writable), func(w string) bool {
-		return slices.Contains(c.h.config.ReadOnly, w)
+		return slices.Contains(x.h.config.ReadOnly, w)
 	}))
 }
 

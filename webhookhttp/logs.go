@@ -7,8 +7,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-func (c *call) listLogs() error {
-	p, err := c.paging()
+func (x *exchange) listLogs() error {
+	p, err := x.paging()
 	if err != nil {
 		return err
 	}
@@ -25,13 +25,13 @@ func (c *call) listLogs() error {
 	if err := p.between(&q); err != nil {
 		return err
 	}
-	e, err := c.scope().Endpoint(c.r.Context(), c.r.PathValue("webhook_id"))
+	e, err := x.scope().Endpoint(x.r.Context(), x.r.PathValue("webhook_id"))
 	if err != nil {
 		return err
 	}
 	q.EndpointID, q.NoBodies = e.ID, true
 	page, err := skip(q, p.page, func(q webhook.Query) (webhook.Page[webhook.Attempt], error) {
-		return c.scope().Attempts(c.r.Context(), q)
+		return x.scope().Attempts(x.r.Context(), q)
 	})
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (c *call) listLogs() error {
 	for i := range page.Items {
 		entries[i] = logOf(&page.Items[i])
 	}
-	return c.answer(http.StatusOK, list[logJSON]{entries, optionalOf(page.Next)})
+	return x.answer(http.StatusOK, list[logJSON]{entries, optionalOf(page.Next)})
 }
 
 // pageNumber reads the parameter page.

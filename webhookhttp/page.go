@@ -45,8 +45,8 @@ func invalidParameter(name, problem, cure string) error {
 }
 
 // query parses the query of the request.
-func (c *call) query() (url.Values, error) {
-	values, err := url.ParseQuery(c.r.URL.RawQuery)
+func (x *exchange) query() (url.Values, error) {
+	values, err := url.ParseQuery(x.r.URL.RawQuery)
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, codeInvalidParameter, "", "The query string is malformed.",
 			"Percent-encode the values, and separate parameters with &.")
@@ -58,11 +58,11 @@ func (c *call) query() (url.Values, error) {
 var aliases = map[string]string{"event": "event_type"}
 
 // checkParameters refuses a query parameter that the route does not have.
-func (c *call) checkParameters() error {
-	if c.route.parameters == nil || c.r.URL.RawQuery == "" {
+func (x *exchange) checkParameters() error {
+	if x.route.parameters == nil || x.r.URL.RawQuery == "" {
 		return nil
 	}
-	values, err := c.query()
+	values, err := x.query()
 	if err != nil {
 		return err
 	}
@@ -71,12 +71,12 @@ func (c *call) checkParameters() error {
 		if alias, ok := aliases[name]; ok {
 			known = alias
 		}
-		if slices.Contains(c.route.parameters, known) || slices.Contains(c.h.config.Parameters, name) {
+		if slices.Contains(x.route.parameters, known) || slices.Contains(x.h.config.Parameters, name) {
 			continue
 		}
 		cure := "Leave it out: this request has no query parameters."
-		if len(c.route.parameters) > 0 {
-			cure = "Use " + strings.Join(c.route.parameters, ", ") + "."
+		if len(x.route.parameters) > 0 {
+			cure = "Use " + strings.Join(x.route.parameters, ", ") + "."
 		}
 		return refuse(http.StatusBadRequest, codeInvalidParameter, clip(name), clip(name)+" is not a parameter of this request.", cure)
 	}
@@ -84,8 +84,8 @@ func (c *call) checkParameters() error {
 }
 
 // paging reads the parameters that all lists have.
-func (c *call) paging() (*paging, error) {
-	values, err := c.query()
+func (x *exchange) paging() (*paging, error) {
+	values, err := x.query()
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ const (
 	maxOverlap     = 30 * 24 * time.Hour
 )
 
-func (c *call) rotateSecret() error {
-	members, err := c.body(false, only("overlap_seconds"))
+func (x *exchange) rotateSecret() error {
+	members, err := x.body(false, only("overlap_seconds"))
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (c *call) rotateSecret() error {
 		}
 		overlap = time.Duration(seconds) * time.Second
 	}
-	e, err := c.scope().RotateSecret(c.r.Context(), c.r.PathValue("webhook_id"), overlap)
+	e, err := x.scope().RotateSecret(x.r.Context(), x.r.PathValue("webhook_id"), overlap)
 	if field, ok := errors.AsType[*webhook.FieldError](err); ok && field.Field == "Endpoint.Secrets" {
 		return refuse(http.StatusConflict, codeSecretLimit, "", "the webhook "+field.Problem,
 			"wait until one has expired, or end all of them now with an overlap_seconds of 0")
@@ -38,5 +38,5 @@ func (c *call) rotateSecret() error {
 	if err != nil {
 		return err
 	}
-	return c.answerNewSecret(http.StatusOK, &e)
+	return x.answerNewSecret(http.StatusOK, &e)
 }

@@ -10,12 +10,12 @@ import (
 
 // Limits of a request that goes through NewRoundTripper.
 const (
-	callTimeout  = 30 * time.Second
-	maxCallBytes = 1 << 20
+	maxTime  = 30 * time.Second
+	maxBytes = 1 << 20
 )
 
-// A callTransport is the RoundTripper that NewRoundTripper returns.
-type callTransport[C ClassError] struct{ guarded *guardedRoundTripper[C] }
+// A boundedTransport is the RoundTripper that NewRoundTripper returns.
+type boundedTransport[C ClassError] struct{ guarded *guardedRoundTripper[C] }
 
 // NewRoundTripper returns a RoundTripper for requests of other kinds. Each has a connection of
 // its own, is bounded in time and size, and goes to no address that the guard refuses. Errors are
@@ -23,12 +23,12 @@ type callTransport[C ClassError] struct{ guarded *guardedRoundTripper[C] }
 func NewRoundTripper[C ClassError](c Config) http.RoundTripper {
 	c.Wrap = nil
 	s := New[C](c)
-	return callTransport[C]{newGuardedRoundTripper[C](&s.config, s.client)}
+	return boundedTransport[C]{newGuardedRoundTripper[C](&s.config, s.client)}
 }
 
 // RoundTrip implements [http.RoundTripper].
-func (c callTransport[C]) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+func (c boundedTransport[C]) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), maxTime)
 	own := r.WithContext(context.WithValue(ctx, ownerKey{}, nil)) // of no endpoint
 	resp, err := c.guarded.RoundTrip(own)
 	if err != nil {
@@ -37,12 +37,12 @@ func (c callTransport[C]) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Request = r
-	resp.Body = &callBody[C]{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, left: maxCallBytes}
+	resp.Body = &boundedBody[C]{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, left: maxBytes}
 	return resp, nil
 }
 
-// A callBody is a response body of bounded size and time.
-type callBody[C ClassError] struct {
+// A boundedBody is a response body of bounded size and time.
+type boundedBody[C ClassError] struct {
 	io.ReadCloser
 
 	ctx    context.Context //nolint:containedctx // of the request, which ends with the body
@@ -50,7 +50,7 @@ type callBody[C ClassError] struct {
 	left   int
 }
 
-func (b *callBody[C]) Read(p []byte) (int, error) {
+func (b *boundedBody[C]) Read(p []byte) (int, error) {
 	if len(p) > b.left+1 {
 		p = p[:b.left+1] // one more byte shows that the body is too long
 	}
@@ -65,7 +65,7 @@ func (b *callBody[C]) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *callBody[C]) Close() error {
+func (b *boundedBody[C]) Close() error {
 	err := b.ReadCloser.Close()
 	b.cancel()
 	return err

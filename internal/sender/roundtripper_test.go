@@ -59,17 +59,17 @@ func TestOtherCallsOfTheApplicationAreBounded(t *testing.T) {
 	}))
 	defer server.Close()
 	rt := NewRoundTripper[Class](netOpen().config(1, nil))
-	for size, whole := range map[int]bool{0: true, 1000: true, maxCallBytes: true, maxCallBytes + 1: false, 2 * maxCallBytes: false} {
+	for size, whole := range map[int]bool{0: true, 1000: true, maxBytes: true, maxBytes + 1: false, 2 * maxBytes: false} {
 		body, err := get(t, rt, fmt.Sprintf("%s/%d", server.URL, size))
 		assert.Equal(t, whole, err == nil, size)
-		assert.LessOrEqual(t, len(body), maxCallBytes)
+		assert.LessOrEqual(t, len(body), maxBytes)
 		if whole {
 			assert.Len(t, body, size)
 		} else {
 			require.ErrorIs(t, err, ClassProtocol)
 		}
 	}
-	client := rt.(callTransport[Class]).guarded.client
+	client := rt.(boundedTransport[Class]).guarded.client
 	require.Eventually(t, func() bool { return client.Open() == 0 }, netPatience, 1, "nothing is kept")
 }
 
@@ -81,7 +81,7 @@ func TestOtherCallsOfTheApplicationEndInTime(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			rt := NewRoundTripper[Class](netOpen().config(1, nil))
-			rt.(callTransport[Class]).guarded.client.Dial = func(context.Context, string, string) (net.Conn, error) {
+			rt.(boundedTransport[Class]).guarded.client.Dial = func(context.Context, string, string) (net.Conn, error) {
 				near, far := net.Pipe()
 				go func() {
 					defer far.Close()
