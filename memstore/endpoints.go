@@ -14,8 +14,8 @@ import (
 )
 
 // An endpoint is a webhook.Endpoint with its deliveries, and is their lane. A deleted endpoint
-// stays as a tombstone while deliveries of it are stored, and so does one that never existed. Only ID and
-// Tenant are set then.
+// stays as a tombstone while deliveries of it are stored. So does one that never existed. A
+// tombstone has only ID and Tenant.
 type endpoint struct {
 	webhook.Endpoint
 	tombstone bool

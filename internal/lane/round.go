@@ -28,7 +28,7 @@ func (r *Round[K, T]) Room() Room[K] {
 // lane is behind, because the store may have more.
 func (r *Round[K, T]) Add(key K, most int, value T, w *Weight) { r.set.add(key, most, value, w) }
 
-// End says that the round has visited all endpoints, and whether a claim was full: Items or
-// Bytes may have bounded it. If none was, some lanes have caught up: those with room in all claims that got
+// End says that the round has visited all endpoints, and whether a claim was full, bounded by
+// Items or Bytes. If none was, some lanes have caught up: those with room in all claims that got
 // less than their room. A round that fails has no End.
 func (r *Round[K, T]) End(full bool) { r.set.endRound(full) }
