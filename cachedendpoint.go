@@ -21,7 +21,7 @@ type cachedEndpoint struct {
 	opened   atomic.Pointer[openedEndpoint] // nil until the secrets are needed
 	health   atomic.Pointer[Health]
 	announce func(*Notice) *EventRecord // see Settlement.Announce
-	seen     atomic.Int64               // when the Store was last asked, on endpointCache.clock
+	seen     atomic.Int64               // when the Store was last asked, by storeTime.uptime
 	streak   *streak                    // shared by the copies of an endpoint
 }
 

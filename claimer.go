@@ -32,7 +32,7 @@ type claimer struct {
 	isAway bool // the last call of Claim failed
 	size   pacing.ClaimSize
 
-	succeeded atomic.Int64 // when the last claim succeeded or was not needed, on the clock of the endpoint cache
+	succeeded atomic.Int64 // when the last claim succeeded or was not needed, by storeTime.uptime
 	failure   atomic.Pointer[error]
 }
 
@@ -46,7 +46,7 @@ func newClaimer(s *session) *claimer {
 }
 
 func (c *claimer) markSuccess() {
-	c.succeeded.Store(int64(c.session.d.endpoints.clock()))
+	c.succeeded.Store(int64(c.session.d.time.uptime()))
 	c.failure.Store(nil)
 }
 
@@ -56,7 +56,7 @@ func (c *claimer) age() (time.Duration, error) {
 	if p := c.failure.Load(); p != nil {
 		err = *p
 	}
-	return c.session.d.endpoints.clock() - time.Duration(c.succeeded.Load()), err
+	return c.session.d.time.uptime() - time.Duration(c.succeeded.Load()), err
 }
 
 // expect looks for work at due, unless polling finds the work by then.
@@ -117,7 +117,7 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 		if ctx.Err() != nil {
 			return 0, nil
 		}
-		c.session.d.handBack(c.session.books, c.session.lanes.Relieve(c.session.d.endpoints.clock()))
+		c.session.d.handBack(c.session.books, c.session.lanes.Relieve(c.session.d.time.uptime()))
 		room := visit.Room()
 		if room.Items <= 0 || room.Bytes <= 0 {
 			c.markSuccess()
@@ -167,7 +167,7 @@ func (c *claimer) claim(visit *lane.Round[EndpointKey, *work], room lane.Room[En
 	defer cancel()
 	now := c.session.d.now()
 	c.alarm.Silence(now)
-	asOf := c.session.d.endpoints.clock()
+	asOf := c.session.d.time.uptime()
 	items, bytes := c.size.Of(room.Items, room.Bytes)
 	req := ClaimRequest{
 		Now: now, LeaseUntil: now.Add(c.session.d.config.Lease), Max: items, MaxBytes: bytes,
@@ -185,7 +185,7 @@ func (c *claimer) claim(visit *lane.Round[EndpointKey, *work], room lane.Room[En
 	}
 	c.isAway = false
 	full = c.filled(&claimed, &req)
-	c.size.Succeeded(c.session.d.endpoints.clock()-asOf, full)
+	c.size.Succeeded(c.session.d.time.uptime()-asOf, full)
 	if len(claimed.Deliveries) > 0 {
 		c.takeIn(visit, &claimed, asOf)
 	}

@@ -316,7 +316,7 @@ func (d *Dispatcher) publish(records []*EventRecord) ([]emitted, error) {
 // publishMatched finds the receivers of the records and publishes the records with their
 // deliveries. It hands deliveries over to their lanes as far as there is room.
 func (d *Dispatcher) publishMatched(ctx context.Context, records []*EventRecord, atomic bool) ([]emitted, error) {
-	asOf := d.endpoints.clock()
+	asOf := d.time.uptime()
 	matched, err := d.match(ctx, records)
 	if err != nil {
 		return nil, err

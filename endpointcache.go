@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gowebhook/webhook/internal/batch"
@@ -22,17 +21,16 @@ const (
 // about an endpoint confirms or replaces its copy, so busy endpoints need no lookups of their
 // own. Other endpoints are looked up together, when a request is about to begin.
 type endpointCache struct {
-	start   time.Time
-	skipped atomic.Int64     // time that the monotonic clock has left out since start
-	ids     uuidv7.Generator // of operational events
-	loads   *batch.Group[EndpointKey, loaded]
+	uptime func() time.Duration // see storeTime
+	ids    uuidv7.Generator     // of operational events
+	loads  *batch.Group[EndpointKey, loaded]
 
 	mu sync.RWMutex
 	of map[EndpointKey]*cachedEndpoint
 }
 
-func newEndpointCache(refresh func(context.Context, []EndpointKey) ([]Endpoint, error)) *endpointCache {
-	c := &endpointCache{start: time.Now(), of: make(map[EndpointKey]*cachedEndpoint)}
+func newEndpointCache(uptime func() time.Duration, refresh func(context.Context, []EndpointKey) ([]Endpoint, error)) *endpointCache {
+	c := &endpointCache{uptime: uptime, of: make(map[EndpointKey]*cachedEndpoint)}
 	run := func(keys []EndpointKey) ([]loaded, error) { return c.load(refresh, keys) }
 	c.loads = batch.New(batch.Limits{Running: 2, Items: 1000, Bytes: 1000}, func(EndpointKey) int { return 1 }, run)
 	return c
@@ -43,14 +41,6 @@ type loaded struct {
 	cached *cachedEndpoint // nil if the endpoint does not exist
 	err    error           // the Store cannot read the endpoint
 }
-
-// clock returns the time on which cachedEndpoint.seen is measured.
-func (c *endpointCache) clock() time.Duration {
-	return time.Since(c.start) + time.Duration(c.skipped.Load())
-}
-
-// skip adds the time d for which the machine was suspended. All copies are that much older.
-func (c *endpointCache) skip(d time.Duration) { c.skipped.Add(int64(d)) }
 
 // get returns the copy of an endpoint, of any age, or nil.
 func (c *endpointCache) get(key EndpointKey) *cachedEndpoint {
@@ -133,7 +123,7 @@ func (c *endpointCache) keep(key EndpointKey, n *cachedEndpoint) {
 // drop notes that an endpoint is gone, as of now.
 func (c *endpointCache) drop(key EndpointKey) {
 	n := new(cachedEndpoint)
-	n.seen.Store(int64(c.clock()))
+	n.seen.Store(int64(c.uptime()))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keep(key, n)
@@ -176,7 +166,7 @@ func (c *endpointCache) confirm(status *EndpointStatus, asOf time.Duration) *cac
 // endpoint that the Store cannot read is an error of its own, and does not count as deleted.
 func (c *endpointCache) fresh(ctx context.Context, key EndpointKey) (*cachedEndpoint, error) {
 	n, err := c.get(key), error(nil)
-	if n == nil || c.clock()-time.Duration(n.seen.Load()) >= cacheAge {
+	if n == nil || c.uptime()-time.Duration(n.seen.Load()) >= cacheAge {
 		var l loaded
 		if l, err = c.loads.Do(ctx, key); err == nil {
 			n, err = l.cached, l.err
@@ -192,7 +182,7 @@ func (c *endpointCache) load(refresh func(context.Context, []EndpointKey) ([]End
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	results := make([]loaded, len(keys))
-	asOf := c.clock()
+	asOf := c.uptime()
 	found, err := refresh(ctx, unique(keys))
 	if err != nil && len(found) == 0 {
 		return nil, err

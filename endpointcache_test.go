@@ -23,7 +23,7 @@ func second(n int) time.Time { return time.Unix(1700000000+int64(n), 0) }
 
 // The Store has counted failures before and after a success that is still on its way to it.
 func TestARunOfFailuresEndsWithASuccessThatTheStoreDoesNotKnowOfYet(t *testing.T) {
-	s := newEndpointCache(nil)
+	s := newEndpointCache(newStoreTime(nil, time.Now, nil).uptime, nil)
 	n := s.put(known(1, 0, 0), 0)
 	for at := range 3 {
 		s.note(n, &Attempt{StartedAt: second(10 + at)}, false)
@@ -41,7 +41,7 @@ func TestARunOfFailuresEndsWithASuccessThatTheStoreDoesNotKnowOfYet(t *testing.T
 }
 
 func TestFailuresOfAnotherProcessEndWithASuccessHere(t *testing.T) {
-	s := newEndpointCache(nil)
+	s := newEndpointCache(newStoreTime(nil, time.Now, nil).uptime, nil)
 	n := s.put(known(1, 3, 10), 0)
 	assert.Equal(t, 3, s.judged(n).Failures)
 	s.note(n, &Attempt{StartedAt: second(20)}, true)
@@ -51,16 +51,21 @@ func TestFailuresOfAnotherProcessEndWithASuccessHere(t *testing.T) {
 }
 
 func TestCopiesOfEndpointsAgeWhileTheMachineIsSuspended(t *testing.T) {
-	s := newEndpointCache(nil)
-	n := s.put(known(1, 0, 0), s.clock())
-	s.skip(time.Minute)
-	assert.GreaterOrEqual(t, s.clock()-time.Duration(n.seen.Load()), time.Minute)
+	var suspended time.Duration
+	clock := newStoreTime(localClock{}, time.Now, nil)
+	clock.wall = func() time.Time { return time.Now().Round(0).Add(suspended) }
+	s := newEndpointCache(clock.uptime, nil)
+	require.NoError(t, clock.keepUp(t.Context()))
+	n := s.put(known(1, 0, 0), clock.uptime())
+	suspended = time.Minute
+	require.NoError(t, clock.keepUp(t.Context()))
+	assert.GreaterOrEqual(t, clock.uptime()-time.Duration(n.seen.Load()), time.Minute)
 }
 
 // A request that began before a success, and failed after it, is the first of a run that the
 // success has not ended.
 func TestASlowFailureIsNoReasonToForgetThoseAfterIt(t *testing.T) {
-	s := newEndpointCache(nil)
+	s := newEndpointCache(newStoreTime(nil, time.Now, nil).uptime, nil)
 	n := s.put(known(1, 0, 0), 0)
 	s.note(n, &Attempt{StartedAt: second(12)}, true)
 	s.note(n, &Attempt{StartedAt: second(10)}, false)
@@ -73,7 +78,7 @@ func TestASlowFailureIsNoReasonToForgetThoseAfterIt(t *testing.T) {
 func TestARefreshThatCannotReadOneEndpointFailsOnlyThat(t *testing.T) {
 	good, bad := EndpointKey{"acme", "good"}, EndpointKey{"acme", "bad"}
 	problem := errors.New("the row of bad is not readable")
-	s := newEndpointCache(func(context.Context, []EndpointKey) ([]Endpoint, error) {
+	s := newEndpointCache(newStoreTime(nil, time.Now, nil).uptime, func(context.Context, []EndpointKey) ([]Endpoint, error) {
 		return []Endpoint{{Tenant: good.Tenant, ID: good.ID, Version: 1}}, problem
 	})
 	n, err := s.fresh(t.Context(), good)

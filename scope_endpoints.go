@@ -206,7 +206,7 @@ func (s Scope) update(ctx context.Context, e Endpoint, tag string, newSecret boo
 		return Endpoint{}, err
 	}
 	sealed.UpdatedAt = now
-	asOf := d.endpoints.clock()
+	asOf := d.time.uptime()
 	stored, err := d.store.UpdateEndpoint(ctx, sealed)
 	if err != nil {
 		return Endpoint{}, err

@@ -74,7 +74,7 @@ func (d *Dispatcher) settleBatch(items []Settlement) ([]settleReply, error) {
 
 // settleNow stores results, and takes note of the status of their endpoints.
 func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settleReply, error) {
-	asOf := d.endpoints.clock()
+	asOf := d.time.uptime()
 	settled, err := d.store.Settle(ctx, d.now(), items)
 	if err != nil {
 		d.report("results cannot be stored", err) // once, not for each caller

@@ -25,7 +25,9 @@ type storeTime struct {
 	local   func() time.Time    // Config.Now
 	wall    func() time.Time    // this machine's clock, which goes on while it is suspended
 	report  func(error)         // reports a failed reading while the previous one serves
-	resumed func(time.Duration) // gets the time that the machine was suspended
+
+	began     time.Time
+	suspended atomic.Int64 // how long the machine was suspended since began, in nanoseconds
 
 	reading atomic.Pointer[reading]
 	age     atomic.Int64 // how old the reading may become, in nanoseconds
@@ -45,10 +47,10 @@ type pendingReading struct {
 }
 
 // newStoreTime returns the time of a store. clock is nil if the store has none.
-func newStoreTime(clock Clock, local func() time.Time, report func(error), resumed func(time.Duration)) *storeTime {
+func newStoreTime(clock Clock, local func() time.Time, report func(error)) *storeTime {
 	s := &storeTime{
 		clock: clock, local: local, wall: func() time.Time { return time.Now().Round(0) },
-		report: report, resumed: resumed,
+		report: report, began: time.Now(),
 	}
 	s.age.Store(int64(clockAge))
 	return s
@@ -74,6 +76,12 @@ func (s *storeTime) now() time.Time {
 		return r.store.Add(now.Sub(r.local))
 	}
 	return now
+}
+
+// uptime returns the time since the Dispatcher was made. It includes the time for which the machine
+// was suspended, as far as that is known. The monotonic clock leaves it out.
+func (s *storeTime) uptime() time.Duration {
+	return time.Since(s.began) + time.Duration(s.suspended.Load())
 }
 
 // isKnown reports whether now is reliable: there is a reading, and the machine was not
@@ -216,7 +224,7 @@ func (s *storeTime) take(known bool, read func() (*reading, error)) error {
 		return err
 	}
 	if skipped := s.keep(r); skipped >= clockStep {
-		s.resumed(skipped)
+		s.suspended.Add(int64(skipped))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ type localClock struct{}
 func (localClock) Now(context.Context) (time.Time, error) { return time.Now(), nil }
 
 func TestAReadingThatHasJustEndedServesACallerThatSawNone(t *testing.T) {
-	s := &storeTime{local: time.Now, wall: time.Now, clock: localClock{}, report: func(error) {}, resumed: func(time.Duration) {}}
+	s := &storeTime{local: time.Now, wall: time.Now, clock: localClock{}, report: func(error) {}}
 	s.age.Store(int64(clockAge))
 	seen := s.isKnown() // as a second caller looks before the first one's reading ends
 	require.False(t, seen)

@@ -78,9 +78,9 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 	d.tests.first, d.tests.more = testLimits(c.MaxInFlight)
 	limits.Items, limits.Gather = heldItems, 0
 	d.heldEvents = batch.New(limits, (*EventRecord).size, d.publish)
-	d.endpoints = newEndpointCache(d.store.Refresh)
 	clock, _ := store.(Clock)
-	d.time = newStoreTime(clock, c.Now, func(err error) { d.report("the store's clock cannot be read", err) }, d.endpoints.skip)
+	d.time = newStoreTime(clock, c.Now, func(err error) { d.report("the store's clock cannot be read", err) })
+	d.endpoints = newEndpointCache(d.time.uptime, d.store.Refresh)
 	d.others.listener, _ = store.(Listener)
 	return d, nil
 }
