@@ -249,7 +249,7 @@ func (c *claimer) takeIn(visit *lane.Round[EndpointKey, *work], claimed *Claimed
 		visit.Add(w.key, cached.endpoint.MaxInFlight, w, &event.payload.weight)
 	}
 	if !c.session.closed {
-		c.session.pump()
+		c.session.workers.pump()
 	}
 	c.session.mu.RUnlock()
 	for _, problem := range problems {

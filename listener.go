@@ -7,18 +7,24 @@ import (
 	"github.com/gowebhook/webhook/internal/pacing"
 )
 
-// listenLoop lets other processes wake this one.
-func (s *session) listenLoop(ctx context.Context) {
-	listener := s.d.others.listener
-	if listener == nil {
+// A listener lets other processes wake this one.
+type listener struct {
+	d    *Dispatcher
+	wake func()
+}
+
+// run listens until ctx ends, if the Store is a Listener.
+func (l *listener) run(ctx context.Context) {
+	store := l.d.others.listener
+	if store == nil {
 		return
 	}
 	retry := pacing.StoreBackoff()
 	for ctx.Err() == nil {
 		heard := false
-		err := listener.Listen(ctx, func() {
+		err := store.Listen(ctx, func() {
 			heard = true
-			s.wake()
+			l.wake()
 		})
 		if ctx.Err() != nil || errors.Is(err, errors.ErrUnsupported) {
 			return
@@ -26,14 +32,7 @@ func (s *session) listenLoop(ctx context.Context) {
 		if heard {
 			retry.Reset()
 		}
-		s.d.report("listening failed; until it works again, work of other processes is found by polling", err)
+		l.d.report("listening failed; until it works again, work of other processes is found by polling", err)
 		pacing.Sleep(ctx, retry.NextBackOff())
-	}
-}
-
-// notify tells other processes of work that this process does not do.
-func (d *Dispatcher) notify() {
-	if err := d.others.notify(); err != nil {
-		d.report("other processes cannot be woken", err)
 	}
 }

@@ -44,3 +44,10 @@ func (n *notifier) once() error {
 	}
 	return err
 }
+
+// notify tells other processes of work that this process does not do.
+func (d *Dispatcher) notify() {
+	if err := d.others.notify(); err != nil {
+		d.report("other processes cannot be woken", err)
+	}
+}

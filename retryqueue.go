@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook/internal/lane"
 	"github.com/gowebhook/webhook/internal/pacing"
@@ -29,13 +28,8 @@ const (
 	lastBusyWait = 150 * time.Millisecond
 )
 
-// A retryQueue keeps the results of attempts until the Store has them. A result passes through
-// these states:
-//
-//	new ──stored──────────────────────────────▶ ended
-//	 └───refused──▶ owed ──stored, given up───▶ ended
-//
-// An endpoint that owes results is in debt. Its next results queue up behind these, so that
+// A retryQueue keeps the results of attempts until the Store has them; see resultState. An
+// endpoint that owes results is in debt. Its next results queue up behind these, so that
 // they cannot hold up the results of others. One goroutine offers owed results to the Store.
 // It runs while there are any. The results of one endpoint are offered in the order in which
 // they came.
@@ -59,32 +53,6 @@ type retryQueue struct {
 	offering *offering // the offering under way, or nil
 }
 
-type resultKey struct {
-	event    uuid.UUID
-	endpoint EndpointKey
-}
-
-// A resultState is a state of a result; see retryQueue.
-type resultState int
-
-const (
-	resultNew resultState = iota
-	resultOwed
-	resultEnded
-)
-
-// A result is the outcome of a delivery in this process.
-type result struct {
-	Settlement
-	ticket lane.Ticket[EndpointKey, *work]
-	since  time.Time // when the attempt was over
-
-	// The queue's mutex guards these, and LeaseNo.
-	state    resultState
-	isOut    bool // it is owed, and still counts against Config.MaxInFlight
-	isLogged bool // its attempt is stored, under a lease that was lost
-}
-
 // A debt is the owed results of an endpoint.
 type debt struct {
 	results []*result
@@ -99,8 +67,6 @@ func newRetryQueue(s *session) *retryQueue {
 		results: make(map[resultKey]*result), debts: make(map[EndpointKey]*debt), hurried: make(chan struct{}, 1),
 	}
 }
-
-func keyOf(item *Settlement) resultKey { return resultKey{item.UID, item.Endpoint} }
 
 // add registers a new result.
 func (q *retryQueue) add(item *Settlement, ticket lane.Ticket[EndpointKey, *work]) *result {
@@ -136,7 +102,7 @@ func (q *retryQueue) takeOver(l *Leased) bool {
 	case r == nil:
 		return false
 	case r.Attempt == nil, l.LeaseNo == r.LeaseNo+1 && l.Attempts >= r.Attempt.Number:
-		q.end(r) // nothing was sent, or the Store has the result and only its answer was lost
+		q.move(r, resultSuperseded) // nothing was sent, or the Store has the result and only its answer was lost
 		return false
 	case l.Attempts >= r.Attempt.Number, l.Since.After(r.Attempt.StartedAt):
 		delete(q.results, keyOf(&r.Settlement)) // another process has sent it since, or it was retried by hand: the result is late
@@ -153,43 +119,40 @@ func (q *retryQueue) offered(r *result) Settlement {
 	return r.item()
 }
 
-// item returns the settlement to store; the queue's mutex is held.
-func (r *result) item() Settlement {
-	item := r.Settlement
-	if r.isLogged {
-		item.Attempt = nil
-	}
-	return item
-}
-
 // heed ends a result that was offered under a lease, and reports whether it did. A result that
 // has taken over another lease meanwhile goes on. Its attempt is then already stored, as a
 // late one.
 func (q *retryQueue) heed(r *result, leaseNo int64, reply *settleReply) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if reply.lost && r.LeaseNo != leaseNo && r.state != resultEnded {
+	if reply.lost && r.LeaseNo != leaseNo {
 		r.isLogged = true
-		return false
+		return q.move(r, resultLate) == resultEnded
 	}
-	q.end(r)
+	q.move(r, resultStored)
 	return true
 }
 
-// end removes a result from the queue; mu is held.
-func (q *retryQueue) end(r *result) {
+// move changes the state of a result by an event, and returns the new state; mu is held. A result
+// that ends leaves the queue.
+func (q *retryQueue) move(r *result, e resultEvent) resultState {
 	was := r.state
-	r.state = resultEnded
-	if was == resultEnded {
-		return
+	r.state = was.after(e)
+	if r.state != resultEnded || was == resultEnded {
+		return r.state
 	}
 	q.open--
 	if key := keyOf(&r.Settlement); q.results[key] == r {
 		delete(q.results, key)
 	}
-	if was != resultOwed {
-		return
+	if was.isOwed() {
+		q.repay(r, was)
 	}
+	return resultEnded
+}
+
+// repay takes a result out of the debt of its endpoint; mu is held.
+func (q *retryQueue) repay(r *result, was resultState) {
 	q.owed--
 	q.bytes -= settlementSize(r.Settlement)
 	d := q.debts[r.Endpoint]
@@ -199,7 +162,7 @@ func (q *retryQueue) end(r *result) {
 	if len(d.results) == 0 {
 		delete(q.debts, r.Endpoint)
 	}
-	if q.session.lanes.Repay(r.ticket, r.isOut) {
+	if q.session.lanes.Repay(r.ticket, was == resultBlocking) {
 		q.session.wake()
 	}
 }
@@ -210,7 +173,11 @@ func (q *retryQueue) end(r *result) {
 func (q *retryQueue) owe(r *result, err error) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if r.state == resultEnded {
+	size, event := settlementSize(r.Settlement), resultRefused
+	if q.owed >= q.most || q.bytes+size > queueBytes {
+		event = resultOverflowed
+	}
+	if q.move(r, event) == resultEnded {
 		return false
 	}
 	d := q.debts[r.Endpoint]
@@ -220,16 +187,14 @@ func (q *retryQueue) owe(r *result, err error) bool {
 		q.debts[r.Endpoint] = d
 	}
 	d.results = append(d.results, r)
-	r.state = resultOwed
 	q.owed++
-	q.bytes += settlementSize(r.Settlement)
-	r.isOut = q.owed > q.most || q.bytes > queueBytes
-	q.session.lanes.Owe(r.ticket, r.isOut)
+	q.bytes += size
+	q.session.lanes.Owe(r.ticket, r.state == resultBlocking)
 	if q.running {
 		pacing.Hint(q.hurried)
 	} else {
 		q.running = true
-		q.session.workers.Go(q.run)
+		q.session.workers.running.Go(q.run)
 	}
 	return true
 }
@@ -388,7 +353,7 @@ func (q *retryQueue) try(offered []*result) {
 	}
 	q.giveUp(old)
 	q.delay(offered, failed, err)
-	q.session.goOn()
+	q.session.workers.goOn()
 }
 
 // delay puts off the next offer of endpoints. After a call that failed as a whole, the next
@@ -426,7 +391,7 @@ func (q *retryQueue) giveUp(list []*result) {
 	}
 	q.mu.Lock()
 	for _, r := range list {
-		q.end(r)
+		q.move(r, resultGivenUp)
 	}
 	q.mu.Unlock()
 	q.session.lost.Add(int32(len(list)))

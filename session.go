@@ -41,8 +41,6 @@ type session struct {
 	results  *retryQueue
 	excluded exclusions
 
-	jobs chan job // to idle workers
-
 	requests context.Context // ends when requests in flight are cut
 	cut      context.CancelFunc
 	books    context.Context // ends when bookkeeping is given up
@@ -51,8 +49,7 @@ type session struct {
 	mu      sync.RWMutex
 	closed  bool          // no more work is taken in
 	done    chan struct{} // closed with it
-	workers sync.WaitGroup
-	idle    atomic.Int32
+	workers *workers
 	cutOff  atomic.Int32 // requests that were cut
 	lost    atomic.Int32 // results that were given up
 }
@@ -65,12 +62,12 @@ func newSession(d *Dispatcher) *session {
 			InFlight: c.MaxInFlight, Cap: c.PerEndpoint, Untested: untested, Queue: queueFactor * c.MaxInFlight,
 			Bytes: max(queueBytes, queueEvents*c.MaxEventBytes), Lanes: maxLanes, Wait: laneWait,
 		}),
-		jobs: make(chan job),
 		done: make(chan struct{}),
 	}
 	s.requests, s.cut = context.WithCancel(context.Background())
 	s.books, s.giveUp = context.WithCancel(context.Background())
 	s.results = newRetryQueue(s)
+	s.workers = newWorkers(s)
 	s.claimer = newClaimer(s)
 	s.pruner = newPruner(s.books, d)
 	return s
@@ -84,7 +81,7 @@ func (s *session) run(ctx context.Context) error {
 	loops.Go(func() { s.claimer.run(ctx) })
 	loops.Go(func() { s.pruner.run(ctx) })
 	loops.Go(func() { s.d.time.run(ctx) })
-	loops.Go(func() { s.listenLoop(ctx) })
+	loops.Go(func() { (&listener{s.d, s.wake}).run(ctx) })
 	<-ctx.Done()
 
 	s.mu.Lock()
@@ -105,7 +102,7 @@ func (s *session) drain(loops *sync.WaitGroup) error {
 	finished := make(chan struct{})
 	go func() {
 		loops.Wait()
-		s.workers.Wait()
+		s.workers.running.Wait()
 		close(finished)
 	}()
 	defer s.cutRequests()
@@ -199,7 +196,7 @@ func (s *session) handOver(h *reservation, leaseUntil time.Time) {
 		}
 	}
 	if !closed {
-		s.pump()
+		s.workers.pump()
 	}
 	s.mu.RUnlock()
 	s.d.handBack(context.Background(), back)

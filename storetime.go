@@ -21,10 +21,10 @@ const (
 // A storeTime is the time of the Store: the last reading of its clock, plus the time that has
 // passed since by this process's clock.
 type storeTime struct {
-	clock   Clock               // nil if the time is this process's
-	local   func() time.Time    // Config.Now
-	wall    func() time.Time    // this machine's clock, which goes on while it is suspended
-	report  func(error)         // reports a failed reading while the previous one serves
+	clock  Clock            // nil if the time is this process's
+	local  func() time.Time // Config.Now
+	wall   func() time.Time // this machine's clock, which goes on while it is suspended
+	report func(error)      // reports a failed reading while the previous one serves
 
 	began     time.Time
 	suspended atomic.Int64 // how long the machine was suspended since began, in nanoseconds
