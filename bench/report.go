@@ -51,7 +51,7 @@ var rows = []row{
 	{"allocations", "steady", "fanout1", "{allocs}", "allocs", false},
 	{"statements / fsyncs / bytes of WAL", "steady", "fanout1", counts, "wal_bytes", false},
 	{"p50 / p99", "steady", "fanout1", latency, slowest, false},
-	{"steady, ten endpoints each: deliveries/s", "steady", "fanout10", rate, perSecond, true},
+	{"steady, each event to ten endpoints: deliveries/s", "steady", "fanout10", rate, perSecond, true},
 	{"steady on MariaDB: deliveries/s", "steady", "mariadb", rate, perSecond, false},
 	{"steady on SQLite: deliveries/s", "steady", "sqlite", rate, perSecond, false},
 	{"256 callers: deliveries/s", "callers", "", rate, perSecond, false},
