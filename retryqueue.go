@@ -108,7 +108,10 @@ func (q *retryQueue) takeOver(l *Leased) bool {
 		delete(q.results, keyOf(&r.Settlement)) // another process has sent it since, or it was retried by hand: the result is late
 		return false
 	}
-	r.LeaseNo = l.LeaseNo
+	r.LeaseNo, r.ProbeUntil = l.LeaseNo, time.Time{}
+	if l.Probe {
+		r.ProbeUntil = l.LeaseUntil
+	}
 	return true
 }
 
@@ -345,7 +348,7 @@ func (q *retryQueue) try(offered []*result) {
 				old = append(old, r)
 			}
 		case q.heed(r, items[i].LeaseNo, reply):
-			q.session.settled(&items[i], reply)
+			q.session.settled(&items[i])
 		}
 	}
 	for key, err := range waits {

@@ -204,7 +204,10 @@ type Store interface {
 	// An Excused attempt is logged, but is not part of Health.
 	//
 	// BlockUntil, of items in effect, moves Health.BlockedUntil if it is later, and OpenCircuit
-	// sets Circuit. Holds and Throttles raise the numbers of Health of the same names, and never
+	// sets Circuit. ProbeUntil ends the block of the claim: while Circuit is set and
+	// BlockedUntil is exactly ProbeUntil, it is replaced by BlockUntil, also by an earlier or the
+	// zero one. An OpenCircuit with an Attempt from before Health.RecoveredAt does nothing, and
+	// neither do its BlockUntil and Holds. Holds and Throttles raise the numbers of Health of the same names, and never
 	// lower them. A success sets both to 0, and a failure with a Status other than 429 sets
 	// Throttles to 0. A Disable that is not empty disables an endpoint that is not disabled, with
 	// that reason. It gives the endpoint its next Version, as UpdateEndpoint at now would.
@@ -423,6 +426,7 @@ type Settlement struct {
 	Version      int64     // of the endpoint that the request was made under
 	Excused      bool      // the attempt failed for a reason that is not the endpoint's
 	BlockUntil   time.Time // zero for nothing
+	ProbeUntil   time.Time // LeaseUntil of a probe; zero for other deliveries
 	OpenCircuit  bool
 	Holds        int // a new value of Health.Holds; 0 for nothing
 	Throttles    int // a new value of Health.Throttles; 0 for nothing

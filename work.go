@@ -24,9 +24,13 @@ type work struct {
 
 // release returns a settlement that gives the delivery back, due at due.
 func (w *work) release(due time.Time) Settlement {
-	return Settlement{
+	s := Settlement{
 		UID: w.uid, Endpoint: w.key, LeaseNo: w.leaseNo, State: DeliveryPending, DueAt: due, Failures: w.failures,
 	}
+	if w.probe {
+		s.ProbeUntil = w.leaseUntil
+	}
+	return s
 }
 
 // cancel returns a settlement that ends a delivery which must not be sent.

@@ -161,6 +161,31 @@ var claimDefects = []defect{
 	{"an open circuit lets all through after its block", "circuit/one-probe circuit/lost-probe circuit/failed-probe circuit/each-endpoint circuit/reply block/circuit concurrent/probe", settlements(func(s *webhook.Settlement, _ time.Time) {
 		s.OpenCircuit = false
 	})},
+	{"the claim of a probe blocks until its lease ends", "circuit/probe-until", settlements(func(s *webhook.Settlement, _ time.Time) {
+		s.ProbeUntil = time.Time{}
+	})},
+	{"every settlement of a probe ends a block", "circuit/probe-until", func(b *broken) {
+		var last time.Time
+		settlements(func(s *webhook.Settlement, _ time.Time) {
+			if !s.ProbeUntil.IsZero() {
+				last = s.BlockUntil
+			}
+		})(b)
+		refreshed(func(e *webhook.Endpoint) {
+			if !last.IsZero() {
+				e.Health.BlockedUntil = last
+			}
+		})(b)
+	}},
+	{"failures from before a recovery open circuits", "circuit/stale", func(b *broken) {
+		opens := false
+		settlements(func(s *webhook.Settlement, _ time.Time) {
+			opens = opens || s.OpenCircuit && s.Attempt != nil && s.ProbeUntil.IsZero()
+		})(b)
+		refreshed(func(e *webhook.Endpoint) {
+			e.Health.Circuit = e.Health.Circuit || opens && !e.Health.RecoveredAt.IsZero()
+		})(b)
+	}},
 	{"a circuit does not wait for its probe", "circuit/one-probe circuit/lost-probe concurrent/probe", func(b *broken) {
 		var ahead time.Time
 		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {

@@ -103,6 +103,46 @@ var circuitCases = []testCase{
 		},
 	},
 	{
+		"circuit/probe-until", "while Circuit is set and BlockedUntil is exactly ProbeUntil, it is replaced by BlockUntil, also by an " +
+			"earlier or the zero one",
+		func(f *fixture) {
+			f.openCircuit()
+			f.advance(time.Minute)
+			l := f.probe("e1.ep1")
+			failed := f.retryIn(l, 2*time.Hour)
+			failed.BlockUntil, failed.OpenCircuit, failed.ProbeUntil = f.now.Add(10*time.Second), true, l.LeaseUntil
+			f.settle(failed)
+			f.advance(10*time.Second - instant)
+			f.expectClaim()
+			f.advance(instant)
+			l = f.probe("e2.ep1")
+			back := f.giveBack(l, 0)
+			back.ProbeUntil = l.LeaseUntil
+			f.settle(back)
+			l = f.probe("e2.ep1") // the circuit is still open
+			f.block("acme", "ep1", time.Hour, false)
+			until := f.now.Add(time.Hour)
+			failed = f.retryIn(l, 2*time.Hour)
+			failed.BlockUntil, failed.OpenCircuit, failed.ProbeUntil = f.now.Add(10*time.Second), true, l.LeaseUntil
+			f.settle(failed)
+			if h := f.health("acme", "ep1"); !h.BlockedUntil.Equal(until) {
+				f.Errorf("got health %+v, want the block that came after the claim", h)
+			}
+		},
+	},
+	{
+		"circuit/stale", "an OpenCircuit with an Attempt from before Health.RecoveredAt does nothing, and neither do its BlockUntil and Holds",
+		func(f *fixture) {
+			l := f.leaseSome("ep1", 3)
+			f.settle(f.at(l[0], 2*time.Second, failed))
+			f.settle(f.at(l[1], 3*time.Second, ""))
+			late := f.at(l[2], time.Second, failed)
+			late.BlockUntil, late.OpenCircuit, late.Holds = f.now.Add(time.Hour), true, 1
+			f.settle(late)
+			f.equal("health", f.health("acme", "ep1"), webhook.Health{LastFailureAt: base.Add(2 * time.Second), RecoveredAt: base.Add(3 * time.Second)})
+		},
+	},
+	{
 		"circuit/closed", "a success clears an open Circuit with its block, and the other deliveries follow",
 		func(f *fixture) {
 			f.openCircuit()

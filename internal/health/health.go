@@ -22,7 +22,8 @@ type Edit struct {
 
 // Acts reports whether an item has an effect on its endpoint besides its attempt.
 func Acts(item *webhook.Settlement) bool {
-	return item.OpenCircuit || item.Disable != "" || item.Status != "" || item.Holds > 0 || item.Throttles > 0 || !item.BlockUntil.IsZero()
+	return item.OpenCircuit || item.Disable != "" || item.Status != "" || item.Holds > 0 || item.Throttles > 0 ||
+		!item.BlockUntil.IsZero() || !item.ProbeUntil.IsZero()
 }
 
 // IsReset reports whether an update from old to e resets the endpoint's health.
@@ -135,13 +136,16 @@ func (e Edit) Apply(to Endpoint, now time.Time) (disable webhook.Reason, notices
 // there is one.
 func (e Edit) act(h *webhook.Health, state webhook.EndpointState, now time.Time) webhook.Reason {
 	item := e.Item
-	if item.BlockUntil.After(h.BlockedUntil) {
-		h.BlockedUntil = item.BlockUntil
+	if h.Circuit && !item.ProbeUntil.IsZero() && h.BlockedUntil.Equal(item.ProbeUntil) {
+		h.BlockedUntil = time.Time{}
 	}
-	if item.OpenCircuit {
-		h.Circuit = true
+	if !isStale(item, h) {
+		if item.BlockUntil.After(h.BlockedUntil) {
+			h.BlockedUntil = item.BlockUntil
+		}
+		h.Circuit, h.Holds = h.Circuit || item.OpenCircuit, max(h.Holds, item.Holds)
 	}
-	h.Holds, h.Throttles = max(h.Holds, item.Holds), max(h.Throttles, item.Throttles)
+	h.Throttles = max(h.Throttles, item.Throttles)
 	holds := h.Failures > 0 && h.FailingSince.Equal(item.FailingSince) // the run of failures that was judged
 	if holds && stage(h.Status) < stage(item.Status) {
 		h.Status, h.Since = item.Status, now
@@ -150,6 +154,12 @@ func (e Edit) act(h *webhook.Health, state webhook.EndpointState, now time.Time)
 		return ""
 	}
 	return item.Disable
+}
+
+// isStale reports whether an item would open a circuit for an attempt that began before the
+// endpoint recovered.
+func isStale(item *webhook.Settlement, h *webhook.Health) bool {
+	return item.OpenCircuit && item.Attempt != nil && item.Attempt.StartedAt.Before(h.RecoveredAt)
 }
 
 // stage orders the statuses on the way from healthy to disabled.
