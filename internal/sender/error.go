@@ -41,6 +41,10 @@ type Error[C ClassError] struct {
 	class C
 	text  string // for people
 	cause error  // the context's error, if it had ended
+
+	// excused says that the endpoint has no part in the failure. It must not depend on the
+	// addresses of a name, because tenants see the health of an endpoint.
+	excused bool
 }
 
 // Error returns the class and the text.
@@ -54,6 +58,13 @@ func (e *Error[C]) Unwrap() []error {
 	return []error{e.class, e.cause}
 }
 
+// IsExcused reports whether the endpoint has no part in the error of a Transport: its URL is
+// refused before a name is resolved, or the proxy is down.
+func IsExcused[C ClassError](err error) bool {
+	e, ok := errors.AsType[*Error[C]](err)
+	return ok && e.excused
+}
+
 // Texts of a timeout, by the part of the request that it ended.
 const (
 	noResponse = "no response came in time"
@@ -64,7 +75,7 @@ const (
 // every error is a timeout, except a blocked address. That includes errors from a moment earlier.
 // late is the text of a timeout.
 func newError[C ClassError](cause, err error, late string) error {
-	e := &Error[C]{class: Classify[C](err), text: OneLine(describeKnown[C](err, true)), cause: cause}
+	e := &Error[C]{class: Classify[C](err), text: OneLine(describeKnown[C](err, true)), cause: cause, excused: wire.IsProxyDown(err)}
 	if e.class != Blocked && errors.Is(e.cause, context.DeadlineExceeded) {
 		e.class, e.text = Timeout, late
 	}

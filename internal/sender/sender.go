@@ -118,7 +118,7 @@ func (s *Sender[C]) acceptedURL(r *Request) (*url.URL, error) {
 	}
 	u, err := hookurl.Check(&s.config.Guard, r.URL)
 	if err != nil {
-		return nil, &Error[C]{class: Blocked, text: OneLine("URL " + err.Error())}
+		return nil, &Error[C]{class: Blocked, text: OneLine("URL " + err.Error()), excused: true}
 	}
 	return u, nil
 }

@@ -49,7 +49,7 @@ func (c *Client) dial(ctx context.Context, r *Request, h *home, to place, hooks 
 	if err != nil {
 		c.pool.gone()
 		_, blocked := errors.AsType[*netguard.BlockedError](err)
-		if over := r.over(ctx); over != nil && !blocked {
+		if over := r.over(ctx); over != nil && !blocked && !IsProxyDown(err) {
 			err = over
 		}
 		return nil, err

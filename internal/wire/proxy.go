@@ -28,16 +28,40 @@ func (c *Client) throughProxy(conn *conn, addr string) error {
 	return conn.within(handshakeTimeout, func() error { return conn.httpConnect(c.proxy, addr) })
 }
 
+// Operations of a net.OpError about a proxy.
+const (
+	opHTTPProxy  = "proxyconnect"
+	opSOCKSProxy = "socks connect"
+)
+
 // proxyError marks the failure of a proxy, in the way of net/http.
 func (c *Client) proxyError(err error) error {
 	if _, refused := errors.AsType[*ProxyError](err); err == nil || c.proxy == nil || refused {
 		return err
 	}
-	op := "proxyconnect"
+	op := opHTTPProxy
 	if c.proxy.Scheme == "socks5" {
-		op = "socks connect"
+		op = opSOCKSProxy
 	}
 	return &net.OpError{Op: op, Net: "tcp", Err: err}
+}
+
+// IsProxyDown reports whether err says that the proxy itself is of no use: it takes no
+// connection, or refuses our user and password. A proxy that cannot reach the receiver is not
+// down.
+func IsProxyDown(err error) bool {
+	if refused, ok := errors.AsType[*ProxyError](err); ok {
+		return refused.Status == http.StatusProxyAuthRequired
+	}
+	if errors.Is(err, errSOCKS) || errors.Is(err, errSOCKSAuth) {
+		return true
+	}
+	outer, ok := errors.AsType[*net.OpError](err)
+	if !ok || outer.Op != opHTTPProxy && outer.Op != opSOCKSProxy {
+		return false
+	}
+	inner, ok := errors.AsType[*net.OpError](outer.Err)
+	return ok && inner.Op == "dial"
 }
 
 var connect = &http.Request{Method: http.MethodConnect}

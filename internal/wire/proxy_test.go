@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -152,9 +154,36 @@ func TestAProxyThatDoesNotConnectIsNoReceiver(t *testing.T) {
 			assert.Contains(t, []string{"proxyconnect", "socks connect"}, op.Op, name)
 			require.ErrorIs(t, err, tt.err, name)
 		}
+		assert.Equal(t, tt.status == 407 || errors.Is(tt.err, errSOCKS) || errors.Is(tt.err, errSOCKSAuth), IsProxyDown(err), name)
 		assert.NotContains(t, err.Error(), "canary")
 		assert.Zero(t, client.Open())
 	}
+}
+
+func TestAProxyThatTakesNoConnectionIsDown(t *testing.T) {
+	refusing := func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+	silent := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+	}
+	for _, scheme := range []string{"http", "https", "socks5", ""} {
+		for name, dial := range map[string]DialFunc{"refusing": refusing, "silent": silent} {
+			c := Config{}
+			if scheme != "" {
+				c.Proxy = &url.URL{Scheme: scheme, Host: "proxy.example"}
+			}
+			client := clientOf(t, c)
+			client.Dial = dial
+			req := request(t, "https://a.example/", one, "{}")
+			req.Deadline = time.Now().Add(time.Millisecond)
+			_, err := send(t, client, req)
+			require.Error(t, err)
+			assert.Equal(t, scheme != "", IsProxyDown(err), "%s %s: %v", name, scheme, err)
+		}
+	}
+	assert.False(t, IsProxyDown(nil))
 }
 
 func TestWhatSOCKSHasNoRoomForIsNotSent(t *testing.T) {
