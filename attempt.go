@@ -38,7 +38,9 @@ type trial struct {
 	profile *Profile
 	version int64           // of the endpoint
 	cached  *cachedEndpoint // the copy of the endpoint; nil for a test
-	health  Health          // of the endpoint, for a test
+	health  Health          // of the endpoint when the attempt began
+
+	excused bool // the endpoint has no part in a failure
 
 	message  Message
 	request  Request
@@ -82,7 +84,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		return attempted{settlement: w.release(now.Add(laterDelay)), exclude: true}
 	}
 	timeout := d.timeout(endpoint)
-	t := &trial{work: w, profile: profile, cached: cached}
+	t := &trial{work: w, profile: profile, cached: cached, health: d.endpoints.judged(cached)}
 	opened, err := d.openWork(ctx, cached, w, now, timeout)
 	var secrets []Secret
 	switch {
@@ -112,7 +114,7 @@ func (d *Dispatcher) attempt(ctx context.Context, w *work) attempted {
 		t.request.OwnConn = true
 	}
 	done := d.send(ctx, t, timeout)
-	if a := done.settlement.Attempt; a != nil {
+	if a := done.settlement.Attempt; a != nil && !done.settlement.Excused {
 		d.endpoints.note(cached, a, done.settlement.State == DeliverySucceeded)
 	}
 	return done
@@ -147,6 +149,7 @@ func (d *Dispatcher) send(ctx context.Context, t *trial, timeout time.Duration) 
 		if a.Class == ClassTimeout {
 			result = lane.TimedOut
 		}
+		t.excused = sender.IsExcused[Class](err)
 		return d.conclude(t, a, nil, result)
 	}
 	a.Status, a.ResponseBody, a.Truncated = resp.StatusCode, resp.Body, resp.Truncated
@@ -175,6 +178,9 @@ func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, result lane.
 	now := d.now()
 	s := t.release(time.Time{})
 	s.Attempt, s.Version = a, t.version
+	if t.cached != nil {
+		s.Announce = t.cached.announce
+	}
 	class, asOf := a.Class, now
 	if class.unreachable() {
 		// The tenant must not be able to tell these classes apart, not even by the time of the
@@ -186,6 +192,7 @@ func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, result lane.
 	if problem != nil {
 		d.reportOf(t.key, "Profile.Judge failed", problem, slog.String("profile", t.snapshot.Profile))
 	}
+	said := verdict
 	doubtful := verdict == VerdictDisable && !d.confirmed(t, o)
 	if doubtful {
 		verdict = VerdictRetry
@@ -197,9 +204,9 @@ func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, result lane.
 		s.Failures++
 		if resp != nil {
 			a.Class, a.Error = ClassStatus, describeStatus(resp.StatusCode)
-			if asked := retryAfter(resp.Header, now); asked > 0 {
-				s.BlockUntil = now.Add(asked)
-			}
+		}
+		if !t.test {
+			d.weigh(&s, t, failure{response: resp, verdict: said, from: asOf, now: now})
 		}
 	}
 	switch verdict {
@@ -219,6 +226,19 @@ func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, result lane.
 		d.observe(func() { t.end(*a, verdict) })
 	}
 	return attempted{settlement: s, result: result, took: a.Duration}
+}
+
+// weigh adds the consequences of a failed attempt for its endpoint.
+func (d *Dispatcher) weigh(s *Settlement, t *trial, f failure) {
+	if s.Attempt.Class == ClassLocal || t.excused {
+		s.Excused = true
+		return
+	}
+	f.health, f.failures, f.startedAt = t.health, t.failures, s.Attempt.StartedAt
+	f.recent, f.u = d.endpoints.recent(t.cached), d.jitter()
+	r := d.config.Health.rule(&f)
+	s.BlockUntil, s.OpenCircuit, s.Holds, s.Throttles = micros(r.blockUntil), r.openCircuit, r.holds, r.throttles
+	s.Status, s.Disable, s.FailingSince = r.status, r.disable, r.failingSince
 }
 
 func describeStatus(code int) string {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gowebhook/webhook/internal/pacing"
 	"github.com/gowebhook/webhook/internal/sender"
 )
 
@@ -32,6 +33,27 @@ type streak struct {
 	failures int   // since the last success in this process
 	success  int64 // start of the latest successful attempt here, in microseconds
 	ended    int   // failures before that success, which the Store may still count
+
+	recent *pacing.Window // nil while no attempt within its time has failed
+}
+
+// count counts an attempt at now into the window of recent attempts. The window begins with a
+// failure, and ends when it has none. The mutex is held.
+func (s *streak) count(now, window time.Duration, succeeded bool) {
+	if s.recent == nil {
+		if succeeded {
+			return
+		}
+		s.recent = pacing.NewWindow(window)
+	}
+	if !succeeded {
+		s.recent.Failed(now)
+		return
+	}
+	s.recent.Succeeded(now)
+	if s.recent.Count(now).Failed == 0 {
+		s.recent = nil
+	}
 }
 
 // isNewer reports whether a copy is newer than the Store's answer at asOf.

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -23,7 +24,8 @@ type Config struct {
 
 	// EventTypes is the catalogue of event types. Each has a description for customers. With a
 	// catalogue, Emit refuses other types, and an endpoint cannot subscribe to a pattern that
-	// matches no type. Nil or empty allows every type.
+	// matches no type. Nil or empty allows every type. The types of operational events ([Notice])
+	// do not belong here: Emit refuses them, and endpoints may subscribe to them anyway.
 	EventTypes map[string]string
 
 	// KeepUnmatched stores all events that no endpoint receives, so that they can be listed. An
@@ -116,6 +118,9 @@ type Config struct {
 	// Retention says how long finished events, attempts and response bodies are kept.
 	Retention Retention
 
+	// Health says when endpoints that fail are held back, and when they are disabled.
+	Health HealthPolicy
+
 	// Logger gets errors and warnings, without secrets and bodies. Defaults to slog.Default().
 	Logger *slog.Logger
 
@@ -158,6 +163,7 @@ func (c Config) complete() (Config, error) {
 	setDefault(&c.Retention.ResponseBodies, contract.BodyAge)
 	setDefault(&c.Retention.Attempts, contract.AttemptAge)
 	setDefault(&c.Retention.Events, contract.EventAge)
+	c.Health = c.Health.complete()
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -195,7 +201,8 @@ func (c *Config) check() error {
 		return &FieldError{"Config.Profile", fmt.Sprintf("names an unknown profile: %q", c.Profile), "register it in Config.Profiles"}
 	}
 	for _, typ := range slices.Sorted(maps.Keys(c.EventTypes)) {
-		if err := checkType(fmt.Sprintf("Config.EventTypes[%q]", clip(typ, maxName)), typ); err != nil {
+		field := fmt.Sprintf("Config.EventTypes[%q]", clip(typ, maxName))
+		if err := cmp.Or(checkType(field, typ), checkNotOperational(field, typ)); err != nil {
 			return err
 		}
 	}
@@ -218,7 +225,7 @@ func (c *Config) check() error {
 			return err
 		}
 	}
-	return nil
+	return c.Health.check()
 }
 
 func setDefault[T comparable](field *T, value T) {

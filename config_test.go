@@ -15,7 +15,6 @@ import (
 )
 
 func TestTheZeroConfigHasTheseDefaults(t *testing.T) {
-	const day = 24 * time.Hour
 	want := map[string]any{
 		"Profile":           "standard",
 		"Profiles":          map[string]Profile(nil),
@@ -36,6 +35,7 @@ func TestTheZeroConfigHasTheseDefaults(t *testing.T) {
 		"MaxEventBytes":  256 << 10,
 		"MaxEndpoints":   100,
 		"Retention":      Retention{ResponseBodies: 7 * day, Attempts: 30 * day, Events: 30 * day},
+		"Health":         standardHealth,
 		"Logger":         slog.Default(),
 		"Observer":       Observer{},
 		"Now":            "time.Now",

@@ -61,6 +61,9 @@
 // answers slowly or has a long backlog delays no other; see Config.MaxInFlight and
 // Config.PerEndpoint. Each [Attempt] has a [Class], the kind of its failure.
 //
+// An endpoint that keeps failing is held back, and disabled after days; see [HealthPolicy]. A
+// [Notice] tells you, and the tenant's endpoints that subscribe to it.
+//
 // If the process dies, another process on the same Store, or the next one, takes over its
 // deliveries when their leases end; see Config.Lease. A request may then be repeated, with the
 // same id and body.

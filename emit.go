@@ -249,6 +249,9 @@ func (d *Dispatcher) record(e *Event) (*EventRecord, error) {
 	if err := checkType("Event.Type", e.Type); err != nil {
 		return nil, err
 	}
+	if err := checkNotOperational("Event.Type", e.Type); err != nil {
+		return nil, err
+	}
 	if _, known := d.config.EventTypes[e.Type]; !known && len(d.config.EventTypes) > 0 {
 		return nil, &FieldError{
 			"Event.Type", fmt.Sprintf("is not in the catalogue: %q", e.Type),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gowebhook/webhook/internal/batch"
 	"github.com/gowebhook/webhook/internal/bounded"
+	"github.com/gowebhook/webhook/internal/pacing"
 	"github.com/gowebhook/webhook/internal/uuidv7"
 )
 
@@ -23,6 +24,7 @@ const (
 type endpointCache struct {
 	uptime func() time.Duration // see storeTime
 	ids    uuidv7.Generator     // of operational events
+	window time.Duration        // HealthPolicy.CircuitWindow
 	loads  *batch.Group[EndpointKey, loaded]
 
 	mu sync.RWMutex
@@ -47,6 +49,12 @@ func (c *endpointCache) get(key EndpointKey) *cachedEndpoint {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.of[key]
+}
+
+// hasCircuit reports whether the circuit of an endpoint was open when the Store last said so.
+func (c *endpointCache) hasCircuit(key EndpointKey) bool {
+	n := c.get(key)
+	return n != nil && !n.isGone() && n.health.Load().Circuit
 }
 
 // put stores the Store's answer about an endpoint when it was asked at asOf.
@@ -81,6 +89,7 @@ func (c *endpointCache) note(n *cachedEndpoint, a *Attempt, succeeded bool) {
 	at, known := a.StartedAt.UnixMicro(), k.health.Load()
 	k.streak.mu.Lock()
 	defer k.streak.mu.Unlock()
+	k.streak.count(c.uptime(), c.window, succeeded)
 	switch {
 	case !succeeded:
 		k.streak.failures++
@@ -89,15 +98,31 @@ func (c *endpointCache) note(n *cachedEndpoint, a *Attempt, succeeded bool) {
 	}
 }
 
+// recent returns the attempts of an endpoint within the window, with one more that has failed.
+func (c *endpointCache) recent(n *cachedEndpoint) pacing.Count {
+	k := c.current(n)
+	k.streak.mu.Lock()
+	defer k.streak.mu.Unlock()
+	var sum pacing.Count
+	if w := k.streak.recent; w != nil {
+		sum = w.Count(c.uptime())
+	}
+	sum.Attempts++
+	sum.Failed++
+	return sum
+}
+
 // judged returns the health that an attempt is judged by. It is the last health that the Store
 // gave. If the Store does not know of a success here, it leaves out the failures that the
-// success has ended.
+// success has ended, and their consequences.
 func (c *endpointCache) judged(n *cachedEndpoint) Health {
 	k := c.current(n)
 	h := *k.health.Load()
 	k.streak.mu.Lock()
 	defer k.streak.mu.Unlock()
 	if h.Failures > 0 && k.streak.success >= h.FailingSince.UnixMicro() {
+		h.Status, h.Circuit, h.Holds, h.Throttles = "", false, 0, 0
+		h.FailingSince = time.UnixMicro(k.streak.success).UTC() // the next failure came later
 		if h.Failures = max(h.Failures-k.streak.ended, 0); h.Failures == 0 {
 			h.FailingSince = time.Time{}
 		}

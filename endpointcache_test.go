@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gowebhook/webhook/internal/pacing"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -86,4 +87,22 @@ func TestARefreshThatCannotReadOneEndpointFailsOnlyThat(t *testing.T) {
 	require.NotNil(t, n)
 	_, err = s.fresh(t.Context(), bad)
 	require.ErrorIs(t, err, problem)
+}
+
+func TestAnEndpointThatNeverFailedHasNoWindow(t *testing.T) {
+	var now time.Duration
+	c := newEndpointCache(func() time.Duration { return now }, nil)
+	c.window = 10 * time.Minute
+	n := c.put(known(1, 0, 0), 0)
+	note := func(succeeded bool) { c.note(n, &Attempt{StartedAt: second(0)}, succeeded) }
+	note(true)
+	assert.Nil(t, n.streak.recent)
+	assert.Equal(t, pacing.Count{Attempts: 1, Failed: 1}, c.recent(n), "the failure that is judged")
+	note(false)
+	note(true)
+	assert.Equal(t, pacing.Count{Attempts: 3, Failed: 2}, c.recent(n))
+	now = 10 * time.Minute
+	assert.Equal(t, pacing.Count{Attempts: 1, Failed: 1}, c.recent(n))
+	note(true)
+	assert.Nil(t, n.streak.recent, "no failure is left in it")
 }

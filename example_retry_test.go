@@ -37,8 +37,9 @@ func ExampleRetryPolicy() {
 	// 24h0m0s false
 }
 
-// A receiver that answers 429 is asked again after two seconds. Every other failure follows the
-// usual schedule. A Retry-After of the receiver can still lengthen the wait.
+// A delivery that is answered 429 is due again after two seconds. Every other failure follows
+// the usual schedule. Config.Health may hold back the whole endpoint for longer, for example
+// with Throttle, which is 30 seconds by default.
 func ExampleRetryPolicy_status() {
 	usual := webhook.Exponential(10*time.Second, 24*time.Hour, 15)
 	policy := func(o webhook.Outcome, u float64) (time.Duration, bool) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -46,9 +47,16 @@ type Observer struct {
 	// Store for longer than Config.Lease.
 	LeaseLost func(n int)
 
-	// Disabled is called when the verdict on an attempt disables its endpoint. If several such
-	// attempts are under way at once, it is called for each of them.
+	// Disabled is called when the result of an attempt has disabled its endpoint. It is called
+	// for the same notices as Notice, of the type "webhook.endpoint.disabled" only.
 	Disabled func(EndpointKey, Reason)
+
+	// Notice is called when the status of an endpoint has changed, when an endpoint was
+	// disabled for the results of its attempts, and when a delivery has failed for good; also
+	// if Notice.Silent is set. Each notice is given once over all processes, after the Store has
+	// recorded the change. It is lost if the process ends at that moment. The operational event
+	// is not lost then. So prefer an event where a notice must not be missed.
+	Notice func(Notice)
 
 	// Error is called for every error that no caller sees, for example an error of the Store
 	// or of a profile. The same errors are logged, but only the log is throttled. If a kind of
@@ -165,15 +173,65 @@ func (d *Dispatcher) beginAttempt(ctx context.Context, r *Request) (context.Cont
 	return own, end
 }
 
-// logHealth writes a line when an endpoint begins or stops failing.
-func (d *Dispatcher) logHealth(status *EndpointStatus) {
-	switch d.failing.note(status) {
-	case failingBegan:
+// logCircuit writes a line when a result opens or closes the circuit of an endpoint, as far as
+// this process saw.
+func (d *Dispatcher) logCircuit(status *EndpointStatus) {
+	if !status.Circuit {
+		const message = "the circuit of an endpoint is closed"
+		d.log(slog.LevelInfo, kindOf(message, status.Key), message, factsOf(status.Key))
+		return
+	}
+	const message = "the circuit of an endpoint is open"
+	d.log(slog.LevelWarn, kindOf(message, status.Key), message, append(factsOf(status.Key), factsOfHealth(&status.Health)...))
+}
+
+func factsOfHealth(h *Health) []slog.Attr {
+	facts := []slog.Attr{
+		slog.Int("failures", h.Failures), slog.Time("since", h.FailingSince),
+		slog.String("class", string(h.LastClass)), slog.Int("status", h.LastStatus),
+	}
+	if !h.BlockedUntil.IsZero() {
+		facts = append(facts, slog.Time("until", h.BlockedUntil))
+	}
+	return facts
+}
+
+// notice passes notices to the Observer and to the log. The Store may have made events of them,
+// whose deliveries are due at once.
+func (d *Dispatcher) notice(list []Notice) {
+	for i := range list {
+		n := &list[i]
+		d.logNotice(n)
+		if n.Type == typeDisabled {
+			d.pruneSoon()
+			if tell := d.config.Observer.Disabled; tell != nil {
+				d.observe(func() { tell(n.Endpoint, n.Reason) })
+			}
+		}
+		if tell := d.config.Observer.Notice; tell != nil {
+			d.observe(func() { tell(*n) })
+		}
+	}
+	if s := d.session.Load(); s != nil && slices.ContainsFunc(list, func(n Notice) bool { return !n.Silent }) {
+		s.wake()
+	}
+}
+
+// logNotice writes a line about an endpoint. A delivery that has failed gets none.
+func (d *Dispatcher) logNotice(n *Notice) {
+	facts := append(factsOf(n.Endpoint), factsOfHealth(&n.Health)...)
+	switch n.Type {
+	case typeFailing:
 		const message = "an endpoint is failing"
-		d.log(slog.LevelWarn, kindOf(message, status.Key), message,
-			append(factsOf(status.Key), slog.Int("failures", status.Failures), slog.Time("since", status.FailingSince)))
-	case failingEnded:
+		d.log(slog.LevelWarn, kindOf(message, n.Endpoint), message, facts)
+	case typeDisabling:
+		const message = "an endpoint will be disabled soon"
+		d.log(slog.LevelWarn, kindOf(message, n.Endpoint), message, facts)
+	case typeDisabled:
+		const message = "an endpoint was disabled"
+		d.log(slog.LevelWarn, kindOf(message, n.Endpoint), message, append(facts, slog.String("reason", string(n.Reason))))
+	case typeRecovered:
 		const message = "an endpoint has recovered"
-		d.log(slog.LevelInfo, kindOf(message, status.Key), message, append(factsOf(status.Key), slog.Time("at", status.RecoveredAt)))
+		d.log(slog.LevelInfo, kindOf(message, n.Endpoint), message, append(factsOf(n.Endpoint), slog.Time("at", n.Health.RecoveredAt)))
 	}
 }

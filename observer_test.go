@@ -47,14 +47,37 @@ func TestTheObserverGetsEveryErrorWithItsFacts(t *testing.T) {
 
 func TestTheLogSaysWhenAnEndpointFailsAndRecovers(t *testing.T) {
 	var said strings.Builder
-	d := &Dispatcher{config: Config{Logger: slog.New(slog.NewTextHandler(&said, nil))}}
-	for _, failures := range []int{1, 4, 5, 6, 0, 0} {
-		d.logHealth(&EndpointStatus{Key: EndpointKey{"acme", "ep1"}, Health: Health{
-			Failures: failures, FailingSince: time.Unix(100, 0).UTC(), RecoveredAt: time.Unix(200, 0).UTC(),
-		}})
-	}
+	var told, disabled []string
+	d := &Dispatcher{config: Config{Logger: slog.New(slog.NewTextHandler(&said, nil)), Observer: Observer{
+		Notice:   func(n Notice) { told = append(told, n.Type) },
+		Disabled: func(_ EndpointKey, reason Reason) { disabled = append(disabled, string(reason)) },
+	}}}
+	key := EndpointKey{"acme", "ep1"}
+	h := Health{Failures: 7, FailingSince: time.Unix(100, 0).UTC(), LastClass: ClassStatus, LastStatus: 503, RecoveredAt: time.Unix(200, 0).UTC()}
+	blocked := h
+	blocked.Circuit, blocked.BlockedUntil = true, time.Unix(300, 0).UTC()
+	d.logCircuit(&EndpointStatus{Key: key, Health: blocked})
+	d.logCircuit(&EndpointStatus{Key: key})
+	d.notice([]Notice{
+		{Type: typeFailing, Endpoint: key, Health: h},
+		{Type: typeDisabling, Endpoint: key, Health: h, Silent: true},
+		{Type: typeDisabled, Endpoint: key, Health: h, Reason: ReasonFailing},
+		{Type: typeRecovered, Endpoint: key, Health: h},
+		{Type: typeDeliveryFailed, Endpoint: key, Health: h},
+	})
+	const health = " tenant=acme endpoint=ep1 failures=7 since=1970-01-01T00:01:40.000Z class=http_status status=503"
 	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
-	require.Len(t, lines, 2, said.String())
-	assert.Contains(t, lines[0], `level=WARN msg="webhook: an endpoint is failing" tenant=acme endpoint=ep1 failures=5 since=1970-01-01T00:01:40.000Z`)
-	assert.Contains(t, lines[1], `level=INFO msg="webhook: an endpoint has recovered" tenant=acme endpoint=ep1 at=1970-01-01T00:03:20.000Z`)
+	require.Len(t, lines, 6, said.String())
+	for i, want := range []string{
+		`level=WARN msg="webhook: the circuit of an endpoint is open"` + health + " until=1970-01-01T00:05:00.000Z",
+		`level=INFO msg="webhook: the circuit of an endpoint is closed" tenant=acme endpoint=ep1`,
+		`level=WARN msg="webhook: an endpoint is failing"` + health,
+		`level=WARN msg="webhook: an endpoint will be disabled soon"` + health,
+		`level=WARN msg="webhook: an endpoint was disabled"` + health + " reason=failing",
+		`level=INFO msg="webhook: an endpoint has recovered" tenant=acme endpoint=ep1 at=1970-01-01T00:03:20.000Z`,
+	} {
+		assert.Contains(t, lines[i], want)
+	}
+	assert.Equal(t, []string{typeFailing, typeDisabling, typeDisabled, typeRecovered, typeDeliveryFailed}, told)
+	assert.Equal(t, []string{"failing"}, disabled)
 }

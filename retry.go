@@ -15,7 +15,7 @@ import (
 // [0,1) for jitter, so that deliveries that failed together are not retried together.
 //
 // A wait of zero or less means at once. A Retry-After of the receiver, of up to a day, can
-// only lengthen the wait. A RetryPolicy must be a pure function, and treat a u of 0 as no
+// only lengthen the wait. So can Config.Health, which holds back endpoints that fail. A RetryPolicy must be a pure function, and treat a u of 0 as no
 // jitter.
 type RetryPolicy func(o Outcome, u float64) (wait time.Duration, again bool)
 

@@ -16,9 +16,8 @@ func settlementSize(s Settlement) int {
 
 // A settleReply is the Store's answer for one result.
 type settleReply struct {
-	err   error         // why the result is not stored
-	lost  bool          // its lease was lost
-	state EndpointState // of its endpoint afterwards; empty if the endpoint is deleted
+	err  error // why the result is not stored
+	lost bool  // its lease was lost
 }
 
 // replyTo returns the reply to the i-th item of a call of the Store. err is the error of the
@@ -43,7 +42,7 @@ func (s *session) settle(r *result) bool {
 		switch {
 		case err != nil:
 		case s.results.heed(r, item.LeaseNo, &reply):
-			s.settled(&item, &reply)
+			s.settled(&item)
 			return true
 		}
 	}
@@ -51,17 +50,9 @@ func (s *session) settle(r *result) bool {
 }
 
 // settled follows up on a stored result.
-func (s *session) settled(item *Settlement, reply *settleReply) {
+func (s *session) settled(item *Settlement) {
 	if item.State == DeliveryPending {
 		s.claimer.expect(item.DueAt)
-	}
-	if reason := item.Disable; reason != "" && reply.state == EndpointDisabled {
-		s.prune()
-		const message = "an endpoint was disabled"
-		s.d.log(slog.LevelWarn, kindOf(message, item.Endpoint), message, append(factsOf(item.Endpoint), slog.String("reason", string(reason))))
-		if tell := s.d.config.Observer.Disabled; tell != nil {
-			s.d.observe(func() { tell(item.Endpoint, reason) })
-		}
 	}
 }
 
@@ -88,9 +79,8 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 		d.time.refresh()
 	}
 	replies := make([]settleReply, len(items))
-	states := statesOf(settled.Endpoints)
-	for i := range replies {
-		replies[i] = settleReply{err: settled.Failed[i], state: states.of(items[i].Endpoint)}
+	for i, err := range settled.Failed {
+		replies[i].err = err
 	}
 	for i := range settled.Endpoints {
 		d.heed(&settled.Endpoints[i], asOf)
@@ -98,47 +88,18 @@ func (d *Dispatcher) settleNow(ctx context.Context, items []Settlement) ([]settl
 	for _, i := range settled.Lost {
 		replies[i].lost = true
 	}
+	d.notice(settled.Notices)
 	return replies, nil
-}
-
-// An endpointStates finds the states of the endpoints of a list. A few are found without a
-// map.
-type endpointStates struct {
-	list  []EndpointStatus
-	byKey map[EndpointKey]EndpointState // nil for a few
-}
-
-const fewEndpoints = 8
-
-func statesOf(list []EndpointStatus) endpointStates {
-	s := endpointStates{list: list}
-	if len(list) > fewEndpoints {
-		s.byKey = make(map[EndpointKey]EndpointState, len(list))
-		for i := range list {
-			s.byKey[list[i].Key] = list[i].State
-		}
-	}
-	return s
-}
-
-// of returns the state of an endpoint, or the empty state if the list does not have it.
-func (s *endpointStates) of(key EndpointKey) EndpointState {
-	if s.byKey != nil {
-		return s.byKey[key]
-	}
-	for i := range s.list {
-		if s.list[i].Key == key {
-			return s.list[i].State
-		}
-	}
-	return ""
 }
 
 // heed takes note of an endpoint's status. It empties the endpoint's lane if no request may go
 // to it now.
 func (d *Dispatcher) heed(status *EndpointStatus, asOf time.Duration) {
+	wasOpen := d.endpoints.hasCircuit(status.Key)
 	d.endpoints.confirm(status, asOf)
-	d.logHealth(status)
+	if wasOpen != status.Circuit {
+		d.logCircuit(status)
+	}
 	if status.State == EndpointActive && !status.Circuit && !status.BlockedUntil.After(d.now()) {
 		return
 	}

@@ -89,8 +89,8 @@ func (s Scope) Test(ctx context.Context, endpointID string) (attempt Attempt, er
 }
 
 // TestType is Test with an event of the given type and the data {}. The type must be in
-// Config.EventTypes, or may be any valid type if EventTypes is empty. The empty type stands
-// for the profile's test event.
+// Config.EventTypes or of an operational event ([Notice]), or may be any valid type if
+// EventTypes is empty. The empty type stands for the profile's test event.
 func (s Scope) TestType(ctx context.Context, endpointID, eventType string) (attempt Attempt, err error) {
 	defer addOperation("test", &err)
 	return s.test(ctx, endpointID, eventType)
@@ -163,7 +163,7 @@ func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint, eventType string
 		if event, err = p.testEvent(endpoint); err != nil {
 			return nil, err
 		}
-	} else if _, listed := d.config.EventTypes[eventType]; !listed && len(d.config.EventTypes) > 0 {
+	} else if _, listed := d.config.EventTypes[eventType]; !listed && !isOperational(eventType) && len(d.config.EventTypes) > 0 {
 		return nil, &FieldError{"Event.Type", fmt.Sprintf("is not in the catalogue: %q", eventType), "use " + listTypes(d.config.EventTypes)}
 	}
 	event.Tenant, event.ID = endpoint.Tenant, ""

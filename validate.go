@@ -134,8 +134,16 @@ func isTypeByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-'
 }
 
+// checkNotOperational refuses the types of the library's own events.
+func checkNotOperational(field, typ string) error {
+	if !isOperational(typ) {
+		return nil
+	}
+	return &FieldError{field, fmt.Sprintf("is a type of the library's own events: %q", typ), "use another type; see Notice"}
+}
+
 // checkPattern accepts a type, a type followed by ".*", and "*". With a catalogue, the pattern
-// must match one of its types.
+// must match one of its types, or an operational one.
 func checkPattern(field, pattern string, catalogue map[string]string) error {
 	if pattern == "*" {
 		return nil
@@ -156,8 +164,12 @@ func checkPattern(field, pattern string, catalogue map[string]string) error {
 	if len(catalogue) == 0 {
 		return nil
 	}
+	matches := func(typ string) bool { return typ == pattern || isPrefix && strings.HasPrefix(typ, prefix+".") }
+	if slices.ContainsFunc(operationalTypes[:], matches) {
+		return nil
+	}
 	for typ := range catalogue {
-		if typ == pattern || isPrefix && strings.HasPrefix(typ, prefix+".") {
+		if matches(typ) {
 			return nil
 		}
 	}

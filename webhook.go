@@ -38,7 +38,6 @@ type Dispatcher struct {
 	session atomic.Pointer[session] // nil while Run does not run
 	running sync.Mutex              // held by Run
 	logged  pacing.Throttle
-	failing failingSet
 	uids    uuidv7.Generator
 	time    *storeTime
 	others  notifier
@@ -81,6 +80,7 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 	clock, _ := store.(Clock)
 	d.time = newStoreTime(clock, c.Now, func(err error) { d.report("the store's clock cannot be read", err) })
 	d.endpoints = newEndpointCache(d.time.uptime, d.store.Refresh)
+	d.endpoints.window = c.Health.CircuitWindow
 	d.others.listener, _ = store.(Listener)
 	return d, nil
 }

@@ -48,6 +48,7 @@ func newWire(t *testing.T, p webhook.Profile, e webhook.Endpoint) *wire {
 		AllowShortSecrets: true,
 		Profiles:          map[string]webhook.Profile{"p": p}, Profile: "p",
 		Transport: w.net, Logger: slog.New(slog.DiscardHandler), PollInterval: pollInterval,
+		Health: webhook.HealthPolicy{CircuitFailures: -1, CircuitPercent: -1}, // so the profile's schedule is seen
 	})
 	require.NoError(t, err)
 	w.scope = w.d.Tenant("acme")

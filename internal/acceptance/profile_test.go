@@ -294,7 +294,8 @@ func TestADeliveryOlderThanMaxAgeIsGivenUpAfterItsNextFailure(t *testing.T) {
 
 func TestTransientErrorsOfATransportHaveTheirClass(t *testing.T) {
 	inTime(t, func(t *testing.T) {
-		r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) {
+		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
+			c.Health = noCircuits
 			net.Answer = func(ctx context.Context, req *webhook.Request) (*webhook.Response, error) {
 				switch req.Event.ID {
 				case "named":

@@ -47,7 +47,7 @@ func TestResultsThatAreRefusedCountAgainstTheirEndpoint(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 			c.MaxInFlight, c.PollInterval = 16, 100*time.Millisecond
 			c.Profiles = map[string]webhook.Profile{"once": {Retry: func(webhook.Outcome, float64) (time.Duration, bool) { return 0, false }}}
-			c.Profile = "once"
+			c.Profile, c.Health = "once", noCircuits
 			net.Answer = func(_ context.Context, req *webhook.Request) (*webhook.Response, error) {
 				return response(map[string]int{"sick": 500, "well": 200}[req.Endpoint.ID]), nil
 			}
