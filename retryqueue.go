@@ -387,18 +387,23 @@ func (q *retryQueue) delay(offered []*result, failed map[EndpointKey]error, whol
 	}
 }
 
-// giveUp ends results that are no longer offered.
+// giveUp ends results that are no longer offered. A claim may have ended some meanwhile; they
+// do not count as given up.
 func (q *retryQueue) giveUp(list []*result) {
-	if len(list) == 0 {
-		return
-	}
+	given := 0
 	q.mu.Lock()
 	for _, r := range list {
-		q.move(r, resultGivenUp)
+		if r.state != resultEnded {
+			q.move(r, resultGivenUp)
+			given++
+		}
 	}
 	q.mu.Unlock()
-	q.session.lost.Add(int32(len(list)))
-	q.session.d.report("results were given up; their deliveries will be repeated", nil, slog.Int("results", len(list)))
+	if given == 0 {
+		return
+	}
+	q.session.lost.Add(int32(given))
+	q.session.d.report("results were given up; their deliveries will be repeated", nil, slog.Int("results", given))
 }
 
 // all returns the results that are owed.
