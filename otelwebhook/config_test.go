@@ -49,11 +49,16 @@ func TestFunctionsOfTheApplicationAreCalledToo(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		type key struct{}
 		called := make(map[string]int)
-		r := newRig(t, func(c *webhook.Config, _ *Config) {
+		r := newRig(t, func(c *webhook.Config, own *Config) {
+			tracer := own.TracerProvider.Tracer("application")
 			c.Observer = webhook.Observer{
 				BeginEmit: func(ctx context.Context, _ []webhook.Event) (context.Context, func([]webhook.Receipt, error)) {
 					called["BeginEmit"]++
-					return ctx, func([]webhook.Receipt, error) { called["end of BeginEmit"]++ }
+					ctx, outer := tracer.Start(ctx, "outer")
+					return ctx, func([]webhook.Receipt, error) {
+						called["end of BeginEmit"]++
+						outer.End()
+					}
 				},
 				BeginAttempt: func(ctx context.Context, _ *webhook.Request) (context.Context, func(webhook.Attempt, webhook.Verdict)) {
 					called["BeginAttempt"]++
@@ -86,6 +91,7 @@ func TestFunctionsOfTheApplicationAreCalledToo(t *testing.T) {
 			assert.Positive(t, called[name], name)
 		}
 		assert.Len(t, r.ended("webhook.attempt"), called["BeginAttempt"])
+		assert.Equal(t, r.ended("outer")[0].SpanContext().SpanID(), r.ended("webhook.emit")[0].Parent().SpanID())
 	})
 }
 

@@ -59,3 +59,17 @@ func Example() {
 	}
 	// Output: webhook.attempts success 2
 }
+
+// embed has the code of docs/observability.md.
+func embed(ctx context.Context, store webhook.Store, config webhook.Config) error {
+	config, telemetry, err := otelwebhook.Observe(config, otelwebhook.Config{})
+	if err != nil {
+		return err
+	}
+	d, err := webhook.New(store, config)
+	if err != nil {
+		return err
+	}
+	go telemetry.Watch(ctx, d)
+	return d.Run(ctx)
+}

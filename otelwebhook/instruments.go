@@ -115,10 +115,14 @@ func newInstruments(m metric.Meter, label Label) (*instruments, error) {
 	i.depth, errs[5] = m.Int64ObservableGauge("webhook.queue.depth", metric.WithUnit("{delivery}"),
 		metric.WithDescription("Unfinished deliveries by state, over all processes."))
 	i.endpoints, errs[6] = m.Int64ObservableGauge("webhook.endpoints", metric.WithUnit("{endpoint}"),
-		metric.WithDescription("Endpoints by state, over all tenants."))
+		metric.WithDescription("Endpoints by state, over all tenants. A failing endpoint counts as active or paused too."))
 	i.settlePending, errs[7] = m.Int64ObservableUpDownCounter("webhook.settle.pending", metric.WithUnit("{result}"),
 		metric.WithDescription("Results of attempts of this process that the Store does not have yet."))
-	return i, errors.Join(errs[:]...)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	i.leaseLost.Add(context.Background(), 0) // a series that begins at its first event hides that event from a rate
+	return i, nil
 }
 
 // countAttempt counts an attempt. Its options are made once for each outcome, unless they have

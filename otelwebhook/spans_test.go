@@ -234,12 +234,22 @@ func TestReceiversGetATraceparentOnlyIfAsked(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			inTime(t, func(t *testing.T) {
-				r := newRig(t, func(_ *webhook.Config, c *Config) { c.SendTraceparent = tc.send })
+				var given http.Header
+				r := newRig(t, func(config *webhook.Config, c *Config) {
+					c.SendTraceparent = tc.send
+					config.Observer.BeginAttempt = func(ctx context.Context, r *webhook.Request) (context.Context, func(webhook.Attempt, webhook.Verdict)) {
+						given = r.Header
+						return ctx, nil
+					}
+				})
 				r.endpoint("one", tc.change)
 				r.run()
 				r.emit("evt")
 				synctest.Wait()
 				assert.Equal(t, tc.want(r.ended("POST")[0]), r.net.sent[0].Header.Get("Traceparent"))
+				if header := given.Get("Traceparent"); header != "" {
+					assert.Equal(t, "of the endpoint", header, "the header of the webhook.Request was changed")
+				}
 			})
 		})
 	}

@@ -102,6 +102,14 @@ var (
 	stateOutbox   = stateOption("outbox")
 )
 
+// States of webhook.endpoints. A failing endpoint counts as active or paused too.
+var (
+	stateActive   = stateOption("active")
+	statePaused   = stateOption("paused")
+	stateDisabled = stateOption("disabled")
+	stateFailing  = stateOption("failing")
+)
+
 func stateOption(state string) metric.ObserveOption {
 	return metric.WithAttributeSet(attribute.NewSet(stateKey.String(state)))
 }
@@ -120,11 +128,10 @@ func (w *watcher) observe(_ context.Context, o metric.Observer) error {
 	o.ObserveInt64(i.depth, int64(f.stats.Waiting), stateWaiting)
 	o.ObserveInt64(i.depth, int64(f.stats.Held), stateHeld)
 	o.ObserveInt64(i.depth, int64(f.stats.Outbox), stateOutbox)
-	if counts, ok := endpointsOf(&f.stats); ok {
-		for _, c := range counts {
-			o.ObserveInt64(i.endpoints, int64(c.endpoints), c.state)
-		}
-	}
+	o.ObserveInt64(i.endpoints, int64(f.stats.Endpoints.Active), stateActive)
+	o.ObserveInt64(i.endpoints, int64(f.stats.Endpoints.Paused), statePaused)
+	o.ObserveInt64(i.endpoints, int64(f.stats.Endpoints.Disabled), stateDisabled)
+	o.ObserveInt64(i.endpoints, int64(f.stats.Endpoints.Failing), stateFailing)
 	return nil
 }
 

@@ -18,11 +18,15 @@ func TestTheQueueIsReportedByState(t *testing.T) {
 		r.net.answer = answers(500)
 		r.endpoint("failing")
 		r.endpoint("paused", func(e *webhook.Endpoint) { e.State = webhook.EndpointPaused })
+		gone := r.endpoint("gone")
+		gone.State = webhook.EndpointDisabled
+		_, err := r.Tenant(acme).UpdateEndpoint(t.Context(), gone)
+		require.NoError(t, err)
 		r.run()
 		r.emit("evt")
 		later := event("later")
 		later.NotBefore = time.Now().Add(time.Hour)
-		_, err := r.Emit(t.Context(), later)
+		_, err = r.Emit(t.Context(), later)
 		require.NoError(t, err)
 		pass(defaultStatsInterval + time.Second)
 		stats, err := r.Stats(t.Context())
@@ -32,6 +36,9 @@ func TestTheQueueIsReportedByState(t *testing.T) {
 			"held": float64(stats.Held), "outbox": float64(stats.Outbox),
 		}
 		assert.Equal(t, want, r.values("webhook.queue.depth"))
+		assert.Equal(t, map[string]float64{
+			"active": 1, "paused": 1, "disabled": 1, "failing": float64(stats.Endpoints.Failing),
+		}, r.values("webhook.endpoints"))
 		assert.Positive(t, want["waiting"])
 		assert.Positive(t, want["held"])
 		assert.Equal(t, map[string]float64{"": 0}, r.values("webhook.queue.oldest_due_age"))
@@ -154,5 +161,18 @@ func TestWatchRunsOnceAtATime(t *testing.T) {
 			require.NoError(t, <-done)
 			assert.Empty(t, r.values("webhook.queue.depth"), "nothing is reported after Watch")
 		}
+	})
+}
+
+func TestFailingEndpointsAreReported(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.store.stats = func(context.Context) (stats webhook.Stats, err error) {
+			stats.Endpoints.Active, stats.Endpoints.Paused, stats.Endpoints.Disabled, stats.Endpoints.Failing = 10, 3, 2, 4
+			return stats, nil
+		}
+		r.run()
+		synctest.Wait()
+		assert.Equal(t, map[string]float64{"active": 10, "paused": 3, "disabled": 2, "failing": 4}, r.values("webhook.endpoints"))
 	})
 }
