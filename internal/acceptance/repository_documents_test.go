@@ -159,7 +159,7 @@ func TestTheGoCodeInTheREADMECompiles(t *testing.T) {
 }
 
 // documents are the Markdown files with links to check.
-var documents = []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md", "docs/performance.md", "sqlstore/migrations/README.md"}
+var documents = []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md", "docs/observability.md", "docs/performance.md", "sqlstore/migrations/README.md"}
 
 var (
 	markdownLink    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
