@@ -80,7 +80,8 @@
 //	        retries
 //
 // [Scope.RetryDelivery] makes a delivery pending again from any state, and [Scope.Retry] does
-// so for many. While it is pending, a delivery waits for its time, is due, or is in flight: a
+// so for many. [Scope.Replay] does so at a rate, and creates the deliveries that an endpoint has
+// missed. While it is pending, a delivery waits for its time, is due, or is in flight: a
 // process has leased it. [Delivery] tells which. Its Reason tells why it failed or was
 // canceled.
 //

@@ -32,7 +32,8 @@ var (
 	ErrFull = errors.New("store is full")
 
 	// ErrLimit is returned by CreateEndpoint, with a [*FieldError], when the tenant has
-	// Config.MaxEndpoints endpoints.
+	// Config.MaxEndpoints endpoints. Replay, Retry and Cancel return it in the same way while too
+	// many replays are unfinished.
 	ErrLimit = errors.New("limit reached")
 )
 

@@ -7,7 +7,7 @@ import (
 	"github.com/gowebhook/webhook/internal/contract"
 )
 
-// A Query selects endpoints, events, deliveries or attempts. Zero fields do not narrow the
+// A Query selects endpoints, events, deliveries, attempts or replays. Zero fields do not narrow the
 // selection. The methods of [Scope] say which fields they honour, and refuse the others. So a
 // Store gets only valid queries, and need not check them again.
 //
@@ -19,6 +19,7 @@ type Query struct {
 
 	EventID    string
 	EndpointID string
+	ReplayID   string
 	Type       string        // exact event type
 	State      DeliveryState // of deliveries
 	Class      Class         // of attempts
@@ -86,6 +87,7 @@ const (
 	fieldMaxBytes
 	fieldSkip
 	fieldAll
+	fieldReplayID
 
 	deliveryFields = fieldEventID | fieldEndpointID | fieldType | fieldState | fieldTimes | fieldFinished
 )
@@ -113,6 +115,7 @@ func (q *Query) check(honoured queryField) error {
 		{"MaxBytes", q.MaxBytes != 0, fieldMaxBytes},
 		{"Skip", q.Skip != 0, fieldSkip},
 		{"All", q.All, fieldAll},
+		{"ReplayID", q.ReplayID != "", fieldReplayID},
 	} {
 		if f.set && f.bit&honoured == 0 {
 			return &FieldError{"Query." + f.name, "does not apply here", "leave it empty"}

@@ -132,6 +132,10 @@ func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, change
 // disabled endpoints, and over deliveries that are being sent, which it counts. It may be
 // repeated after an error.
 //
+// After 10,000 deliveries, or 200,000 that do not match, Retry leaves the rest to a job, with
+// BulkResult.Replay as its id. The job goes on at 1,000 deliveries a second. See [Scope.Replay],
+// whose limit of unfinished jobs applies.
+//
 // FinishedFrom alone reads all deliveries of the scope that are still stored. If you know when
 // the events were emitted, set From too.
 //
@@ -140,7 +144,7 @@ func (s Scope) changeOne(ctx context.Context, eventID, endpointID string, change
 // rate.
 func (s Scope) Retry(ctx context.Context, q Query) (done BulkResult, err error) {
 	defer addOperation("retry", &err)
-	done, err = s.changeMany(ctx, q, deliveryFields, s.d.store.Retry, s.retryManyTolls()...)
+	done, err = s.changeMany(ctx, q, bulk{honoured: deliveryFields, change: s.d.store.Retry, tolls: s.retryManyTolls()})
 	if done.Changed > 0 {
 		s.d.Wake()
 	}
@@ -152,31 +156,41 @@ func (s Scope) Retry(ctx context.Context, q Query) (done BulkResult, err error) 
 // EndpointID together are refused: call CancelDelivery.
 //
 // Cancel passes over deliveries of disabled endpoints, which are canceled anyway, and over
-// deliveries that are being sent, which it counts. It may be repeated after an error.
+// deliveries that are being sent, which it counts. It may be repeated after an error. It leaves
+// the rest of a large selection to a job, as Retry does.
 func (s Scope) Cancel(ctx context.Context, q Query) (done BulkResult, err error) {
 	defer addOperation("cancel", &err)
-	return s.changeMany(ctx, q, deliveryFields&^(fieldState|fieldFinished), s.d.store.Cancel)
+	return s.changeMany(ctx, q, bulk{honoured: deliveryFields &^ (fieldState | fieldFinished), change: s.d.store.Cancel, cancels: true})
 }
 
-func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, change storeChange, tolls ...toll) (BulkResult, error) {
+// A bulk is the operation of Retry or Cancel for many deliveries.
+type bulk struct {
+	honoured queryField
+	change   storeChange
+	cancels  bool
+	tolls    []toll
+}
+
+func (s Scope) changeMany(ctx context.Context, q Query, b bulk) (BulkResult, error) {
 	err := q.checkBulk()
 	if err == nil {
-		q, err = s.query(q, honoured|fieldAll)
+		q, err = s.query(q, b.honoured|fieldAll)
 	}
 	if err == nil {
-		err = s.d.pay(tolls...)
+		err = s.d.pay(b.tolls...)
 	}
 	if err == nil {
 		err = s.d.time.keepUp(ctx)
 	}
-	if err != nil {
+	if err != nil || q.Type != "" && checkType("Query.Type", q.Type) != nil { // no event has such a type
 		return BulkResult{}, err
 	}
 	var total BulkResult
-	now := s.d.now()
+	now, page := s.d.now(), q.Limit
 	q.All = false
-	for {
-		done, err := change(ctx, q, now)
+	for pages := 1; ; pages++ {
+		q.Limit = min(page, maxBulk-total.Changed-total.InFlight)
+		done, err := b.change(ctx, q, now)
 		total.Changed += done.Changed
 		total.InFlight += done.InFlight
 		if err != nil {
@@ -184,6 +198,14 @@ func (s Scope) changeMany(ctx context.Context, q Query, honoured queryField, cha
 		}
 		if q.Cursor = done.Next; q.Cursor == "" {
 			return total, nil
+		}
+		if total.Changed+total.InFlight >= maxBulk || pages == maxBulkPages {
+			rest := restOf(&q, now)
+			if b.cancels {
+				rest.Cancels, rest.Request.States = true, nil
+			}
+			total.Replay, err = s.leaveRest(ctx, rest)
+			return total, err
 		}
 	}
 }

@@ -38,6 +38,7 @@ type session struct {
 
 	claimer  *claimer
 	pruner   *pruner
+	replayer *replayer
 	results  *retryQueue
 	excluded exclusions
 
@@ -70,6 +71,7 @@ func newSession(d *Dispatcher) *session {
 	s.workers = newWorkers(s)
 	s.claimer = newClaimer(s)
 	s.pruner = newPruner(s.books, d)
+	s.replayer = newReplayer(s.books, d)
 	return s
 }
 
@@ -80,6 +82,7 @@ func (s *session) run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.claimer.run(ctx) })
 	loops.Go(func() { s.pruner.run(ctx) })
+	loops.Go(func() { s.replayer.run(ctx) })
 	loops.Go(func() { s.d.time.run(ctx) })
 	loops.Go(func() { (&listener{s.d, s.wake}).run(ctx) })
 	<-ctx.Done()

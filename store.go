@@ -261,6 +261,67 @@ type Store interface {
 	// and its lease number goes up by one.
 	Cancel(ctx context.Context, q Query, now time.Time) (BulkResult, error)
 
+	// CountReplay counts the deliveries that a replay selects, or the events for Missed, and
+	// changes nothing. It reads Tenant, AllTenants, Request, Cancels and CreatedAt. A replay
+	// selects the following:
+	//
+	//   - With Request.Missed: events of the tenant that match the subscriptions and the channel
+	//     of the endpoint, and have no delivery to it. Test events are left out, and so are
+	//     events whose deliveries the Store is still to make.
+	//   - With Cancels: pending deliveries.
+	//   - Otherwise: deliveries with one of Request.States. Finished ones must have finished
+	//     before CreatedAt. A pending one is left out if Retry has made it due at CreatedAt.
+	//
+	// The events must have been emitted before CreatedAt, and match the other fields of the
+	// Request. Deliveries of disabled and deleted endpoints are left out.
+	//
+	// exact says that matched is the number of all. Otherwise there are at least matched: the
+	// count ends at 10,000, or when it has read about 20,000 rows. So its time does not depend
+	// on the number of stored rows.
+	CountReplay(ctx context.Context, r Replay) (matched int, exact bool, err error)
+
+	// CreateReplay stores an unfinished replay. Its ID is a UUIDv7 of CreatedAt. It is due at
+	// once. If an unfinished replay with the same Key exists, CreateReplay returns that one and
+	// stores nothing. It returns ErrLimit if 5 replays of the tenant are unfinished, or 100 in
+	// all. Replays with AllTenants count as of a tenant of their own. Key is not returned.
+	CreateReplay(ctx context.Context, r Replay) (Replay, error)
+
+	// StepReplay does a step of one unfinished replay that is due at now, and returns the replay
+	// as it is afterwards. Of several it takes the one that has been due the longest. If none is
+	// due, it does nothing, and stepped is zero. next is the time when the next replay is due,
+	// or zero if none is unfinished.
+	//
+	// A step visits the next of the selected deliveries, each once in the whole replay. It makes
+	// finished ones pending again as Retry does, and creates the missed ones, due at once under
+	// the present version of the endpoint. With Cancels it cancels as Cancel does. It passes over
+	// leased ones, and counts them in Skipped. Whatever was selected and has changed meanwhile
+	// is left alone, so no event ever has two deliveries to one endpoint.
+	//
+	// A step changes at most as many deliveries as Request.Rate allows in one second, and at
+	// least one. It reads at most about 5,000 rows. Then the replay is due again when the rate
+	// allows. For example, at a rate of 10, a step that has changed 10 is followed by one a
+	// second later, and a step that has changed 5 by one after half a second. At a rate of 0.1,
+	// a step changes one delivery, and the next follows after 10 seconds.
+	//
+	// When nothing is left, the replay has its FinishedAt. If it is for one endpoint of a tenant,
+	// and that is disabled or deleted, the step ends it as canceled. Its Reason is then the
+	// endpoint's, or ReasonDeleted.
+	//
+	// The step and the progress of the replay are one transaction, so no step is lost or done
+	// twice, wherever a process ends. Two calls never step the same replay at the same time. A
+	// step does not wait for rows that other transactions hold: it ends before the first such
+	// delivery, and the next step tries again.
+	StepReplay(ctx context.Context, now time.Time) (stepped Replay, next time.Time, err error)
+
+	// CancelReplay ends the unfinished replay with q.ReplayID, with ReasonCanceled, and returns
+	// it. No step follows. It honours Tenant and AllTenants, and returns ErrNotFound if there is
+	// no such replay. A canceled replay is returned as it is, and a finished one is ErrConflict.
+	CancelReplay(ctx context.Context, q Query, now time.Time) (Replay, error)
+
+	// Replays returns replays, the newest first. It honours Tenant, AllTenants, ReplayID, Limit
+	// and Cursor. With AllTenants it returns the replays of each tenant and those of all.
+	Replays(ctx context.Context, q Query) (Page[Replay], error)
+
 	// Events returns events, the newest first. It honours Tenant, AllTenants, EventID, Type,
 	// From and To (of CreatedAt), NoBodies, MaxBytes, Limit and Cursor. Test is set as it was
 	// published.
@@ -288,6 +349,7 @@ type Store interface {
 	//   - It removes expired secrets from endpoints, without a new Version.
 	//   - It removes response bodies, attempts, and events with their deliveries when they are
 	//     older than r says. It never removes an event with an unfinished delivery.
+	//   - It removes replays that ended longer ago than r.Events.
 	//
 	// Ages count from the event's CreatedAt. With a negative age the rows are kept for ever. The
 	// Dispatcher fills in the defaults, so no age is zero.
@@ -306,7 +368,8 @@ type Store interface {
 	// same holds for an endpoint that CreateEndpoint has made anew.
 	Prune(ctx context.Context, now time.Time, r Retention) (more bool, err error)
 
-	// Erase removes everything that is stored of a tenant. Leases of its deliveries are lost.
+	// Erase removes everything that is stored of a tenant, its replays too. Leases of its
+	// deliveries are lost.
 	// Unlike the other methods, it may have done a part of its work when it fails; repeat it.
 	Erase(ctx context.Context, tenant string) error
 }
@@ -454,6 +517,7 @@ type Settled struct {
 type BulkResult struct {
 	Changed  int
 	InFlight int    // passed over, because they were being sent
+	Replay   string // of a Scope: the id of the Replay that does the rest; empty when all is done
 	Next     string // of a Store: the cursor for the rest; empty when all is done
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/paging"
+	"github.com/gowebhook/webhook/internal/replay"
 )
 
 // pruneWork bounds the deliveries, events and attempts that one Prune looks at.
@@ -36,6 +37,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time, r webhook.Retention) (
 		s.sweep(sweepAttempts, at, age(r.Attempts, contract.AttemptAge), &budget) &&
 		s.sweep(sweepBodies, at, age(r.ResponseBodies, contract.BodyAge), &budget)
 	s.shed()
+	s.dropReplays(at, age(r.Events, contract.EventAge))
 	return !done, nil
 }
 
@@ -165,6 +167,13 @@ func (s *Store) sweepLogs(kind int, ev *event, budget *int) bool {
 	return true
 }
 
+// dropReplays removes the replays that ended longer ago than age.
+func (s *Store) dropReplays(now, age int64) {
+	s.replays.removeIf(func(r *replayJob) bool {
+		return !replay.IsRunning(&r.Replay) && now-micros(r.FinishedAt) > age
+	})
+}
+
 // Erase implements [webhook.Store]. Its time grows with the tenant's stored data.
 func (s *Store) Erase(ctx context.Context, tenant string) error {
 	if err := ctx.Err(); err != nil {
@@ -175,6 +184,7 @@ func (s *Store) Erase(ctx context.Context, tenant string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.replays.removeIf(func(r *replayJob) bool { return r.Tenant == tenant })
 	t := s.tenants[tenant]
 	if t == nil {
 		return nil

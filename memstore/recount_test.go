@@ -24,6 +24,10 @@ func recount(tb testing.TB, s *Store) {
 	attempts := map[*endpoint]int{}
 	bound := map[*version]int{}
 
+	replays := checkIndex(tb, &s.replays.byID)
+	require.Equal(tb, replays, s.replays.ended+len(s.replays.open))
+	require.LessOrEqual(tb, s.replays.ended, maxReplays)
+
 	require.Len(tb, s.events, len(s.uids))
 	require.Equal(tb, len(s.events), checkIndex(tb, &s.timeline))
 	for k, ev := range s.events {

@@ -84,6 +84,7 @@ type Store struct {
 	readyOff int    // ready deliveries of all other endpoints
 
 	expiring heap[endpoint] // by the expiry of their first secret
+	replays  replayList
 
 	doomed ring              // disabled and deleted endpoints whose deliveries Prune cancels
 	swept  [sweeps]sweepMark // progress of Prune

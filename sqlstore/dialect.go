@@ -77,7 +77,7 @@ type unlockSchema func(ctx context.Context, commit bool) error
 // tables are the names that statements write in braces.
 var tables = []string{
 	"schema", "tenants", "endpoints", "status", "versions", "subscriptions", "events", "outbox", "queue", "deliveries",
-	"attempts", "bodies", "removals", "locks",
+	"attempts", "bodies", "removals", "replays", "locks",
 }
 
 var (

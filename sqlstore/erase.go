@@ -8,14 +8,24 @@ import (
 )
 
 // Erase implements [webhook.Store], but not in one transaction, because that could be very
-// large. It first deletes the endpoints. Then it deletes the events with all their rows, the
+// large. It first deletes the replays and the endpoints. Then it deletes the events with all their rows, the
 // oldest first. Its transactions do not grow with a fan-out. If Erase fails in between, repeat
 // it.
 func (s *Store) Erase(ctx context.Context, tenant string) error {
 	if tenant == "" {
 		return paging.NoTenant("tenant")
 	}
-	const endpointsAtOnce = 100
+	const endpointsAtOnce, replaysAtOnce = 100, 1000
+	for more := true; more; {
+		s.yield(ctx)
+		if err := s.write(ctx, txOptions{}, func(t *tx) error {
+			n, err := t.eraseReplays(tenant, replaysAtOnce)
+			more = n == replaysAtOnce
+			return err
+		}); err != nil {
+			return err
+		}
+	}
 	for more := true; more; {
 		s.yield(ctx)
 		if err := s.write(ctx, txOptions{}, func(t *tx) error {

@@ -18,7 +18,8 @@ import (
 // of one more statement before it knows whether it needs them.
 const (
 	// viewsAtOnce is how many deliveries one statement reads at most, from both tables
-	// together.
+	// together. deliveriesBy reads the finished ones state by state, so it may read twice as
+	// many.
 	viewsAtOnce = 250
 
 	// fewViews is how many deliveries of a fan-out event are read first from each table. It is

@@ -107,7 +107,7 @@ var mysql = dialect{
 			WHERE table_schema = DATABASE() AND table_name = '` + table + `'`, nil
 	},
 	lockSchema: lockMySQLSchema,
-	statements: joined(mysqlQueue, mysqlRecords),
+	statements: joined(mysqlQueue, mysqlRecords, mysqlReplay),
 }
 
 // lockMySQLSchema takes a lock that the session holds. MySQL commits after each statement that

@@ -30,7 +30,13 @@ var mysqlRecords = map[op]string{
 			WHERE q.ref = $1 AND q.event_uid < $2 AND q.event_uid >= $3
 				ORDER BY q.event_uid DESC LIMIT $4)
 		UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d
-			WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3
+			WHERE d.ref = $1 AND d.state = 'succeeded' AND d.event_uid < $2 AND d.event_uid >= $3
+				ORDER BY d.event_uid DESC LIMIT $4)
+		UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d
+			WHERE d.ref = $1 AND d.state = 'failed' AND d.event_uid < $2 AND d.event_uid >= $3
+				ORDER BY d.event_uid DESC LIMIT $4)
+		UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d
+			WHERE d.ref = $1 AND d.state = 'canceled' AND d.event_uid < $2 AND d.event_uid >= $3
 				ORDER BY d.event_uid DESC LIMIT $4)`,
 	attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a
 		WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN ({keys})`,

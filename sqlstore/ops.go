@@ -165,6 +165,33 @@ const (
 	shareEvents
 	deleteTenant
 
+	// Replays.
+	lockReplays // so that one call at a time creates a replay
+	openReplays
+	insertReplay
+	updateReplay
+	postponeReplay
+	replayByID
+	lockReplay
+	dueReplay
+	takeReplay // that no other transaction holds
+	listReplays
+	listAllReplays
+	endedReplays // that no other transaction holds
+	replaysOfTenant
+	deleteReplays
+	replayEndpoints
+	replayAllEndpoints
+	replayableEndpoints // with finished deliveries of a state
+	cancelableEndpoints // with pending deliveries
+	replayFinished
+	replayPending
+	replayMissed
+	holdEvents // that no other transaction changes
+	fanEvents  // marks events that get a second delivery
+	fanQueue
+	fanAttempts
+
 	schemaVersion
 	opCount
 )
@@ -275,7 +302,54 @@ var everywhere = map[op]string{
 	refsOfTenant:   `SELECT ref FROM {endpoints} WHERE tenant = $1 ORDER BY id LIMIT $2`,
 	oldestOfLane:   `SELECT event_uid FROM {queue} WHERE ref = $1 ORDER BY event_uid LIMIT 1`,
 	deleteTenant:   `DELETE FROM {tenants} WHERE tenant = $1`,
-	schemaVersion:  `SELECT max(version) FROM {schema}`,
+
+	lockReplays: `SELECT used_at FROM {locks} WHERE name = 'replay' FOR UPDATE`,
+	openReplays: `SELECT id, tenant, request_key FROM {replays} WHERE state = 'running' ORDER BY due_at`,
+	insertReplay: `INSERT INTO {replays} (` + columnsOf(replayFields) + `)
+		VALUES (` + parametersOf(replayFields) + `)`,
+	updateReplay: `UPDATE {replays} SET request_key = $2, state = $3, reason = $4, changed = $5,
+			skipped = $6, finished_at = $7, due_at = $8, at_tenant = $9, at_endpoint = $10, at_state = $11,
+			at_event = $12
+		WHERE id = $1`,
+	postponeReplay: `UPDATE {replays} SET due_at = $2 WHERE id = $1 AND state = 'running' AND due_at < $2`,
+	replayByID:     `SELECT ` + columnsOf(replayFields) + ` FROM {replays} WHERE id = $1`,
+	lockReplay:     `SELECT ` + columnsOf(replayFields) + ` FROM {replays} WHERE id = $1 FOR UPDATE`,
+	dueReplay:      `SELECT due_at FROM {replays} WHERE state = 'running' ORDER BY due_at LIMIT 1`,
+	takeReplay: `SELECT ` + columnsOf(replayFields) + ` FROM {replays}
+		WHERE state = 'running' AND due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
+	listReplays: `SELECT ` + columnsOf(replayFields) + ` FROM {replays} WHERE tenant = $1 AND id < $2
+		ORDER BY id DESC LIMIT $3`,
+	listAllReplays: `SELECT ` + columnsOf(replayFields) + ` FROM {replays} WHERE id < $1
+		ORDER BY id DESC LIMIT $2`,
+	endedReplays: `SELECT id FROM {replays} WHERE state = $1 AND due_at < $2 ORDER BY due_at LIMIT $3
+		FOR UPDATE SKIP LOCKED`,
+	replaysOfTenant: `SELECT id FROM {replays} WHERE tenant = $1 ORDER BY id LIMIT $2 FOR UPDATE`,
+	replayEndpoints: `SELECT e.ref, e.tenant, e.id, s.state FROM {endpoints} e JOIN {status} s ON s.ref = e.ref
+		WHERE e.tenant = $1 AND e.id >= $2 ORDER BY e.id LIMIT $3`,
+	replayAllEndpoints: `SELECT e.ref, e.tenant, e.id, s.state
+		FROM {endpoints} e JOIN {status} s ON s.ref = e.ref
+		WHERE e.tenant >= $1 AND (e.tenant > $1 OR e.id >= $2) ORDER BY e.tenant, e.id LIMIT $3`,
+	replayFinished: `SELECT d.event_uid, d.finished_at, COALESCE(e.id, ''), COALESCE(e.type, ''),
+			COALESCE(e.created_at, 0)
+		FROM (SELECT event_uid, finished_at FROM {deliveries}
+			WHERE ref = $1 AND state = $2 AND event_uid >= $3 AND event_uid < $4
+			ORDER BY event_uid LIMIT $5) d
+		LEFT JOIN {events} e ON e.uid = d.event_uid`,
+	replayPending: `SELECT q.event_uid, q.since, COALESCE(e.id, ''), COALESCE(e.type, ''),
+			COALESCE(e.created_at, 0)
+		FROM (SELECT event_uid, since FROM {queue}
+			WHERE ref = $1 AND event_uid >= $2 AND event_uid < $3 ORDER BY event_uid LIMIT $4) q
+		LEFT JOIN {events} e ON e.uid = q.event_uid`,
+	replayMissed: `SELECT e.uid, e.id, e.type, e.channel, e.created_at, e.test,
+			CASE WHEN (SELECT 1 FROM {queue} q
+					WHERE q.event_uid = e.uid AND q.endpoint_id = $2 LIMIT 1) IS NOT NULL
+				OR (SELECT 1 FROM {deliveries} d
+					WHERE d.event_uid = e.uid AND d.endpoint_id = $2 LIMIT 1) IS NOT NULL
+				OR (SELECT 1 FROM {outbox} o WHERE o.event_uid = e.uid LIMIT 1) IS NOT NULL
+			THEN 1 ELSE 0 END
+		FROM (SELECT uid, id, type, channel, created_at, test FROM {events}
+			WHERE tenant = $1 AND uid >= $3 AND uid < $4 ORDER BY uid LIMIT $5) e`,
+	schemaVersion: `SELECT max(version) FROM {schema}`,
 }
 
 // The columns of the rows that are inserted, with the types of their values. The methods cells of
@@ -292,6 +366,11 @@ const (
 		duration_us int, status int, class text, error text, truncated int, next_at int, late int, test int,
 		fanout int`
 )
+
+// The columns of a replay.
+const replayFields = `id uuid, tenant text, request_key bytes, request text, cancels int, state text,
+	reason text, matched int, exact int, changed int, skipped int, created_at int, finished_at int,
+	due_at int, at_tenant text, at_endpoint text, at_state text, at_event uuid`
 
 // The values of the statements requeue and updateStatus. The methods requeueCells and updateCells
 // return them in this order.

@@ -93,7 +93,7 @@ var postgres = dialect{
 		return `SELECT 1 WHERE to_regclass($1) IS NOT NULL`, []any{table}
 	},
 	lockSchema: lockPostgresSchema,
-	statements: joined(postgresQueue, postgresRecords),
+	statements: joined(postgresQueue, postgresRecords, postgresReplay),
 }
 
 // lockPostgresSchema takes a lock that a transaction holds, so a migration happens wholly or not

@@ -24,7 +24,7 @@ var postgresRecords = map[op]string{
 			(SELECT ` + viewQueue + ` FROM {queue} q
 				WHERE q.event_uid = v.event_uid AND q.endpoint_id > v.after
 					ORDER BY q.endpoint_id LIMIT $1)
-			UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d
+		UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d
 				WHERE d.event_uid = v.event_uid AND d.endpoint_id > v.after
 					ORDER BY d.endpoint_id LIMIT $1)) x`,
 	deliveriesOfSingles: `SELECT x.* FROM {v event_uid uuid} CROSS JOIN LATERAL (
@@ -36,7 +36,13 @@ var postgresRecords = map[op]string{
 			WHERE q.ref = $1 AND q.event_uid < $2 AND q.event_uid >= $3
 			ORDER BY q.event_uid DESC LIMIT $4)
 		UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d
-			WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3
+			WHERE d.ref = $1 AND d.state = 'succeeded' AND d.event_uid < $2 AND d.event_uid >= $3
+			ORDER BY d.event_uid DESC LIMIT $4)
+		UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d
+			WHERE d.ref = $1 AND d.state = 'failed' AND d.event_uid < $2 AND d.event_uid >= $3
+			ORDER BY d.event_uid DESC LIMIT $4)
+		UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d
+			WHERE d.ref = $1 AND d.state = 'canceled' AND d.event_uid < $2 AND d.event_uid >= $3
 			ORDER BY d.event_uid DESC LIMIT $4)`,
 	attemptDetails: `SELECT ` + detailColumns + ` FROM {v event_uid uuid, endpoint_id text, lease_no int}
 		JOIN {attempts} a

@@ -64,6 +64,7 @@ const (
 	stageLanes = iota
 	stageVersions
 	stageSecrets
+	stageReplays
 	stageSweeps
 )
 
@@ -210,6 +211,12 @@ func (p *pruner) run(r webhook.Retention) (more bool, err error) {
 	}
 	if p.pass.stage == stageSecrets {
 		if done, err := p.dropSecrets(); err != nil || !done {
+			return true, err
+		}
+		p.pass.stage = stageReplays
+	}
+	if p.pass.stage == stageReplays {
+		if done, err := p.dropReplays(r.Events); err != nil || !done {
 			return true, err
 		}
 		p.pass.stage = stageSweeps

@@ -35,7 +35,7 @@ var sqlite = dialect{
 		return `SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?`, []any{table}
 	},
 	lockSchema: lockSQLiteSchema,
-	statements: map[op]string{
+	statements: joined(sqliteReplay, map[op]string{
 		insertEvents: `INSERT INTO {events} (` + eventInsert + `)
 			VALUES {tuples} ON CONFLICT DO NOTHING RETURNING uid`,
 		findEvents: `SELECT e.uid, e.tenant, e.id, e.content_hash, e.dup FROM {events} e
@@ -194,7 +194,15 @@ var sqlite = dialect{
 					ORDER BY q.event_uid DESC LIMIT $4)
 			UNION ALL SELECT * FROM (
 				SELECT ` + viewDeliveries + ` FROM {deliveries} d
-				WHERE d.ref = $1 AND d.event_uid < $2 AND d.event_uid >= $3
+				WHERE d.ref = $1 AND d.state = 'succeeded' AND d.event_uid < $2 AND d.event_uid >= $3
+					ORDER BY d.event_uid DESC LIMIT $4)
+			UNION ALL SELECT * FROM (
+				SELECT ` + viewDeliveries + ` FROM {deliveries} d
+				WHERE d.ref = $1 AND d.state = 'failed' AND d.event_uid < $2 AND d.event_uid >= $3
+					ORDER BY d.event_uid DESC LIMIT $4)
+			UNION ALL SELECT * FROM (
+				SELECT ` + viewDeliveries + ` FROM {deliveries} d
+				WHERE d.ref = $1 AND d.state = 'canceled' AND d.event_uid < $2 AND d.event_uid >= $3
 					ORDER BY d.event_uid DESC LIMIT $4)`,
 		attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a
 			WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN (VALUES {tuples})`,
@@ -266,7 +274,7 @@ var sqlite = dialect{
 			FROM {v ref uuid, secrets text, expires_at int} WHERE e.ref = v.ref`,
 		freeVersions: `SELECT ref, version FROM {versions} WHERE (ref, version) IN (VALUES {tuples})`,
 		dropVersions: `DELETE FROM {versions} WHERE (ref, version) IN (VALUES {tuples})`,
-	},
+	}),
 }
 
 // lockSQLiteSchema begins a transaction, so a migration happens wholly or not at all.

@@ -19,7 +19,7 @@ type defect struct {
 func allDefects() []defect {
 	return slices.Concat(
 		publishDefects, rowDefects, matchDefects, endpointDefects, claimDefects, roundDefects, outboxDefects,
-		settleDefects, attemptDefects, healthDefects, noticeDefects, recoverDefects, listDefects, statsDefects, pruneDefects, tenantDefects, txDefects,
+		settleDefects, attemptDefects, healthDefects, noticeDefects, recoverDefects, replayDefects, listDefects, statsDefects, pruneDefects, tenantDefects, txDefects,
 	)
 }
 
@@ -44,6 +44,7 @@ type broken struct {
 	prune      func(context.Context, time.Time, webhook.Retention) (bool, error)
 	erase      func(context.Context, string) error
 	begin      func(context.Context) (Tx, error)
+	replay     brokenReplays
 
 	mu sync.Mutex // for the memory of a defect
 }

@@ -227,6 +227,8 @@ func (f *fixture) ask(ctx context.Context, method string, q webhook.Query) error
 		_, err = f.store.Retry(ctx, q, f.now)
 	case "Cancel":
 		_, err = f.store.Cancel(ctx, q, f.now)
+	case "Replays":
+		_, err = f.store.Replays(ctx, q)
 	}
 	return err
 }

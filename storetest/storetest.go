@@ -54,6 +54,7 @@ func allCases() []testCase {
 		claimCases, roundCases, circuitCases, heldCases, outboxCases,
 		settleCases, attemptCases, healthCases, endpointEffectCases, statusCases, noticeCases,
 		retryCases, cancelCases, recoverCases,
+		replaySelectCases, replayStepCases, replayJobCases,
 		eventListCases, deliveryListCases, attemptListCases, pageCases, bodyCases,
 		statsCases, pruneCases, retentionCases, eraseCases,
 		tenantCases, contextCases, concurrencyCases,

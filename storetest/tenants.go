@@ -66,6 +66,29 @@ func (f *fixture) methods() []method {
 		}},
 		query("Deliveries"),
 		query("Attempts"),
+		{"CountReplay", true, func(ctx context.Context, tenant string) error {
+			r := f.newReplay(tenant, "ep1")
+			r.AllTenants = false
+			_, _, err := f.store.CountReplay(ctx, r)
+			return err
+		}},
+		{"CreateReplay", true, func(ctx context.Context, tenant string) error {
+			r := f.newReplay(tenant, "ep1")
+			r.AllTenants = false
+			_, err := f.store.CreateReplay(ctx, r)
+			return err
+		}},
+		{"StepReplay", false, func(ctx context.Context, _ string) error {
+			_, _, err := f.store.StepReplay(ctx, f.now)
+			return err
+		}},
+		{"CancelReplay", true, func(ctx context.Context, tenant string) error {
+			_, err := f.store.CancelReplay(ctx, webhook.Query{Tenant: tenant, ReplayID: f.newReplay("acme", "").ID}, f.now)
+			return err
+		}},
+		{"Replays", true, func(ctx context.Context, tenant string) error {
+			return f.ask(ctx, "Replays", webhook.Query{Tenant: tenant})
+		}},
 		{"Stats", false, func(ctx context.Context, _ string) error {
 			_, err := f.store.Stats(ctx, f.now)
 			return err
@@ -109,7 +132,7 @@ var tenantCases = []testCase{
 					f.is(m.name+" with the empty tenant", m.call(f.ctx(), ""), webhook.ErrInvalid)
 				}
 			}
-			for _, method := range []string{"Endpoints", "Events", "Deliveries", "Retry", "Cancel"} {
+			for _, method := range []string{"Endpoints", "Events", "Deliveries", "Retry", "Cancel", "Replays"} {
 				f.is(method+" with the empty Query", f.ask(f.ctx(), method, webhook.Query{}), webhook.ErrInvalid)
 			}
 			f.names("events", eventIDs(f.events(webhook.Query{AllTenants: true})), "e1")

@@ -149,7 +149,7 @@ func (d database) migrated(tb testing.TB) *sqlstore.Store {
 
 // tables are all tables that have rows in use, without their prefix.
 var tables = []string{
-	"tenants", "endpoints", "status", "versions", "subscriptions", "events", "outbox", "queue", "deliveries", "attempts", "bodies", "removals",
+	"tenants", "endpoints", "status", "versions", "subscriptions", "events", "outbox", "queue", "deliveries", "attempts", "bodies", "removals", "replays",
 }
 
 // empty removes all rows, and lets any process prune.

@@ -1,4 +1,5 @@
 DROP TABLE IF EXISTS {locks};
+DROP TABLE IF EXISTS {replays};
 DROP TABLE IF EXISTS {removals};
 DROP TABLE IF EXISTS {bodies};
 DROP TABLE IF EXISTS {attempts};

@@ -178,8 +178,8 @@ CREATE TABLE IF NOT EXISTS {deliveries} (
 	pruned      bigint NOT NULL,
 	finished_at bigint NOT NULL,
 	PRIMARY KEY (event_uid, endpoint_id),
-	-- An endpoint's deliveries are listed by event.
-	KEY deliveries_ref_event (ref, event_uid)
+	-- An endpoint's deliveries of a state are listed by event.
+	KEY deliveries_ref_state (ref, state, event_uid)
 ) ENGINE = InnoDB;
 
 -- The delivery log. fanout is 1 for an event with more than one delivery.
@@ -221,13 +221,45 @@ CREATE TABLE IF NOT EXISTS {removals} (
 	tenant    varbinary(255) NOT NULL
 ) ENGINE = InnoDB;
 
--- The process that does the housekeeping locks the row. used_by names the last such process, and
--- used_at is when it began its last step.
+-- The replays. While one is unfinished, due_at is the time of its next step, and request_key is
+-- the key of its request. Afterwards due_at is the time when it ended, and request_key is its id,
+-- so that the request may come again. Its next step goes on at the endpoint, the state and the
+-- event of at_….
+CREATE TABLE IF NOT EXISTS {replays} (
+	id          binary(16) PRIMARY KEY,
+	tenant      varbinary(255) NOT NULL,
+	request_key varbinary(80) NOT NULL,
+	request     mediumblob NOT NULL,
+	cancels     bigint NOT NULL,
+	state       varbinary(255) NOT NULL,
+	reason      varbinary(255) NOT NULL,
+	matched     bigint NOT NULL,
+	exact       bigint NOT NULL,
+	changed     bigint NOT NULL,
+	skipped     bigint NOT NULL,
+	created_at  bigint NOT NULL,
+	finished_at bigint NOT NULL,
+	due_at      bigint NOT NULL,
+	at_tenant   varbinary(255) NOT NULL,
+	at_endpoint varbinary(255) NOT NULL,
+	at_state    varbinary(255) NOT NULL,
+	at_event    binary(16) NOT NULL,
+	UNIQUE KEY request_key (request_key),
+	-- A tenant's replays are listed by time, the newest first.
+	KEY replays_tenant (tenant, id),
+	-- A step takes the unfinished replay that has been due the longest. Prune finds the oldest ended
+	-- ones.
+	KEY replays_due (state, due_at)
+) ENGINE = InnoDB;
+
+-- The process that does the housekeeping locks the row prune. used_by names the last such process,
+-- and used_at is when it began its last step. A call that creates a replay locks the row replay.
 CREATE TABLE IF NOT EXISTS {locks} (
 	name    varbinary(255) PRIMARY KEY,
 	used_by binary(16) NOT NULL,
 	used_at bigint NOT NULL
 ) ENGINE = InnoDB;
-INSERT IGNORE INTO {locks} (name, used_by, used_at) VALUES ('prune', x'00000000000000000000000000000000', 0);
+INSERT IGNORE INTO {locks} (name, used_by, used_at)
+	VALUES ('prune', x'00000000000000000000000000000000', 0), ('replay', x'00000000000000000000000000000000', 0);
 
 INSERT IGNORE INTO {schema} (version, name) VALUES (1, 'init');

@@ -174,8 +174,8 @@ CREATE TABLE {deliveries} (
 	finished_at bigint NOT NULL,
 	PRIMARY KEY (event_uid, endpoint_id)
 );
--- An endpoint's deliveries are listed by event.
-CREATE INDEX {prefix}deliveries_ref_event ON {deliveries} (ref, event_uid);
+-- An endpoint's deliveries of a state are listed by event.
+CREATE INDEX {prefix}deliveries_ref_state ON {deliveries} (ref, state, event_uid);
 
 -- The delivery log. fanout is 1 for an event with more than one delivery.
 CREATE TABLE {attempts} (
@@ -217,13 +217,44 @@ CREATE TABLE {removals} (
 	tenant    text COLLATE "C" NOT NULL
 );
 
--- The process that does the housekeeping locks the row. used_by names the last such process, and
--- used_at is when it began its last step.
+-- The replays. While one is unfinished, due_at is the time of its next step, and request_key is
+-- the key of its request. Afterwards due_at is the time when it ended, and request_key is its id,
+-- so that the request may come again. Its next step goes on at the endpoint, the state and the
+-- event of at_….
+CREATE TABLE {replays} (
+	id          uuid PRIMARY KEY,
+	tenant      text COLLATE "C" NOT NULL,
+	request_key bytea  NOT NULL UNIQUE,
+	request     text   NOT NULL,
+	cancels     bigint NOT NULL,
+	state       text   NOT NULL,
+	reason      text   NOT NULL,
+	matched     bigint NOT NULL,
+	exact       bigint NOT NULL,
+	changed     bigint NOT NULL,
+	skipped     bigint NOT NULL,
+	created_at  bigint NOT NULL,
+	finished_at bigint NOT NULL,
+	due_at      bigint NOT NULL,
+	at_tenant   text COLLATE "C" NOT NULL,
+	at_endpoint text COLLATE "C" NOT NULL,
+	at_state    text   NOT NULL,
+	at_event    uuid   NOT NULL
+);
+-- A tenant's replays are listed by time, the newest first.
+CREATE INDEX {prefix}replays_tenant ON {replays} (tenant, id);
+-- A step takes the unfinished replay that has been due the longest. Prune finds the oldest ended
+-- ones.
+CREATE INDEX {prefix}replays_due ON {replays} (state, due_at);
+
+-- The process that does the housekeeping locks the row prune. used_by names the last such process,
+-- and used_at is when it began its last step. A call that creates a replay locks the row replay.
 CREATE TABLE {locks} (
 	name    text COLLATE "C" PRIMARY KEY,
 	used_by uuid   NOT NULL,
 	used_at bigint NOT NULL
 );
-INSERT INTO {locks} (name, used_by, used_at) VALUES ('prune', '00000000-0000-0000-0000-000000000000', 0);
+INSERT INTO {locks} (name, used_by, used_at)
+	VALUES ('prune', '00000000-0000-0000-0000-000000000000', 0), ('replay', '00000000-0000-0000-0000-000000000000', 0);
 
 INSERT INTO {schema} (version, name) VALUES (1, 'init');

@@ -1,4 +1,5 @@
 DROP TABLE {locks};
+DROP TABLE {replays};
 DROP TABLE {removals};
 DROP TABLE {bodies};
 DROP TABLE {attempts};

@@ -172,8 +172,8 @@ CREATE TABLE {deliveries} (
 	finished_at INTEGER NOT NULL,
 	PRIMARY KEY (event_uid, endpoint_id)
 ) WITHOUT ROWID;
--- An endpoint's deliveries are listed by event.
-CREATE INDEX {prefix}deliveries_ref_event ON {deliveries} (ref, event_uid);
+-- An endpoint's deliveries of a state are listed by event.
+CREATE INDEX {prefix}deliveries_ref_state ON {deliveries} (ref, state, event_uid);
 
 -- The delivery log. fanout is 1 for an event with more than one delivery.
 CREATE TABLE {attempts} (
@@ -215,13 +215,44 @@ CREATE TABLE {removals} (
 	tenant    TEXT NOT NULL
 );
 
--- The process that does the housekeeping locks the row. used_by names the last such process, and
--- used_at is when it began its last step.
+-- The replays. While one is unfinished, due_at is the time of its next step, and request_key is
+-- the key of its request. Afterwards due_at is the time when it ended, and request_key is its id,
+-- so that the request may come again. Its next step goes on at the endpoint, the state and the
+-- event of at_….
+CREATE TABLE {replays} (
+	id          BLOB PRIMARY KEY,
+	tenant      TEXT NOT NULL,
+	request_key BLOB  NOT NULL UNIQUE,
+	request     TEXT   NOT NULL,
+	cancels     INTEGER NOT NULL,
+	state       TEXT   NOT NULL,
+	reason      TEXT   NOT NULL,
+	matched     INTEGER NOT NULL,
+	exact       INTEGER NOT NULL,
+	changed     INTEGER NOT NULL,
+	skipped     INTEGER NOT NULL,
+	created_at  INTEGER NOT NULL,
+	finished_at INTEGER NOT NULL,
+	due_at      INTEGER NOT NULL,
+	at_tenant   TEXT NOT NULL,
+	at_endpoint TEXT NOT NULL,
+	at_state    TEXT   NOT NULL,
+	at_event    BLOB   NOT NULL
+);
+-- A tenant's replays are listed by time, the newest first.
+CREATE INDEX {prefix}replays_tenant ON {replays} (tenant, id);
+-- A step takes the unfinished replay that has been due the longest. Prune finds the oldest ended
+-- ones.
+CREATE INDEX {prefix}replays_due ON {replays} (state, due_at);
+
+-- The process that does the housekeeping locks the row prune. used_by names the last such process,
+-- and used_at is when it began its last step. A call that creates a replay locks the row replay.
 CREATE TABLE {locks} (
 	name    TEXT PRIMARY KEY,
 	used_by BLOB NOT NULL,
 	used_at INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO {locks} (name, used_by, used_at) VALUES ('prune', x'00000000000000000000000000000000', 0);
+INSERT INTO {locks} (name, used_by, used_at)
+	VALUES ('prune', x'00000000000000000000000000000000', 0), ('replay', x'00000000000000000000000000000000', 0);
 
 INSERT INTO {schema} (version, name) VALUES (1, 'init');
