@@ -32,6 +32,7 @@ func (c *caller) all() {
 	c.claimAndSettle()
 	c.outbox()
 	c.recover()
+	c.replays()
 	c.lists()
 	c.attempts()
 	c.endpoints()
