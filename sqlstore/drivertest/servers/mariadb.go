@@ -29,6 +29,8 @@ var mariadb = &kind{
 	remedy: "install it (Debian: apt-get install mariadb-server), or set WEBHOOK_TEST_MYSQL to the go-sql-driver DSN of a server",
 }
 
+var mariadbData template
+
 func launchMariaDB(args []string) (server *process, dsn string, err error) {
 	install, program := find("mariadb-install-db"), find("mariadbd", "/usr/sbin", "/usr/libexec")
 	if install == "" || program == "" {
@@ -39,14 +41,15 @@ func launchMariaDB(args []string) (server *process, dsn string, err error) {
 		return nil, "", err
 	}
 	dsn = "root@tcp(127.0.0.1:" + p.port + ")/"
-	data := "--datadir=" + p.folder.data()
 	p.args = []string{
-		program, "--no-defaults", data, "--bind-address=127.0.0.1", "--port=" + p.port,
+		program, "--no-defaults", "--datadir=" + p.folder.data(), "--bind-address=127.0.0.1", "--port=" + p.port,
 		"--socket=" + filepath.Join(p.folder.data(), "socket"), "--pid-file=" + filepath.Join(p.folder.data(), "pid"),
 	}
 	p.args = append(p.args, args...)
 	p.ready = func(ctx context.Context) error { return owns(ctx, "mysql", dsn, "SELECT @@datadir", p.folder.data()) }
 	return p, dsn, p.launch(func() error {
-		return p.run(install, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db")
+		return mariadbData.copyTo(p, func(data string) []string {
+			return []string{install, "--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=normal", "--skip-test-db"}
+		})
 	})
 }

@@ -32,6 +32,8 @@ var postgres = &kind{
 	remedy: "install it (Debian: apt-get install postgresql), or set WEBHOOK_TEST_POSTGRES to the postgres:// URL of a server",
 }
 
+var postgresData template
+
 func launchPostgres(args []string) (server *process, dsn string, err error) {
 	initdb := find("initdb", "/usr/lib/postgresql/*/bin")
 	if initdb == "" {
@@ -53,7 +55,9 @@ func launchPostgres(args []string) (server *process, dsn string, err error) {
 	p.args = append(p.args, args...)
 	p.ready = func(ctx context.Context) error { return owns(ctx, "pgx", dsn, "SHOW data_directory", p.folder.data()) }
 	return p, dsn, p.launch(func() error {
-		return p.run(initdb, "-D", p.folder.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+		return postgresData.copyTo(p, func(data string) []string {
+			return []string{initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"}
+		})
 	})
 }
 

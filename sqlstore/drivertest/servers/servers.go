@@ -53,10 +53,10 @@ func SQLite(tb testing.TB) string {
 }
 
 // StopShared stops the servers that Postgres and MySQL started, for a TestMain that counts
-// goroutines. Without it they stop when this process ends or crashes. The next call of
-// Postgres or MySQL starts new ones.
+// goroutines. It removes what new servers are copied from, too. Without it all this goes when
+// the process ends or crashes. The next call of Postgres or MySQL starts new servers.
 func StopShared() error {
-	return errors.Join(postgres.reset(), mariadb.reset())
+	return errors.Join(postgres.reset(), mariadb.reset(), postgresData.remove(), mariadbData.remove())
 }
 
 // unavailable ends a test that has no server.
