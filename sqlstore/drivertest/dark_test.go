@@ -18,7 +18,7 @@ type darkProxy struct {
 	server  string
 
 	mu      sync.Mutex
-	trigger []byte // goes dark when a client has sent this; nil for never
+	trigger []byte // goes dark when the server answers a statement with this; nil for never
 	after   int    // bytes of the answer to the trigger that still pass
 	dark    chan struct{}
 	gone    bool
@@ -44,8 +44,8 @@ func newDarkProxy(t *testing.T, server string) *darkProxy {
 	return p
 }
 
-// darkenAt makes the proxy go dark after the statement with these words has reached the
-// server. Of its answer so many bytes pass.
+// darkenAt makes the proxy go dark when the server has run the statement with these words. Of
+// its answer so many bytes pass.
 func (p *darkProxy) darkenAt(words string, answer int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,7 +132,7 @@ func (c *darkPair) darken() {
 	}
 }
 
-// asked lets all pass, and darkens after the trigger if nothing of the answer is to pass.
+// asked lets all pass, and looks for the trigger.
 func (c *darkPair) asked(b []byte) (int, bool) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
@@ -142,10 +142,11 @@ func (c *darkPair) asked(b []byte) (int, bool) {
 	c.tail = append(c.tail, b...)
 	c.seen = bytes.Contains(c.tail, c.p.trigger)
 	c.tail = c.tail[max(0, len(c.tail)-len(c.p.trigger)):]
-	return len(b), c.seen && c.p.after == 0
+	return len(b), false
 }
 
-// answered lets so much of the trigger's answer pass as was said.
+// answered lets so much of the trigger's answer pass as was said. If that is nothing, the first
+// byte of it still says that the server has run the statement, and holds its locks.
 func (c *darkPair) answered(b []byte) (int, bool) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
