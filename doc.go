@@ -119,7 +119,7 @@
 //
 // An application needs [New], [Config], [Network], [Dispatcher], [Scope], [Event], [Receipt],
 // [Endpoint], [Query] with [Page], their results ([Delivery], [Attempt], [Health], [Stats],
-// [LocalStats], [BulkResult]), and [Profile] with its functions. [Observer] with [StoreCall] is
+// [BulkResult]), and [Profile] with its functions. [Observer] with [StoreCall] is
 // for metrics and traces.
 //
 // Almost a third of the types are for those who implement a [Store], and nobody else needs

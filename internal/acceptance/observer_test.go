@@ -323,6 +323,9 @@ func TestAnObserverSeesLostLeases(t *testing.T) {
 	})
 }
 
+// localCounts is the result of Dispatcher.Local.
+type localCounts = struct{ InFlight, Queued, Unsettled int }
+
 func TestLocalCountsTheWorkOfThisProcess(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -339,13 +342,13 @@ func TestLocalCountsTheWorkOfThisProcess(t *testing.T) {
 			r.emit(fmt.Sprint("evt", i))
 		}
 		synctest.Wait()
-		assert.Equal(t, webhook.LocalStats{InFlight: 2, Queued: 3}, r.Local(), "a new endpoint gets two requests at once")
+		assert.Equal(t, localCounts{InFlight: 2, Queued: 3}, r.Local(), "a new endpoint gets two requests at once")
 
 		r.store.down.Store(true)
 		close(release)
 		pass(3 * time.Second)
 		synctest.Wait()
-		assert.Equal(t, webhook.LocalStats{Unsettled: r.Local().Unsettled}, r.Local(), "owed results are not in flight")
+		assert.Equal(t, localCounts{Unsettled: r.Local().Unsettled}, r.Local(), "owed results are not in flight")
 		assert.Positive(t, r.Local().Unsettled)
 
 		r.store.down.Store(false)
