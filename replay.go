@@ -37,6 +37,7 @@ type ReplayRequest struct {
 	// present subscriptions and channel, and have no delivery to it. The endpoint was
 	// disabled then, or it was created or subscribed later. Test events are left out. An
 	// event that was stored nowhere cannot be replayed; see Config.KeepUnmatched.
+	// Operational events are left out.
 	Missed bool
 
 	// Rate is how many deliveries a second the replay makes due, 0.001 to 1,000. It

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ const quiet = time.Hour
 var kinds = [...]string{
 	typeFailing, typeDisabling, typeDisabled, typeRecovered, typeDeliveryFailed,
 }
+
+// IsOperational reports whether a type is one of operational events.
+func IsOperational(typ string) bool { return slices.Contains(kinds[:], typ) }
 
 const (
 	typeFailing        = "webhook.endpoint.failing"

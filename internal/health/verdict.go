@@ -1,7 +1,6 @@
 package health
 
 import (
-	"slices"
 	"time"
 
 	"github.com/gowebhook/webhook"
@@ -45,7 +44,7 @@ type Verdict struct {
 // Fails reports whether an item ends its delivery in a way that its tenant may want to know.
 func Fails(item *webhook.Settlement) bool {
 	a := item.Attempt
-	return item.State == webhook.DeliveryFailed && a != nil && !a.Test && !slices.Contains(kinds[:], a.EventType)
+	return item.State == webhook.DeliveryFailed && a != nil && !a.Test && !IsOperational(a.EventType)
 }
 
 // Judge returns the verdict on an item.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -90,9 +91,11 @@ func TakesPending(r *webhook.Replay, since int64) bool {
 	return q.FinishedFrom.IsZero() && q.FinishedTo.IsZero() && (r.Cancels || since != r.CreatedAt.UnixMicro())
 }
 
-// Receives reports whether an endpoint is subscribed to events of a type and channel.
+// Receives reports whether a replay sends missed events of a type and channel to an endpoint. It
+// must be subscribed to them. Operational events are left out, because the endpoint may be the
+// one that they are about.
 func Receives(e *webhook.Endpoint, typ, channel string) bool {
-	return (e.Channel == "" || e.Channel == channel) && matches(e.Events, typ)
+	return !health.IsOperational(typ) && (e.Channel == "" || e.Channel == channel) && matches(e.Events, typ)
 }
 
 // matches reports whether one of the patterns matches a type.
