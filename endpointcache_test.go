@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gowebhook/webhook/internal/pacing"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook/internal/pacing"
 )
 
 // known is an endpoint as the Store knows it, with a run of failures since some second.

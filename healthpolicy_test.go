@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gowebhook/webhook/internal/pacing"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook/internal/pacing"
 )
 
 const day = 24 * time.Hour

@@ -105,8 +105,11 @@ var replayJobCases = []testCase{
 			f.step(done.ID)
 			f.startReplay(open)
 			for _, q := range []webhook.Query{
-				{Tenant: "umbrella", ReplayID: open.ID}, {Tenant: "acme", ReplayID: f.newReplay("acme", "").ID}, {Tenant: "acme", ReplayID: "none"},
-				{AllTenants: true}, {AllTenants: true, ReplayID: open.ID + "0"},
+				{Tenant: "umbrella", ReplayID: open.ID},
+				{Tenant: "acme", ReplayID: f.newReplay("acme", "").ID},
+				{Tenant: "acme", ReplayID: "none"},
+				{AllTenants: true},
+				{AllTenants: true, ReplayID: open.ID + "0"},
 			} {
 				_, err := f.store.CancelReplay(f.ctx(), q, f.now)
 				f.is("CancelReplay of none", err, webhook.ErrNotFound)
