@@ -26,7 +26,7 @@ func TestWithoutAnObserverTheStoreIsCalledDirectly(t *testing.T) {
 func TestWithoutAnObserverAnAttemptAllocatesNothingMore(t *testing.T) {
 	d, err := New(&storeThatIs{}, Config{})
 	require.NoError(t, err)
-	ctx, r := context.Background(), &Request{}
+	ctx, r := t.Context(), &Request{}
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		if _, end := d.beginAttempt(ctx, r); end != nil {
 			t.Error("there is nothing to end")

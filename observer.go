@@ -146,7 +146,7 @@ func (d *Dispatcher) observe(tell func()) {
 func (d *Dispatcher) beginEmit(ctx context.Context, events []Event) (context.Context, func([]Receipt, error)) {
 	var own context.Context
 	var end func([]Receipt, error)
-	d.observe(func() { own, end = d.config.Observer.BeginEmit(ctx, events) })
+	d.observe(func() { own, end = d.config.Observer.BeginEmit(ctx, events) }) //nolint:fatcontext // own is new in each call
 	if own == nil {
 		own = ctx
 	}
@@ -166,7 +166,7 @@ func (d *Dispatcher) beginAttempt(ctx context.Context, r *Request) (context.Cont
 	}
 	var own context.Context
 	var end func(Attempt, Verdict)
-	d.observe(func() { own, end = begin(ctx, r) })
+	d.observe(func() { own, end = begin(ctx, r) }) //nolint:fatcontext // own is new in each call
 	if own == nil {
 		own = ctx
 	}

@@ -43,7 +43,7 @@ func (s *Store) walk(w *replayWalk) (ended bool) {
 		if e.dead() {
 			continue
 		}
-		done := false
+		var done bool
 		if w.of.Request.Missed {
 			done = s.walkMissed(w, e)
 		} else {

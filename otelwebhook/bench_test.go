@@ -37,6 +37,7 @@ func BenchmarkDelivery(b *testing.B) {
 }
 
 func benchmarkDelivery(b *testing.B, observe *Config) {
+	b.Helper()
 	b.ReportAllocs()
 	var left sync.WaitGroup
 	net := &countingNetwork{left: &left}
@@ -54,7 +55,7 @@ func benchmarkDelivery(b *testing.B, observe *Config) {
 		_, err := d.Tenant(acme).CreateEndpoint(b.Context(), e)
 		require.NoError(b, err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
 	for n := 0; b.Loop(); n++ {

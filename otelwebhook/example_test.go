@@ -32,7 +32,7 @@ func Example() {
 	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	go telemetry.Watch(watching, d)
+	go func() { _ = telemetry.Watch(watching, d) }()
 
 	for _, id := range []string{"crm", "shop"} {
 		e := webhook.Endpoint{ID: id, URL: "https://" + id + ".example/hook", Events: []string{"*"}}
@@ -70,6 +70,6 @@ func embed(ctx context.Context, store webhook.Store, config webhook.Config) erro
 	if err != nil {
 		return err
 	}
-	go telemetry.Watch(ctx, d)
+	go telemetry.Watch(ctx, d) //nolint:errcheck // it ends with ctx
 	return d.Run(ctx)
 }

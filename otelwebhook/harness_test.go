@@ -174,7 +174,7 @@ func attributes(span sdktrace.ReadOnlySpan) map[string]string { return textOf(sp
 func textOf(list []attribute.KeyValue) map[string]string {
 	text := make(map[string]string, len(list))
 	for _, a := range list {
-		text[string(a.Key)] = a.Value.Emit()
+		text[string(a.Key)] = a.Value.String()
 	}
 	return text
 }
@@ -201,7 +201,7 @@ func (r *rig) values(name string) map[string]float64 {
 	add := func(set attribute.Set, value float64) {
 		var parts []string
 		for _, a := range set.ToSlice() {
-			parts = append(parts, a.Value.Emit())
+			parts = append(parts, a.Value.String())
 		}
 		found[strings.Join(parts, " ")] = value
 	}

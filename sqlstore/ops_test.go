@@ -161,13 +161,13 @@ func TestEveryStatementRenders(t *testing.T) {
 
 // pasteable returns a statement with its arguments in the places of $1 or ?.
 func pasteable(query string, args []any) string {
-	for i := len(args) - 1; i >= 0; i-- { // $12 before $1
+	for i, arg := range slices.Backward(args) { // $12 before $1
 		bytes, at := `'\x%x'`, strings.LastIndexByte(query, '?')
 		if at >= 0 {
 			bytes = `x'%x'`
 		}
 		var value string
-		switch arg := args[i].(type) {
+		switch arg := arg.(type) {
 		case []byte:
 			value = fmt.Sprintf(bytes, arg)
 		case string:

@@ -123,7 +123,7 @@ func (m *Metrics) Watch(ctx context.Context, d *webhook.Dispatcher) {
 	defer ticker.Stop()
 	for {
 		if err := m.count(ctx, d); err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "the queue cannot be counted", "err", err)
+			slog.WarnContext(ctx, "the queue cannot be counted", "err", err) //nolint:sloglint // an application has its own
 		}
 		select {
 		case <-ticker.C:

@@ -86,7 +86,7 @@ func ParseTold(text string) (t Told) {
 		if err != nil {
 			continue
 		}
-		t[i] = told{at: when, withheld: max(n, 0)}
+		t[i] = told{at: when, withheld: max(n, 0)} //nolint:gosec // i is below len(t)
 	}
 	return t
 }

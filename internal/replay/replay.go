@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	// MaxCount is the number at which a count ends. CountRows is how many deliveries,
-	// events and endpoints a count reads at most.
-	MaxCount  = 10_000
+	// MaxCount is the number at which a count ends.
+	MaxCount = 10_000
+
+	// CountRows is how many deliveries, events and endpoints a count reads at most.
 	CountRows = 20_000
 
 	// StepRows is how many deliveries, events and endpoints a step reads at most.

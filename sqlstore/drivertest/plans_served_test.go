@@ -95,7 +95,7 @@ var served = []service{
 	serve("events", `^SELECT .*e\.not_before, e\.created_at, e\.keep, e\.data FROM`, "events.primary(uid)"),
 	serve("endpoints", `SELECT s\.ref, .*e\.max_in_flight FROM .*e\.ref (IN|=)`, "endpoints.primary(ref)", "status.primary(ref)"),
 	serve("versions", `^SELECT r\.ref, r\.version`, "versions.primary(ref,version)|versions.primary(ref"),
-	serve("status", `SELECT (s\.parked, )?s\.ref,.*s\.circuit FROM (status|\()`, "status.primary(ref)"),
+	serve("status", `SELECT (s\.parked, )?s\.ref,.*s\.told FROM (status|\()`, "status.primary(ref)"),
 
 	serve("lock unfinished", `SELECT q\.event_uid.*q\.size, q\.fanout FROM .*q\.endpoint_id( =| >=|\) IN)`, queueKey),
 	serve("lock finished", `SELECT d\.event_uid.*d\.pruned, d\.finished_at FROM`, deliveriesKey),
