@@ -278,7 +278,7 @@ func (p *plan) askSQLite(ctx context.Context, s *recorder.Statement) error {
 	if err != nil {
 		return err
 	}
-	var lines []string
+	var lines, subqueries []string
 	for _, row := range rows {
 		line := fmt.Sprint(row[len(row)-1])
 		if len(lines) < 100 {
@@ -287,7 +287,13 @@ func (p *plan) askSQLite(ctx context.Context, s *recorder.Statement) error {
 		if strings.Contains(line, "TEMP B-TREE FOR ORDER BY") || strings.Contains(line, "TEMP B-TREE FOR RIGHT PART OF ORDER BY") {
 			p.sorted = true
 		}
+		if name, ok := strings.CutPrefix(line, "CO-ROUTINE "); ok {
+			subqueries = append(subqueries, name)
+		}
 		m := liteScan.FindStringSubmatch(line)
+		if m != nil && m[3]+m[4] == "" && slices.Contains(subqueries, m[2]) {
+			continue // the rows of a subquery, whose own plan has a line of its own
+		}
 		if m == nil || strings.Contains(line, "CONSTANT ROW") || strings.Contains(line, "VALUES CLAUSE") {
 			continue
 		}
