@@ -26,7 +26,7 @@ var mysqlRecords = map[op]string{
 			WHERE d.event_uid = @1 AND d.endpoint_id > @2 ORDER BY d.endpoint_id LIMIT $1){end}`,
 	deliveriesOfSingles: `SELECT ` + viewQueue + ` FROM {queue} q WHERE q.event_uid IN ({keys})
 		UNION ALL SELECT ` + viewDeliveries + ` FROM {deliveries} d WHERE d.event_uid IN ({keys})`,
-	deliveriesBy: `(SELECT ` + viewQueue + ` FROM {queue} q
+	deliveriesBy: `(SELECT ` + viewQueue + ` FROM {queue} q FORCE INDEX (queue_ref_event)
 			WHERE q.ref = $1 AND q.event_uid < $2 AND q.event_uid >= $3
 				ORDER BY q.event_uid DESC LIMIT $4)
 		UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d

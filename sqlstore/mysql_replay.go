@@ -2,6 +2,8 @@ package sqlstore
 
 // mysqlReplay has the statements of replays.
 var mysqlReplay = map[op]string{
+	listReplays: `SELECT ` + columnsOf(replayFields) + ` FROM {replays} FORCE INDEX (replays_tenant)
+		WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
 	deleteReplays: `DELETE r FROM {v id uuid} STRAIGHT_JOIN {replays} r
 		FORCE INDEX (PRIMARY) ON r.id = v.id`,
 	lockReplays: mysqlPatience + `SELECT` + mysqlHint + `used_at FROM {locks} FORCE INDEX (PRIMARY)

@@ -153,7 +153,7 @@ var served = []service{
 	// At most 100 replays are unfinished, so a planner may read and sort the few rows here.
 	serve("the next replay", `FROM replays (FORCE INDEX \(\S+\) )?WHERE state = 'running' (AND due_at <= \S+ )?ORDER BY due_at LIMIT 1`),
 	inOrder("replays that have ended", `^SELECT id FROM replays (FORCE INDEX \(\S+\) )?WHERE state = `, "replays.due(state,due_at)"),
-	inOrder("a tenant's replays", `FROM replays WHERE tenant = \S+ AND id < `, "replays.tenant(tenant,id)"),
+	inOrder("a tenant's replays", `FROM replays (FORCE INDEX \(\S+\) )?WHERE tenant = \S+ AND id < `, "replays.tenant(tenant,id)"),
 	serve("update a replay", `^UPDATE replays .*at_event = `, "replays.primary(id)"),
 	inOrder("finished deliveries to replay", `FROM \(SELECT event_uid, finished_at FROM deliveries`, "deliveries.ref_state(ref,state,event_uid)", "events.primary(uid)"),
 	inOrder("pending deliveries to replay", `FROM \(SELECT event_uid, since FROM queue`, "queue.ref_event(ref,event_uid)", "events.primary(uid)"),
