@@ -47,7 +47,7 @@ func ExampleNotice() {
 	}
 	fmt.Println(<-mails)
 	stop()
-	<-stopped
+	_ = <-stopped
 	// Output:
 	// owner@acme.example: shop webhook.endpoint.disabled
 }

@@ -26,8 +26,10 @@ const (
 	// MaxStep is how many deliveries a step changes at most.
 	MaxStep = 1_000
 
-	// MaxOpen and MaxOpenOfTenant are how many replays may be unfinished.
-	MaxOpen         = 100
+	// MaxOpen is how many replays may be unfinished.
+	MaxOpen = 100
+
+	// MaxOpenOfTenant is how many of them may be one tenant's.
 	MaxOpenOfTenant = 5
 
 	// Retry is the wait after a step that something stood in the way of.
