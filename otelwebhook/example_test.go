@@ -62,7 +62,7 @@ func Example() {
 
 // embed has the code of docs/observability.md.
 //
-//nolint:unused // it is compiled, and a test compares it with the page
+//nolint:unused // it only has to compile
 func embed(ctx context.Context, store webhook.Store, config webhook.Config) error {
 	config, telemetry, err := otelwebhook.Observe(config, otelwebhook.Config{})
 	if err != nil {
