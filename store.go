@@ -207,10 +207,12 @@ type Store interface {
 	// sets Circuit. ProbeUntil ends the block of the claim: while Circuit is set and
 	// BlockedUntil is exactly ProbeUntil, it is replaced by BlockUntil, also by an earlier or the
 	// zero one. An OpenCircuit with an Attempt from before Health.RecoveredAt does nothing, and
-	// neither do its BlockUntil and Holds. Holds and Throttles raise the numbers of Health of the same names, and never
-	// lower them. A success sets both to 0, and a failure with a Status other than 429 sets
-	// Throttles to 0. A Disable that is not empty disables an endpoint that is not disabled, with
-	// that reason. It gives the endpoint its next Version, as UpdateEndpoint at now would.
+	// neither do its BlockUntil and Holds.
+	//
+	// Holds and Throttles raise the numbers of Health of the same names, and never lower them. A
+	// success sets both to 0, and a failure with a Status other than 429 sets Throttles to 0. A
+	// Disable that is not empty disables an endpoint that is not disabled, with that reason. It
+	// gives the endpoint its next Version, as UpdateEndpoint at now would.
 	//
 	// Status sets Health.Status, and Since to now, if it is later on the way to disabled. A
 	// success that ends a run of failures ends Status too. Status, and a Disable with
@@ -219,12 +221,16 @@ type Store interface {
 	//
 	// A Notice is made when Status changes, when Disable applies, and for an item in effect whose
 	// State is DeliveryFailed. Settled.Notices has all of them, in any order, each once over all
-	// calls. Except for test events and for a deleted endpoint, the Store also calls
-	// the item's Announce and stores the event that it returns, with an outbox row, in the same
-	// transaction. It leaves the event out, marks the Notice as Silent, and counts it in the next
-	// one's Withheld, if there was an event of the same type about the endpoint less than an hour
-	// before. UpdateEndpoint forgets the earlier events. The outbox row makes no delivery to the endpoint About. A Store without room leaves
-	// the event out. There is no Notice about the delivery of an operational event.
+	// calls. There is none for a test, for a deleted endpoint, or about the delivery of an
+	// operational event.
+	//
+	// For each Notice the Store calls the item's Announce. It stores the event that Announce
+	// returns, with an outbox row, in the same transaction. The outbox row makes no delivery to
+	// the endpoint About. A Store without room leaves the event out.
+	//
+	// If there was an event of the same type about the endpoint less than an hour before, there
+	// is no event: the Notice is Silent, and counts in the next one's Withheld. UpdateEndpoint
+	// forgets the earlier events.
 	//
 	// Settled.Endpoints has the status of every endpoint among the items that did not fail, as
 	// it is afterwards. Deleted endpoints are left out.
