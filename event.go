@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
 // An Event is something that happened in the application. It is immutable once emitted. Tenant
@@ -126,7 +128,7 @@ func typePatterns(typ string) []string {
 			patterns = append(patterns, typ[:i]+".*")
 		}
 	}
-	if isOperational(typ) {
+	if contract.IsOperational(typ) {
 		return patterns
 	}
 	return append(patterns, "*")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/hookurl"
 	"github.com/gowebhook/webhook/internal/uuidv7"
 )
@@ -47,27 +48,6 @@ type Notice struct {
 	Silent bool
 }
 
-// Types of operational events.
-const (
-	typeFailing        = "webhook.endpoint.failing"
-	typeDisabling      = "webhook.endpoint.disabling_soon"
-	typeDisabled       = "webhook.endpoint.disabled"
-	typeRecovered      = "webhook.endpoint.recovered"
-	typeDeliveryFailed = "webhook.delivery.failed"
-)
-
-var operationalTypes = [...]string{typeFailing, typeDisabling, typeDisabled, typeRecovered, typeDeliveryFailed}
-
-// isOperational reports whether typ is the type of an operational event.
-func isOperational(typ string) bool {
-	for _, known := range operationalTypes {
-		if typ == known {
-			return true
-		}
-	}
-	return false
-}
-
 // announcement is the Data of an operational event. It has no text of operators, and no part of
 // the URL behind the host, which may be a secret.
 type announcement struct {
@@ -92,7 +72,7 @@ type announcement struct {
 func announce(e *Endpoint, notice *Notice, ids *uuidv7.Generator) *EventRecord {
 	h := &notice.Health
 	status := h.Status
-	if notice.Type == typeDisabled {
+	if notice.Type == contract.TypeDisabled {
 		status = "disabled"
 	}
 	class := h.LastClass

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
 // An Observer is a set of functions that the Dispatcher calls. Nil functions are skipped. They
@@ -202,7 +204,7 @@ func (d *Dispatcher) notice(list []Notice) {
 	for i := range list {
 		n := &list[i]
 		d.logNotice(n)
-		if n.Type == typeDisabled {
+		if n.Type == contract.TypeDisabled {
 			d.pruneSoon()
 			if tell := d.config.Observer.Disabled; tell != nil {
 				d.observe(func() { tell(n.Endpoint, n.Reason) })
@@ -221,16 +223,16 @@ func (d *Dispatcher) notice(list []Notice) {
 func (d *Dispatcher) logNotice(n *Notice) {
 	facts := append(factsOf(n.Endpoint), factsOfHealth(&n.Health)...)
 	switch n.Type {
-	case typeFailing:
+	case contract.TypeFailing:
 		const message = "an endpoint is failing"
 		d.log(slog.LevelWarn, kindOf(message, n.Endpoint), message, facts)
-	case typeDisabling:
+	case contract.TypeDisabling:
 		const message = "an endpoint will be disabled soon"
 		d.log(slog.LevelWarn, kindOf(message, n.Endpoint), message, facts)
-	case typeDisabled:
+	case contract.TypeDisabled:
 		const message = "an endpoint was disabled"
 		d.log(slog.LevelWarn, kindOf(message, n.Endpoint), message, append(facts, slog.String("reason", string(n.Reason))))
-	case typeRecovered:
+	case contract.TypeRecovered:
 		const message = "an endpoint has recovered"
 		d.log(slog.LevelInfo, kindOf(message, n.Endpoint), message, append(factsOf(n.Endpoint), slog.Time("at", n.Health.RecoveredAt)))
 	}

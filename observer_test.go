@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
 func TestAConstantErrorHidesNoOther(t *testing.T) {
@@ -59,11 +61,11 @@ func TestTheLogSaysWhenAnEndpointFailsAndRecovers(t *testing.T) {
 	d.logCircuit(&EndpointStatus{Key: key, Health: blocked})
 	d.logCircuit(&EndpointStatus{Key: key})
 	d.notice([]Notice{
-		{Type: typeFailing, Endpoint: key, Health: h},
-		{Type: typeDisabling, Endpoint: key, Health: h, Silent: true},
-		{Type: typeDisabled, Endpoint: key, Health: h, Reason: ReasonFailing},
-		{Type: typeRecovered, Endpoint: key, Health: h},
-		{Type: typeDeliveryFailed, Endpoint: key, Health: h},
+		{Type: contract.TypeFailing, Endpoint: key, Health: h},
+		{Type: contract.TypeDisabling, Endpoint: key, Health: h, Silent: true},
+		{Type: contract.TypeDisabled, Endpoint: key, Health: h, Reason: ReasonFailing},
+		{Type: contract.TypeRecovered, Endpoint: key, Health: h},
+		{Type: contract.TypeDeliveryFailed, Endpoint: key, Health: h},
 	})
 	const health = " tenant=acme endpoint=ep1 failures=7 since=1970-01-01T00:01:40.000Z class=http_status status=503"
 	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
@@ -78,6 +80,6 @@ func TestTheLogSaysWhenAnEndpointFailsAndRecovers(t *testing.T) {
 	} {
 		assert.Contains(t, lines[i], want)
 	}
-	assert.Equal(t, []string{typeFailing, typeDisabling, typeDisabled, typeRecovered, typeDeliveryFailed}, told)
+	assert.Equal(t, []string{contract.TypeFailing, contract.TypeDisabling, contract.TypeDisabled, contract.TypeRecovered, contract.TypeDeliveryFailed}, told)
 	assert.Equal(t, []string{"failing"}, disabled)
 }

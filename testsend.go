@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/lane"
 	"github.com/gowebhook/webhook/internal/sender"
 )
@@ -163,7 +164,7 @@ func (d *Dispatcher) testRecord(p *Profile, endpoint *Endpoint, eventType string
 		if event, err = p.testEvent(endpoint); err != nil {
 			return nil, err
 		}
-	} else if _, listed := d.config.EventTypes[eventType]; !listed && !isOperational(eventType) && len(d.config.EventTypes) > 0 {
+	} else if _, listed := d.config.EventTypes[eventType]; !listed && !contract.IsOperational(eventType) && len(d.config.EventTypes) > 0 {
 		return nil, &FieldError{"Event.Type", fmt.Sprintf("is not in the catalogue: %q", eventType), "use " + listTypes(d.config.EventTypes)}
 	}
 	event.Tenant, event.ID = endpoint.Tenant, ""

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
 // Limits of stored values, in bytes unless said otherwise.
@@ -136,7 +138,7 @@ func isTypeByte(c byte) bool {
 
 // checkNotOperational refuses the types of the library's own events.
 func checkNotOperational(field, typ string) error {
-	if !isOperational(typ) {
+	if !contract.IsOperational(typ) {
 		return nil
 	}
 	return &FieldError{field, fmt.Sprintf("is a type of the library's own events: %q", typ), "use another type; see Notice"}
@@ -165,7 +167,7 @@ func checkPattern(field, pattern string, catalogue map[string]string) error {
 		return nil
 	}
 	matches := func(typ string) bool { return typ == pattern || isPrefix && strings.HasPrefix(typ, prefix+".") }
-	if slices.ContainsFunc(operationalTypes[:], matches) {
+	if slices.ContainsFunc(contract.OperationalTypes[:], matches) {
 		return nil
 	}
 	for typ := range catalogue {

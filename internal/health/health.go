@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
 // An Edit is the effect of one item of a Settle on its endpoint.
@@ -122,11 +123,11 @@ func (e Edit) Apply(to Endpoint, now time.Time) (disable webhook.Reason, notices
 		tell(webhook.Notice{Type: typeOf(h.Status)})
 	}
 	if disable != "" {
-		tell(webhook.Notice{Type: typeDisabled, Reason: disable})
+		tell(webhook.Notice{Type: contract.TypeDisabled, Reason: disable})
 	}
 	if a := e.Item.Attempt; e.Fail {
 		tell(webhook.Notice{
-			Type: typeDeliveryFailed, Reason: e.Item.Reason, EventID: a.EventID, EventType: a.EventType, Attempts: e.Item.Failures,
+			Type: contract.TypeDeliveryFailed, Reason: e.Item.Reason, EventID: a.EventID, EventType: a.EventType, Attempts: e.Item.Failures,
 		})
 	}
 	return disable, notices
@@ -177,11 +178,11 @@ func stage(s webhook.HealthStatus) int {
 func typeOf(s webhook.HealthStatus) string {
 	switch s {
 	case webhook.HealthFailing:
-		return typeFailing
+		return contract.TypeFailing
 	case webhook.HealthDisabling:
-		return typeDisabling
+		return contract.TypeDisabling
 	}
-	return typeRecovered
+	return contract.TypeRecovered
 }
 
 // merge adds an attempt to h. Attempts may arrive out of order. A failure before the last

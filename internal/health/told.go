@@ -1,36 +1,20 @@
 package health
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
 // quiet is how long an endpoint gives no second operational event of a type.
 const quiet = time.Hour
 
-// kinds are the types of operational events. Told keeps them in this order.
-var kinds = [...]string{
-	typeFailing, typeDisabling, typeDisabled, typeRecovered, typeDeliveryFailed,
-}
-
-// IsOperational reports whether a type is one of operational events.
-func IsOperational(typ string) bool { return slices.Contains(kinds[:], typ) }
-
-const (
-	typeFailing        = "webhook.endpoint.failing"
-	typeDisabling      = "webhook.endpoint.disabling_soon"
-	typeDisabled       = "webhook.endpoint.disabled"
-	typeRecovered      = "webhook.endpoint.recovered"
-	typeDeliveryFailed = "webhook.delivery.failed"
-)
-
 // Told remembers the latest operational event of each type about an endpoint. The zero value
 // means none.
-type Told [len(kinds)]told
+type Told [len(contract.OperationalTypes)]told
 
 type told struct {
 	at       int64 // microseconds since 1970; 0 for never
@@ -39,7 +23,7 @@ type told struct {
 
 // note fills in Withheld and Silent of a notice, and remembers it.
 func (t *Told) note(n *webhook.Notice) {
-	for i, kind := range kinds {
+	for i, kind := range contract.OperationalTypes {
 		if kind != n.Type {
 			continue
 		}

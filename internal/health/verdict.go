@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 )
 
 // Facts are the facts that a store has read about an item of a Settle. They decide the Verdict.
@@ -44,7 +45,7 @@ type Verdict struct {
 // Fails reports whether an item ends its delivery in a way that its tenant may want to know.
 func Fails(item *webhook.Settlement) bool {
 	a := item.Attempt
-	return item.State == webhook.DeliveryFailed && a != nil && !a.Test && !IsOperational(a.EventType)
+	return item.State == webhook.DeliveryFailed && a != nil && !a.Test && !contract.IsOperational(a.EventType)
 }
 
 // Judge returns the verdict on an item.

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/gowebhook/webhook"
-	"github.com/gowebhook/webhook/internal/health"
+	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/paging"
 )
 
@@ -98,7 +98,7 @@ func TakesPending(r *webhook.Replay, since int64) bool {
 // must be subscribed to them. Operational events are left out, because the endpoint may be the
 // one that they are about.
 func Receives(e *webhook.Endpoint, typ, channel string) bool {
-	return !health.IsOperational(typ) && (e.Channel == "" || e.Channel == channel) && matches(e.Events, typ)
+	return !contract.IsOperational(typ) && (e.Channel == "" || e.Channel == channel) && matches(e.Events, typ)
 }
 
 // matches reports whether one of the patterns matches a type.
