@@ -282,15 +282,33 @@ func (s *Store) Endpoints(ctx context.Context, q webhook.Query) (webhook.Page[we
 }
 
 // endpoints reads the page of endpoints that follows after.
-func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (page webhook.Page[webhook.Endpoint], err error) {
+func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (webhook.Page[webhook.Endpoint], error) {
 	o, of := listEndpoints, text[string]
 	if q.AllTenants {
 		o, of = listAllEndpoints, sought
 	}
+	return t.endpointPage(q, limit, endpointOrder{
+		list:   o,
+		begin:  func() []cell { return []cell{of(after.Tenant), sought(after.ID)} },
+		pass:   func(e *webhook.Endpoint) { after = webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID} },
+		cursor: func() string { return paging.FormatEndpoint(after) },
+	})
+}
+
+// An endpointOrder is an order in which endpoints are listed, and a place in it.
+type endpointOrder struct {
+	list   op                      // reads the endpoints behind the place
+	begin  func() []cell           // the place, as values of list
+	pass   func(*webhook.Endpoint) // moves the place behind an endpoint
+	cursor func() string           // the place, as a cursor
+}
+
+// endpointPage reads the page of endpoints that follows a place.
+func (t *tx) endpointPage(q *webhook.Query, limit int, by endpointOrder) (page webhook.Page[webhook.Endpoint], err error) {
 	budget := paging.NewBudget(q)
 	for read := 0; ; {
 		found, atOnce := 0, min(wideAtOnce, limit+1, contract.MaxPageRead+1-read)
-		err := t.Query(o, nil, func(r *sql.Rows) error {
+		err := t.Query(by.list, nil, func(r *sql.Rows) error {
 			found++
 			_, e, err := scanEndpoint(r)
 			bad := unreadable(err)
@@ -299,11 +317,11 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 			}
 			wanted := !bad && (q.EndpointID == "" || e.ID == q.EndpointID) && paging.HasHealth(q, &e)
 			if len(page.Items) == limit || read == contract.MaxPageRead || wanted && !budget.Take(paging.EndpointSize(&e)) {
-				page.Next = paging.FormatEndpoint(after)
+				page.Next = by.cursor()
 				return errPageEnds
 			}
 			read++
-			after = webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}
+			by.pass(&e)
 			switch {
 			case wanted:
 				page.Items = append(page.Items, e)
@@ -311,7 +329,7 @@ func (t *tx) endpoints(q *webhook.Query, after webhook.EndpointKey, limit int) (
 				page.Unreadable = append(page.Unreadable, err)
 			}
 			return nil
-		}, of(after.Tenant), sought(after.ID), num(atOnce))
+		}, append(by.begin(), num(atOnce))...)
 		if errors.Is(err, errPageEnds) {
 			return page, nil
 		}
