@@ -126,8 +126,7 @@ type Store interface {
 	// EndpointID, Health, MaxBytes, Limit and Cursor.
 	//
 	// Health selects endpoints with that Health.Status, or a later one on the way to disabled, that
-	// are not disabled. With AllTenants they are ordered by FailingSince, the earliest first, and
-	// finding them takes no time for other endpoints.
+	// are not disabled. With AllTenants they are ordered by FailingSince, the earliest first.
 	Endpoints(ctx context.Context, q Query) (Page[Endpoint], error)
 
 	// Refresh returns the endpoints with these keys, in any order, each once. It leaves out
