@@ -47,7 +47,9 @@ func ExampleNotice() {
 	}
 	fmt.Println(<-mails)
 	stop()
-	_ = <-stopped
+	if err := <-stopped; err != nil {
+		fmt.Println(err)
+	}
 	// Output:
 	// owner@acme.example: shop webhook.endpoint.disabled
 }

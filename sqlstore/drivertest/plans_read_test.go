@@ -291,7 +291,7 @@ func (p *plan) askSQLite(ctx context.Context, s *recorder.Statement) error {
 			subqueries = append(subqueries, name)
 		}
 		m := liteScan.FindStringSubmatch(line)
-		if m != nil && m[3]+m[4] == "" && slices.Contains(subqueries, m[2]) {
+		if len(m) > 4 && m[3]+m[4] == "" && slices.Contains(subqueries, m[2]) {
 			continue // the rows of a subquery, whose own plan has a line of its own
 		}
 		if m == nil || strings.Contains(line, "CONSTANT ROW") || strings.Contains(line, "VALUES CLAUSE") {
