@@ -14,9 +14,11 @@ import (
 // the failed attempts before that one, so it is 0 for the first retry. u is a random number in
 // [0,1) for jitter, so that deliveries that failed together are not retried together.
 //
-// A wait of zero or less means at once. A Retry-After of the receiver, of up to a day, can
-// only lengthen the wait. So can Config.Health, which holds back endpoints that fail. A RetryPolicy must be a pure function, and treat a u of 0 as no
-// jitter.
+// A wait of zero or less means at once. Two things can only lengthen the wait: a Retry-After of
+// the receiver, of up to a day, and Config.Health, which holds back endpoints that fail or that
+// answer 429 without Retry-After.
+//
+// A RetryPolicy must be a pure function, and treat a u of 0 as no jitter.
 type RetryPolicy func(o Outcome, u float64) (wait time.Duration, again bool)
 
 // Exact returns p without jitter, for schedules that promise exact waits: it calls p with a u

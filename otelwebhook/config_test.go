@@ -3,6 +3,7 @@ package otelwebhook
 import (
 	"context"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,30 +49,36 @@ func TestValuesOutOfRangeAreRefused(t *testing.T) {
 func TestFunctionsOfTheApplicationAreCalledToo(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		type key struct{}
+		var mu sync.Mutex
 		called := make(map[string]int)
+		call := func(name string) {
+			mu.Lock()
+			defer mu.Unlock()
+			called[name]++
+		}
 		r := newRig(t, func(c *webhook.Config, own *Config) {
 			tracer := own.TracerProvider.Tracer("application")
 			c.Observer = webhook.Observer{
 				BeginEmit: func(ctx context.Context, _ []webhook.Event) (context.Context, func([]webhook.Receipt, error)) {
-					called["BeginEmit"]++
+					call("BeginEmit")
 					ctx, outer := tracer.Start(ctx, "outer")
 					return ctx, func([]webhook.Receipt, error) {
-						called["end of BeginEmit"]++
+						call("end of BeginEmit")
 						outer.End()
 					}
 				},
 				BeginAttempt: func(ctx context.Context, _ *webhook.Request) (context.Context, func(webhook.Attempt, webhook.Verdict)) {
-					called["BeginAttempt"]++
-					return context.WithValue(ctx, key{}, "own"), func(webhook.Attempt, webhook.Verdict) { called["end of BeginAttempt"]++ }
+					call("BeginAttempt")
+					return context.WithValue(ctx, key{}, "own"), func(webhook.Attempt, webhook.Verdict) { call("end of BeginAttempt") }
 				},
-				Attempt:   func(webhook.Attempt, webhook.Verdict) { called["Attempt"]++ },
-				Store:     func(c webhook.StoreCall) { called["Store "+c.Operation]++ },
-				LeaseLost: func(int) { called["LeaseLost"]++ },
-				Disabled:  func(webhook.EndpointKey, webhook.Reason) { called["Disabled"]++ },
+				Attempt:   func(webhook.Attempt, webhook.Verdict) { call("Attempt") },
+				Store:     func(c webhook.StoreCall) { call("Store " + c.Operation) },
+				LeaseLost: func(int) { call("LeaseLost") },
+				Disabled:  func(webhook.EndpointKey, webhook.Reason) { call("Disabled") },
 			}
 			net := c.Network.Wrap(nil)
 			c.Network.Wrap = func(http.RoundTripper) http.RoundTripper {
-				called["Wrap"]++
+				call("Wrap")
 				return net
 			}
 		})
@@ -84,6 +91,8 @@ func TestFunctionsOfTheApplicationAreCalledToo(t *testing.T) {
 		r.emit("evt")
 		pass(5 * time.Second)
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		for _, name := range []string{
 			"Wrap", "BeginEmit", "end of BeginEmit", "BeginAttempt", "end of BeginAttempt", "Attempt",
 			"Store publish", "Store settle", "Disabled",

@@ -169,15 +169,18 @@ func TestAProxyThatTakesNoConnectionIsDown(t *testing.T) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 	}
 	for _, scheme := range []string{"http", "https", "socks5", ""} {
-		for name, dial := range map[string]DialFunc{"refusing": refusing, "silent": silent} {
+		for name, tt := range map[string]struct {
+			dial DialFunc
+			wait time.Duration
+		}{"refusing": {refusing, time.Minute}, "silent": {silent, time.Millisecond}} {
 			c := Config{}
 			if scheme != "" {
 				c.Proxy = &url.URL{Scheme: scheme, Host: "proxy.example"}
 			}
 			client := clientOf(t, c)
-			client.Dial = dial
+			client.Dial = tt.dial
 			req := request(t, "https://a.example/", one, "{}")
-			req.Deadline = time.Now().Add(time.Millisecond)
+			req.Deadline = time.Now().Add(tt.wait)
 			_, err := send(t, client, req)
 			require.Error(t, err)
 			assert.Equal(t, scheme != "", IsProxyDown(err), "%s %s: %v", name, scheme, err)

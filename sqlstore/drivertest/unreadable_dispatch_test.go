@@ -88,11 +88,14 @@ func TestADeliveryWaitsWhileItsEndpointCannotBeRead(t *testing.T) {
 		}
 		emit("evt3") // so the process learns that its copy of the endpoint is old
 		close(answer)
-		for item := range store.settled {
-			if item.Attempt == nil {
-				assert.Equal(t, webhook.DeliveryPending, item.State, "%s", item.Reason)
-				break
+		for sent, waits := false, false; !sent || !waits; {
+			item := <-store.settled
+			if item.Attempt != nil {
+				sent = true
+				continue
 			}
+			waits = true
+			assert.Equal(t, webhook.DeliveryPending, item.State, "%s", item.Reason)
 		}
 		assert.Equal(t, 2, countWhere(t, store.DB(), "webhook_queue"), "both wait for the endpoint")
 	})
