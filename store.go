@@ -47,8 +47,8 @@ type Publisher interface {
 }
 
 // A Store keeps endpoints, events, deliveries and attempts, and hands out due work. This
-// comment and the comments of the methods are the contract. Package storetest has a test for
-// each sentence.
+// comment and those of the methods and of [Settlement] are the contract. Package storetest has
+// a test for each sentence.
 //
 // All methods are safe for concurrent use, by many processes if they share the store. Each
 // method is atomic: it happens wholly or not at all. When it returns nil, its changes are as
@@ -186,50 +186,11 @@ type Store interface {
 	// DeliveryPending makes it due at DueAt, or at BlockUntil if that is later and counts,
 	// without a lease. With an Attempt it is a retry; without one the lease is given back.
 	//
-	// An item may change its endpoint: its Attempt becomes part of Health, and BlockUntil,
-	// OpenCircuit and Disable apply. That counts only if the item's Version is the endpoint's
-	// when Settle begins. So an answer of an earlier URL, or from before an endpoint was
-	// disabled and enabled again, does nothing to the endpoint.
+	// An item may change its endpoint, and cause notices: see Settlement.
 	//
 	// Attempts are stored once for each lease number, as long as the log has them: one that
 	// Prune removed may be stored again. They are numbered 1, 2, 3… in the order of lease
-	// numbers. Each one that counts and is not a Test is merged into its endpoint's
-	// Health. The attempts of one call give the same Health in any order:
-	//
-	//   - A failure adds to Failures and moves FailingSince and LastFailureAt.
-	//   - A success clears Failures, FailingSince, and an open Circuit with its block. A
-	//     success of an endpoint that is not failing writes nothing.
-	//
-	// An Excused attempt is logged, but is not part of Health.
-	//
-	// BlockUntil, of items in effect, moves Health.BlockedUntil if it is later, and OpenCircuit
-	// sets Circuit. ProbeUntil ends the block of the claim: while Circuit is set and
-	// BlockedUntil is exactly ProbeUntil, it is replaced by BlockUntil, also by an earlier or the
-	// zero one. An OpenCircuit with an Attempt from before Health.RecoveredAt does nothing, and
-	// neither do its BlockUntil and Holds.
-	//
-	// Holds and Throttles raise the numbers of Health of the same names, and never lower them. A
-	// success sets both to 0, and a failure with a Status other than 429 sets Throttles to 0. A
-	// Disable that is not empty disables an endpoint that is not disabled, with that reason. It
-	// gives the endpoint its next Version, as UpdateEndpoint at now would.
-	//
-	// Status sets Health.Status, and Since to now, if it is later on the way to disabled. A
-	// success that ends a run of failures ends Status too. Status, and a Disable with
-	// FailingSince, apply only while Health.FailingSince is the item's FailingSince. So a
-	// decision about a run of failures that has ended does nothing.
-	//
-	// A Notice is made when Status changes, when Disable applies, and for an item in effect whose
-	// State is DeliveryFailed. Settled.Notices has all of them, in any order, each once over all
-	// calls. There is none for a test, for a deleted endpoint, or about the delivery of an
-	// operational event.
-	//
-	// For each Notice the Store calls the item's Announce. It stores the event that Announce
-	// returns, with an outbox row, in the same transaction. The outbox row makes no delivery to
-	// the endpoint About. A Store without room leaves the event out.
-	//
-	// If there was an event of the same type about the endpoint less than an hour before, there
-	// is no event: the Notice is Silent, and counts in the next one's Withheld. UpdateEndpoint
-	// forgets the earlier events.
+	// numbers.
 	//
 	// Settled.Endpoints has the status of every endpoint among the items that did not fail, as
 	// it is afterwards. Deleted endpoints are left out.
@@ -479,6 +440,53 @@ type Leased struct {
 }
 
 // A Settlement is the result of one leased delivery.
+//
+// # Its endpoint
+//
+// Its Attempt becomes part of the endpoint's Health, and BlockUntil, OpenCircuit, Status and
+// Disable apply. That counts only if Version is the endpoint's when Settle begins. So an answer
+// of an earlier URL, or from before an endpoint was disabled and enabled again, does nothing to
+// the endpoint.
+//
+// Each Attempt that counts and is not a Test is merged into Health. The attempts of one call
+// give the same Health in any order:
+//
+//   - A failure adds to Failures and moves FailingSince and LastFailureAt.
+//   - A success clears Failures, FailingSince, and an open Circuit with its block. A
+//     success of an endpoint that is not failing writes nothing.
+//
+// An Excused attempt is logged, but is not part of Health.
+//
+// BlockUntil, of items in effect, moves Health.BlockedUntil if it is later, and OpenCircuit
+// sets Circuit. ProbeUntil ends the block of the claim: while Circuit is set and
+// BlockedUntil is exactly ProbeUntil, it is replaced by BlockUntil, also by an earlier or the
+// zero one. An OpenCircuit with an Attempt from before Health.RecoveredAt does nothing, and
+// neither do its BlockUntil and Holds.
+//
+// Holds and Throttles raise the numbers of Health of the same names, and never lower them. A
+// success sets both to 0, and a failure with a Status other than 429 sets Throttles to 0. A
+// Disable that is not empty disables an endpoint that is not disabled, with that reason. It
+// gives the endpoint its next Version, as UpdateEndpoint at now would.
+//
+// Status sets Health.Status, and Since to now, if it is later on the way to disabled. A
+// success that ends a run of failures ends Status too. Status, and a Disable with
+// FailingSince, apply only while Health.FailingSince is the item's FailingSince. So a
+// decision about a run of failures that has ended does nothing.
+//
+// # Notices
+//
+// A Notice is made when Status changes, when Disable applies, and for an item in effect whose
+// State is DeliveryFailed. Settled.Notices has all of them, in any order, each once over all
+// calls. There is none for a test, for a deleted endpoint, or about the delivery of an
+// operational event.
+//
+// For each Notice the Store calls the item's Announce. It stores the event that Announce
+// returns, with an outbox row, in the same transaction. The outbox row makes no delivery to
+// the endpoint About. A Store without room leaves the event out.
+//
+// If there was an event of the same type about the endpoint less than an hour before, there
+// is no event: the Notice is Silent, and counts in the next one's Withheld. UpdateEndpoint
+// forgets the earlier events.
 type Settlement struct {
 	UID      uuid.UUID
 	Endpoint EndpointKey
