@@ -160,6 +160,7 @@ func sendTwice(t *testing.T, config *tls.Config, url, data string) []webhook.Att
 		Network: webhook.Network{AllowHTTP: true, AllowLoopback: true, TLS: config},
 		Profile: "p", Profiles: map[string]webhook.Profile{"p": {Retry: webhook.Schedule()}},
 		MaxEventBytes: 8 << 20,
+		Health:        webhook.HealthPolicy{Throttle: -1}, // the second event is sent after a 429, too
 		Logger:        slog.New(slog.DiscardHandler),
 		Observer:      webhook.Observer{Attempt: func(webhook.Attempt, webhook.Verdict) { attempted <- true }},
 	})

@@ -67,11 +67,11 @@ func answers(statuses ...int) func(*http.Request) (*http.Response, error) {
 	}
 }
 
-// A faultyStore is a Store that can be made to fail.
+// A faultyStore is a Store that can be made to fail. Its functions are set before Run begins.
 type faultyStore struct {
 	webhook.Store
 	stats  func(context.Context) (webhook.Stats, error)
-	settle func([]webhook.Settlement) (webhook.Settled, error)
+	settle func(context.Context, time.Time, []webhook.Settlement) (webhook.Settled, error)
 }
 
 func (s *faultyStore) Stats(ctx context.Context, now time.Time) (webhook.Stats, error) {
@@ -83,7 +83,7 @@ func (s *faultyStore) Stats(ctx context.Context, now time.Time) (webhook.Stats, 
 
 func (s *faultyStore) Settle(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
 	if s.settle != nil {
-		return s.settle(items)
+		return s.settle(ctx, now, items)
 	}
 	return s.Store.Settle(ctx, now, items)
 }

@@ -3,6 +3,7 @@ package otelwebhook
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,17 +76,18 @@ func (r *rig) sumOf(name string) float64 {
 func TestTheDurationOfADeliveryLastsFromItsEmissionToItsSuccess(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)
-		status := 500
+		var status atomic.Int32
+		status.Store(500)
 		r.net.answer = func(*http.Request) (*http.Response, error) {
 			pass(250 * time.Millisecond)
-			return response(status), nil
+			return response(int(status.Load())), nil
 		}
 		r.endpoint("one")
 		r.run()
 		emitted := time.Now()
 		r.emit("evt")
 		pass(5 * time.Second)
-		status = 204
+		status.Store(204)
 		pass(time.Minute)
 		synctest.Wait()
 		page, err := r.Tenant(acme).Attempts(t.Context(), webhook.Query{EventID: "evt"})
@@ -158,7 +160,14 @@ func TestAFailedCallOfTheStoreHasAnErrorType(t *testing.T) {
 func TestResultsThatTheStoreRefusesArePending(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)
-		r.store.settle = func([]webhook.Settlement) (webhook.Settled, error) { return webhook.Settled{}, errStore }
+		var refuses atomic.Bool
+		refuses.Store(true)
+		r.store.settle = func(ctx context.Context, now time.Time, items []webhook.Settlement) (webhook.Settled, error) {
+			if refuses.Load() {
+				return webhook.Settled{}, errStore
+			}
+			return r.store.Store.Settle(ctx, now, items)
+		}
 		r.endpoint("one")
 		r.run()
 		synctest.Wait()
@@ -166,7 +175,7 @@ func TestResultsThatTheStoreRefusesArePending(t *testing.T) {
 		r.emit("evt")
 		pass(time.Second)
 		assert.Equal(t, map[string]float64{"": 1}, r.values("webhook.settle.pending"))
-		r.store.settle = nil
+		refuses.Store(false)
 		pass(10 * time.Second)
 		assert.Equal(t, map[string]float64{"": 0}, r.values("webhook.settle.pending"))
 	})
@@ -175,7 +184,7 @@ func TestResultsThatTheStoreRefusesArePending(t *testing.T) {
 func TestLostLeasesAreCounted(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)
-		r.store.settle = func(items []webhook.Settlement) (webhook.Settled, error) {
+		r.store.settle = func(context.Context, time.Time, []webhook.Settlement) (webhook.Settled, error) {
 			return webhook.Settled{Lost: []int{0}}, nil
 		}
 		assert.Equal(t, map[string]float64{"": 0}, r.values("webhook.lease.lost"), "before the first one")

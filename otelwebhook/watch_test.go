@@ -2,6 +2,7 @@ package otelwebhook
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,9 +77,9 @@ func TestACollectionNeverWaitsForTheStore(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		release := make(chan struct{})
-		hangs := false
+		var hangs atomic.Bool
 		r.store.stats = func(context.Context) (webhook.Stats, error) {
-			if hangs {
+			if hangs.Load() {
 				<-release // heeds no deadline
 			}
 			return webhook.Stats{Due: 7}, nil
@@ -87,7 +88,7 @@ func TestACollectionNeverWaitsForTheStore(t *testing.T) {
 		synctest.Wait()
 		assert.InDelta(t, 7, r.values("webhook.queue.depth")["due"], 0)
 
-		hangs = true
+		hangs.Store(true)
 		pass(staleAfter * defaultStatsInterval)
 		began := time.Now()
 		assert.InDelta(t, 7, r.values("webhook.queue.depth")["due"], 0, "still fresh")
@@ -97,7 +98,7 @@ func TestACollectionNeverWaitsForTheStore(t *testing.T) {
 		assert.NotEmpty(t, r.values("webhook.settle.pending"))
 		assert.Equal(t, time.Second, time.Since(began), "collections took time")
 
-		hangs = false
+		hangs.Store(false)
 		close(release)
 		synctest.Wait()
 		pass(defaultStatsInterval)
@@ -109,11 +110,11 @@ func TestACollectionNeverWaitsForTheStore(t *testing.T) {
 func TestACallOfStatsHasADeadlineAndIsRareAndCollectionsMakeNone(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(_ *webhook.Config, c *Config) { c.StatsInterval, c.StatsTimeout = 10*time.Second, 2*time.Second })
-		calls, ended := 0, 0
+		var calls, ended atomic.Int32
 		r.store.stats = func(ctx context.Context) (webhook.Stats, error) {
-			calls++
+			calls.Add(1)
 			<-ctx.Done()
-			ended++
+			ended.Add(1)
 			return webhook.Stats{}, ctx.Err()
 		}
 		r.run()
@@ -121,8 +122,8 @@ func TestACallOfStatsHasADeadlineAndIsRareAndCollectionsMakeNone(t *testing.T) {
 			pass(350 * time.Millisecond)
 			r.collect()
 		}
-		assert.Equal(t, 4, calls, "at 0, 10, 20 and 30 seconds")
-		assert.Equal(t, 4, ended)
+		assert.EqualValues(t, 4, calls.Load(), "at 0, 10, 20 and 30 seconds")
+		assert.EqualValues(t, 4, ended.Load())
 	})
 }
 

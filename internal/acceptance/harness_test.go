@@ -146,6 +146,7 @@ var errStore = errors.New("the database is away")
 type faultyStore struct {
 	webhook.Store
 	down    atomic.Bool                                                                       // every call fails
+	idle    atomic.Bool                                                                       // claims find nothing
 	settle  func(context.Context, time.Time, []webhook.Settlement) (webhook.Settled, error)   // replaces Store.Settle
 	publish func(context.Context, webhook.PublishRequest) ([]webhook.Published, error)        // likewise
 	claim   func(context.Context, webhook.ClaimRequest) (webhook.Claimed, error)              // likewise
@@ -175,6 +176,9 @@ func (s *faultyStore) Publish(ctx context.Context, req webhook.PublishRequest) (
 func (s *faultyStore) Claim(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
 	if s.down.Load() {
 		return webhook.Claimed{}, errStore
+	}
+	if s.idle.Load() {
+		return webhook.Claimed{}, nil
 	}
 	if s.claim != nil {
 		return s.claim(ctx, req)

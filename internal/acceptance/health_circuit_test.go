@@ -117,25 +117,19 @@ func TestAFailureFromBeforeTheRecoveryOpensNoCircuit(t *testing.T) {
 		})
 		f.rigs[0].endpoint("one")
 		slow := make(chan struct{})
-		mended := false
 		f.answers(func(_ context.Context, req *webhook.Request) (*webhook.Response, error) {
-			switch {
-			case req.Event.ID == "slow":
+			if req.Event.ID == "slow" {
 				<-slow
-			case mended:
-				return response(204), nil
 			}
 			return response(500), nil
 		})
 		f.rigs[0].emit("slow")
 		synctest.Wait()
-		f.rigs[0].store.claim = func(context.Context, webhook.ClaimRequest) (webhook.Claimed, error) {
-			return webhook.Claimed{}, nil // the process learns nothing more of the endpoint
-		}
+		f.rigs[0].store.idle.Store(true) // the process learns nothing more of the endpoint
 		f.rigs[1].emit("quick")
 		synctest.Wait()
 		require.True(t, f.health("one").Circuit)
-		mended = true
+		f.answers(answer(204))
 		pass(7 * time.Second)
 		require.False(t, f.health("one").Circuit, "the other process has seen a success")
 		close(slow)

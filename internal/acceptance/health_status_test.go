@@ -203,13 +203,6 @@ func TestEachRuleOfHealthCanBeOff(t *testing.T) {
 func TestAnEndpointThatIsEditedWhileItFails(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		f := newFleet(t, 2, nil)
-		var hold chan struct{}
-		f.answers(func(context.Context, *webhook.Request) (*webhook.Response, error) {
-			if hold != nil {
-				<-hold
-			}
-			return response(500), nil
-		})
 		r := f.rigs[0]
 		e := r.endpoint("one")
 		for i := range 5 {
@@ -224,14 +217,17 @@ func TestAnEndpointThatIsEditedWhileItFails(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, before, e.Health, "another description changes nothing")
 
-		hold = make(chan struct{})
+		hold := make(chan struct{})
+		f.answers(func(context.Context, *webhook.Request) (*webhook.Response, error) {
+			<-hold
+			return response(500), nil
+		})
 		pass(7 * time.Second) // the probe is under way
 		e.URL = "https://mended.example/hook"
 		e, err = r.Tenant(acme).UpdateEndpoint(t.Context(), e)
 		require.NoError(t, err)
 		assert.Equal(t, webhook.Health{}, e.Health)
 		close(hold)
-		hold = nil
 		synctest.Wait()
 		h := f.health("one")
 		assert.False(t, h.Circuit, "the answer of the old URL")

@@ -423,13 +423,13 @@ func TestALargeCancelLeavesTheRestToAReplay(t *testing.T) {
 func TestARunWithoutAStoreReportsAndGoesOnWithReplays(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r, mended := newBroken(t)
+		failing := &steps{Store: r.store.Store}
+		r.store.Store = failing
 		r.run()
 		r.endpoint("one")
 		r.emit("evt")
 		pass(time.Minute)
 		mended.Store(true)
-		failing := &steps{Store: r.store.Store}
-		r.store.Store = failing
 		failing.down.Store(true)
 		job := r.replay(webhook.ReplayRequest{Endpoint: "one"})
 		pass(time.Minute)

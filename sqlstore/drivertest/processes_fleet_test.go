@@ -74,6 +74,7 @@ func (s fleetSettings) config(name string) webhook.Config {
 		Network:       webhook.Network{AllowHTTP: true, AllowLoopback: true},
 		MaxTimeout:    s.Timeout, RequestTimeout: s.Timeout, Lease: s.Lease, DrainTimeout: s.Drain,
 		MaxInFlight: s.InFlight, PollInterval: 50 * time.Millisecond,
+		Health: webhook.HealthPolicy{CircuitFailures: -1, CircuitPercent: -1, Throttle: -1}, // retries come at their times
 	}
 }
 

@@ -288,7 +288,7 @@ func (s *scene) rowsOfTenant(tenant string) map[string]int {
 	for _, table := range tables {
 		where := event
 		switch table {
-		case "tenants", "endpoints", "status", "subscriptions", "events", "removals":
+		case "tenants", "endpoints", "status", "subscriptions", "events", "removals", "replays":
 			where = "tenant = " + literal
 		case "versions":
 			where = "ref IN (SELECT ref FROM webhook_endpoints WHERE tenant = " + literal + ")"
@@ -324,6 +324,10 @@ func TestEraseRemovesATenantAndNothingElse(t *testing.T) {
 			outbox := s.event(tenant, "outbox")
 			outbox.Deliveries, outbox.NotBefore = nil, s.now.Add(time.Hour)
 			s.publish(outbox)
+			_, err = s.store.CreateReplay(t.Context(), webhook.Replay{
+				ID: s.event(tenant, "replay").UID.String(), Key: "key", Tenant: tenant, Request: webhook.ReplayRequest{Rate: 1}, CreatedAt: s.now,
+			})
+			require.NoError(t, err)
 			require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: tenant, ID: "ep2"}, 0, s.now))
 		}
 		f := d.fill(t, s.store.DB(), s.now)
