@@ -325,7 +325,7 @@ func TestEraseRemovesATenantAndNothingElse(t *testing.T) {
 			outbox.Deliveries, outbox.NotBefore = nil, s.now.Add(time.Hour)
 			s.publish(outbox)
 			_, err = s.store.CreateReplay(t.Context(), webhook.Replay{
-				ID: s.event(tenant, "replay").UID.String(), Key: "key", Tenant: tenant, Request: webhook.ReplayRequest{Rate: 1}, CreatedAt: s.now,
+				ID: s.event(tenant, "replay").UID.String(), Key: "key of " + tenant, Tenant: tenant, Request: webhook.ReplayRequest{Rate: 1}, CreatedAt: s.now,
 			})
 			require.NoError(t, err)
 			require.NoError(t, s.store.DeleteEndpoint(t.Context(), webhook.EndpointKey{Tenant: tenant, ID: "ep2"}, 0, s.now))
