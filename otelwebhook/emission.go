@@ -17,13 +17,17 @@ type emission struct {
 	span trace.Span
 }
 
-// beginEmission starts the span, and lets the events carry it to their attempts. The span is of the kind producer, and that of an attempt of the kind
-// consumer, because a queue is between them.
+// beginEmission starts the span, and lets the events carry it to their attempts. The span is of
+// the kind producer, and that of an attempt of the kind consumer, because a queue is between
+// them.
 func (t *Telemetry) beginEmission(ctx context.Context, events []webhook.Event) (context.Context, *emission) {
 	attributes := make([]attribute.KeyValue, 1, 3)
 	attributes[0] = eventsKey.Int(len(events))
-	if len(events) > 0 { // a batch has usually one tenant and one type
-		attributes = append(attributes, tenantKey.String(events[0].Tenant), eventTypeKey.String(events[0].Type))
+	if tenant, shared := sharedBy(events, func(e *webhook.Event) string { return e.Tenant }); shared {
+		attributes = append(attributes, tenantKey.String(tenant))
+	}
+	if typ, shared := sharedBy(events, func(e *webhook.Event) string { return e.Type }); shared {
+		attributes = append(attributes, eventTypeKey.String(typ))
 	}
 	ctx, span := t.tracer.Start(ctx, "webhook.emit", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attributes...))
 	if trace := traceparentOf(ctx); trace != "" {
@@ -34,6 +38,20 @@ func (t *Telemetry) beginEmission(ctx context.Context, events []webhook.Event) (
 		}
 	}
 	return ctx, &emission{span}
+}
+
+// sharedBy returns the value of all events. It reports false if they differ, or if there are none.
+func sharedBy(events []webhook.Event, value func(*webhook.Event) string) (string, bool) {
+	if len(events) == 0 {
+		return "", false
+	}
+	first := value(&events[0])
+	for i := range events {
+		if value(&events[i]) != first {
+			return "", false
+		}
+	}
+	return first, true
 }
 
 // end ends the span with the results of the call.

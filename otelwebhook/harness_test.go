@@ -50,7 +50,7 @@ func (n *fakeNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func response(status int) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("ok"))}
+	return &http.Response{StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("ok"))}
 }
 
 // answers returns the given statuses one after the other, and then the last one.

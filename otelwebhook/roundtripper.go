@@ -45,7 +45,7 @@ func (rt *roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		span.End()
 		return resp, nil
 	}
-	span.SetAttributes(semconv.HTTPResponseStatusCode(resp.StatusCode), semconv.NetworkProtocolVersion("1.1"))
+	span.SetAttributes(semconv.HTTPResponseStatusCode(resp.StatusCode), semconv.NetworkProtocolVersion(versionOf(resp)))
 	if resp.StatusCode >= http.StatusBadRequest {
 		span.SetStatus(codes.Error, "")
 		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(resp.StatusCode)))
@@ -69,6 +69,14 @@ func (rt *roundTripper) outgoing(ctx context.Context, r *http.Request) *http.Req
 		out.Header.Set(traceparent, value)
 	}
 	return out
+}
+
+// versionOf returns the version of HTTP in a response, for example "1.1" or "2".
+func versionOf(r *http.Response) string {
+	if r.ProtoMajor >= 2 {
+		return strconv.Itoa(r.ProtoMajor)
+	}
+	return fmt.Sprintf("%d.%d", r.ProtoMajor, r.ProtoMinor)
 }
 
 const traceparent = "traceparent"

@@ -158,6 +158,27 @@ func TestASpanOfAnEmissionIsAChildOfTheCallers(t *testing.T) {
 	})
 }
 
+func TestASpanOfABatchHasOnlyValuesThatAllEventsShare(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		left, joined := event("e1"), event("e2")
+		left.Type = "member.left"
+		elsewhere := event("e3")
+		elsewhere.Tenant = "beta"
+		for _, events := range [][]webhook.Event{{left, joined}, {joined, elsewhere}, nil} {
+			_, err := r.EmitBatch(t.Context(), events)
+			require.NoError(t, err)
+		}
+		spans := r.ended("webhook.emit")
+		require.Len(t, spans, 3)
+		for i, want := range []struct{ tenant, typ string }{{"acme", ""}, {"", "member.joined"}, {"", ""}} {
+			got := attributes(spans[i])
+			assert.Equal(t, want.tenant, got["webhook.tenant.id"])
+			assert.Equal(t, want.typ, got["webhook.event.type"])
+		}
+	})
+}
+
 func TestATestSendIsAChildOfItsCaller(t *testing.T) {
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -316,4 +337,12 @@ func TestWithoutASpanAnEventHasNoTrace(t *testing.T) {
 		assert.Empty(t, page.Items[0].Trace)
 		assert.NotEmpty(t, r.values("webhook.attempts"))
 	})
+}
+
+func TestASpanOfARequestHasTheVersionOfTheResponse(t *testing.T) {
+	for want, r := range map[string]*http.Response{
+		"1.0": {ProtoMajor: 1}, "1.1": {ProtoMajor: 1, ProtoMinor: 1}, "2": {ProtoMajor: 2},
+	} {
+		assert.Equal(t, want, versionOf(r))
+	}
 }
