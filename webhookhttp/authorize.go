@@ -19,7 +19,7 @@ const (
 	PermissionTest       Permission = "webhooks.test"    // test an endpoint with a test event
 	PermissionSecrets    Permission = "webhooks.secrets" // rotate secrets, and see them where the Dispatcher reveals them
 	PermissionDeliveries Permission = "deliveries.read"  // see events with their data, deliveries, logs and receivers' responses
-	PermissionRetry      Permission = "deliveries.retry" // send deliveries again
+	PermissionRetry      Permission = "deliveries.retry" // send deliveries again, replay and cancel them
 )
 
 // Errors for [Config.Authorize] to return, bare or wrapped. The text of the wrapping is neither

@@ -2,6 +2,7 @@ package webhookhttp
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -63,6 +64,9 @@ func (x *exchange) listDeliveries() error {
 	}
 	q.State = webhook.DeliveryState(state)
 	if err := p.between(&q); err != nil {
+		return err
+	}
+	if err := p.finished(&q); err != nil {
 		return err
 	}
 	l, err := x.deliveries(q)
@@ -160,4 +164,30 @@ func (x *exchange) retryDelivery() error {
 		return err
 	}
 	return x.answer(http.StatusAccepted, d)
+}
+
+func (x *exchange) cancelDelivery() error {
+	if _, err := x.body(false, only()); err != nil {
+		return err
+	}
+	q, err := x.delivery()
+	if err != nil {
+		return err
+	}
+	failed := x.scope().CancelDelivery(x.r.Context(), q.EventID, q.EndpointID)
+	if failed != nil && !errors.Is(failed, webhook.ErrConflict) {
+		return failed
+	}
+	d, err := x.oneDelivery(q)
+	switch {
+	case err != nil:
+		return err
+	case failed == nil:
+		return x.answer(http.StatusOK, d)
+	case d.State == webhook.DeliveryPending:
+		return refuse(http.StatusConflict, codeEndpointDisabled, "", "The endpoint of this delivery is disabled.",
+			"Do nothing: the delivery will be canceled soon.")
+	}
+	return refuse(http.StatusConflict, codeFinished, "", fmt.Sprintf("The delivery has finished: its state is %s.", d.State),
+		"Only a pending delivery can be canceled.")
 }

@@ -1,5 +1,5 @@
 // Package webhookhttp lets an application's customers manage their webhooks over HTTP:
-// endpoints, test sends, delivery logs, secrets, events and retries. It is an [http.Handler].
+// endpoints, test sends, delivery logs, secrets, events, retries and replays. It is an [http.Handler].
 // The application mounts it in its own router, behind its own authentication.
 // [Config.Authorize] returns the tenant of each request.
 //
@@ -30,10 +30,18 @@
 //	DELETE /webhooks/{webhook_id}                 webhooks.write
 //	POST   /webhooks/{webhook_id}/test            webhooks.test
 //	GET    /webhooks/{webhook_id}/logs            deliveries.read
+//	POST   /webhooks/{webhook_id}/replay          deliveries.retry
 //	POST   /webhooks/{webhook_id}/secret/rotate   webhooks.secrets
 //	GET    /deliveries                            deliveries.read
 //	GET    /deliveries/{delivery_id}              deliveries.read
 //	POST   /deliveries/{delivery_id}/retry        deliveries.retry
+//	POST   /deliveries/{delivery_id}/cancel       deliveries.retry
+//	POST   /deliveries/retry                      deliveries.retry
+//	POST   /deliveries/cancel                     deliveries.retry
+//	GET    /replays                               deliveries.read
+//	POST   /replays                               deliveries.retry
+//	GET    /replays/{replay_id}                   deliveries.read
+//	DELETE /replays/{replay_id}                   deliveries.retry
 //	GET    /events                                deliveries.read
 //	GET    /events/{event_id}                     deliveries.read
 //	GET    /event-types                           webhooks.read

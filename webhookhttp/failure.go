@@ -59,6 +59,8 @@ func notFound(path string) error {
 		what = "delivery"
 	case strings.HasPrefix(path, "/events"):
 		what = "event"
+	case strings.HasPrefix(path, "/replays/"):
+		what = "replay"
 	}
 	return refuse(http.StatusNotFound, codeNotFound, "", "there is no such "+what, "check the id; it may have been deleted")
 }
@@ -68,7 +70,8 @@ var jsonFields = map[string]string{
 	"Endpoint.URL": "url", "Endpoint.Events": "events", "Endpoint.Description": "description", "Endpoint.State": "state",
 	"Endpoint.Channel": "channel", "Endpoint.Profile": "profile", "Endpoint.Metadata": "metadata", "Endpoint.Header": "headers",
 	"Endpoint.Timeout": "timeout_ms", "Endpoint.MaxInFlight": "max_in_flight",
-	"Event.Type": "type",
+	"Event.Type":          "type",
+	"ReplayRequest.Event": "event_id", "ReplayRequest.Types": "types", "ReplayRequest.States": "states",
 }
 
 // fieldRefusal returns the answer for refused input. It returns nil if the input was not the

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 
@@ -58,44 +57,6 @@ func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
 	return h, nil
 }
 
-// A route is a method and a path below the prefix.
-type route struct {
-	method     string
-	path       string
-	permission Permission // empty: Authorize is not asked
-	serve      func(*exchange) error
-	parameters []string // names of the query parameters; nil: any
-	maxBody    int      // bytes of the body; 0: it takes none
-	ungated    bool     // it reads nothing, or has limits of its own
-}
-
-// Query parameters.
-var (
-	noParameters       = []string{}
-	listParameters     = []string{"per_page", "cursor"}
-	logParameters      = []string{"page", "per_page", "cursor", "event_id", "status_code", "from", "to"}
-	deliveryParameters = []string{"per_page", "cursor", "endpoint_id", "event_id", "event_type", "state", "from", "to"}
-	eventParameters    = []string{"per_page", "cursor", "event_type", "from", "to"}
-)
-
-var routes = []route{
-	{http.MethodGet, "/webhooks", PermissionRead, (*exchange).listEndpoints, listParameters, 0, false},
-	{http.MethodPost, "/webhooks", PermissionWrite, (*exchange).createEndpoint, noParameters, maxBody, false},
-	{http.MethodGet, "/webhooks/{webhook_id}", PermissionRead, (*exchange).getEndpoint, noParameters, 0, false},
-	{http.MethodPatch, "/webhooks/{webhook_id}", PermissionWrite, (*exchange).updateEndpoint, noParameters, maxBody, false},
-	{http.MethodDelete, "/webhooks/{webhook_id}", PermissionWrite, (*exchange).deleteEndpoint, noParameters, 0, false},
-	{http.MethodPost, "/webhooks/{webhook_id}/test", PermissionTest, (*exchange).testEndpoint, noParameters, maxSmallBody, true},
-	{http.MethodGet, "/webhooks/{webhook_id}/logs", PermissionDeliveries, (*exchange).listLogs, logParameters, 0, false},
-	{http.MethodPost, "/webhooks/{webhook_id}/secret/rotate", PermissionSecrets, (*exchange).rotateSecret, noParameters, maxSmallBody, false},
-	{http.MethodGet, "/deliveries", PermissionDeliveries, (*exchange).listDeliveries, deliveryParameters, 0, false},
-	{http.MethodGet, "/deliveries/{delivery_id}", PermissionDeliveries, (*exchange).getDelivery, noParameters, 0, false},
-	{http.MethodPost, "/deliveries/{delivery_id}/retry", PermissionRetry, (*exchange).retryDelivery, noParameters, maxSmallBody, false},
-	{http.MethodGet, "/events", PermissionDeliveries, (*exchange).listEvents, eventParameters, 0, false},
-	{http.MethodGet, "/events/{event_id}", PermissionDeliveries, (*exchange).getEvent, noParameters, 0, false},
-	{http.MethodGet, "/event-types", PermissionRead, (*exchange).listEventTypes, noParameters, 0, true},
-	{http.MethodGet, "/openapi.yaml", "", (*exchange).getDocument, noParameters, 0, true},
-}
-
 // register fills the mux. ServeMux panics on an invalid pattern, and only Prefix can make a
 // pattern invalid.
 func (h *Handler) register() (err error) {
@@ -103,20 +64,13 @@ func (h *Handler) register() (err error) {
 		if p := recover(); p != nil {
 			err = &webhook.FieldError{
 				Field: "Config.Prefix", Problem: fmt.Sprintf("is no pattern: %v", p),
-				Cure: `write it as "/v1/communities/{community_id}"; the names webhook_id, delivery_id and event_id are taken`,
+				Cure: `write it as "/v1/communities/{community_id}"; the names webhook_id, delivery_id, replay_id and event_id are taken`,
 			}
 		}
 	}()
 	for i := range routes {
 		rt := &routes[i]
 		h.mux.Handle(rt.method+" "+h.config.Prefix+rt.path, h.handle(rt))
-	}
-	for pattern, methods := range allowed() {
-		h.mux.Handle(h.config.Prefix+pattern, h.handle(&route{path: pattern, serve: func(x *exchange) error {
-			x.w.Header().Set("Allow", methods)
-			return refuse(http.StatusMethodNotAllowed, codeMethodNotAllowed, "",
-				fmt.Sprintf("%s is not among the methods of this path", method(x.r)), "use "+methods)
-		}}))
 	}
 	if h.config.Prefix != "" {
 		h.below = http.NewServeMux()
@@ -127,21 +81,18 @@ func (h *Handler) register() (err error) {
 	return nil
 }
 
-// allowed returns the methods of each path, as Allow lists them.
-func allowed() map[string]string {
-	methods := make(map[string][]string)
-	for _, rt := range routes {
-		methods[rt.path] = append(methods[rt.path], rt.method)
-		if rt.method == http.MethodGet {
-			methods[rt.path] = append(methods[rt.path], http.MethodHead)
+// allowed returns the methods that the path of a request has, as Allow lists them. It returns ""
+// for an unknown path.
+func (h *Handler) allowed(r *http.Request) string {
+	var methods []string
+	other := r.WithContext(r.Context()) // a copy
+	for _, name := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost} {
+		other.Method = name
+		if _, pattern := h.mux.Handler(other); pattern != "/" {
+			methods = append(methods, name)
 		}
 	}
-	list := make(map[string]string, len(methods))
-	for pattern, m := range methods {
-		slices.Sort(m)
-		list[pattern] = strings.Join(m, ", ")
-	}
-	return list
+	return strings.Join(methods, ", ")
 }
 
 // method returns the name of the request's method for use in an answer.
@@ -153,8 +104,13 @@ func method(r *http.Request) string {
 	return r.Method
 }
 
-// noRoute returns the answer for an unknown path.
+// noRoute returns the answer for an unknown path, or for a method that the path does not have.
 func (x *exchange) noRoute() error {
+	if methods := x.h.allowed(x.r); methods != "" {
+		x.w.Header().Set("Allow", methods)
+		return refuse(http.StatusMethodNotAllowed, codeMethodNotAllowed, "",
+			fmt.Sprintf("%s is not among the methods of this path", method(x.r)), "use "+methods)
+	}
 	x.reportAstray()
 	return nothingHere()
 }
@@ -172,7 +128,7 @@ func (x *exchange) reportAstray() {
 			return
 		}
 	}
-	for _, first := range []string{"/webhooks", "/deliveries", "/events", "/event-types", "/openapi.yaml"} {
+	for _, first := range []string{"/webhooks", "/deliveries", "/replays", "/events", "/event-types", "/openapi.yaml"} {
 		before, after, found := strings.Cut(asked, first)
 		if !found || after != "" && after[0] != '/' || before == "" && h.below == nil {
 			continue

@@ -171,7 +171,7 @@ func (p *paging) time(name string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		cure := "write it as 2026-01-31T09:30:00Z"
+		cure := timeCure
 		if strings.Contains(s, " ") {
 			cure += "; a plus sign is %2B in a query"
 		}
@@ -180,12 +180,24 @@ func (p *paging) time(name string) (time.Time, error) {
 	return t, nil
 }
 
+// timeCure tells customers how to write a time.
+const timeCure = "write it as 2026-01-31T09:30:00Z"
+
 // between reads the parameters from and to.
 func (p *paging) between(q *webhook.Query) (err error) {
 	if q.From, err = p.time("from"); err != nil {
 		return err
 	}
 	q.To, err = p.time("to")
+	return err
+}
+
+// finished reads the parameters finished_from and finished_to.
+func (p *paging) finished(q *webhook.Query) (err error) {
+	if q.FinishedFrom, err = p.time("finished_from"); err != nil {
+		return err
+	}
+	q.FinishedTo, err = p.time("finished_to")
 	return err
 }
 

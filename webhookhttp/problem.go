@@ -29,8 +29,10 @@ type Problem struct {
 	//	conflict                409  something else changed it at the same time
 	//	endpoint_limit          409  the tenant has reached the limit of endpoints
 	//	secret_limit            409  the endpoint has reached the limit of live secrets
+	//	replay_limit            409  too many replays are unfinished
 	//	endpoint_disabled       409  the delivery's endpoint is disabled, or the endpoint suspended
 	//	in_flight               409  the delivery is being sent right now
+	//	finished                409  there is nothing left to cancel
 	//	precondition_failed     412  If-Match names another version
 	//	body_too_large          413  the body is over 256 KiB, or over 4 KiB for short bodies
 	//	unsupported_media_type  415  the body is not sent as JSON
@@ -71,8 +73,10 @@ const (
 	codeConflict           = "conflict"
 	codeEndpointLimit      = "endpoint_limit"
 	codeSecretLimit        = "secret_limit"
+	codeReplayLimit        = "replay_limit"
 	codeEndpointDisabled   = "endpoint_disabled"
 	codeInFlight           = "in_flight"
+	codeFinished           = "finished"
 	codePreconditionFailed = "precondition_failed"
 	codeBodyTooLarge       = "body_too_large"
 	codeUnsupportedMedia   = "unsupported_media_type"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -16,7 +17,9 @@ import (
 	"github.com/gowebhook/webhook/webhookhttp"
 )
 
-// A Case is a request and its expected response.
+// A Case is a request and its expected response. In its Path, Header, Want and WantHeader,
+// {active} stands for the version of the endpoint "active", and {replay} for the id of the replay
+// that Prepare has started.
 type Case struct {
 	Name   string // the rule that it tests
 	Method string // GET if empty
@@ -24,8 +27,8 @@ type Case struct {
 	Token  string
 	Body   string
 
-	// Header has the headers of the request. {active} stands for the version of the endpoint
-	// "active". A Body without a Content-Type here has application/json.
+	// Header has the headers of the request. A Body without a Content-Type here has
+	// application/json.
 	Header map[string]string
 
 	// Prepare changes the World first.
@@ -120,12 +123,7 @@ func (c *Case) play(t *testing.T, w *World, h http.Handler, look func(*testing.T
 	if c.Prepare != nil {
 		c.Prepare(t, w)
 	}
-	asked := *c
-	asked.Header = make(map[string]string, len(c.Header))
-	for name, value := range c.Header {
-		asked.Header[name] = strings.ReplaceAll(value, "{active}", w.active)
-	}
-	c = &asked
+	c = c.inWorld(w)
 	recorder := httptest.NewRecorder()
 	h.ServeHTTP(recorder, c.NewRequest())
 	e := &Exchange{Case: c, Request: c.NewRequest(), Response: recorder.Result()}
@@ -156,6 +154,20 @@ func (c *Case) play(t *testing.T, w *World, h http.Handler, look func(*testing.T
 	if look != nil {
 		look(t, e)
 	}
+}
+
+// inWorld returns the case with the values of a World in place of {active} and {replay}.
+func (c *Case) inWorld(w *World) *Case {
+	fill := strings.NewReplacer("{active}", w.active, "{replay}", w.replay).Replace
+	asked := *c
+	asked.Path, asked.Want = fill(c.Path), fill(c.Want)
+	asked.Header, asked.WantHeader = maps.Clone(c.Header), maps.Clone(c.WantHeader)
+	for _, header := range []map[string]string{asked.Header, asked.WantHeader} {
+		for name, value := range header {
+			header[name] = fill(value)
+		}
+	}
+	return &asked
 }
 
 func (c *Case) checkAnswer(t *testing.T, e *Exchange) {
@@ -203,7 +215,7 @@ func (c *Case) checkProblem(t *testing.T, e *Exchange) {
 func All() []*Case {
 	var all []*Case
 	for _, part := range [][]Case{
-		endpointCases, stateCases, secretCases, conditionCases, deliveryCases, logCases, listCases, bodyCases, fieldCases, routeCases, authCases,
+		endpointCases, stateCases, secretCases, conditionCases, deliveryCases, bulkCases, replayCases, logCases, listCases, bodyCases, fieldCases, routeCases, authCases,
 	} {
 		for i := range part {
 			all = append(all, &part[i])

@@ -38,7 +38,7 @@ var deliveryCases = []Case{
 	},
 	{
 		Name: "an unknown parameter of deliveries is refused", Path: "/deliveries?status=failed", Status: 400, Code: "invalid_parameter",
-		Field: "status", Want: `{"cure": "/per_page, cursor, endpoint_id, event_id, event_type, state, from, to/"}`,
+		Field: "status", Want: `{"cure": "/per_page, cursor, endpoint_id, event_id, event_type, state, from, to, finished_from, finished_to/"}`,
 	},
 	{
 		Name: "an unknown parameter of a delivery is refused", Path: "/deliveries/evt-joined.active?details=1", Status: 400,

@@ -58,7 +58,9 @@ type World struct {
 	// Log has the handler's log.
 	Log *strings.Builder
 
+	store   webhook.Store
 	active  string           // version of the endpoint "active"
+	replay  string           // id of a replay that a case has started
 	secrets []webhook.Secret // of the endpoints that NewWorld creates
 	down    atomic.Bool      // the store fails
 	hang    chan struct{}    // closed at the end
@@ -87,6 +89,7 @@ func NewWorld(tb testing.TB, s webhook.Store) *World {
 	if s == nil {
 		s = memstore.New(memstore.Options{})
 	}
+	w.store = s
 	var err error
 	w.Dispatcher, err = webhook.New(&store{s, &w.down}, dc)
 	check(tb, err)
