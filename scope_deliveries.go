@@ -155,6 +155,11 @@ func (s Scope) Retry(ctx context.Context, q Query) (done BulkResult, err error) 
 // From and To (of the emission). A Query without any of these fields needs Query.All. EventID and
 // EndpointID together are refused: call CancelDelivery.
 //
+// With EventID in the scope of a tenant, or with Query.Tenant, Cancel also ends an event of EmitTx
+// whose deliveries are not made yet, for example until its NotBefore. It makes no more of them, and
+// counts the event as one of BulkResult.Changed. The event stays stored. Replay can send it as a
+// missed one.
+//
 // Cancel passes over deliveries of disabled endpoints, which are canceled anyway, and over
 // deliveries that are being sent, which it counts. It may be repeated after an error. It leaves
 // the rest of a large selection to a job, as Retry does.

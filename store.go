@@ -225,6 +225,10 @@ type Store interface {
 	// Retry does, but only among pending deliveries. A single delivery that has finished is
 	// ErrConflict. A delivery that waits with an expired lease, or for a retry, is canceled,
 	// and its lease number goes up by one.
+	//
+	// With Tenant and EventID, but no EndpointID, Cancel also takes a matching event out of the
+	// outbox: no more deliveries of it are made. That counts as one in Changed. The event stays
+	// stored, as one with Keep does.
 	Cancel(ctx context.Context, q Query, now time.Time) (BulkResult, error)
 
 	// CountReplay counts the deliveries that a replay selects, or the events for Missed, and

@@ -83,12 +83,17 @@ func (s *Store) expandEvent(ev *event, now int64, budget *int) (complete, full b
 	return true, false
 }
 
-// made takes an event out of the outbox.
+// made ends the making of an event's deliveries.
 func (s *Store) made(ev *event) {
 	if len(ev.deliveries) == 0 && !ev.Keep && (ev.About != "" || s.dormant(ev.Tenant, ev.Channel, ev.Patterns()) == nil) {
 		s.drop(ev)
 		return
 	}
+	s.takeOut(ev)
+}
+
+// takeOut takes an event out of the outbox. No more deliveries of it are made.
+func (s *Store) takeOut(ev *event) {
 	s.unmake(ev)
 	ev.unmade = false
 	if !ev.begun {

@@ -22,9 +22,10 @@ func (s *Store) Retry(ctx context.Context, q webhook.Query, now time.Time) (webh
 // Cancel implements [webhook.Store].
 func (s *Store) Cancel(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
 	return s.change(ctx, q, change{
-		now:  micros(now),
-		only: func(d *delivery) bool { return d.state == webhook.DeliveryPending },
-		to:   func(d *delivery, now int64) { s.cancel(d, webhook.ReasonCanceled, now) },
+		now:   micros(now),
+		only:  func(d *delivery) bool { return d.state == webhook.DeliveryPending },
+		to:    func(d *delivery, now int64) { s.cancel(d, webhook.ReasonCanceled, now) },
+		first: s.takeOutOf,
 	})
 }
 
@@ -34,6 +35,7 @@ type change struct {
 	usual func(*delivery) bool // selects among many if no state is asked for; nil selects all
 	only  func(*delivery) bool // allows a delivery to be changed; nil allows all
 	to    func(d *delivery, now int64)
+	first func(selection) bool // changes an event beside its deliveries; nil for nothing
 }
 
 // change changes one delivery, or one page of many.
@@ -63,6 +65,9 @@ func (s *Store) change(ctx context.Context, q webhook.Query, c change) (webhook.
 	sel.anyOf = func(d *delivery) bool {
 		return !d.endpoint.dead() && (c.only == nil || c.only(d)) && (q.State != "" || c.usual == nil || c.usual(d))
 	}
+	if c.first != nil && c.first(sel) {
+		done.Changed++
+	}
 	done.Next = s.each(sel, func(d *delivery) {
 		if d.inFlight(c.now) {
 			done.InFlight++
@@ -90,6 +95,20 @@ func (s *Store) changeOne(q *webhook.Query, c change) error {
 	}
 	c.to(d, c.now)
 	return nil
+}
+
+// takeOutOf takes the event of a selection out of the outbox. It reports whether the event was
+// there.
+func (s *Store) takeOutOf(sel selection) bool {
+	if !paging.IsOfEvent(sel.Query) {
+		return false
+	}
+	ev := s.events[eventKey{sel.Tenant, sel.EventID}]
+	if ev == nil || !ev.unmade || !ev.matches(sel.Query) {
+		return false
+	}
+	s.takeOut(ev)
+	return true
 }
 
 // retry makes a delivery due now.

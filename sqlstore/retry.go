@@ -32,6 +32,9 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 	if single && q.AllTenants {
 		return done, paging.NoTenant("Query.Tenant") // ids are unique only within a tenant
 	}
+	if !retry && paging.IsOfEvent(&q) {
+		return s.cancelEvent(ctx, sel, now)
+	}
 	var views []view
 	next := ""
 	if err := s.readPlanned(ctx, func(t *tx) error {
@@ -62,6 +65,46 @@ func (s *Store) change(ctx context.Context, q webhook.Query, now time.Time, retr
 	}
 	done.Next = next
 	return done, nil
+}
+
+// cancelEvent takes an event out of the outbox, and cancels a page of its deliveries. In one
+// transaction, it reads them after it has taken the event out: until then, a claim may make more.
+func (s *Store) cancelEvent(ctx context.Context, sel *selection, now time.Time) (done webhook.BulkResult, err error) {
+	var views []view
+	err = s.write(ctx, txOptions{}, func(t *tx) error {
+		taken, err := t.takeOut(sel.Query)
+		if err != nil {
+			return err
+		}
+		list, next, err := t.deliveries(sel)
+		if err != nil {
+			return err
+		}
+		views = slices.DeleteFunc(list, func(v view) bool { return v.state != webhook.DeliveryPending })
+		c := change{tx: t, now: micros(now), query: sel.Query, done: &webhook.BulkResult{Changed: taken, Next: next}}
+		if len(views) > 0 {
+			err = c.run(views)
+		}
+		done = *c.done
+		return err
+	})
+	if err != nil {
+		return webhook.BulkResult{}, err
+	}
+	for i := range views {
+		s.sweepFrom(views[i].uid)
+	}
+	return done, nil
+}
+
+// takeOut takes the event of a Query out of the outbox. It returns 1 if the event was there.
+func (t *tx) takeOut(q *webhook.Query) (taken int, err error) {
+	h, found, err := t.event(q.Tenant, q.EventID)
+	if err != nil || !found || !h.matches(q) {
+		return 0, err
+	}
+	n, err := t.Exec(deleteOutbox, uid(h.uid))
+	return int(n), err
 }
 
 // A change is one transaction of Retry or Cancel.

@@ -77,6 +77,42 @@ var recoverDefects = []defect{
 			return b.Store.Cancel(ctx, q, now)
 		}
 	}},
+	{"Cancel leaves events in the outbox", "cancel/outbox cancel/outbox-begun", func(b *broken) {
+		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
+			if q.EndpointID == "" && !q.AllTenants {
+				q.State, q.Limit = webhook.DeliveryPending, 1000
+				page, err := b.Store.Deliveries(ctx, q, now)
+				done := webhook.BulkResult{Next: page.Next}
+				for _, d := range page.Items {
+					one, _ := b.Store.Cancel(ctx, webhook.Query{Tenant: d.Tenant, EventID: d.EventID, EndpointID: d.EndpointID}, now)
+					done.Changed += one.Changed
+				}
+				return done, err
+			}
+			return b.Store.Cancel(ctx, q, now)
+		}
+	}},
+	{"Cancel does not count the event of the outbox", "cancel/outbox", func(b *broken) {
+		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
+			before, _ := b.Store.Stats(ctx, now)
+			done, err := b.Store.Cancel(ctx, q, now)
+			after, _ := b.Store.Stats(ctx, now)
+			done.Changed -= before.Outbox - after.Outbox
+			return done, err
+		}
+	}},
+	{"Cancel by event ignores the tenant", "cancel/outbox", func(b *broken) {
+		b.cancel = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {
+			if q.EventID != "" && q.EndpointID == "" {
+				for _, tenant := range []string{"acme", "umbrella"} {
+					other := q
+					other.Tenant = tenant
+					_, _ = b.Store.Cancel(ctx, other, now)
+				}
+			}
+			return b.Store.Cancel(ctx, q, now)
+		}
+	}},
 	{"expired leases are leases", "cancel/expired retry/fences retry/in-flight", recoveries(func(_ *webhook.Query, now *time.Time) { *now = now.Add(-2 * time.Second) })},
 	{"one call does all", "recover/parts", func(b *broken) {
 		b.retry = func(ctx context.Context, q webhook.Query, now time.Time) (webhook.BulkResult, error) {

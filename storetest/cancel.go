@@ -119,4 +119,65 @@ var cancelCases = []testCase{
 			f.expectClaim()
 		},
 	},
+	{
+		"cancel/outbox", "with Tenant and EventID Cancel takes a matching event out of the outbox, and counts it as one",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			f.endpoint("umbrella", "ep1")
+			for _, e := range []webhook.EventRecord{f.outbox("acme", "e1"), f.outbox("acme", "e2"), f.outbox("umbrella", "e1"), f.outbox("umbrella", "u1")} {
+				e.NotBefore = f.now.Add(time.Hour)
+				f.publish(e)
+			}
+			f.advance(time.Second)
+			for _, q := range []webhook.Query{
+				{Tenant: "acme", EventID: "u1"},
+				{Tenant: "acme", EventID: "E1"},
+				{Tenant: "acme", EventID: "e1", Type: "member.left"},
+				{Tenant: "acme", EventID: "e1", To: base},
+				{Tenant: "acme", EventID: "e1", From: f.now},
+				{Tenant: "acme", EventID: "e1", State: webhook.DeliveryFailed},
+				{Tenant: "acme", EndpointID: "ep1"},
+				{Tenant: "acme"},
+			} {
+				f.cancel(q, 0, 0)
+			}
+			f.retry(webhook.Query{Tenant: "acme", EventID: "e1"}, 0, 0)
+			if s := f.stats(); s.Outbox != 4 {
+				f.Errorf("got %d events in the outbox, want all 4", s.Outbox)
+			}
+			f.cancel(webhook.Query{Tenant: "acme", EventID: "e1", Type: "member.joined", From: base, To: f.now}, 1, 0)
+			f.cancel(webhook.Query{Tenant: "acme", EventID: "e1"}, 0, 0)
+			f.advance(time.Hour)
+			f.expectClaim("e1.ep1", "e2.ep1", "u1.ep1")
+			f.names("deliveries", deliveryIDs(f.deliveries(webhook.Query{Tenant: "acme"})), "e2.ep1")
+			f.names("events", eventIDs(f.events(webhook.Query{Tenant: "acme"})), "e2", "e1")
+			if s := f.stats(); s.Outbox != 0 {
+				f.Errorf("got %d events in the outbox, want 0", s.Outbox)
+			}
+			missed := f.newReplay("acme", "ep1")
+			missed.Request.Missed, missed.Request.States = true, nil
+			f.count(missed, 1)
+		},
+	},
+	{
+		"cancel/outbox-begun", "no more deliveries are made of an event that Cancel takes out of the outbox",
+		func(f *fixture) {
+			const n = 3100
+			f.endpoints("acme", n)
+			f.publish(f.outbox("acme", "e1"))
+			leased := len(f.call(f.room()).Deliveries)
+			if s := f.stats(); s.Outbox != 1 || leased == 0 {
+				f.Fatalf("one call of Claim leased %d deliveries and left %d events in the outbox, want some, and 1", leased, s.Outbox)
+			}
+			made := len(f.deliveries(webhook.Query{Tenant: "acme"}))
+			f.cancel(webhook.Query{Tenant: "acme", EventID: "e1", Limit: 1000}, made-leased+1, leased)
+			f.advance(time.Minute)
+			for range 5 {
+				f.call(f.room())
+			}
+			if got := len(f.deliveries(webhook.Query{Tenant: "acme"})); got != made {
+				f.Errorf("the event has %d deliveries, want the %d that were made before", got, made)
+			}
+		},
+	},
 }

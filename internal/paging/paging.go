@@ -39,6 +39,12 @@ func Finished(q *webhook.Query, at int64) bool {
 	return (from.IsZero() || at >= from.UnixMicro()) && (to.IsZero() || at < to.UnixMicro())
 }
 
+// IsOfEvent reports whether Cancel takes the event of a Query out of the outbox, if the event
+// matches it.
+func IsOfEvent(q *webhook.Query) bool {
+	return !q.AllTenants && q.EventID != "" && q.EndpointID == "" && (q.State == "" || q.State == webhook.DeliveryPending) && Finished(q, 0)
+}
+
 // A Budget counts the bytes of a page against Query.MaxBytes.
 type Budget struct {
 	left  int
