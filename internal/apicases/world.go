@@ -149,9 +149,11 @@ func (w *World) populate(tb testing.TB) {
 		check(tb, err)
 		check(tb, webhooktest.Drain(ctx, w.Dispatcher)) // so that the attempts have an order
 	}
-	// A second answer disables the endpoint that is gone.
+	// A second answer disables the endpoint that is gone. The automatic retry is due after a second.
 	err = w.Dispatcher.Tenant(Ours).RetryDelivery(ctx, "evt-left", "gone")
-	check(tb, err)
+	if !errors.Is(err, webhook.ErrConflict) { // a slow machine has come to it already
+		check(tb, err)
+	}
 	check(tb, webhooktest.Drain(ctx, w.Dispatcher))
 }
 
