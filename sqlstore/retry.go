@@ -103,8 +103,7 @@ func (t *tx) takeOut(q *webhook.Query) (taken int, err error) {
 	if err != nil || !found || !h.matches(q) {
 		return 0, err
 	}
-	n, err := t.Exec(deleteOutbox, uid(h.uid))
-	return int(n), err
+	return t.Exec(deleteOutbox, uid(h.uid))
 }
 
 // A change is one transaction of Retry or Cancel.

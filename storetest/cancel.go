@@ -162,8 +162,7 @@ var cancelCases = []testCase{
 	{
 		"cancel/outbox-begun", "no more deliveries are made of an event that Cancel takes out of the outbox",
 		func(f *fixture) {
-			const n = 3100
-			f.endpoints("acme", n)
+			f.endpoints("acme", 1100)
 			f.publish(f.outbox("acme", "e1"))
 			leased := len(f.call(f.room()).Deliveries)
 			if s := f.stats(); s.Outbox != 1 || leased == 0 {

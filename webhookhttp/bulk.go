@@ -22,6 +22,10 @@ type bulkJSON struct {
 	ReplayID *string `json:"replay_id"`
 }
 
+func bulkOf(done *webhook.BulkResult) *bulkJSON {
+	return &bulkJSON{done.Changed, done.InFlight, optionalOf(done.Replay)}
+}
+
 func (x *exchange) retryMany() error {
 	done, err := x.changeMany(retryFields, webhook.Scope.Retry)
 	if err != nil {
@@ -35,6 +39,11 @@ func (x *exchange) cancelMany() error {
 	if err != nil {
 		return err
 	}
+	return x.answerCanceled(done)
+}
+
+// answerCanceled writes the result of a cancellation. A replay may have to do the rest.
+func (x *exchange) answerCanceled(done *bulkJSON) error {
 	status := http.StatusOK
 	if done.ReplayID != nil {
 		status = http.StatusAccepted
@@ -75,7 +84,7 @@ func (x *exchange) changeMany(fields []string, change func(webhook.Scope, contex
 	if err != nil {
 		return nil, replayLimit(err)
 	}
-	return &bulkJSON{done.Changed, done.InFlight, optionalOf(done.Replay)}, nil
+	return bulkOf(&done), nil
 }
 
 // setQuery sets a field that selects deliveries. Null selects nothing.

@@ -44,6 +44,7 @@
 //	DELETE /replays/{replay_id}                   deliveries.retry
 //	GET    /events                                deliveries.read
 //	GET    /events/{event_id}                     deliveries.read
+//	DELETE /events/{event_id}                     deliveries.retry
 //	GET    /event-types                           webhooks.read
 //	GET    /openapi.yaml                          none: it holds nothing of a tenant
 //

@@ -69,6 +69,29 @@ func (x *exchange) getEvent() error {
 	}{eventOf(e), data, deliveries})
 }
 
+// cancelEvent cancels all pending deliveries of an event, and those that are not made yet.
+func (x *exchange) cancelEvent() error {
+	q := webhook.Query{EventID: x.r.PathValue("event_id")}
+	done, err := x.scope().Cancel(x.r.Context(), q)
+	switch {
+	case err != nil:
+		return replayLimit(err)
+	case done.Changed > 0 || done.Replay != "":
+		return x.answerCanceled(bulkOf(&done))
+	case done.InFlight > 0:
+		return refuse(http.StatusConflict, codeInFlight, "", "The event is being sent right now.", "Wait for the result.")
+	}
+	q.NoBodies = true
+	page, err := x.scope().Events(x.r.Context(), q)
+	switch {
+	case err != nil:
+		return err
+	case len(page.Items) == 0:
+		return notFound(x.route.path)
+	}
+	return refuse(http.StatusConflict, codeFinished, "", "None of the event's deliveries is pending.", "There is nothing left to cancel.")
+}
+
 // An eventTypeJSON is a type of the catalogue.
 type eventTypeJSON struct {
 	Name        string `json:"name"`

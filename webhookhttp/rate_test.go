@@ -38,3 +38,20 @@ func TestCallsThatComeTooOftenAreAnsweredWithTheWait(t *testing.T) {
 		}
 	})
 }
+
+func TestReplaysAndRetriesOfManyCostMoreThanARetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, h := newSlow(t)
+		calls := []struct{ path, body string }{{"/replays", `{"all": true, "dry_run": true}`}, {"/deliveries/retry", `{"all": true}`}}
+		for i := range 10 {
+			assert.Less(t, send(h, "POST", calls[i%2].path, calls[i%2].body, "X-Tenant", "a").Code, 300)
+		}
+		for _, c := range calls {
+			refused := send(h, "POST", c.path, c.body, "X-Tenant", "a")
+			assert.Equal(t, 429, refused.Code)
+			assert.Equal(t, "20", refused.Header().Get("Retry-After"))
+			assert.Contains(t, refused.Body.String(), `"code":"too_many_requests"`)
+			assert.Less(t, send(h, "POST", c.path, c.body, "X-Tenant", "b").Code, 300, "another tenant")
+		}
+	})
+}

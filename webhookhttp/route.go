@@ -46,6 +46,7 @@ var routes = []route{
 	{http.MethodDelete, "/replays/{replay_id}", PermissionRetry, (*exchange).cancelReplay, noParameters, 0, false},
 	{http.MethodGet, "/events", PermissionDeliveries, (*exchange).listEvents, eventParameters, 0, false},
 	{http.MethodGet, "/events/{event_id}", PermissionDeliveries, (*exchange).getEvent, noParameters, 0, false},
+	{http.MethodDelete, "/events/{event_id}", PermissionRetry, (*exchange).cancelEvent, noParameters, 0, false},
 	{http.MethodGet, "/event-types", PermissionRead, (*exchange).listEventTypes, noParameters, 0, true},
 	{http.MethodGet, "/openapi.yaml", "", (*exchange).getDocument, noParameters, 0, true},
 }

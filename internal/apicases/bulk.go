@@ -3,6 +3,7 @@ package apicases
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/webhookhttp"
@@ -176,5 +177,54 @@ var bulkCases = []Case{
 	{
 		Name: "a time of finishing that is none is refused", Path: "/deliveries?finished_to=x", Status: 400, Code: "invalid_parameter",
 		Field: "finished_to", Invalid: true,
+	},
+
+	{
+		Name: "an event is canceled", Method: http.MethodDelete, Path: "/events/evt-joined", Status: 200, Permission: webhookhttp.PermissionRetry,
+		Want: `{"changed": 2, "in_flight": 0, "replay_id": null}`,
+		After: states(map[[2]string]webhook.DeliveryState{
+			{"evt-joined", "active"}: succeeded, {"evt-joined", "paused"}: canceled, {"evt-left", "failing"}: pending,
+		}),
+	},
+	{
+		Name: "an event that waits for its time is canceled", Method: http.MethodDelete, Path: "/events/evt-later", Status: 200,
+		Want: `{"changed": 1}`,
+		Prepare: func(t *testing.T, w *World) {
+			t.Helper()
+			_, err := w.Dispatcher.Emit(t.Context(), webhook.Event{
+				ID: "evt-later", Tenant: Ours, Type: "file.changed", NotBefore: time.Now().Add(time.Hour),
+			})
+			check(t, err)
+		},
+		After: states(map[[2]string]webhook.DeliveryState{{"evt-later", "active"}: canceled}),
+	},
+	{
+		Name: "an event that waits in the outbox is canceled", Method: http.MethodDelete, Path: "/events/evt-outbox", Status: 200,
+		Want: `{"changed": 1}`,
+		Prepare: func(t *testing.T, w *World) {
+			t.Helper()
+			_, err := w.Dispatcher.EmitTx(t.Context(), w.store, webhook.Event{
+				ID: "evt-outbox", Tenant: Ours, Type: "file.changed", NotBefore: time.Now().Add(time.Hour),
+			})
+			check(t, err)
+		},
+		After: func(t *testing.T, w *World) {
+			t.Helper()
+			if stats, err := w.Dispatcher.Stats(t.Context()); err != nil || stats.Outbox != 0 {
+				t.Errorf("%d events are in the outbox: %v", stats.Outbox, err)
+			}
+		},
+	},
+	{
+		Name: "an event that was sent is not canceled", Method: http.MethodDelete, Path: "/events/evt-file", Status: 409, Code: "finished",
+	},
+	{
+		Name: "an event that is being sent is not canceled", Method: http.MethodDelete, Path: "/events/evt-hang", Status: 409,
+		Code: "in_flight", Prepare: func(t *testing.T, w *World) { t.Helper(); w.hangOn(t) },
+	},
+	{Name: "an event that there is not is not canceled", Method: http.MethodDelete, Path: "/events/nothing", Status: 404, Code: "not_found"},
+	{
+		Name: "another tenant's event is not canceled", Method: http.MethodDelete, Path: "/events/evt-theirs", Status: 404, Code: "not_found",
+		After: noneOfTheirs,
 	},
 }

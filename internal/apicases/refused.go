@@ -362,6 +362,7 @@ var authCases = []Case{
 	lacks("DELETE", "/replays/x", webhookhttp.PermissionRetry),
 	lacks("GET", "/events", webhookhttp.PermissionDeliveries),
 	lacks("GET", "/events/evt-joined", webhookhttp.PermissionDeliveries),
+	lacks("DELETE", "/events/evt-joined", webhookhttp.PermissionRetry),
 	lacks("GET", "/event-types", webhookhttp.PermissionRead),
 	{
 		Name: "a request without credentials", Path: "/webhooks", Token: tokenNone, Status: 401, Code: "unauthenticated",

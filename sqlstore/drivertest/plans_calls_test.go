@@ -214,6 +214,7 @@ func (c *caller) recover() {
 		"finished": of(func(q *webhook.Query) { q.EventID, q.EndpointID = "evt_7", keyOf(7*4, 4).ID }),
 		"pending":  of(func(q *webhook.Query) { q.EventID, q.EndpointID = "evt_23907", keyOf(7*4+(23907/50+1)%4, 4).ID }),
 		"endpoint": of(func(q *webhook.Query) { q.EndpointID = keyOf(7*4+1, 4).ID }),
+		"event":    of(func(q *webhook.Query) { q.EventID = "evt_23907" }),
 		"state":    of(func(q *webhook.Query) { q.State = webhook.DeliveryFailed }),
 		"pendings": of(func(q *webhook.Query) { q.State, q.Limit = webhook.DeliveryPending, 1000 }),
 		"rest":     {AllTenants: true, Limit: 1000},
