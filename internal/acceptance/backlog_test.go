@@ -18,6 +18,7 @@ import (
 )
 
 func TestLargeEventsOfAHangingEndpointLeaveRoomForOthers(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	inTime(t, func(t *testing.T) {
 		var hung atomic.Bool
 		var at atomic.Value

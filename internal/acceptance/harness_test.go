@@ -203,6 +203,15 @@ func (s *faultyStore) Refresh(ctx context.Context, keys []webhook.EndpointKey) (
 	return s.Store.Refresh(ctx, keys)
 }
 
+// onlyWithoutRaceDetector skips a test of days or of large bodies. The race detector makes it
+// very slow, and other tests run the same code.
+func onlyWithoutRaceDetector(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("shorter tests of the same code run with the race detector")
+	}
+}
+
 // inTime runs a test with a fake clock, and fails if a goroutine is left.
 func inTime(t *testing.T, test func(*testing.T)) {
 	t.Helper()

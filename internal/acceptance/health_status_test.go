@@ -61,6 +61,7 @@ func (f *fleet) told(typ, endpoint string) (found []map[string]any) {
 }
 
 func TestAnEndpointThatIsDownForDaysIsDisabledStepByStep(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	inTime(t, func(t *testing.T) {
 		f := newFleet(t, 2, slowly)
 		f.answers(failsAt("bad"))
@@ -158,6 +159,7 @@ func TestAFlappingEndpointIsNotFailing(t *testing.T) {
 }
 
 func TestOneBadEventAloneMakesNoEndpointFailing(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	inTime(t, func(t *testing.T) {
 		f := newFleet(t, 2, slowly)
 		f.rigs[0].endpoint("one")
@@ -170,6 +172,7 @@ func TestOneBadEventAloneMakesNoEndpointFailing(t *testing.T) {
 }
 
 func TestEachRuleOfHealthCanBeOff(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	for name, c := range map[string]struct {
 		health  webhook.HealthPolicy
 		failing int

@@ -240,6 +240,7 @@ func TestALostLeaseChangesNothingButTheLog(t *testing.T) {
 }
 
 func TestRunPrunesWhatIsOlderThanItsRetention(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	inTime(t, func(t *testing.T) {
 		r := newRig(t, func(c *webhook.Config, net *webhooktest.Transport) {
 			c.PollInterval = time.Minute // a month of polls each second would take long

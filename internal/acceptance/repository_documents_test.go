@@ -138,6 +138,7 @@ func assemble(document string, blocks []codeBlock) (string, error) {
 // TestTheGoCodeInTheREADMECompiles builds it as a package of this module, without a file in the
 // module's folder.
 func TestTheGoCodeInTheREADMECompiles(t *testing.T) {
+	onlyWithoutRaceDetector(t)
 	t.Chdir(repository)
 	blocks := codeBlocks(readDocument(t, "README.md"), "go")
 	require.Len(t, blocks, 4, "one for each step")
