@@ -53,7 +53,7 @@ func leftGoroutines() string {
 func throwaway(t *testing.T, k *kind) *kind {
 	t.Helper()
 	fresh := &kind{
-		name: k.name, driver: k.driver, create: k.create, drop: k.drop, within: k.within, launch: k.launch, quick: k.quick,
+		name: k.name, driver: k.driver, create: k.create, older: k.older, drop: k.drop, within: k.within, launch: k.launch, quick: k.quick,
 		remedy: k.remedy,
 	}
 	t.Cleanup(func() { require.NoError(t, fresh.reset()) })

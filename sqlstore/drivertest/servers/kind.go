@@ -17,6 +17,7 @@ type kind struct {
 	driver string
 	env    string // the variable that names a server
 	create string // with the name of the database for %s
+	older  string // the same for older servers that refuse create; empty if there are none
 	drop   string
 	lazy   string // makes commits to a database not wait for the disk
 	within func(dsn, database string) (string, error)
@@ -91,7 +92,11 @@ func (k *kind) reset() error {
 
 // add makes a database and returns its DSN.
 func (k *kind) add(admin, name string) (string, error) {
-	if err := execute(k.driver, admin, fmt.Sprintf(k.create, name)); err != nil {
+	err := execute(k.driver, admin, fmt.Sprintf(k.create, name))
+	if err != nil && k.older != "" {
+		err = execute(k.driver, admin, fmt.Sprintf(k.older, name))
+	}
+	if err != nil {
 		return "", err
 	}
 	return k.within(admin, name)

@@ -167,3 +167,12 @@ func (e *ending) Skipf(format string, args ...any) {
 	e.how = "skipped: " + fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }
+
+func TestADatabaseIsMadeByAServerThatDoesNotKnowTheStrategy(t *testing.T) {
+	k := throwaway(t, postgres)
+	k.create = "CREATE DATABASE %s TEMPLATE template0 STRATEGY unknown"
+	require.NoError(t, open(t, k.driver, k.database(t)).PingContext(t.Context()))
+	k.older = k.create
+	_, err := k.add(k.dsn, newName())
+	require.Error(t, err)
+}
