@@ -80,7 +80,7 @@ func announce(e *Endpoint, notice *Notice, ids *uuidv7.Generator) *EventRecord {
 		class = ClassRefused
 	}
 	data, err := json.Marshal(announcement{
-		EndpointID: e.ID, Origin: hookurl.Origin(e.URL), Description: e.Description, Status: status, Reason: notice.Reason,
+		EndpointID: e.ID, Origin: hookurl.ShortOrigin(e.URL), Description: e.Description, Status: status, Reason: notice.Reason,
 		Failures: h.Failures, FailingSince: optional(h.FailingSince), LastClass: class, LastStatus: h.LastStatus,
 		NextTryAt: optional(h.BlockedUntil), EventID: notice.EventID, EventType: notice.EventType, Attempts: notice.Attempts,
 		Withheld: notice.Withheld,

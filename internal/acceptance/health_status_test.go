@@ -90,7 +90,7 @@ func TestAnEndpointThatIsDownForDaysIsDisabledStepByStep(t *testing.T) {
 				require.Len(t, f.told(typ, watcher), 1, typ)
 				data := f.told(typ, watcher)[0]
 				assert.Equal(t, "bad", data["endpoint_id"])
-				assert.Equal(t, "https://bad.example:443", data["origin"])
+				assert.Equal(t, "https://bad.example", data["origin"])
 			}
 			for _, nobody := range []string{"star", "bad", "stranger"} {
 				assert.Empty(t, f.told(typ, nobody), nobody)

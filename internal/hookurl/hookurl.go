@@ -172,3 +172,15 @@ func Origin(raw string) string {
 	}
 	return scheme + "://" + host
 }
+
+// ShortOrigin is Origin as people write it, for example "https://a.example": without the
+// default port.
+func ShortOrigin(raw string) string {
+	origin := Origin(raw)
+	for scheme, port := range map[string]string{"https://": ":443", "http://": ":80"} {
+		if strings.HasPrefix(origin, scheme) {
+			return strings.TrimSuffix(origin, port)
+		}
+	}
+	return origin
+}
