@@ -72,9 +72,12 @@ type Config struct {
 	// until its result is stored.
 	//
 	// Endpoints that are slow (1 s or more) or untested share at most half of it, so hanging
-	// receivers cannot starve the others. They may have up to three quarters of it with one
-	// request each. An endpoint gets another request only while it has fewer than half as many as
-	// are free. Defaults to 1,024.
+	// receivers cannot starve the others. The next quarter is for slow and untested endpoints
+	// without a request in flight. For example, if MaxInFlight is 1,000 and slow endpoints have
+	// 500 requests in flight, up to 250 other slow endpoints still get one request each.
+	//
+	// No endpoint takes the last free ones: one with 10 requests in flight gets another only
+	// while more than 20 are free. Defaults to 1,024.
 	MaxInFlight int
 
 	// PerEndpoint is the normal number of requests in flight from this process to one endpoint,
