@@ -29,7 +29,8 @@ type Endpoint struct {
 	Description string
 
 	// Events are the subscriptions, 1 to 100 patterns. A pattern is an exact type, a prefix such
-	// as "member.*" for every type that begins with "member.", or "*" for all types.
+	// as "member.*" for every type that begins with "member.", or "*" for all types but the
+	// operational ones.
 	Events []string
 
 	// Channel limits the endpoint to the events of one channel. Empty means all events of its

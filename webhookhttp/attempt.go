@@ -42,19 +42,27 @@ func logOf(a *webhook.Attempt) logJSON {
 	delivery := deliveryID(a.EventID, a.EndpointID)
 	entry := logJSON{
 		ID: delivery + "." + strconv.Itoa(a.Number), Event: a.EventType, EventID: a.EventID, EventType: a.EventType, DeliveryID: delivery, Attempt: a.Number,
-		StatusCode: optionalOf(a.Status), Class: optionalOf(string(a.Class)), Test: a.Test,
+		StatusCode: optionalOf(a.Status), Class: classOf(a.Class), Test: a.Test,
 		CreatedAt: timestamp(a.StartedAt), NextAttemptAt: optionalTime(a.NextAt),
 	}
-	switch a.Class {
-	case webhook.ClassDNS, webhook.ClassRefused, webhook.ClassBlocked:
-		class := classUnreachable
-		entry.Class = &class
-	case webhook.ClassLocal: // nothing was sent
-	default:
+	if !isUnreachable(a.Class) && a.Class != webhook.ClassLocal { // of which nothing was sent
 		ms := a.Duration.Round(time.Millisecond).Milliseconds()
 		entry.ResponseTimeMS = &ms
 	}
 	return entry
+}
+
+// classOf returns a class as customers see it, or nil for a success.
+func classOf(c webhook.Class) *string {
+	if isUnreachable(c) {
+		c = classUnreachable
+	}
+	return optionalOf(string(c))
+}
+
+// isUnreachable reports whether customers see a class as unreachable.
+func isUnreachable(c webhook.Class) bool {
+	return c == webhook.ClassDNS || c == webhook.ClassRefused || c == webhook.ClassBlocked
 }
 
 func attemptOf(a *webhook.Attempt) attemptJSON {

@@ -1,6 +1,7 @@
 package webhookhttp_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -148,8 +149,7 @@ func TestNewKeepsNothingOfTheCallersConfig(t *testing.T) {
 	h := newHandler(t, newDispatcher(t), func(c *webhookhttp.Config) { c.EventTypes, c.ReadOnly = types, readOnly })
 	types["c.d"], types["a.b"] = "later", "later"
 	readOnly[0] = "channel"
-	shown := send(h, "GET", "/event-types", "").Body.String()
-	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "before", "test": false}, {"name": "test.ping", "description": "Sent when you test a webhook.", "test": true}], "next_cursor": null}`, shown)
+	assert.Equal(t, []string{"a.b: before", "test.ping: Sent when you test a webhook."}, catalogue(t, h))
 	assert.Contains(t, send(h, "POST", "/webhooks", `{"headers": {}}`).Body.String(), "read_only")
 }
 
@@ -180,12 +180,29 @@ func TestTheRendererGetsTheProblemAndTheHeadersThatBelongToIt(t *testing.T) {
 	assert.Equal(t, "cross_origin", got.Code)
 }
 
+// catalogue returns the event types with their descriptions, without the operational ones.
+func catalogue(t *testing.T, h *webhookhttp.Handler) (names []string) {
+	t.Helper()
+	var answer struct {
+		Data []struct {
+			Name, Description string
+			Operational       bool
+		}
+	}
+	require.NoError(t, json.Unmarshal(send(h, "GET", "/event-types", "").Body.Bytes(), &answer))
+	for _, one := range answer.Data {
+		if !one.Operational {
+			names = append(names, one.Name+": "+one.Description)
+		}
+	}
+	return names
+}
+
 func TestTheCatalogueIsTheDispatchersUnlessAnotherIsGiven(t *testing.T) {
 	d := newDispatcher(t, func(c *webhook.Config) { c.EventTypes = map[string]string{"a.b": "A", "own": ""} })
-	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "A", "test": false}, {"name": "own", "description": "", "test": false}, {"name": "test.ping", "description": "Sent when you test a webhook.", "test": true}], "next_cursor": null}`,
-		send(newHandler(t, d), "GET", "/event-types", "").Body.String())
+	assert.Equal(t, []string{"a.b: A", "own: ", "test.ping: Sent when you test a webhook."}, catalogue(t, newHandler(t, d)))
 	h := newHandler(t, d, func(c *webhookhttp.Config) { c.EventTypes = map[string]string{"a.b": "A"} })
-	assert.JSONEq(t, `{"data": [{"name": "a.b", "description": "A", "test": false}, {"name": "test.ping", "description": "Sent when you test a webhook.", "test": true}], "next_cursor": null}`, send(h, "GET", "/event-types", "").Body.String())
+	assert.Equal(t, []string{"a.b: A", "test.ping: Sent when you test a webhook."}, catalogue(t, h))
 	d.EventTypes()["more"] = ""
 	assert.Len(t, d.EventTypes(), 2, "it is a copy")
 }

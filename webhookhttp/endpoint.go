@@ -30,14 +30,6 @@ type endpointJSON struct {
 	UpdatedAt      timestamp             `json:"updated_at"`
 }
 
-type healthJSON struct {
-	Failures      int        `json:"failures"`
-	FailingSince  *timestamp `json:"failing_since"`
-	LastFailureAt *timestamp `json:"last_failure_at"`
-	RecoveredAt   *timestamp `json:"recovered_at"`
-	BlockedUntil  *timestamp `json:"blocked_until"`
-}
-
 // A secretJSON tells when a signing secret was made and until when it is valid. It does not
 // show the secret, only the public half of a key pair.
 type secretJSON struct {
@@ -53,11 +45,7 @@ func viewOf(e *webhook.Endpoint) *endpointJSON {
 		State: e.State, DisabledReason: optionalOf(e.Reason), Channel: e.Channel, Profile: e.Profile,
 		Metadata: e.Metadata, Headers: make(map[string]string, len(e.Header)),
 		TimeoutMS: optionalOf(int64(e.Timeout / time.Millisecond)), MaxInFlight: optionalOf(e.MaxInFlight),
-		Health: healthJSON{
-			Failures: e.Health.Failures, FailingSince: optionalTime(e.Health.FailingSince),
-			LastFailureAt: optionalTime(e.Health.LastFailureAt), RecoveredAt: optionalTime(e.Health.RecoveredAt),
-			BlockedUntil: optionalTime(e.Health.BlockedUntil),
-		},
+		Health:  healthOf(&e.Health),
 		Secrets: make([]secretJSON, len(e.Secrets)), Version: e.Version,
 		CreatedAt: timestamp(e.CreatedAt), UpdatedAt: timestamp(e.UpdatedAt),
 	}

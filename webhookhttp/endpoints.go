@@ -19,6 +19,11 @@ func (x *exchange) listEndpoints() error {
 	}
 	q := p.query()
 	q.MaxBytes = maxListBytes
+	health, err := p.text("health", isHealth, "use failing or disabling_soon")
+	if err != nil {
+		return err
+	}
+	q.Health = webhook.HealthStatus(health)
 	page, err := x.scope().Endpoints(x.r.Context(), q)
 	if err != nil {
 		return err

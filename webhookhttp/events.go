@@ -2,9 +2,7 @@ package webhookhttp
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
-	"slices"
 
 	"github.com/gowebhook/webhook"
 )
@@ -90,22 +88,4 @@ func (x *exchange) cancelEvent() error {
 		return notFound(x.route.path)
 	}
 	return refuse(http.StatusConflict, codeFinished, "", "None of the event's deliveries is pending.", "There is nothing left to cancel.")
-}
-
-// An eventTypeJSON is a type of the catalogue.
-type eventTypeJSON struct {
-	Name        string `json:"name"`
-	Description string `json:"description"`
-	Test        bool   `json:"test"` // only test sends have it: nobody can subscribe to it
-}
-
-func (x *exchange) listEventTypes() error {
-	types := make([]eventTypeJSON, 0, len(x.h.config.EventTypes))
-	for _, name := range slices.Sorted(maps.Keys(x.h.config.EventTypes)) {
-		types = append(types, eventTypeJSON{Name: name, Description: x.h.config.EventTypes[name]})
-	}
-	if name := x.h.testType; name != "" && !slices.ContainsFunc(types, func(t eventTypeJSON) bool { return t.Name == name }) {
-		types = append(types, eventTypeJSON{Name: name, Description: "Sent when you test a webhook.", Test: true})
-	}
-	return x.answer(http.StatusOK, list[eventTypeJSON]{Data: types})
 }

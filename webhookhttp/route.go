@@ -17,6 +17,7 @@ type route struct {
 var (
 	noParameters       = []string{}
 	listParameters     = []string{"per_page", "cursor"}
+	endpointParameters = []string{"per_page", "cursor", "health"}
 	logParameters      = []string{"page", "per_page", "cursor", "event_id", "status_code", "from", "to"}
 	deliveryParameters = []string{
 		"per_page", "cursor", "endpoint_id", "event_id", "event_type", "state", "from", "to", "finished_from", "finished_to",
@@ -25,7 +26,7 @@ var (
 )
 
 var routes = []route{
-	{http.MethodGet, "/webhooks", PermissionRead, (*exchange).listEndpoints, listParameters, 0, false},
+	{http.MethodGet, "/webhooks", PermissionRead, (*exchange).listEndpoints, endpointParameters, 0, false},
 	{http.MethodPost, "/webhooks", PermissionWrite, (*exchange).createEndpoint, noParameters, maxBody, false},
 	{http.MethodGet, "/webhooks/{webhook_id}", PermissionRead, (*exchange).getEndpoint, noParameters, 0, false},
 	{http.MethodPatch, "/webhooks/{webhook_id}", PermissionWrite, (*exchange).updateEndpoint, noParameters, maxBody, false},

@@ -35,7 +35,7 @@ func (x *exchange) testType() (string, error) {
 	if err != nil || eventType == x.h.testType {
 		return "", err
 	}
-	if _, listed := x.h.config.EventTypes[eventType]; !listed {
+	if !x.hasEventType(eventType) {
 		return "", invalidField("type", fmt.Sprintf("is not one of your event types: %q", clip(eventType)),
 			"use a type from /event-types, or leave the body empty to send the test event")
 	}

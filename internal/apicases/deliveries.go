@@ -191,11 +191,19 @@ var deliveryCases = []Case{
 	{
 		Name: "the catalogue lists its types", Path: "/event-types", Status: 200, Permission: webhookhttp.PermissionRead,
 		Want: `{"data": [{"name": "file.changed", "description": "A file was changed."}, {"name": "hang.on", "description": ""},
-			{"name": "member.joined"}, {"name": "member.left"}, {"name": "test.ping", "description": "<any>", "test": true}], "next_cursor": null}`,
+			{"name": "member.joined"}, {"name": "member.left", "test": false, "operational": false},
+			{"name": "webhook.endpoint.failing", "description": "/./", "test": false, "operational": true},
+			{"name": "webhook.endpoint.disabling_soon"}, {"name": "webhook.endpoint.disabled"}, {"name": "webhook.endpoint.recovered"},
+			{"name": "webhook.delivery.failed", "operational": true},
+			{"name": "test.ping", "description": "<any>", "test": true, "operational": false}], "next_cursor": null}`,
 	},
 	{
 		Name: "a test of a type of the catalogue", Method: http.MethodPost, Path: "/webhooks/active/test", Body: `{"type": "member.left"}`,
 		Status: 200, Want: `{"event_type": "member.left", "test": true, "status_code": 200}`,
+	},
+	{
+		Name: "a test of an operational type", Method: http.MethodPost, Path: "/webhooks/active/test",
+		Body: `{"type": "webhook.endpoint.failing"}`, Status: 200, Want: `{"event_type": "webhook.endpoint.failing", "test": true}`,
 	},
 	{
 		Name: "a test of the test event by its name", Method: http.MethodPost, Path: "/webhooks/active/test", Body: `{"type": "test.ping"}`,

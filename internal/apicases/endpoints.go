@@ -13,7 +13,8 @@ const (
 	rfc3339   = `"/^20\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d\\d\\dZ$/"`
 	anyTag    = `"[0-9]+-[0-9a-f]{16}"`
 	uncached  = "no-store"
-	noFailure = `{"failures": 0, "failing_since": null, "last_failure_at": null, "recovered_at": null, "blocked_until": null}`
+	noFailure = `{"status": null, "since": null, "failures": 0, "failing_since": null, "last_failure_at": null, "last_class": null,
+		"last_status": null, "recovered_at": null, "circuit_open": false, "next_try_at": null}`
 )
 
 // theActive is the endpoint "active" as the API shows it.
@@ -72,7 +73,8 @@ var endpointCases = []Case{
 	},
 	{
 		Name: "a failing endpoint shows its health", Path: "/webhooks/failing", Status: 200,
-		Want: `{"health": {"failures": 1, "failing_since": ` + rfc3339 + `, "last_failure_at": ` + rfc3339 + `, "recovered_at": null}}`,
+		Want: `{"health": {"failures": 1, "failing_since": ` + rfc3339 + `, "last_failure_at": ` + rfc3339 + `,
+			"last_class": "http_status", "last_status": 500, "recovered_at": null, "circuit_open": false, "next_try_at": null}}`,
 	},
 	{
 		Name: "an endpoint that is gone says why it is disabled", Path: "/webhooks/gone", Status: 200,

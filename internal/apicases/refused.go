@@ -18,7 +18,7 @@ var listCases = []Case{
 	{Name: "parameters of the application are left to it", Path: "/webhooks?access_token=x", Status: 200},
 	{
 		Name: "an unknown parameter is refused with the names of those that there are", Path: "/webhooks?limit=10", Status: 400,
-		Code: "invalid_parameter", Field: "limit", Want: `{"cure": "/per_page, cursor/"}`,
+		Code: "invalid_parameter", Field: "limit", Want: `{"cure": "/per_page, cursor, health/"}`,
 	},
 	{
 		Name: "a parameter of another list is refused", Path: "/webhooks?state=active", Status: 400, Code: "invalid_parameter",
