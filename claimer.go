@@ -108,6 +108,7 @@ func (c *claimer) storeResults(ctx context.Context, until time.Time) bool {
 // returns the wait until the next round.
 func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 	cursor, total, anyFull := "", 0, false
+	var next time.Time // when a delivery becomes due, as far as a claim of the round knows
 	visit := c.session.lanes.Begin()
 	c.session.excluded.end(c.session.d.now(), c.session.lanes.Readmit)
 	for {
@@ -132,6 +133,9 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 		c.markSuccess()
 		total += len(claimed.Deliveries)
 		anyFull = anyFull || full
+		if next.IsZero() || !claimed.NextDue.IsZero() && claimed.NextDue.Before(next) {
+			next = claimed.NextDue
+		}
 		if cursor = claimed.Next; cursor != "" && ctx.Err() == nil {
 			continue
 		}
@@ -141,10 +145,10 @@ func (c *claimer) round(ctx context.Context) (time.Duration, error) {
 			return 0, nil
 		case total > 0:
 			return 0, nil
-		case claimed.NextDue.IsZero():
+		case next.IsZero():
 			return c.session.d.config.PollInterval, nil
 		default:
-			untilDue := claimed.NextDue.Sub(c.session.d.now())
+			untilDue := next.Sub(c.session.d.now())
 			return min(max(untilDue, minPoll), c.session.d.config.PollInterval), nil
 		}
 	}

@@ -72,6 +72,26 @@ type Endpoint struct {
 	// and a MaxInFlight of 4 means 4.
 	MaxInFlight int
 
+	// Rate bounds the requests to the endpoint, in requests a second over all processes: 0.001 to
+	// 10,000, rounded to six decimals. Zero means no bound. Retries and probes count, test sends
+	// do not. Nothing is dropped: deliveries wait in the Store, in their order.
+	//
+	// The bound applies when a process takes deliveries from the Store, up to Config.Lease before
+	// it sends them. So a receiver that begins to hang may get the requests of some seconds at
+	// once when it recovers. MaxInFlight bounds these. A delivery that is given back unsent counts
+	// all the same.
+	//
+	// A change acts on the next deliveries that are taken, and allows a Burst at once.
+	Rate float64
+
+	// Burst is how many requests Rate allows at once after a pause, up to 10,000. Zero means the
+	// requests of a fifth of a second, and at least 1. For example, a Rate of 10 has a Burst of 2,
+	// so 12 requests may begin in the first second, and 10 in each second after it.
+	//
+	// Deliveries are taken some milliseconds late. A Burst below a tenth of Rate therefore lowers
+	// the rate.
+	Burst int
+
 	// Secret is the newest signing secret. It may be given at creation, with 16 to 4,096 bytes.
 	// Otherwise the profile makes one. Secrets are never sent. They stay when the URL changes:
 	// rotate the secret if the former receiver must not be able to verify later requests.

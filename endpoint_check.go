@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -145,7 +146,19 @@ func (d *Dispatcher) checkEndpoint(e, old *Endpoint) error {
 	if err := checkRange("Endpoint.MaxInFlight", e.MaxInFlight, 0, maxInFlightOwn); err != nil {
 		return err
 	}
+	if err := e.checkRate(); err != nil {
+		return err
+	}
 	return e.checkHeader(old)
+}
+
+// checkRate checks Rate and Burst, and rounds Rate as it is stored.
+func (e *Endpoint) checkRate() error {
+	if e.Rate != 0 && !(e.Rate >= minRate && e.Rate <= maxRate) { // also NaN
+		return &FieldError{"Endpoint.Rate", fmt.Sprintf("is %v", e.Rate), fmt.Sprintf("use %v to %v requests a second, or 0 for no bound", minRate, maxRate)}
+	}
+	e.Rate = math.Round(e.Rate*1e6) / 1e6
+	return checkRange("Endpoint.Burst", e.Burst, 0, maxBurst)
 }
 
 // checkHeader checks the endpoint's own headers. An empty value stands for the stored one. A

@@ -8,6 +8,10 @@ import (
 	"github.com/gowebhook/webhook/internal/lane"
 )
 
+// ratedDelay is how long new deliveries of endpoints with a rate gather for a claim. A stream of
+// them asks for at most 100 claims in a second.
+const ratedDelay = 10 * time.Millisecond
+
 // A publication is one transaction that is being prepared.
 type publication struct {
 	d       *Dispatcher
@@ -20,6 +24,7 @@ type publication struct {
 	rows      int
 	spare     *payload      // not shared
 	refused   []EndpointKey // their lanes had no room
+	rated     bool          // deliveries of endpoints with a rate must be claimed
 	unclaimed bool          // due deliveries must be claimed: the Store makes them, or a copy or room was missing
 	stored    bool          // something was stored
 	err       error         // of the last call to the Store that failed
@@ -121,6 +126,10 @@ func (p *publication) reserve(room *reservation, r *EventRecord, status *Endpoin
 		p.session.lanes.Behind(status.Key)
 		return false
 	}
+	if cached.endpoint.Rate > 0 { // Claim knows what the rate allows over all processes
+		p.rated = true
+		return false
+	}
 	if room.payload == nil {
 		room.payload, p.spare = p.spare, nil
 		if room.payload == nil {
@@ -191,6 +200,8 @@ func (p *publication) end() {
 	switch {
 	case p.session != nil && p.unclaimed:
 		p.session.wake()
+	case p.session != nil && p.rated:
+		p.session.claimer.expect(p.d.now().Add(ratedDelay))
 	case p.session == nil && p.stored:
 		p.d.Wake() // wakes other processes, and Run if it has begun meanwhile
 	}

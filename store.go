@@ -63,7 +63,8 @@ type Publisher interface {
 // Results belong to the caller, except for values that are shared and that nobody changes.
 // These are the Data and Header of an EventRecord, and the maps and slices of an Endpoint.
 // Endpoint.Secret is empty in a Store, because Secrets has every secret. Endpoint.URL may be
-// sealed in part. It has up to 8,192 bytes, and all of them are kept.
+// sealed in part. It has up to 8,192 bytes, and all of them are kept. Endpoint.Rate has at most
+// six decimals, and they are kept.
 //
 // A method that takes a tenant returns ErrInvalid for the empty one. Only Query.AllTenants
 // reaches all tenants.
@@ -163,6 +164,17 @@ type Store interface {
 	// after req.Now. When the BlockedUntil of a Circuit has passed, it leases one delivery of
 	// that endpoint, marked Probe. It then moves BlockedUntil to req.LeaseUntil, so that no
 	// other delivery is leased until the probe is settled.
+	//
+	// The Rate and Burst of an endpoint bound its leases over all calls. After a pause it may have
+	// Burst at once, and then one more in each interval of 1/Rate seconds. A Burst of 0 stands for
+	// the leases of a fifth of a second, and at least 1. Leases of retries and probes count, and so
+	// do those that are given back. Leases of Publish do not. While the rate allows none, Claim
+	// passes over the endpoint. An endpoint that is new, or whose Rate or Burst UpdateEndpoint has
+	// changed, may have Burst at once.
+	//
+	// Example: an endpoint with a Rate of 2 and a Burst of 3 has a backlog. A claim at 10:00:00.0
+	// leases 3 deliveries, and one at 10:00:00.1 none. Claims at 10:00:00.5 and 10:00:02.0 lease 1
+	// and 3.
 	//
 	// One call may visit only some of the endpoints. Claimed.Next is then not empty, and the
 	// next call passes it as req.Cursor to go on with the same round.
@@ -545,7 +557,7 @@ type Stats struct {
 	Due      int       // due now, and neither in flight nor held
 	InFlight int       // leased
 	Waiting  int       // for a retry or NotBefore
-	Held     int       // due, behind a paused, disabled or blocked endpoint
+	Held     int       // due, behind an endpoint that is paused, disabled, blocked or beyond its Rate
 	Outbox   int       // events whose deliveries are not made yet; not part of Pending
 	OldestAt time.Time // since when the oldest of Due is due; zero for none
 	At       time.Time // store time of the counts; Dispatcher.Stats sets it

@@ -24,8 +24,11 @@ const (
 	maxHeaderValue   = 4096
 	maxMetadata      = 50 // pairs
 	maxMetadataValue = 1024
-	maxInFlightOwn   = 1000 // requests
-	maxSecrets       = 10   // live secrets of an endpoint
+	maxInFlightOwn   = 1000  // requests
+	minRate          = 0.001 // requests a second
+	maxRate          = 10_000
+	maxBurst         = 10_000 // requests
+	maxSecrets       = 10     // live secrets of an endpoint
 	maxSecret        = 4096
 	minSecret        = 16
 )

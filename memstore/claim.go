@@ -85,7 +85,7 @@ func (c *claim) goRound(start uint64) bool {
 // visit leases deliveries of one endpoint, as many as the request allows. It returns false if
 // an event is too large for the rest of this call. Then the endpoint keeps its turn.
 func (c *claim) visit(e *endpoint) bool {
-	if e.blockedUntil > c.now { // a caller with a later time put it into the ring
+	if e.opensAt() > c.now { // a caller with a later time put it into the ring
 		c.place(e, c.now)
 		return true
 	}
@@ -96,6 +96,10 @@ func (c *claim) visit(e *endpoint) bool {
 		}
 	}
 	room = min(room, c.req.Max-len(c.out.Deliveries))
+	limit := e.limit()
+	if limit.IsSet() {
+		room = min(room, limit.Allowed(e.rateAt, c.now))
+	}
 	probe := e.Health.Circuit
 	if probe {
 		room = min(room, 1)
@@ -117,6 +121,9 @@ func (c *claim) visit(e *endpoint) bool {
 	if probe {
 		e.Health.BlockedUntil = c.req.LeaseUntil
 		e.blockedUntil = c.leaseUntil
+	}
+	if limit.IsSet() {
+		e.rateAt = limit.Take(e.rateAt, c.now, leased)
 	}
 	c.place(e, c.now)
 	c.out.Endpoints = append(c.out.Endpoints, e.Endpoint)

@@ -11,6 +11,7 @@ import (
 	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/linked"
 	"github.com/gowebhook/webhook/internal/paging"
+	"github.com/gowebhook/webhook/internal/rate"
 )
 
 // An endpoint is a webhook.Endpoint with its deliveries, and is their lane. A deleted endpoint
@@ -33,7 +34,8 @@ type endpoint struct {
 	laneState    laneState
 	ready        heap[delivery]
 	blockedUntil int64          // Health.BlockedUntil
-	slot         node[endpoint] // in Store.blocked
+	rateAt       int64          // when the rate allows the next request; 0 for a whole burst
+	slot         node[endpoint] // in Store.blocked, by opensAt
 	visited      uint64         // tick of the last visit, or of joining the ring
 	expiry       node[endpoint] // in Store.expiring
 	expiring     bool
@@ -48,6 +50,12 @@ func (e *endpoint) key() webhook.EndpointKey {
 func (e *endpoint) status() webhook.EndpointStatus {
 	return webhook.EndpointStatus{Key: e.key(), Version: e.Version, State: e.State, Health: e.Health}
 }
+
+// limit returns the endpoint's Rate and Burst.
+func (e *endpoint) limit() rate.Limit { return rate.Of(e.Rate, e.Burst) }
+
+// opensAt returns the time before which nothing may be sent to the endpoint.
+func (e *endpoint) opensAt() int64 { return max(e.blockedUntil, e.rateAt) }
 
 // isOff reports whether nothing may be sent to the endpoint until somebody changes it.
 func (e *endpoint) isOff() bool {
@@ -126,6 +134,9 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 	if health.IsReset(&own.Endpoint, &e) {
 		e.Health = webhook.Health{}
 	}
+	if rate.Of(e.Rate, e.Burst) != own.limit() {
+		own.rateAt = 0
+	}
 	own.Endpoint, own.told = e, health.Told{}
 	own.takeCopies()
 	s.watchSecrets(own)
@@ -178,7 +189,7 @@ func (s *Store) bury(e *endpoint) {
 		s.owners = slices.Delete(s.owners, i, i+1)
 	}
 	e.Endpoint = webhook.Endpoint{ID: e.ID, Tenant: e.Tenant}
-	e.tombstone, e.tenant, e.versions = true, nil, nil
+	e.tombstone, e.tenant, e.versions, e.rateAt = true, nil, nil, 0
 	s.watchSecrets(e)
 	s.stateChanged(e)
 	s.forget(e)

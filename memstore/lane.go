@@ -90,7 +90,7 @@ func (s *Store) count(e *endpoint, n int) {
 }
 
 // place moves the lane of an endpoint to the place of its state. It is called after its ready heap was filled or emptied,
-// or its state or block changed.
+// or its state, block or rate changed.
 func (s *Store) place(e *endpoint, now int64) {
 	to := laneReady
 	switch {
@@ -98,7 +98,7 @@ func (s *Store) place(e *endpoint, now int64) {
 		to = laneEmpty
 	case e.isOff():
 		to = laneOff
-	case e.blockedUntil > now:
+	case e.opensAt() > now:
 		to = laneBlocked
 	}
 	if to == e.laneState && to != laneBlocked {
@@ -119,7 +119,7 @@ func (s *Store) place(e *endpoint, now int64) {
 		s.ring.Push(e)
 	case laneBlocked:
 		s.seq++
-		s.blocked.push(e.blockedUntil, s.seq, &e.slot)
+		s.blocked.push(e.opensAt(), s.seq, &e.slot)
 	case laneEmpty, laneOff:
 	}
 	s.count(e, e.ready.len())

@@ -156,7 +156,7 @@ func checkEndpoints(tb testing.TB, s *Store, stored, open, attempts map[*endpoin
 			require.False(tb, e.isOff())
 		case laneBlocked:
 			blocked++
-			require.Equal(tb, e.blockedUntil, s.blocked.items[e.slot.pos].at)
+			require.Equal(tb, e.opensAt(), s.blocked.items[e.slot.pos].at)
 		case laneOff:
 			require.True(tb, e.isOff())
 		}

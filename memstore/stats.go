@@ -45,7 +45,7 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error)
 		oldest = min(oldest, e.ready.items[0].at)
 	})
 	due := func(d *delivery) {
-		if e := d.endpoint; e.isOff() || e.blockedUntil > at {
+		if e := d.endpoint; e.isOff() || e.opensAt() > at {
 			stats.Held++
 			return
 		}

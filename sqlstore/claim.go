@@ -244,6 +244,9 @@ func (c *claimer) lease() error {
 	if err := c.ExecAll(leaseInLane, staying, until); err != nil {
 		return err
 	}
+	if err := c.takeRates(); err != nil {
+		return err
+	}
 	if err := c.readEvents(); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gowebhook/webhook/internal/contract"
 	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
+	"github.com/gowebhook/webhook/internal/rate"
 	"github.com/gowebhook/webhook/internal/secrets"
 	"github.com/gowebhook/webhook/internal/versions"
 )
@@ -34,6 +35,7 @@ func scanEndpoint(r *sql.Rows) (uuid.UUID, webhook.Endpoint, error) {
 	s.fill(&t)
 	e.Tenant, e.ID, e.Version, e.State, e.Reason, e.Health = s.Key.Tenant, s.Key.ID, s.Version, s.State, s.reason, s.Health
 	e.CreatedAt, e.UpdatedAt = fromMicros(created), fromMicros(s.updatedAt)
+	e.Rate, e.Burst = s.limit.PerSecond(), int(s.limit.Burst)
 	e.Timeout = time.Duration(timeout) * time.Microsecond
 	if err == nil {
 		e.Events, err = parseStrings(events)
@@ -64,7 +66,7 @@ func configCells(e *webhook.Endpoint) []cell {
 
 func statusOf(ref uuid.UUID, e *webhook.Endpoint) *status {
 	return &status{
-		ref: ref, reason: e.Reason, updatedAt: micros(e.UpdatedAt),
+		ref: ref, reason: e.Reason, updatedAt: micros(e.UpdatedAt), limit: rate.Of(e.Rate, e.Burst),
 		EndpointStatus: webhook.EndpointStatus{
 			Key: webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}, Version: e.Version, State: e.State, Health: e.Health,
 		},
@@ -123,16 +125,22 @@ func (t *tx) subscribe(ref uuid.UUID, e *webhook.Endpoint) error {
 // unsubscribe stops endpoints from receiving events.
 func (t *tx) unsubscribe(refs ...uuid.UUID) error { return t.ExecAll(deleteSubscriptions, uids(refs)) }
 
+// A lockedEndpoint is an endpoint that no other transaction changes.
+type lockedEndpoint struct {
+	webhook.Endpoint
+	rateAt int64 // see package rate
+}
+
 // locked reads an endpoint and locks it against changes.
-func (t *tx) locked(ref uuid.UUID) (e webhook.Endpoint, found bool, err error) {
+func (t *tx) locked(ref uuid.UUID) (e lockedEndpoint, found bool, err error) {
 	var version int64
-	if found, err = t.Row(lockEndpoint, []cell{uid(ref)}, &version); err != nil || !found {
+	if found, err = t.Row(lockEndpoint, []cell{uid(ref)}, &version, &e.rateAt); err != nil || !found {
 		return e, false, err
 	}
 	found = false // the lock may have been granted on a row that is deleted meanwhile
 	err = t.Query(readEndpoints, uids([]uuid.UUID{ref}), func(r *sql.Rows) error {
 		found = true
-		_, e, err = scanEndpoint(r)
+		_, e.Endpoint, err = scanEndpoint(r)
 		if unreadable(err) { // an unreadable endpoint can still be replaced and deleted
 			return nil
 		}
@@ -160,10 +168,10 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		}
 		updated = e
 		updated.Version, updated.CreatedAt, updated.Health = versions.Next(old.Version, e.UpdatedAt.UnixMicro()), old.CreatedAt, old.Health
-		if health.IsReset(&old, &e) {
+		if health.IsReset(&old.Endpoint, &e) {
 			updated.Health = webhook.Health{}
 		}
-		if err := t.supersede(e.UpdatedAt, statusOf(ref, &old)); err != nil {
+		if err := t.supersede(e.UpdatedAt, statusOf(ref, &old.Endpoint)); err != nil {
 			return err
 		}
 		if err := t.unsubscribe(ref); err != nil {
@@ -172,8 +180,12 @@ func (s *Store) UpdateEndpoint(ctx context.Context, e webhook.Endpoint) (webhook
 		if _, err := t.Exec(updateEndpoint, append([]cell{uid(ref)}, configCells(&e)...)...); err != nil {
 			return err
 		}
+		status := statusOf(ref, &updated)
+		if status.limit == rate.Of(old.Rate, old.Burst) {
+			status.rateAt = old.rateAt
+		}
 		rows := newTable(1)
-		rows.Add(statusOf(ref, &updated).updateCells()...)
+		rows.Add(status.updateCells()...)
 		if err := t.ExecAll(updateStatus, rows); err != nil {
 			return err
 		}

@@ -27,19 +27,21 @@ const (
 type lap struct {
 	cursor claimCursor // where it is
 
-	visited  []uuid.UUID         // lanes from which deliveries were read
-	closed   []uuid.UUID         // lanes that were passed over and may be parked
-	marks    map[uuid.UUID]int   // of visited lanes, see laneClear
-	probes   map[uuid.UUID]int64 // lanes that may lease one delivery, with the end of their block
-	fuller   map[uuid.UUID]bool  // lanes that have more deliveries than are leased
-	leases   map[uuid.UUID]int   // deliveries that are leased
-	unblocks int64               // when the first lane that was passed over opens by itself
+	visited  []uuid.UUID           // lanes from which deliveries were read
+	closed   []uuid.UUID           // lanes that were passed over and may be parked
+	marks    map[uuid.UUID]int     // of visited lanes, see laneClear
+	probes   map[uuid.UUID]int64   // lanes that may lease one delivery, with the end of their block
+	fuller   map[uuid.UUID]bool    // lanes that have more deliveries than are leased
+	leases   map[uuid.UUID]int     // deliveries that are leased
+	rated    map[uuid.UUID]*status // locked status of lanes with a rate
+	unblocks int64                 // when the first lane that was passed over opens by itself
 }
 
 func newLap(cursor claimCursor) lap {
 	return lap{
 		cursor: cursor, marks: make(map[uuid.UUID]int), probes: make(map[uuid.UUID]int64),
 		fuller: make(map[uuid.UUID]bool), leases: make(map[uuid.UUID]int),
+		rated: make(map[uuid.UUID]*status),
 	}
 }
 
@@ -131,6 +133,9 @@ func (c *claimer) visit(lanes []uuid.UUID) (all bool, err error) {
 			stops[i].endpoint, stops[i].room = status.Key.ID, c.room(status)
 		}
 	}
+	if err := c.lockRates(stops, statuses); err != nil {
+		return false, err
+	}
 	if err := c.takeProbes(stops, statuses); err != nil {
 		return false, err
 	}
@@ -189,20 +194,24 @@ func (c *claimer) room(s *status) int {
 	if !named {
 		room = c.req.Room
 	}
-	until := micros(s.BlockedUntil)
-	if isClosed(s.State, until, c.now) {
+	if isClosed(s.State, s.opensAt(), c.now) {
 		c.closed = append(c.closed, s.ref)
 	}
 	if s.State != webhook.EndpointActive || room <= 0 {
 		return 0
 	}
-	if until > c.now {
-		if c.unblocks == 0 || until < c.unblocks {
-			c.unblocks = until
-		}
+	if s.opensAt() > c.now {
+		c.opensAt(s.worthwhile())
 		return 0
 	}
 	return room
+}
+
+// opensAt records when a lane that was passed over opens.
+func (l *lap) opensAt(at int64) {
+	if l.unblocks == 0 || at < l.unblocks {
+		l.unblocks = at
+	}
 }
 
 // takeProbes allows one delivery to each lane whose circuit is open. It allows none if another

@@ -11,6 +11,7 @@ import (
 	"github.com/gowebhook/webhook"
 	"github.com/gowebhook/webhook/internal/health"
 	"github.com/gowebhook/webhook/internal/paging"
+	"github.com/gowebhook/webhook/internal/rate"
 )
 
 // A status is a row of the table status.
@@ -19,6 +20,8 @@ type status struct {
 	reason    webhook.Reason
 	updatedAt int64
 	told      health.Told
+	limit     rate.Limit
+	rateAt    int64 // see package rate
 	webhook.EndpointStatus
 }
 
@@ -27,7 +30,7 @@ func (s *status) into(t *statusTimes) []any {
 	return []any{
 		(*id)(&s.ref), &s.Key.Tenant, &s.Key.ID, &s.Version, &s.State, &s.reason, &s.updatedAt, &s.Failures, &t.failingSince,
 		&t.lastFailureAt, &t.recoveredAt, &t.blockedUntil, &s.Circuit, &s.Status, &t.since, &s.LastClass, &s.LastStatus, &s.Holds,
-		&s.Throttles, &t.told,
+		&s.Throttles, &s.limit.Millionths, &s.limit.Burst, &s.rateAt, &t.told,
 	}
 }
 
@@ -65,12 +68,21 @@ func (t *tx) statuses(o op, refs []uuid.UUID) (map[uuid.UUID]*status, error) {
 	})
 }
 
+// opensAt returns the time before which nothing is sent to the endpoint.
+func (s *status) opensAt() int64 { return max(micros(s.BlockedUntil), s.rateAt) }
+
+// worthwhile returns the time from which a claim should look at the endpoint again.
+func (s *status) worthwhile() int64 {
+	return max(micros(s.BlockedUntil), s.limit.Worthwhile(s.rateAt))
+}
+
 // updateCells returns the cells of the statement updateStatus.
 func (s *status) updateCells() []cell {
 	return []cell{
 		uid(s.ref), num(s.Version), text(s.State), text(s.reason), num(s.updatedAt), num(s.Failures), at(s.FailingSince),
 		at(s.LastFailureAt), at(s.RecoveredAt), at(s.BlockedUntil), flag(s.Circuit), text(s.Status), at(s.Since), text(s.LastClass),
-		num(s.LastStatus), num(s.Holds), num(s.Throttles), text(s.told.String()),
+		num(s.LastStatus), num(s.Holds), num(s.Throttles), num(s.limit.Millionths), num(s.limit.Burst), num(s.rateAt),
+		text(s.told.String()),
 	}
 }
 

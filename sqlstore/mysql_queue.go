@@ -54,13 +54,13 @@ var mysqlQueue = map[op]string{
 			ORDER BY lane LIMIT 1) IS NOT NULL,
 		(SELECT ref FROM {status} FORCE INDEX (status_open) WHERE parked = 2
 			ORDER BY ref LIMIT 1) IS NOT NULL,
-		(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active'
-			ORDER BY blocked_until LIMIT 1)`,
+		(SELECT opens_at FROM {status} WHERE parked = 1 AND state = 'active'
+			ORDER BY opens_at LIMIT 1)`,
 	dueAfter: `SELECT (SELECT due_at FROM {outbox} WHERE due_at > $1 ORDER BY due_at LIMIT 1),
 		(SELECT due_at FROM {queue} WHERE lane = ` + mysqlZero + ` AND due_at > $1
 			ORDER BY due_at LIMIT 1),
-		(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until > $1
-			ORDER BY blocked_until LIMIT 1)`,
+		(SELECT opens_at FROM {status} WHERE parked = 1 AND state = 'active' AND opens_at > $1
+			ORDER BY opens_at LIMIT 1)`,
 	dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} FORCE INDEX (outbox_due)
 		WHERE due_at <= $1 AND due_at >= $3 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 	eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before,
@@ -73,7 +73,7 @@ var mysqlQueue = map[op]string{
 	readyLanes:     `SELECT lane FROM {queue} WHERE lane > $1 AND lane <= $2 GROUP BY lane LIMIT $3`,
 	readStatus:     `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys})`,
 	readLanes:      `SELECT s.parked, ` + statusColumns + ` FROM {status} s WHERE s.ref IN ({keys})`,
-	lockLanes: `SELECT s.ref, s.state, s.blocked_until, s.parked FROM {v ref uuid}
+	lockLanes: `SELECT s.ref, s.state, s.opens_at, s.parked FROM {v ref uuid}
 		STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref FOR UPDATE SKIP LOCKED`,
 	markLanes: `UPDATE {status} FORCE INDEX (PRIMARY) SET parked = $1 WHERE ref IN ({keys})`,
 	readyInLanes: `{each}(SELECT q.event_uid, q.endpoint_id, q.ref FROM {queue} q
@@ -87,13 +87,15 @@ var mysqlQueue = map[op]string{
 	openLanes: `SELECT ref FROM {status} FORCE INDEX (status_open)
 		WHERE parked = 2 AND ref > $1 AND ref <= $2 ORDER BY ref LIMIT $3`,
 	freeLanes: `SELECT ref FROM {status} FORCE INDEX (status_parked)
-		WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
-		ORDER BY blocked_until LIMIT $2 FOR UPDATE SKIP LOCKED`,
+		WHERE parked = 1 AND state = 'active' AND opens_at <= $1
+		ORDER BY opens_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 	freeProbes: `SELECT s.ref FROM {v ref uuid} STRAIGHT_JOIN {status} s
 		FORCE INDEX (PRIMARY) ON s.ref = v.ref
 		WHERE s.circuit = 1 AND s.blocked_until <= $1
 		FOR UPDATE SKIP LOCKED`,
 	takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN ({keys})`,
+	takeRates: `UPDATE {v ref uuid, rate_at int} STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY)
+		ON s.ref = v.ref SET s.rate_at = v.rate_at`,
 	pickDeliveries: `{each}(SELECT @3 AS n, ` + pickColumns + ` FROM {queue} q FORCE INDEX (queue_lane_due)
 		WHERE q.lane = @1 AND q.due_at <= $3 AND q.leased_until <= $1
 		ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
@@ -158,7 +160,8 @@ var mysqlQueue = map[op]string{
 			s.last_failure_at = v.last_failure_at, s.recovered_at = v.recovered_at,
 			s.blocked_until = v.blocked_until, s.circuit = v.circuit, s.health = v.health,
 			s.health_since = v.health_since, s.last_class = v.last_class, s.last_status = v.last_status,
-			s.holds = v.holds, s.throttles = v.throttles, s.told = v.told`,
+			s.holds = v.holds, s.throttles = v.throttles, s.rate = v.rate, s.burst = v.burst,
+			s.rate_at = v.rate_at, s.told = v.told`,
 	insertVersions: `INSERT INTO {versions} (ref, version, url, profile, metadata, superseded_at)
 		SELECT e.ref, v.version, e.url, e.profile, e.metadata, v.superseded_at
 		FROM {v ref uuid, version int, superseded_at int} STRAIGHT_JOIN {endpoints} e ON e.ref = v.ref

@@ -12,7 +12,7 @@ var mysqlRecords = map[op]string{
 		FORCE INDEX (subscriptions_ref) ON p.ref = v.ref SET p.pattern = CONCAT('!', p.pattern)`,
 	deleteSubscriptions: `DELETE p FROM {v ref uuid} STRAIGHT_JOIN {subscriptions} p
 		FORCE INDEX (subscriptions_ref) ON p.ref = v.ref`,
-	lockEndpoint: mysqlPatience + `SELECT` + mysqlHint + `version FROM {status} WHERE ref = $1
+	lockEndpoint: mysqlPatience + `SELECT` + mysqlHint + `version, rate_at FROM {status} WHERE ref = $1
 		FOR UPDATE`,
 
 	eventByID: `SELECT ` + headColumns + ` FROM {events} e

@@ -53,6 +53,7 @@ const (
 	freeProbes
 	takeProbes
 	dropProbe
+	takeRates
 	pickDeliveries
 	leaseDeliveries // moves them out of their lanes
 	leaseInLane     // leaves them in their lanes
@@ -220,8 +221,9 @@ var everywhere = map[op]string{
 	insertStatus: `INSERT INTO {status} (ref, tenant, id, version, state, reason, updated_at, failures,
 		failing_since,
 			last_failure_at, recovered_at, blocked_until, circuit, health, health_since, last_class,
-			last_status, holds, throttles, told)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+			last_status, holds, throttles, rate, burst, rate_at, told)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+			$21, $22, $23)`,
 	updateEndpoint: `UPDATE {endpoints} SET url = $2, description = $3, events = $4, channel = $5,
 		profile = $6,
 			metadata = $7, header = $8, secrets = $9, timeout_us = $10, max_in_flight = $11,
@@ -230,7 +232,7 @@ var everywhere = map[op]string{
 	deleteEndpoint: `DELETE FROM {endpoints} WHERE ref = $1`,
 	deleteStatus:   `DELETE FROM {status} WHERE ref = $1`,
 	deleteVersions: `DELETE FROM {versions} WHERE ref = $1`,
-	lockEndpoint:   `SELECT version FROM {status} WHERE ref = $1 FOR UPDATE`,
+	lockEndpoint:   `SELECT version, rate_at FROM {status} WHERE ref = $1 FOR UPDATE`,
 	listEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e JOIN {status} s ON s.ref = e.ref
 		WHERE e.tenant = $1 AND e.id > $2 ORDER BY e.id LIMIT $3`,
 	listAllEndpoints: `SELECT ` + endpointColumns + ` FROM {endpoints} e JOIN {status} s ON s.ref = e.ref
@@ -271,8 +273,8 @@ var everywhere = map[op]string{
 		ORDER BY started_at DESC, lease_no DESC LIMIT $6`,
 
 	openLanes: `SELECT ref FROM {status} WHERE parked = 2 AND ref > $1 AND ref <= $2 ORDER BY ref LIMIT $3`,
-	freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
-		ORDER BY blocked_until LIMIT $2 FOR UPDATE SKIP LOCKED`,
+	freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND opens_at <= $1
+		ORDER BY opens_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 
 	lockPruner: `SELECT used_by, used_at FROM {locks} WHERE name = 'prune' FOR UPDATE SKIP LOCKED`,
 	usePruner:  `UPDATE {locks} SET used_by = $1, used_at = $2 WHERE name = 'prune'`,
@@ -380,7 +382,7 @@ const (
 	statusFields = `ref uuid, version int, state text, reason text, updated_at int, failures int,
 		failing_since int, last_failure_at int, recovered_at int, blocked_until int, circuit int,
 		health text, health_since int, last_class text, last_status int, holds int, throttles int,
-		told text`
+		rate int, burst int, rate_at int, told text`
 )
 
 // The same columns without the types, for INSERT.
@@ -414,7 +416,8 @@ func parametersOf(fields string) string {
 const (
 	statusColumns = `s.ref, s.tenant, s.id, s.version, s.state, s.reason, s.updated_at, s.failures,
 		s.failing_since, s.last_failure_at, s.recovered_at, s.blocked_until, s.circuit, s.health,
-		s.health_since, s.last_class, s.last_status, s.holds, s.throttles, s.told`
+		s.health_since, s.last_class, s.last_status, s.holds, s.throttles, s.rate, s.burst, s.rate_at,
+		s.told`
 	endpointColumns = statusColumns + `, e.created_at, e.url, e.description, e.events, e.channel, e.profile,
 		e.metadata, e.header, e.secrets, e.timeout_us, e.max_in_flight`
 	eventColumns = `e.uid, e.tenant, e.id, e.type, e.channel, e.header, e.time, e.not_before, e.created_at,
@@ -459,6 +462,6 @@ const statsSQL = `SELECT count(*),
 	(SELECT count(*) FROM {outbox})
 	FROM (SELECT CASE WHEN q.leased_until > $2 THEN 1 ELSE 0 END AS flight,
 		CASE WHEN q.leased_until = 0 AND q.due_at > $1 THEN 1 ELSE 0 END AS later,
-		CASE WHEN s.ref IS NULL OR s.state <> 'active' OR s.blocked_until > $1 THEN 1 ELSE 0 END AS closed,
+		CASE WHEN s.ref IS NULL OR s.state <> 'active' OR s.opens_at > $1 THEN 1 ELSE 0 END AS closed,
 		CASE WHEN q.leased_until > 0 THEN q.leased_until - $2 + $1 ELSE q.due_at END AS due
 		FROM {queue} q LEFT JOIN {status} s ON s.ref = q.ref) x`

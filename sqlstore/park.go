@@ -10,7 +10,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// A lane is closed while its endpoint is paused, disabled or blocked. Rounds visit closed
+// A lane is closed while its endpoint is paused, disabled or blocked, or while its rate allows
+// nothing. Rounds visit closed
 // lanes in vain. So a claim that passes over more than parkAbove of them parks them. It
 // moves their deliveries from the lane, which is the endpoint's ref, to the parked lane
 // of that ref. Rounds do not visit parked lanes. webhook_status.parked is the mark of the
@@ -25,8 +26,8 @@ import (
 // deliveries into the parked lane or changes the mark. It reads state and block under that
 // lock, and all its changes commit together.
 //
-// Other writers need not know about parking. A row that says laneParked, active and no longer
-// blocked comes first in an index. Each claim looks there first and marks such lanes laneOpen,
+// Other writers need not know about parking. A row that says laneParked and active, and whose
+// opens_at has passed, comes first in an index. Each claim looks there first and marks such lanes laneOpen,
 // however the endpoint was resumed. Example:
 //
 //  1. ep is paused. Its deliveries d1 and d2 are due, and so are deliveries of 40 other paused
@@ -54,7 +55,7 @@ const (
 	// over 32 lanes costs less than moving their deliveries.
 	parkAbove = 32
 
-	// parkFor is the shortest remaining block of a lane that is parked.
+	// parkFor is the shortest remaining time of a lane that is parked.
 	parkFor = 10 * time.Second
 )
 
@@ -77,8 +78,8 @@ func parkedLane(ref uuid.UUID) uuid.UUID {
 
 // isClosed reports whether the lane of an endpoint is closed, and will be for more than
 // parkFor.
-func isClosed(state webhook.EndpointState, blockedUntil, now int64) bool {
-	return state != webhook.EndpointActive || blockedUntil > now+parkFor.Microseconds()
+func isClosed(state webhook.EndpointState, opensAt, now int64) bool {
+	return state != webhook.EndpointActive || opensAt > now+parkFor.Microseconds()
 }
 
 // open lets rounds visit the parked lanes of endpoints whose lanes are not closed any
@@ -99,10 +100,10 @@ func (c *claimer) open() error {
 
 // A laneLock is a locked status row, as far as it concerns the lane.
 type laneLock struct {
-	ref          uuid.UUID
-	state        webhook.EndpointState
-	blockedUntil int64
-	mark         int
+	ref     uuid.UUID
+	state   webhook.EndpointState
+	opensAt int64
+	mark    int
 }
 
 // park moves the deliveries of closed lanes aside, and clears the marks of parked lanes
@@ -119,8 +120,8 @@ func (c *claimer) park() error {
 	var closed, drained []laneLock
 	if err := c.Query(lockLanes, uids(asked), func(r *sql.Rows) error {
 		var l laneLock
-		err := r.Scan((*id)(&l.ref), &l.state, &l.blockedUntil, &l.mark)
-		if isClosed(l.state, l.blockedUntil, c.now) {
+		err := r.Scan((*id)(&l.ref), &l.state, &l.opensAt, &l.mark)
+		if isClosed(l.state, l.opensAt, c.now) {
 			closed = append(closed, l)
 		} else if l.mark != laneClear {
 			drained = append(drained, l)

@@ -84,13 +84,13 @@ var postgresQueue = map[op]string{
 		(SELECT lane FROM {queue} WHERE lane > ` + postgresZero + ` AND lane < ` + postgresParked + `
 			ORDER BY lane LIMIT 1) IS NOT NULL,
 		(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
-		(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active'
-			ORDER BY blocked_until LIMIT 1)`,
+		(SELECT opens_at FROM {status} WHERE parked = 1 AND state = 'active'
+			ORDER BY opens_at LIMIT 1)`,
 	dueAfter: `SELECT (SELECT due_at FROM {outbox} WHERE due_at > $1 ORDER BY due_at LIMIT 1),
 		(SELECT due_at FROM {queue} WHERE lane = ` + postgresZero + ` AND due_at > $1
 			ORDER BY due_at LIMIT 1),
-		(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until > $1
-			ORDER BY blocked_until LIMIT 1)`,
+		(SELECT opens_at FROM {status} WHERE parked = 1 AND state = 'active' AND opens_at > $1
+			ORDER BY opens_at LIMIT 1)`,
 	dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 AND due_at >= $3
 		ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED`,
 	widen: `WITH p AS (
@@ -128,7 +128,7 @@ var postgresQueue = map[op]string{
 	readLanes: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (
 		SELECT s.parked, ` + statusColumns + ` FROM {status} s WHERE s.ref = v.ref LIMIT 1) x`,
 	lockLanes: `SELECT x.* FROM {v ref uuid} CROSS JOIN LATERAL (
-			SELECT s.ref, s.state, s.blocked_until, s.parked FROM {status} s
+			SELECT s.ref, s.state, s.opens_at, s.parked FROM {status} s
 			WHERE s.ref = v.ref LIMIT 1 FOR UPDATE SKIP LOCKED) x`,
 	markLanes: `UPDATE {status} s SET parked = $1 WHERE ` + postgresStatusAt + ``,
 	// All columns of the index are in its order. So no plan reads the primary key
@@ -147,6 +147,10 @@ var postgresQueue = map[op]string{
 		SELECT s.ref FROM {status} s WHERE s.ref = v.ref AND s.circuit = 1 AND s.blocked_until <= $1
 		LIMIT 1 FOR UPDATE SKIP LOCKED) x`,
 	takeProbes: `UPDATE {status} s SET blocked_until = $1 WHERE ` + postgresStatusAt + ``,
+	takeRates: `UPDATE {status} s SET rate_at = v.rate_at
+		FROM {v ref uuid, rate_at int} CROSS JOIN LATERAL (
+			SELECT s.ctid AS at FROM {status} s WHERE s.ref = v.ref LIMIT 1) k
+		WHERE s.ctid = k.at`,
 	pickDeliveries: `SELECT v.n, d.* FROM {v lane uuid, room int, n int} CROSS JOIN LATERAL (
 		SELECT ` + pickColumns + ` FROM {queue} q
 		WHERE q.lane = v.lane AND q.due_at <= $3 AND q.leased_until <= $1
@@ -239,7 +243,8 @@ var postgresQueue = map[op]string{
 			failures = v.failures, failing_since = v.failing_since, last_failure_at = v.last_failure_at,
 			recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit,
 			health = v.health, health_since = v.health_since, last_class = v.last_class,
-			last_status = v.last_status, holds = v.holds, throttles = v.throttles, told = v.told
+			last_status = v.last_status, holds = v.holds, throttles = v.throttles, rate = v.rate,
+			burst = v.burst, rate_at = v.rate_at, told = v.told
 		FROM {v ` + statusFields + `} CROSS JOIN LATERAL (
 			SELECT s.ctid AS at FROM {status} s WHERE s.ref = v.ref LIMIT 1) k
 		WHERE s.ctid = k.at`,

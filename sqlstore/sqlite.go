@@ -70,13 +70,13 @@ var sqlite = dialect{
 			(SELECT lane FROM {queue} WHERE lane > ` + sqliteZero + ` AND lane < ` + sqliteParked + `
 				ORDER BY lane LIMIT 1) IS NOT NULL,
 			(SELECT ref FROM {status} WHERE parked = 2 ORDER BY ref LIMIT 1) IS NOT NULL,
-			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active'
-				ORDER BY blocked_until LIMIT 1)`,
+			(SELECT opens_at FROM {status} WHERE parked = 1 AND state = 'active'
+				ORDER BY opens_at LIMIT 1)`,
 		dueAfter: `SELECT (SELECT due_at FROM {outbox} WHERE due_at > $1 ORDER BY due_at LIMIT 1),
 			(SELECT due_at FROM {queue} WHERE lane = ` + sqliteZero + ` AND due_at > $1
 				ORDER BY due_at LIMIT 1),
-			(SELECT blocked_until FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until > $1
-				ORDER BY blocked_until LIMIT 1)`,
+			(SELECT opens_at FROM {status} WHERE parked = 1 AND state = 'active' AND opens_at > $1
+				ORDER BY opens_at LIMIT 1)`,
 		dueOutbox: `SELECT event_uid, after_endpoint FROM {outbox} WHERE due_at <= $1 AND due_at >= $3
 			ORDER BY due_at LIMIT $2`,
 		eventsOfOutbox: `SELECT e.uid, e.tenant, e.type, e.channel, e.keep, e.created_at, e.not_before,
@@ -94,7 +94,7 @@ var sqlite = dialect{
 			) SELECT lane FROM l WHERE lane IS NOT NULL`,
 		readStatus: `SELECT ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
 		readLanes:  `SELECT s.parked, ` + statusColumns + ` FROM {status} s WHERE s.ref IN (VALUES {tuples})`,
-		lockLanes: `SELECT s.ref, s.state, s.blocked_until, s.parked FROM {status} s
+		lockLanes: `SELECT s.ref, s.state, s.opens_at, s.parked FROM {status} s
 			WHERE s.ref IN (VALUES {tuples})`,
 		markLanes: `UPDATE {status} SET parked = $1 WHERE ref IN (VALUES {tuples})`,
 		readyInLanes: `{each}SELECT * FROM (
@@ -105,11 +105,13 @@ var sqlite = dialect{
 		moveDeliveries: `UPDATE {queue} AS q SET lane = v.lane
 			FROM {v event_uid uuid, endpoint_id text, lane uuid}
 			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
-		freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND blocked_until <= $1
-			ORDER BY blocked_until LIMIT $2`,
+		freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND opens_at <= $1
+			ORDER BY opens_at LIMIT $2`,
 		freeProbes: `SELECT s.ref FROM {status} s WHERE s.ref IN (VALUES {tuples}) AND s.circuit = 1
 			AND s.blocked_until <= $1`,
 		takeProbes: `UPDATE {status} SET blocked_until = $1 WHERE ref IN (VALUES {tuples})`,
+		takeRates: `UPDATE {status} AS s SET rate_at = v.rate_at FROM {v ref uuid, rate_at int}
+			WHERE s.ref = v.ref`,
 		pickDeliveries: `{each}SELECT * FROM (
 				SELECT @3 AS n, ` + pickColumns + ` FROM {queue} q
 				WHERE q.lane = @1 AND q.due_at <= $3 AND q.leased_until <= $1
@@ -157,7 +159,8 @@ var sqlite = dialect{
 				failures = v.failures, failing_since = v.failing_since, last_failure_at = v.last_failure_at,
 				recovered_at = v.recovered_at, blocked_until = v.blocked_until, circuit = v.circuit,
 				health = v.health, health_since = v.health_since, last_class = v.last_class,
-				last_status = v.last_status, holds = v.holds, throttles = v.throttles, told = v.told
+				last_status = v.last_status, holds = v.holds, throttles = v.throttles, rate = v.rate,
+				burst = v.burst, rate_at = v.rate_at, told = v.told
 			FROM {v ` + statusFields + `} WHERE s.ref = v.ref`,
 		insertVersions: `INSERT INTO {versions} (ref, version, url, profile, metadata, superseded_at)
 			SELECT e.ref, v.version, e.url, e.profile, e.metadata, v.superseded_at
@@ -171,7 +174,7 @@ var sqlite = dialect{
 		muteSubscriptions: `UPDATE {subscriptions} SET pattern = '!' || pattern
 			WHERE ref IN (VALUES {tuples})`,
 		deleteSubscriptions: `DELETE FROM {subscriptions} WHERE ref IN (VALUES {tuples})`,
-		lockEndpoint:        `SELECT version FROM {status} WHERE ref = $1`,
+		lockEndpoint:        `SELECT version, rate_at FROM {status} WHERE ref = $1`,
 
 		eventHeads: `SELECT ` + headColumns + ` FROM {events} e WHERE e.uid IN (VALUES {tuples})`,
 		eventSizes: `SELECT ` + headColumns + `, length(e.data) FROM {events} e

@@ -18,7 +18,7 @@ type defect struct {
 
 func allDefects() []defect {
 	return slices.Concat(
-		publishDefects, rowDefects, matchDefects, endpointDefects, claimDefects, roundDefects, outboxDefects,
+		publishDefects, rowDefects, matchDefects, endpointDefects, claimDefects, rateDefects, roundDefects, outboxDefects,
 		settleDefects, attemptDefects, healthDefects, noticeDefects, recoverDefects, replayDefects, listDefects, statsDefects, pruneDefects, tenantDefects, txDefects,
 	)
 }

@@ -51,7 +51,7 @@ func allCases() []testCase {
 	return slices.Concat(
 		publishCases, rowCases, matchCases,
 		endpointCases, updateCases,
-		claimCases, roundCases, circuitCases, heldCases, outboxCases,
+		claimCases, roundCases, circuitCases, rateCases, heldCases, outboxCases,
 		settleCases, attemptCases, healthCases, endpointEffectCases, statusCases, noticeCases,
 		retryCases, cancelCases, recoverCases,
 		replaySelectCases, replayStepCases, replayJobCases,

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -114,6 +115,13 @@ func TestBadEndpointsAreRefusedAndNothingIsStored(t *testing.T) {
 		"Endpoint.Timeout negative":     func(e *webhook.Endpoint) { e.Timeout = -1 },
 		"Endpoint.MaxInFlight negative": func(e *webhook.Endpoint) { e.MaxInFlight = -1 },
 		"Endpoint.MaxInFlight large":    func(e *webhook.Endpoint) { e.MaxInFlight = 1001 },
+		"Endpoint.Rate negative":        func(e *webhook.Endpoint) { e.Rate = -1 },
+		"Endpoint.Rate small":           func(e *webhook.Endpoint) { e.Rate = 0.00099 },
+		"Endpoint.Rate large":           func(e *webhook.Endpoint) { e.Rate = 10_000.1 },
+		"Endpoint.Rate no number":       func(e *webhook.Endpoint) { e.Rate = math.NaN() },
+		"Endpoint.Rate infinite":        func(e *webhook.Endpoint) { e.Rate = math.Inf(1) },
+		"Endpoint.Burst negative":       func(e *webhook.Endpoint) { e.Burst = -1 },
+		"Endpoint.Burst large":          func(e *webhook.Endpoint) { e.Burst = 10_001 },
 		"Endpoint.Secret short":         func(e *webhook.Endpoint) { e.Secret = "whsec_c2hvcnQ=" },
 		"Endpoint.Secret not base64":    func(e *webhook.Endpoint) { e.Secret = "whsec_!" },
 	} {

@@ -20,19 +20,23 @@ import (
 // heldLanes is how many endpoints are held, each with a due delivery.
 const heldLanes = 2_000
 
-// held makes endpoints that are paused or blocked, each with a due delivery. The last of them
-// is active.
-func (f *filler) held(count int, blocked bool) {
+// paused, blocked and beyondRate hold endpoints.
+const paused = "state = 'paused'"
+
+func blocked(until time.Time) string { return fmt.Sprintf("blocked_until = %d", until.UnixMicro()) }
+
+func beyondRate(until time.Time) string {
+	return fmt.Sprintf("rate = 1000, burst = 1, rate_at = %d", until.UnixMicro()) // one in 1,000 seconds
+}
+
+// held makes endpoints, each with a due delivery, and holds all but the last as set says.
+func (f *filler) held(count int, set string) {
 	f.tb.Helper()
 	f.endpoints(count+1, 1)
 	ms := fmt.Sprintf("%d + k.n", f.now.Add(-time.Hour).UnixMilli())
 	f.events(count+1, 1, ms, "k.n", "k.n")
 	f.insert(count, "queue "+soakQueue, fmt.Sprintf("%s, e.id, e.ref, e.ref, %d + k.n, 0, 0, 0, 1, 0, 0, 0, %d, 11, 0, ''",
 		f.uid(ms, "k.n"), f.now.Add(-time.Hour).UnixMicro(), f.now.UnixMicro()), "JOIN filled e ON e.n = k.n WHERE")
-	set := "state = 'paused'"
-	if blocked {
-		set = fmt.Sprintf("blocked_until = %d", f.now.Add(time.Hour).UnixMicro())
-	}
 	f.exec(fmt.Sprintf("UPDATE webhook_status SET %s WHERE id <> '%s'", set, keyOf(count, 1).ID))
 }
 
@@ -52,13 +56,14 @@ func (c *statementCounter) watch(ctx context.Context, s recorder.Statement) {
 func TestAnEmptyClaimBesideManyHeldEndpointsReadsOneRow(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
-		for name, blocked := range map[string]bool{"paused": false, "blocked": true} {
+		hour := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+		for name, set := range map[string]string{"paused": paused, "blocked": blocked(hour), "beyond a rate": beyondRate(hour)} {
 			t.Run(name, func(t *testing.T) {
 				dsn := d.dsn(t)
 				plain := d.store(t, dsn, sqlstore.Options{})
 				require.NoError(t, plain.Migrate(t.Context()))
-				f := d.fill(t, plain.DB(), time.Now().Truncate(time.Microsecond).UTC())
-				f.held(heldLanes, blocked)
+				f := d.fill(t, plain.DB(), hour.Add(-time.Hour).UTC())
+				f.held(heldLanes, set)
 				s := newScene(t, plain)
 				s.now = f.now
 				assert.Empty(t, s.claim())
@@ -75,7 +80,7 @@ func TestAnEmptyClaimBesideManyHeldEndpointsReadsOneRow(t *testing.T) {
 				assert.Equal(t, 1, counter.take(t))
 
 				key := keyOf(7, 1)
-				if blocked {
+				if set != paused {
 					watched.now = f.now.Add(time.Hour)
 					assert.Len(t, watched.claim(), heldLanes)
 					return

@@ -129,12 +129,13 @@ func (c *caller) claim(most, room int) webhook.Claimed {
 }
 
 func (c *caller) claimAndSettle() {
-	// Some endpoints have a circuit that is open, some of them nothing that is due; and some
-	// have been changed.
+	// Some endpoints have a circuit that is open, some of them nothing that is due; some have a
+	// rate, and some have been changed.
 	past, later := c.now.Add(-time.Second).UnixMicro(), c.now.Add(time.Hour).UnixMicro()
 	c.f.exec(fmt.Sprintf("UPDATE webhook_status SET circuit = 1, blocked_until = %d WHERE id LIKE 'ep_%%0'", past))
 	c.f.exec(fmt.Sprintf("UPDATE webhook_queue SET due_at = %d WHERE endpoint_id LIKE 'ep_%%60'", later))
 	c.f.exec("UPDATE webhook_status SET version = 2 WHERE id LIKE 'ep_%4'")
+	c.f.exec("UPDATE webhook_status SET rate = 1000000000, burst = 1000 WHERE id LIKE 'ep_%7'")
 	c.say("Claim")
 	few := c.claim(1, 1)
 	c.say("Claim/many")

@@ -14,16 +14,15 @@ import (
 // soakHeld is how many endpoints are held, each with a due delivery.
 const soakHeld = 100_000
 
-// A claim that finds nothing due costs one look, however many endpoints are paused or blocked.
+// A claim that finds nothing due costs one look, however many endpoints are held.
 func TestSoakAnEmptyClaimBesideManyHeldEndpointsTakesAFewMilliseconds(t *testing.T) {
 	soak(t)
 	each(t, func(t *testing.T, d database) {
-		for _, held := range []struct {
-			name    string
-			blocked bool
-		}{{"paused", false}, {"blocked", true}} {
+		for _, held := range []struct{ name, set string }{
+			{"paused", paused}, {"blocked", blocked(time.Now().Add(day))}, {"rated", beyondRate(time.Now().Add(day))},
+		} {
 			s := newSoaker(t, d, 0)
-			s.f.held(soakHeld, held.blocked)
+			s.f.held(soakHeld, held.set)
 			s.f.analyze()
 			begin, claims, longest := time.Now(), 0, time.Duration(0)
 			for cursor := ""; cursor != "" || claims == 0; claims++ {

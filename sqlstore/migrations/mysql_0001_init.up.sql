@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS {endpoints} (
 --
 -- health, health_since, last_class, last_status, holds and throttles are columns of Health. told has
 -- the times of the latest operational events about the endpoint.
+--
+-- rate is Endpoint.Rate, as requests in a million seconds. rate_at is the time from which the rate
+-- allows the next request. Before opens_at nothing is sent to an endpoint.
 CREATE TABLE IF NOT EXISTS {status} (
 	ref             binary(16) PRIMARY KEY,
 	tenant          varbinary(255) NOT NULL,
@@ -59,10 +62,14 @@ CREATE TABLE IF NOT EXISTS {status} (
 	last_status     bigint NOT NULL DEFAULT 0,
 	holds           bigint NOT NULL DEFAULT 0,
 	throttles       bigint NOT NULL DEFAULT 0,
+	rate            bigint NOT NULL DEFAULT 0,
+	burst           bigint NOT NULL DEFAULT 0,
+	rate_at         bigint NOT NULL DEFAULT 0,
+	opens_at        bigint AS (greatest(blocked_until, rate_at)) STORED,
 	told            varbinary(255) NOT NULL DEFAULT '',
 	parked          bigint NOT NULL DEFAULT 0,
 	-- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
-	KEY status_parked (parked, state, blocked_until),
+	KEY status_parked (parked, state, opens_at),
 	-- A round of claims visits the parked lanes that are open, in their order.
 	KEY status_open (parked, ref),
 	-- Failing endpoints are listed, those that have been failing longest first.

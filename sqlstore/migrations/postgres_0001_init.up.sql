@@ -37,6 +37,9 @@ CREATE INDEX {prefix}endpoints_secret ON {endpoints} (secret_expires_at) WHERE s
 --
 -- health, health_since, last_class, last_status, holds and throttles are columns of Health. told has
 -- the times of the latest operational events about the endpoint.
+--
+-- rate is Endpoint.Rate, as requests in a million seconds. rate_at is the time from which the rate
+-- allows the next request. Before opens_at nothing is sent to an endpoint.
 CREATE TABLE {status} (
 	ref             uuid PRIMARY KEY,
 	tenant          text COLLATE "C" NOT NULL,
@@ -57,11 +60,15 @@ CREATE TABLE {status} (
 	last_status     bigint NOT NULL DEFAULT 0,
 	holds           bigint NOT NULL DEFAULT 0,
 	throttles       bigint NOT NULL DEFAULT 0,
+	rate            bigint NOT NULL DEFAULT 0,
+	burst           bigint NOT NULL DEFAULT 0,
+	rate_at         bigint NOT NULL DEFAULT 0,
+	opens_at        bigint GENERATED ALWAYS AS (greatest(blocked_until, rate_at)) STORED,
 	told            text NOT NULL DEFAULT '',
 	parked          bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 -- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
-CREATE INDEX {prefix}status_parked ON {status} (parked, state, blocked_until) WHERE parked > 0;
+CREATE INDEX {prefix}status_parked ON {status} (parked, state, opens_at) WHERE parked > 0;
 -- A round of claims visits the parked lanes that are open, in their order.
 CREATE INDEX {prefix}status_open ON {status} (parked, ref) WHERE parked > 0;
 -- Failing endpoints are listed, those that have been failing longest first.

@@ -37,6 +37,9 @@ CREATE INDEX {prefix}endpoints_secret ON {endpoints} (secret_expires_at) WHERE s
 --
 -- health, health_since, last_class, last_status, holds and throttles are columns of Health. told has
 -- the times of the latest operational events about the endpoint.
+--
+-- rate is Endpoint.Rate, as requests in a million seconds. rate_at is the time from which the rate
+-- allows the next request. Before opens_at nothing is sent to an endpoint.
 CREATE TABLE {status} (
 	ref             BLOB PRIMARY KEY,
 	tenant          TEXT NOT NULL,
@@ -57,11 +60,15 @@ CREATE TABLE {status} (
 	last_status     INTEGER NOT NULL DEFAULT 0,
 	holds           INTEGER NOT NULL DEFAULT 0,
 	throttles       INTEGER NOT NULL DEFAULT 0,
+	rate            INTEGER NOT NULL DEFAULT 0,
+	burst           INTEGER NOT NULL DEFAULT 0,
+	rate_at         INTEGER NOT NULL DEFAULT 0,
+	opens_at        INTEGER GENERATED ALWAYS AS (max(blocked_until, rate_at)) STORED,
 	told            TEXT NOT NULL DEFAULT '',
 	parked          INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 -- A claim finds the parked lanes whose endpoints are not held any more, the longest free first.
-CREATE INDEX {prefix}status_parked ON {status} (parked, state, blocked_until);
+CREATE INDEX {prefix}status_parked ON {status} (parked, state, opens_at);
 -- A round of claims visits the parked lanes that are open, in their order.
 CREATE INDEX {prefix}status_open ON {status} (parked, ref);
 -- Failing endpoints are listed, those that have been failing longest first.
