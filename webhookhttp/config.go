@@ -38,8 +38,8 @@ type Config struct {
 	EventTypes map[string]string
 
 	// ReadOnly lists the fields of an endpoint that customers see but cannot set. It may list
-	// "description", "channel", "profile", "metadata", "headers", "timeout_ms" and
-	// "max_in_flight". With an empty list that is not nil, customers can set all of them.
+	// "description", "channel", "profile", "metadata", "headers", "timeout_ms", "max_in_flight",
+	// "rate" and "burst". With an empty list that is not nil, customers can set all of them.
 	// Defaults to "profile" and "metadata", which are the application's own.
 	ReadOnly []string
 
@@ -86,7 +86,7 @@ const (
 )
 
 // optional are the fields that ReadOnly may list.
-var optional = []string{"description", "channel", "profile", "metadata", "headers", "timeout_ms", "max_in_flight"}
+var optional = []string{"description", "channel", "profile", "metadata", "headers", "timeout_ms", "max_in_flight", "rate", "burst"}
 
 // complete returns c with its defaults filled in, or an error that names the wrong field.
 func (c Config) complete() (Config, error) {

@@ -133,9 +133,9 @@ func TestReadOnlyFieldsAreProfileAndMetadataByDefault(t *testing.T) {
 	assert.Contains(t, created.Body.String(), `"metadata":{"plan":"pro"}`)
 
 	none := newHandler(t, d, func(c *webhookhttp.Config) {
-		c.ReadOnly = []string{"headers", "channel", "description", "timeout_ms", "max_in_flight"}
+		c.ReadOnly = []string{"headers", "channel", "description", "timeout_ms", "max_in_flight", "rate", "burst"}
 	})
-	for _, member := range []string{`"headers": {}`, `"channel": ""`, `"description": ""`, `"timeout_ms": 1`, `"max_in_flight": 1`} {
+	for _, member := range []string{`"headers": {}`, `"channel": ""`, `"description": ""`, `"timeout_ms": 1`, `"max_in_flight": 1`, `"rate": 1`, `"burst": 1`} {
 		refused := send(none, "PATCH", "/webhooks/x", "{"+member+"}")
 		assert.Contains(t, refused.Body.String(), `"code":"read_only"`, "the body is looked at first")
 		refused = send(none, "POST", "/webhooks", "{"+member+"}")
@@ -210,7 +210,7 @@ func TestTheCatalogueIsTheDispatchersUnlessAnotherIsGiven(t *testing.T) {
 func TestTheCureForAnUnknownFieldNamesThoseThatCanBeSet(t *testing.T) {
 	h := newHandler(t, newDispatcher(t), func(c *webhookhttp.Config) { c.ReadOnly = []string{"profile", "headers", "metadata"} })
 	answer := send(h, "POST", "/webhooks", `{"nothing": 1}`).Body.String()
-	assert.Contains(t, answer, `"cure":"use url, events, is_active, state, description, channel, timeout_ms, max_in_flight"`)
+	assert.Contains(t, answer, `"cure":"use url, events, is_active, state, description, channel, timeout_ms, max_in_flight, rate, burst"`)
 	answer = send(h, "POST", "/webhooks", `{"Metadata": 1}`).Body.String()
 	assert.NotContains(t, answer, "write it metadata", "which cannot be set either")
 }

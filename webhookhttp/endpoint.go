@@ -22,6 +22,8 @@ type endpointJSON struct {
 	Headers        map[string]string     `json:"headers"` // the values are empty
 	TimeoutMS      *int64                `json:"timeout_ms"`
 	MaxInFlight    *int                  `json:"max_in_flight"`
+	Rate           *float64              `json:"rate"`
+	Burst          *int                  `json:"burst"`
 	Health         healthJSON            `json:"health"`
 	Secret         string                `json:"secret,omitempty"`
 	Secrets        []secretJSON          `json:"secrets"`
@@ -45,6 +47,7 @@ func viewOf(e *webhook.Endpoint) *endpointJSON {
 		State: e.State, DisabledReason: optionalOf(e.Reason), Channel: e.Channel, Profile: e.Profile,
 		Metadata: e.Metadata, Headers: make(map[string]string, len(e.Header)),
 		TimeoutMS: optionalOf(int64(e.Timeout / time.Millisecond)), MaxInFlight: optionalOf(e.MaxInFlight),
+		Rate: optionalOf(e.Rate), Burst: optionalOf(e.Burst),
 		Health:  healthOf(&e.Health),
 		Secrets: make([]secretJSON, len(e.Secrets)), Version: e.Version,
 		CreatedAt: timestamp(e.CreatedAt), UpdatedAt: timestamp(e.UpdatedAt),

@@ -69,7 +69,7 @@ func notFound(path string) error {
 var jsonFields = map[string]string{
 	"Endpoint.URL": "url", "Endpoint.Events": "events", "Endpoint.Description": "description", "Endpoint.State": "state",
 	"Endpoint.Channel": "channel", "Endpoint.Profile": "profile", "Endpoint.Metadata": "metadata", "Endpoint.Header": "headers",
-	"Endpoint.Timeout": "timeout_ms", "Endpoint.MaxInFlight": "max_in_flight",
+	"Endpoint.Timeout": "timeout_ms", "Endpoint.MaxInFlight": "max_in_flight", "Endpoint.Rate": "rate", "Endpoint.Burst": "burst",
 	"Event.Type":          "type",
 	"ReplayRequest.Event": "event_id", "ReplayRequest.Types": "types", "ReplayRequest.States": "states",
 }

@@ -14,6 +14,7 @@ import (
 var (
 	writable = []string{
 		"url", "events", "is_active", "state", "description", "channel", "profile", "metadata", "headers", "timeout_ms", "max_in_flight",
+		"rate", "burst",
 	}
 	readOnly = []string{"id", "disabled_reason", "health", "secret", "secrets", "version", "created_at", "updated_at"}
 )
@@ -131,6 +132,16 @@ func setField(e *webhook.Endpoint, m member) (err error) {
 			n, err = decodeInt(m.field, m.value, 1, 1000)
 		}
 		e.MaxInFlight = int(n)
+	case "rate":
+		if e.Rate = 0; !null {
+			e.Rate, err = decodeNumber(m.field, m.value, 0.001, 10_000)
+		}
+	case "burst":
+		var n int64
+		if !null {
+			n, err = decodeInt(m.field, m.value, 1, 10_000)
+		}
+		e.Burst = int(n)
 	}
 	return err
 }

@@ -21,7 +21,7 @@ const (
 const theActive = `{
 	"id": "active", "url": "https://active.example/hooks", "events": ["member.*", "file.changed"], "description": "<b>\"Ours\" & co</b>",
 	"is_active": true, "state": "active", "disabled_reason": null, "channel": "", "profile": "standard", "metadata": {"plan": "pro"},
-	"headers": {"X-Key": ""}, "timeout_ms": 5000, "max_in_flight": 3, "health": ` + noFailure + `, "secret": "<absent>",
+	"headers": {"X-Key": ""}, "timeout_ms": 5000, "max_in_flight": 3, "rate": null, "burst": null, "health": ` + noFailure + `, "secret": "<absent>",
 	"secrets": [{"created_at": ` + rfc3339 + `, "expires_at": null, "public_key": null}], "version": "<any>",
 	"created_at": ` + rfc3339 + `, "updated_at": ` + rfc3339 + `}`
 
@@ -109,16 +109,18 @@ var endpointCases = []Case{
 		Want: `{
 			"id": "<any>", "url": "https://new.example/hooks", "events": ["member.joined"], "description": "", "is_active": true,
 			"state": "active", "disabled_reason": null, "channel": "", "profile": "standard", "metadata": {}, "headers": {}, "timeout_ms": null,
-			"max_in_flight": null, "health": ` + noFailure + `, "secret": "/^whsec_/", "secrets": [{"expires_at": null}], "version": "<any>"}`,
+			"max_in_flight": null, "rate": null, "burst": null, "health": ` + noFailure + `, "secret": "/^whsec_/", "secrets": [{"expires_at": null}], "version": "<any>"}`,
 		WantHeader: map[string]string{"Location": Base + "/webhooks/[0-9a-f-]{36}", "ETag": anyTag, "Cache-Control": uncached},
 	},
 	{
 		Name: "an endpoint is created with all that may be set", Method: http.MethodPost, Path: "/webhooks",
 		Body: `{"url": "https://new.example/hooks", "events": ["member.*", "*"], "is_active": false, "state": "paused", "description": "d",
-			"channel": "c", "profile": "other", "headers": {"x-one": "1"}, "timeout_ms": 30000, "max_in_flight": 1000}`,
+			"channel": "c", "profile": "other", "headers": {"x-one": "1"}, "timeout_ms": 30000, "max_in_flight": 1000,
+			"rate": 2.5, "burst": 10}`,
 		Status: 201,
 		Want: `{"events": ["member.*", "*"], "is_active": false, "state": "paused", "description": "d", "channel": "c", "profile": "other",
-			"headers": {"X-One": ""}, "timeout_ms": 30000, "max_in_flight": 1000}`,
+			"headers": {"X-One": ""}, "timeout_ms": 30000, "max_in_flight": 1000,
+			"rate": 2.5, "burst": 10}`,
 	},
 	{
 		Name: "an endpoint with a key pair shows the public key", Method: http.MethodPost, Path: "/webhooks", Status: 201,
@@ -139,8 +141,8 @@ var endpointCases = []Case{
 	{
 		Name: "null is the default where there is one", Method: http.MethodPost, Path: "/webhooks", Status: 201,
 		Body: `{"url": "https://new.example/hooks", "events": ["*"], "description": null, "channel": null, "headers": null, "timeout_ms": null,
-			"max_in_flight": null}`,
-		Want: `{"description": "", "channel": "", "headers": {}, "timeout_ms": null, "max_in_flight": null}`,
+			"max_in_flight": null, "rate": null, "burst": null}`,
+		Want: `{"description": "", "channel": "", "headers": {}, "timeout_ms": null, "max_in_flight": null, "rate": null, "burst": null}`,
 	},
 	{
 		Name: "no more endpoints are created than there may be", Method: http.MethodPost, Path: "/webhooks",
@@ -208,13 +210,23 @@ var endpointCases = []Case{
 	},
 	{
 		Name: "an update of several fields", Method: http.MethodPatch, Path: "/webhooks/active",
-		Body: `{"events": ["*"], "description": "d", "channel": "c", "timeout_ms": 1, "max_in_flight": 1, "profile": "other"}`, Status: 200,
-		Want: `{"events": ["*"], "description": "d", "channel": "c", "timeout_ms": 1, "max_in_flight": 1, "profile": "other"}`,
+		Body: `{"events": ["*"], "description": "d", "channel": "c", "timeout_ms": 1, "max_in_flight": 1, "rate": 0.001, "burst": 1,
+			"profile": "other"}`, Status: 200,
+		Want: `{"events": ["*"], "description": "d", "channel": "c", "timeout_ms": 1, "max_in_flight": 1, "rate": 0.001, "burst": 1,
+			"profile": "other"}`,
 	},
 	{
 		Name: "null clears in an update", Method: http.MethodPatch, Path: "/webhooks/active", Status: 200,
-		Body: `{"description": null, "channel": null, "headers": null, "timeout_ms": null, "max_in_flight": null}`,
-		Want: `{"description": "", "channel": "", "headers": {}, "timeout_ms": null, "max_in_flight": null}`,
+		Body: `{"description": null, "channel": null, "headers": null, "timeout_ms": null, "max_in_flight": null, "rate": null, "burst": null}`,
+		Want: `{"description": "", "channel": "", "headers": {}, "timeout_ms": null, "max_in_flight": null, "rate": null, "burst": null}`,
+	},
+	{
+		Name: "a rate is rounded to six decimals", Method: http.MethodPatch, Path: "/webhooks/active", Status: 200,
+		Body: `{"rate": 0.01666666666, "burst": 10000}`, Want: `{"rate": 0.016667, "burst": 10000}`,
+	},
+	{
+		Name: "a rate may be the largest", Method: http.MethodPatch, Path: "/webhooks/active", Status: 200,
+		Body: `{"rate": 1e4}`, Want: `{"rate": 10000, "burst": null}`,
 	},
 	{
 		Name: "a header with an empty value keeps the stored one", Method: http.MethodPatch, Path: "/webhooks/active",

@@ -280,6 +280,18 @@ var fieldCases = []Case{
 	),
 	field("a max_in_flight of 0 is refused", `"max_in_flight": 0`, "max_in_flight"),
 	field("a max_in_flight of 1,001 is refused", `"max_in_flight": 1001`, "max_in_flight"),
+	also(
+		field("a rate of 0 is refused", `"rate": 0`, "rate"),
+		`{"detail": "rate is 0", "cure": "send a number from 0.001 to 10000"}`,
+	),
+	field("a rate below 0 is refused", `"rate": -1`, "rate"),
+	field("a rate below the smallest is refused", `"rate": 0.00099`, "rate"),
+	field("a rate above the largest is refused", `"rate": 10000.1`, "rate"),
+	field("a rate that is too large for any number is refused", `"rate": 1e400`, "rate"),
+	field("a rate that is a string is refused", `"rate": "1"`, "rate"),
+	field("a burst of 0 is refused", `"burst": 0`, "burst"),
+	field("a burst of 10,001 is refused", `"burst": 10001`, "burst"),
+	field("a burst that is no whole number is refused", `"burst": 1.5`, "burst"),
 	{
 		Name: "an update that clears the URL is refused", Method: http.MethodPatch, Path: "/webhooks/active", Body: `{"url": ""}`,
 		Status: 400,
