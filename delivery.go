@@ -46,7 +46,8 @@ func deliveryID(eventID, endpointID string) string { return eventID + "." + endp
 // A Reason says why an endpoint is disabled, or why a delivery ended without success.
 type Reason string
 
-// Reasons of a disabled endpoint. Its canceled deliveries have the same reason.
+// Reasons of a disabled endpoint. Its canceled deliveries have the same reason. A paused endpoint
+// may have ReasonOperator.
 const (
 	ReasonCustomer Reason = "customer" // disabled through UpdateEndpoint
 	ReasonOperator Reason = "operator" // suspended by the scope of all tenants, which alone can lift it; see Scope.UpdateEndpoint

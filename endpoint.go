@@ -40,7 +40,8 @@ type Endpoint struct {
 	// State says whether the endpoint receives events. Defaults to EndpointActive.
 	State EndpointState
 
-	// Reason says why the endpoint is disabled. The library sets it, except for ReasonOperator:
+	// Reason says why the endpoint is disabled. A paused endpoint has ReasonOperator if the
+	// operator has paused it, otherwise none. The library sets it, except for ReasonOperator:
 	// see Scope.UpdateEndpoint.
 	Reason Reason
 
@@ -166,8 +167,8 @@ type EndpointStatus struct {
 	Health
 }
 
-// isSuspended reports whether the operator has disabled the endpoint, which its tenant cannot
-// undo.
+// isSuspended reports whether the operator has paused or disabled the endpoint, which its tenant
+// cannot undo.
 func (e *Endpoint) isSuspended() bool {
-	return e.State == EndpointDisabled && e.Reason == ReasonOperator
+	return e.State != EndpointActive && e.Reason == ReasonOperator
 }

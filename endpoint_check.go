@@ -206,13 +206,15 @@ func checkNotSuspended(e *Endpoint) error {
 
 // nextReason returns the reason of an updated endpoint. e.Reason comes from the caller. It
 // counts only when the operator suspends an endpoint. When the operator updates a suspended
-// endpoint with any other reason, the tenant gets it back, with ReasonCustomer.
+// endpoint with any other reason, the tenant gets it back: a disabled one with ReasonCustomer.
 func nextReason(e, old *Endpoint, operator bool) Reason {
 	switch {
-	case e.State != EndpointDisabled:
+	case e.State == EndpointActive:
 		return ""
-	case operator && e.Reason == ReasonOperator:
+	case operator && e.Reason == ReasonOperator, !operator && old.isSuspended():
 		return ReasonOperator
+	case e.State == EndpointPaused:
+		return ""
 	case operator && old.isSuspended(), old.State != EndpointDisabled:
 		return ReasonCustomer
 	default:

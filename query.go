@@ -36,7 +36,8 @@ type Query struct {
 
 	// All lets [Scope.Retry] and [Scope.Cancel] change everything in the scope. Without it they
 	// refuse a Query with none of the fields above but Tenant, and with it a Query that has
-	// one. A Store does not see it.
+	// one. [Scope.Pause] and [Scope.Resume] do the same, except that Tenant is enough for them. A
+	// Store does not see it.
 	All bool
 
 	// NoBodies leaves out the Data and Header of events and the ResponseBody of attempts. A
@@ -156,15 +157,28 @@ func (q *Query) check(honoured queryField) error {
 func (q *Query) checkBulk() error {
 	bounds := [...]time.Time{q.From, q.To, q.FinishedFrom, q.FinishedTo}
 	narrow := q.EventID != "" || q.EndpointID != "" || q.Type != "" || q.State != "" || bounds != [4]time.Time{}
+	if q.EventID != "" && q.EndpointID != "" {
+		return &FieldError{"Query.EndpointID", "names a single delivery, beside EventID", "call RetryDelivery or CancelDelivery, or leave one of the two out"}
+	}
+	return q.checkWhole(narrow, "delivery")
+}
+
+// checkBulkEndpoints is checkBulk for a change of many endpoints of all tenants. A Tenant narrows
+// it.
+func (q *Query) checkBulkEndpoints() error {
+	return q.checkWhole(q.Tenant != "" || q.EndpointID != "" || q.Health != "", "endpoint")
+}
+
+// checkWhole refuses pages, and a selection of everything if All does not say so. narrow says
+// that fields narrow the selection.
+func (q *Query) checkWhole(narrow bool, noun string) error {
 	switch {
 	case q.Limit != 0:
 		return &FieldError{"Query.Limit", "does not apply here: everything that matches is changed", "leave it 0"}
 	case q.Cursor != "":
 		return &FieldError{"Query.Cursor", "does not apply here: everything that matches is changed", "leave it empty"}
-	case q.EventID != "" && q.EndpointID != "":
-		return &FieldError{"Query.EndpointID", "names a single delivery, beside EventID", "call RetryDelivery or CancelDelivery, or leave one of the two out"}
 	case !narrow && !q.All:
-		return &FieldError{"Query", "would select every delivery", "narrow it down, or set Query.All"}
+		return &FieldError{"Query", "would select every " + noun, "narrow it down, or set Query.All"}
 	case narrow && q.All:
 		return &FieldError{"Query.All", "is set beside fields that narrow the selection", "leave it out, or leave them out"}
 	}

@@ -137,9 +137,9 @@ func (s Scope) Endpoints(ctx context.Context, q Query) (page Page[Endpoint], err
 // enabled.
 //
 // The scope of all tenants may update an endpoint that it has read. e.Tenant names the tenant.
-// Only this scope can suspend an endpoint, with the state disabled and the reason
-// [ReasonOperator]. It lifts the suspension with another state, or with ReasonCustomer to let
-// the tenant decide.
+// Only this scope can suspend an endpoint, with the state disabled or paused and the reason
+// [ReasonOperator]. A paused one keeps its deliveries. It lifts the suspension with the state
+// active, or with another reason to let the tenant decide. [Scope.Pause] pauses many.
 //
 // During a suspension a tenant's scope may change the other fields of the endpoint. It may not
 // change the state, test the endpoint or delete it: it gets a *FieldError for Endpoint.Reason.
@@ -170,7 +170,7 @@ func (s Scope) UpdateEndpoint(ctx context.Context, e Endpoint) (updated Endpoint
 	if err := s.d.checkEndpoint(&e, &old); err != nil {
 		return Endpoint{}, err
 	}
-	if !operator && e.State != EndpointDisabled {
+	if !operator && e.State != old.State {
 		if err := checkNotSuspended(&old); err != nil {
 			return Endpoint{}, err
 		}
@@ -263,8 +263,8 @@ func (d *Dispatcher) pruneSoon() {
 	}
 }
 
-// deleteTries is how often DeleteEndpoint tries while others change the endpoint.
-const deleteTries = 5
+// changeTries is how often a change of an endpoint is tried while others change it.
+const changeTries = 5
 
 // DeleteEndpoint removes an endpoint for good, at once. Pending deliveries are canceled.
 // Finished ones stay in the log for as long as Config.Retention says. It refuses an endpoint
@@ -313,7 +313,7 @@ func (s Scope) deleteUnlessSuspended(ctx context.Context, key EndpointKey, versi
 			return err
 		}
 		err = s.d.store.DeleteEndpoint(ctx, key, cmp.Or(version, row.Version), s.d.now())
-		if errors.Is(err, ErrConflict) && version == 0 && tries < deleteTries {
+		if errors.Is(err, ErrConflict) && version == 0 && tries < changeTries {
 			continue
 		}
 		if err != nil {
