@@ -19,7 +19,7 @@ type Config struct {
 	Profile string
 
 	// Profiles are the application's own profiles, by name. The name "standard" is reserved
-	// for the zero Profile. Defaults to none.
+	// for the zero Profile with DeliveryControl. Defaults to none.
 	Profiles map[string]Profile
 
 	// EventTypes is the catalogue of event types. Each has a description for customers. With a
@@ -182,7 +182,7 @@ func (c *Config) check() error {
 			return err
 		}
 		if name == standardProfile {
-			return &FieldError{"Config.Profiles", `has the name "standard"`, "that is reserved for the zero Profile; choose another name"}
+			return &FieldError{"Config.Profiles", `has the name "standard"`, "that is reserved for Standard Webhooks; choose another name"}
 		}
 		p := c.Profiles[name]
 		if p.MaxAge < 0 {

@@ -52,7 +52,7 @@ const (
 	ReasonCustomer Reason = "customer" // disabled through UpdateEndpoint
 	ReasonOperator Reason = "operator" // suspended by the scope of all tenants, which alone can lift it; see Scope.UpdateEndpoint
 	ReasonFailing  Reason = "failing"  // nothing succeeded for days: see HealthPolicy.DisableAfter
-	ReasonGone     Reason = "gone"     // the receiver answered 410 Gone twice in a row, or Judge returned VerdictDisable
+	ReasonGone     Reason = "gone"     // the receiver answered 410 Gone or webhook-delivery: disable, twice in a row, or Judge returned VerdictDisable
 )
 
 // Reasons of a delivery alone.
@@ -62,4 +62,5 @@ const (
 	ReasonExhausted Reason = "exhausted" // failed: no retries were left
 	ReasonExpired   Reason = "expired"   // failed: it is older than the profile's MaxAge
 	ReasonRejected  Reason = "rejected"  // failed: Judge returned VerdictFail
+	ReasonAborted   Reason = "aborted"   // failed: the receiver asked for no retry; see Profile.DeliveryControl
 )

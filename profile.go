@@ -9,7 +9,8 @@ import (
 
 // A Profile says how to speak to an endpoint: the form of its requests, the retry policy, and
 // which responses are successes. The zero value is Standard Webhooks 1.0.0. Each field has a
-// default of its own, so a profile may replace one part or all of them.
+// default of its own, so a profile may replace one part or all of them. The profile "standard"
+// is the zero value with DeliveryControl.
 //
 // The functions are called concurrently. They must not keep or change their arguments, except
 // the Request.
@@ -63,6 +64,19 @@ type Profile struct {
 	// endpoint. A success in between ends the suspicion.
 	Judge func(Outcome) Verdict
 
+	// DeliveryControl lets receivers control deliveries by the response header webhook-delivery,
+	// a proposal for Standard Webhooks. Its values are compared without regard to case:
+	//
+	//	disable         disables the endpoint as 410 Gone does, after a second such answer
+	//	abort-message   fails this delivery for good, with ReasonAborted
+	//
+	// The header is ignored with other values, with a status of 2xx, and if Judge returns
+	// VerdictSuccess. Otherwise "disable" replaces the verdict of Judge, and "abort-message"
+	// replaces VerdictRetry. After a first 410 with "abort-message" the next delivery makes the
+	// request that may confirm it. An aborted attempt counts for the endpoint's health as any
+	// failure does, and its Retry-After counts too. False ignores the header.
+	DeliveryControl bool
+
 	// Test makes the event of a test send. The library sets Tenant and ID. Defaults to type
 	// "test.ping" with the data {}.
 	Test func(*Endpoint) Event
@@ -96,7 +110,7 @@ type Verdict string
 const (
 	VerdictSuccess Verdict = "success" // delivered
 	VerdictRetry   Verdict = "retry"   // failed; try again as RetryPolicy says
-	VerdictFail    Verdict = "fail"    // failed for good, with ReasonRejected
+	VerdictFail    Verdict = "fail"    // failed for good, with ReasonRejected; ReasonAborted if the receiver asked for it
 	VerdictDisable Verdict = "disable" // failed for good, and the endpoint is disabled, with ReasonGone; see Profile.Judge
 )
 
@@ -120,7 +134,7 @@ func judgeStandard(o Outcome) Verdict {
 	switch {
 	case o.Response == nil:
 		return VerdictRetry
-	case o.Response.StatusCode >= 200 && o.Response.StatusCode <= 299:
+	case isSuccess(o.Response.StatusCode):
 		return VerdictSuccess
 	case o.Response.StatusCode == http.StatusGone:
 		return VerdictDisable
@@ -129,7 +143,7 @@ func judgeStandard(o Outcome) Verdict {
 	}
 }
 
-// standardProfile is the name of the zero Profile, which every Dispatcher has.
+// standardProfile is the name of the profile that every Dispatcher has.
 const standardProfile = "standard"
 
 // complete returns p with its defaults filled in.

@@ -188,16 +188,8 @@ func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, result lane.
 		class, asOf = ClassRefused, a.StartedAt
 	}
 	o := Outcome{Response: resp, Class: class, URL: t.request.URL, Failures: t.failures, Health: d.healthOf(t)}
-	verdict, problem := t.profile.verdict(o)
-	if problem != nil {
-		d.reportOf(t.key, "Profile.Judge failed", problem, slog.String("profile", t.snapshot.Profile))
-	}
-	said := verdict
-	doubtful := verdict == VerdictDisable && !d.confirmed(t, o)
-	if doubtful {
-		verdict = VerdictRetry
-	}
-	if verdict == VerdictSuccess {
+	j := d.judge(t, o)
+	if j.verdict == VerdictSuccess {
 		s.State = DeliverySucceeded
 		a.Class, a.Error = "", ""
 	} else {
@@ -206,24 +198,24 @@ func (d *Dispatcher) conclude(t *trial, a *Attempt, resp *Response, result lane.
 			a.Class, a.Error = ClassStatus, describeStatus(resp.StatusCode)
 		}
 		if !t.test {
-			d.weigh(&s, t, failure{response: resp, verdict: said, from: asOf, now: now})
+			d.weigh(&s, t, failure{response: resp, verdict: j.said, from: asOf, now: now})
 		}
 	}
-	switch verdict {
+	switch j.verdict {
 	case VerdictSuccess:
 		d.suspects.clear(t.key)
 	case VerdictFail:
-		s.State, s.Reason = DeliveryFailed, ReasonRejected
+		s.State, s.Reason = DeliveryFailed, j.reason
 	case VerdictDisable:
 		s.State, s.Reason, s.Disable = DeliveryFailed, ReasonGone, ReasonGone
 	default:
-		d.retry(&s, t, o, doubtful, asOf)
+		d.retry(&s, t, o, j.doubtful, asOf)
 	}
 	if tell := d.config.Observer.Attempt; tell != nil {
-		d.observe(func() { tell(*a, verdict) })
+		d.observe(func() { tell(*a, j.verdict) })
 	}
 	if t.end != nil {
-		d.observe(func() { t.end(*a, verdict) })
+		d.observe(func() { t.end(*a, j.verdict) })
 	}
 	return attempted{settlement: s, result: result, took: a.Duration}
 }
@@ -247,21 +239,6 @@ func describeStatus(code int) string {
 		text += ": redirects are not followed"
 	}
 	return text
-}
-
-// confirmed reports whether a verdict to disable may be carried out. It may in two cases: it
-// is the second in a row, on a fresh connection, or it does not follow from the answer alone.
-// For example, a profile that disables after ten failures also judges by the endpoint's
-// history.
-func (d *Dispatcher) confirmed(t *trial, o Outcome) bool {
-	if t.test { // disables nothing
-		return true
-	}
-	o.Failures, o.Health = 0, Health{}
-	if byItself, err := t.profile.verdict(o); err == nil && byItself != VerdictDisable {
-		return true
-	}
-	return d.suspects.confirm(t.key, t.version, t.request.OwnConn)
 }
 
 // retry makes a failed delivery due later, or gives it up. After a doubtful verdict the

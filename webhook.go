@@ -63,7 +63,7 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 		d.transport, d.idle = t, t.CloseIdle
 	}
 	d.profiles = make(map[string]*Profile, len(c.Profiles)+1)
-	standard := Profile{}.complete()
+	standard := Profile{DeliveryControl: true}.complete()
 	d.profiles[standardProfile] = &standard
 	for name, p := range c.Profiles {
 		p = p.complete()
