@@ -241,7 +241,7 @@ func (c *claimer) takeIn(visit *lane.Round[EndpointKey, *work], claimed *Claimed
 		w := event.work()
 		*w = work{
 			payload: &event.payload, key: l.Endpoint, snapshot: cached.snapshot,
-			leaseNo: l.LeaseNo, leaseUntil: l.LeaseUntil, attempts: l.Attempts, failures: l.Failures, since: l.Since, probe: l.Probe,
+			leaseNo: l.LeaseNo, leaseUntil: l.LeaseUntil, attempts: l.Attempts, failures: l.Failures, since: l.Since, waited: l.Waited, probe: l.Probe,
 		}
 		if l.Version != cached.endpoint.Version {
 			w.snapshot = snapshots[snapshotKey{l.Endpoint, l.Version}]

@@ -146,6 +146,11 @@ type Store interface {
 	// seconds ago. Its new lease lasts until req.LeaseUntil and has a number one higher than the
 	// last. So no two callers ever hold the same lease number of a delivery.
 	//
+	// Each lease adds to Leased.Waited the time for which the delivery could have been leased: from
+	// the time when it was due, or from 5 seconds after the end of its last lease, to req.Now.
+	// Example: a delivery is due at 10:00, its endpoint is paused until 12:00, and it is leased at
+	// 12:01. Its Waited is 2 hours and 1 minute.
+	//
 	// Due outbox rows become deliveries first, to the endpoints that match at that time, as in
 	// Match. An event without such endpoints is deleted, unless it has Keep, or a disabled
 	// endpoint would match and it has no About. An event with so
@@ -196,7 +201,8 @@ type Store interface {
 	//
 	// An item in effect sets State, Reason and Failures. A final State finishes the delivery.
 	// DeliveryPending makes it due at DueAt, or at BlockUntil if that is later and counts,
-	// without a lease. With an Attempt it is a retry; without one the lease is given back.
+	// without a lease. The time from DueAt to such a BlockUntil is added to Leased.Waited. With
+	// an Attempt it is a retry; without one the lease is given back.
 	//
 	// An item may change its endpoint, and cause notices: see Settlement.
 	//
@@ -216,8 +222,8 @@ type Store interface {
 	// An error of Settle itself means that the outcome of all items is unknown.
 	Settle(ctx context.Context, now time.Time, items []Settlement) (Settled, error)
 
-	// Retry makes deliveries pending again: due at once, with Failures 0. Their lease number
-	// goes up by one, so that their attempts go on counting. It honours the same fields as
+	// Retry makes deliveries pending again: due at once, with Failures 0 and Waited 0. Their
+	// lease number goes up by one, so that their attempts go on counting. It honours the same fields as
 	// Deliveries.
 	//
 	// With EventID and EndpointID, no other field but Tenant is set, and it takes that delivery
@@ -449,10 +455,11 @@ type Leased struct {
 	Version    int64 // of the endpoint when the delivery was made
 	LeaseNo    int64
 	LeaseUntil time.Time
-	Attempts   int       // logged before, Late ones not counted
-	Failures   int       // see Delivery.Failures
-	Since      time.Time // first due, or retried by hand: a delivery's age counts from here
-	Probe      bool      // the only leased delivery of an endpoint with an open circuit
+	Attempts   int           // logged before, Late ones not counted
+	Failures   int           // see Delivery.Failures
+	Since      time.Time     // first due, or retried by hand: a delivery's age counts from here
+	Waited     time.Duration // part of its age for which it could have been leased
+	Probe      bool          // the only leased delivery of an endpoint with an open circuit
 }
 
 // A Settlement is the result of one leased delivery.

@@ -249,7 +249,7 @@ func (d *Dispatcher) retry(s *Settlement, t *trial, o Outcome, doubtful bool, no
 		d.reportOf(t.key, "Profile.Retry failed", err, slog.String("profile", t.snapshot.Profile))
 	}
 	reason := ReasonExhausted
-	if maxAge := t.profile.MaxAge; again && maxAge > 0 && now.Sub(t.since) >= maxAge {
+	if maxAge := t.profile.MaxAge; again && maxAge > 0 && now.Sub(t.since)-t.waited >= maxAge {
 		again, reason = false, ReasonExpired
 	}
 	if doubtful {

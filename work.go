@@ -18,6 +18,7 @@ type work struct {
 	attempts   int
 	failures   int
 	since      time.Time
+	waited     time.Duration // see Leased.Waited
 	probe      bool
 	test       bool // from Scope.Test
 }

@@ -164,6 +164,7 @@ func (c *claim) expected() int {
 func (c *claim) lease(d *delivery, probe bool) {
 	e := d.endpoint
 	c.leaveLane(d)
+	d.waited += max(c.now-d.dueFrom(), 0)
 	c.lend(d, c.leaseUntil)
 	if v := d.made; v.number != e.Version && v.mark != c.gen {
 		v.mark = c.gen
@@ -171,7 +172,8 @@ func (c *claim) lease(d *delivery, probe bool) {
 	}
 	c.out.Deliveries = append(c.out.Deliveries, webhook.Leased{
 		UID: d.event.UID, Endpoint: e.key(), Version: d.version, LeaseNo: d.leaseNo, LeaseUntil: c.req.LeaseUntil,
-		Attempts: d.logged, Failures: d.failures, Since: fromMicros(d.since), Probe: probe,
+		Attempts: d.logged, Failures: d.failures, Since: fromMicros(d.since),
+		Waited: time.Duration(d.waited) * time.Microsecond, Probe: probe,
 	})
 }
 

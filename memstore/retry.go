@@ -119,7 +119,7 @@ func (s *Store) retry(d *delivery, now int64) {
 	}
 	s.revoke(d)
 	d.reason, d.failures = "", 0
-	d.due, d.since = now, now
+	d.due, d.since, d.waited = now, now, 0
 	s.park(d, now)
 }
 

@@ -93,6 +93,7 @@ type delivery struct {
 	reason     webhook.Reason
 	due        int64 // end of the lease while it is leased
 	since      int64
+	waited     int64 // see webhook.Leased.Waited
 	finishedAt int64
 	failures   int
 

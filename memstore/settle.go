@@ -119,6 +119,7 @@ func (s *Store) settle(d *delivery, item *webhook.Settlement, due, now int64) {
 	}
 	d.reason = item.Reason
 	d.due = due
+	d.waited += max(due-micros(item.DueAt), 0)
 	s.park(d, now)
 }
 

@@ -238,10 +238,10 @@ func (c *claimer) lease() error {
 		}
 	}
 	until := num(micros(c.req.LeaseUntil) + leaseGrace)
-	if err := c.ExecAll(leaseDeliveries, leaving, until); err != nil {
+	if err := c.ExecAll(leaseDeliveries, leaving, until, num(c.now)); err != nil {
 		return err
 	}
-	if err := c.ExecAll(leaseInLane, staying, until); err != nil {
+	if err := c.ExecAll(leaseInLane, staying, until, num(c.now)); err != nil {
 		return err
 	}
 	if err := c.takeRates(); err != nil {

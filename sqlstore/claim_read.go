@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -129,7 +130,7 @@ func (c *claimer) readEndpoints(probed map[uuid.UUID]bool) error {
 		c.out.Deliveries = append(c.out.Deliveries, webhook.Leased{
 			UID: p.uid, Endpoint: webhook.EndpointKey{Tenant: e.Tenant, ID: e.ID}, Version: p.version, LeaseNo: p.leaseNo + 1,
 			LeaseUntil: c.req.LeaseUntil, Attempts: int(p.attempts), Failures: int(p.failures), Since: always(p.since),
-			Probe: probed[p.ref],
+			Waited: time.Duration(p.waited) * time.Microsecond, Probe: probed[p.ref],
 		})
 	}
 	for _, ref := range sortedRefs(endpoints) {

@@ -282,7 +282,7 @@ func (c *claimer) find(stops []stop) ([]pick, error) {
 		found []pick
 		order int64
 		p     pick
-		into  = []any{&order, (*id)(&p.uid), &p.leaseNo, &p.version, &p.attempts, &p.failures, &p.since, &p.size, &p.dueAt}
+		into  = []any{&order, (*id)(&p.uid), &p.leaseNo, &p.leasedUntil, &p.version, &p.attempts, &p.failures, &p.since, &p.waited, &p.size, &p.dueAt}
 	)
 	err := c.Query(pickDeliveries, rows, func(r *sql.Rows) error {
 		err := scanRow(r, into...)
@@ -296,6 +296,7 @@ func (c *claimer) find(stops []stop) ([]pick, error) {
 			return nil
 		}
 		p.order, p.ref, p.endpoint = int(order), s.lane, s.endpoint
+		p.wait(c.now)
 		found = append(found, p)
 		return nil
 	}, num(c.now), num(most), num(c.now+clockSkew))

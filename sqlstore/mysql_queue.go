@@ -10,6 +10,10 @@ const (
 var mysqlEvents = `INTO {events} (` + eventInsert + `)
 			VALUES {tuples}`
 
+// mysqlWaited counts the wait of a delivery that is leased, as queueRow.wait does. $2 is now. It comes
+// first in its statement, because the server assigns the columns in their order.
+const mysqlWaited = `waited_us = waited_us + greatest($2 - greatest(due_at, leased_until), 0)`
+
 // mysqlQueue has the statements that publish, claim and settle. Joins with a list force
 // their order.
 //
@@ -100,9 +104,11 @@ var mysqlQueue = map[op]string{
 		WHERE q.lane = @1 AND q.due_at <= $3 AND q.leased_until <= $1
 		ORDER BY q.due_at LIMIT @2 FOR UPDATE SKIP LOCKED){end} LIMIT $2`,
 	leaseDeliveries: `UPDATE {queue}
-		SET lane = ` + mysqlZero + `, due_at = $1, lease_no = lease_no + 1, leased_until = $1
+		SET ` + mysqlWaited + `, lane = ` + mysqlZero + `, due_at = $1,
+			lease_no = lease_no + 1, leased_until = $1
 		WHERE (event_uid, endpoint_id) IN ({keys})`,
-	leaseInLane: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1
+	leaseInLane: `UPDATE {queue}
+		SET ` + mysqlWaited + `, lease_no = lease_no + 1, leased_until = $1
 		WHERE (event_uid, endpoint_id) IN ({keys})`,
 	rebindDeliveries: `UPDATE {v event_uid uuid, endpoint_id text, version int} STRAIGHT_JOIN {queue} q
 		FORCE INDEX (PRIMARY)
@@ -152,7 +158,7 @@ var mysqlQueue = map[op]string{
 		SET q.lane = v.lane, q.due_at = v.due_at, q.lease_no = v.lease_no, q.leased_until = 0,
 			q.settled_no = v.settled_no, q.attempts = v.attempts, q.failures = v.failures,
 				q.since = v.since,
-			q.reason = v.reason`,
+			q.waited_us = v.waited_us, q.reason = v.reason`,
 	updateStatus: `UPDATE {v ` + statusFields + `}
 		STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref
 		SET s.version = v.version, s.state = v.state, s.reason = v.reason, s.updated_at = v.updated_at,

@@ -361,7 +361,7 @@ const (
 		not_before int, created_at int, keep int, fanout int, test int, content_hash bytes, data bytes`
 	queueFields = `event_uid uuid, endpoint_id text, ref uuid, lane uuid, due_at int, lease_no int,
 		leased_until int, settled_no int, version int, attempts int, failures int, pruned int, since int,
-		size int, fanout int, reason text`
+		waited_us int, size int, fanout int, reason text`
 	deliveryFields = `event_uid uuid, endpoint_id text, ref uuid, version int, state text, reason text,
 		lease_no int, settled_no int, attempts int, failures int, pruned int, finished_at int`
 	attemptFields = `event_uid uuid, endpoint_id text, lease_no int, ref uuid, started_at int,
@@ -378,7 +378,7 @@ const replayFields = `id uuid, tenant text, request_key bytes, request text, can
 // return them in this order.
 const (
 	requeueFields = `event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int,
-		attempts int, failures int, since int, reason text`
+		attempts int, failures int, since int, waited_us int, reason text`
 	statusFields = `ref uuid, version int, state text, reason text, updated_at int, failures int,
 		failing_since int, last_failure_at int, recovered_at int, blocked_until int, circuit int,
 		health text, health_since int, last_class text, last_status int, holds int, throttles int,
@@ -425,10 +425,11 @@ const (
 	briefColumns = `e.uid, e.tenant, e.id, e.type, e.channel, '' AS header, e.time, e.not_before,
 		e.created_at, e.keep, NULL AS data`
 	queueRead = `q.event_uid, q.endpoint_id, q.ref, q.due_at, q.lease_no, q.leased_until, q.settled_no,
-		q.version, q.attempts, q.failures, q.pruned, q.since, q.size, q.fanout`
+		q.version, q.attempts, q.failures, q.pruned, q.since, q.waited_us, q.size, q.fanout`
 	deliveryRead = `d.event_uid, d.endpoint_id, d.ref, d.version, d.state, d.lease_no, d.settled_no,
 		d.attempts, d.pruned, d.finished_at`
-	pickColumns = `q.event_uid, q.lease_no, q.version, q.attempts, q.failures, q.since, q.size, q.due_at`
+	pickColumns = `q.event_uid, q.lease_no, q.leased_until, q.version, q.attempts, q.failures, q.since,
+		q.waited_us, q.size, q.due_at`
 
 	headColumns = `e.uid, e.tenant, e.id, e.type, e.created_at, e.test, e.fanout`
 	attemptKeys = `event_uid, endpoint_id, lease_no, started_at, class, status`

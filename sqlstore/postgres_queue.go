@@ -17,6 +17,9 @@ const (
 			SELECT s.ctid AS at FROM {status} s WHERE s.ref = v.ref LIMIT 1) k))`
 )
 
+// postgresWaited counts the wait of a delivery that is leased, as queueRow.wait does. $2 is now.
+const postgresWaited = `waited_us = q.waited_us + greatest($2 - greatest(q.due_at, q.leased_until), 0)`
+
 // postgresQueue has the statements that publish, claim and settle. Their transactions run
 // often and keep their plans, so these statements leave the planner no choice: see
 // postgresOldPlans.
@@ -104,7 +107,7 @@ var postgresQueue = map[op]string{
 		), i AS (
 			INSERT INTO {queue} (` + queueColumns + `)
 			SELECT CAST($2 AS uuid), p.endpoint_id, p.ref, p.ref, CAST($3 AS bigint), 0, 0, 0, y.version,
-				0, 0, 0, CAST($3 AS bigint), CAST($4 AS bigint), 1, ''
+				0, 0, 0, CAST($3 AS bigint), 0, CAST($4 AS bigint), 1, ''
 			FROM p CROSS JOIN LATERAL (
 				SELECT s.version FROM {status} s WHERE s.ref = p.ref AND s.state <> 'disabled' LIMIT 1) y
 		) SELECT count(*), coalesce(max(p.endpoint_id), '') FROM p`,
@@ -156,9 +159,10 @@ var postgresQueue = map[op]string{
 		WHERE q.lane = v.lane AND q.due_at <= $3 AND q.leased_until <= $1
 		ORDER BY q.due_at LIMIT v.room FOR UPDATE SKIP LOCKED) d LIMIT $2`,
 	leaseDeliveries: `UPDATE {queue} q SET lane = ` + postgresZero + `, due_at = $1,
-		lease_no = q.lease_no + 1, leased_until = $1
+		lease_no = q.lease_no + 1, leased_until = $1, ` + postgresWaited + `
 		FROM {v event_uid uuid, endpoint_id text} ` + postgresAt + ` WHERE q.ctid = k.at`,
-	leaseInLane: `UPDATE {queue} q SET lease_no = q.lease_no + 1, leased_until = $1
+	leaseInLane: `UPDATE {queue} q
+		SET lease_no = q.lease_no + 1, leased_until = $1, ` + postgresWaited + `
 		FROM {v event_uid uuid, endpoint_id text} ` + postgresAt + ` WHERE q.ctid = k.at`,
 	rebindDeliveries: `UPDATE {queue} q SET version = v.version
 		FROM {v event_uid uuid, endpoint_id text, version int}
@@ -235,7 +239,7 @@ var postgresQueue = map[op]string{
 	requeue: `UPDATE {queue} q
 		SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased_until = 0,
 			settled_no = v.settled_no, attempts = v.attempts, failures = v.failures, since = v.since,
-			reason = v.reason
+			waited_us = v.waited_us, reason = v.reason
 		FROM {v ` + requeueFields + `}
 		` + postgresAt + ` WHERE q.ctid = k.at`,
 	updateStatus: `UPDATE {status} s

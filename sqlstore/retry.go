@@ -251,7 +251,7 @@ func (c *change) retryAll(open []*queueRow, finished []*finishedRow) error {
 	requeued, reopened, removed := newTable(len(open)), newTable(len(finished)), newTable(len(finished))
 	for _, q := range open {
 		q.leaseNo++
-		q.failures, q.reason, q.since = 0, "", c.now
+		q.failures, q.reason, q.since, q.waited = 0, "", c.now, 0
 		q.place(c.now, c.now)
 		requeued.Add(q.requeueCells()...)
 	}

@@ -37,6 +37,7 @@ type queueRow struct {
 	failures    int64
 	pruned      int64 // attempts that are not stored any more
 	since       int64
+	waited      int64 // microseconds, see webhook.Leased.Waited
 	size        int64
 	fanout      bool
 	reason      string
@@ -45,14 +46,14 @@ type queueRow struct {
 func (q *queueRow) cells() []cell {
 	return []cell{
 		uid(q.uid), text(q.endpoint), uid(q.ref), uid(q.lane), num(q.dueAt), num(q.leaseNo), num(q.leasedUntil), num(q.settledNo),
-		num(q.version), num(q.attempts), num(q.failures), num(q.pruned), num(q.since), num(q.size), flag(q.fanout), text(q.reason),
+		num(q.version), num(q.attempts), num(q.failures), num(q.pruned), num(q.since), num(q.waited), num(q.size), flag(q.fanout), text(q.reason),
 	}
 }
 
 // scan reads queueRead.
 func (q *queueRow) scan(r *sql.Rows) error {
 	return r.Scan((*id)(&q.uid), &q.endpoint, (*id)(&q.ref), &q.dueAt, &q.leaseNo, &q.leasedUntil, &q.settledNo, &q.version, &q.attempts,
-		&q.failures, &q.pruned, &q.since, &q.size, &q.fanout)
+		&q.failures, &q.pruned, &q.since, &q.waited, &q.size, &q.fanout)
 }
 
 // place sets the lane and the due time of a delivery that is not leased.
@@ -63,6 +64,10 @@ func (q *queueRow) place(due, now int64) {
 	}
 }
 
+// wait counts the time for which the delivery could have been leased until now. The statements that
+// lease deliveries count it in the same way.
+func (q *queueRow) wait(now int64) { q.waited += max(now-max(q.dueAt, q.leasedUntil), 0) }
+
 // inFlight reports whether the delivery is leased at now.
 func (q *queueRow) inFlight(now int64) bool { return q.leasedUntil-leaseGrace > now }
 
@@ -70,7 +75,7 @@ func (q *queueRow) inFlight(now int64) bool { return q.leasedUntil-leaseGrace > 
 func (q *queueRow) requeueCells() []cell {
 	return []cell{
 		uid(q.uid), text(q.endpoint), uid(q.lane), num(q.dueAt), num(q.leaseNo), num(q.settledNo), num(q.attempts), num(q.failures),
-		num(q.since), text(q.reason),
+		num(q.since), num(q.waited), text(q.reason),
 	}
 }
 

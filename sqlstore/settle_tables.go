@@ -25,6 +25,7 @@ func (t *settleTables) log(item *settleItem, late, fanout bool) {
 func (t *settleTables) settle(q *queueRow, item *settleItem, due, now int64) {
 	if !final(item.State) {
 		q.reason = string(item.Reason)
+		q.waited += max(due-micros(item.DueAt), 0)
 		q.place(due, now)
 		t.requeued.Add(q.requeueCells()...)
 		return

@@ -13,6 +13,9 @@ const (
 	sqliteParked = `x'80000000000000000000000000000000'`
 )
 
+// sqliteWaited counts the wait of a delivery that is leased, as queueRow.wait does. $2 is now.
+const sqliteWaited = `waited_us = waited_us + max($2 - max(due_at, leased_until), 0)`
+
 // sqlite is the SQL of SQLite. There is one writer at a time, so no statement locks single
 // rows.
 var sqlite = dialect{
@@ -117,9 +120,10 @@ var sqlite = dialect{
 				WHERE q.lane = @1 AND q.due_at <= $3 AND q.leased_until <= $1
 				ORDER BY q.due_at LIMIT @2){end} LIMIT $2`,
 		leaseDeliveries: `UPDATE {queue}
-			SET lane = ` + sqliteZero + `, due_at = $1, lease_no = lease_no + 1, leased_until = $1
+			SET lane = ` + sqliteZero + `, due_at = $1, lease_no = lease_no + 1, leased_until = $1,
+				` + sqliteWaited + `
 			WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
-		leaseInLane: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1
+		leaseInLane: `UPDATE {queue} SET lease_no = lease_no + 1, leased_until = $1, ` + sqliteWaited + `
 			WHERE (event_uid, endpoint_id) IN (VALUES {tuples})`,
 		rebindDeliveries: `UPDATE {queue} AS q SET version = v.version
 			FROM {v event_uid uuid, endpoint_id text, version int}
@@ -151,7 +155,7 @@ var sqlite = dialect{
 		requeue: `UPDATE {queue} AS q
 			SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased_until = 0,
 				settled_no = v.settled_no, attempts = v.attempts, failures = v.failures, since = v.since,
-				reason = v.reason
+				waited_us = v.waited_us, reason = v.reason
 			FROM {v ` + requeueFields + `}
 			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		updateStatus: `UPDATE {status} AS s

@@ -3,6 +3,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -111,6 +112,43 @@ var claimDefects = []defect{
 			return c, err
 		}
 	}},
+	{"deliveries have not waited", "claim/leased claim/waited claim/waited-paused claim/waited-many settle/waited retry/waited", leased(func(l *webhook.Leased) {
+		l.Waited = 0
+	})},
+	{"deliveries wait while they are leased", "claim/waited claim/waited-many settle/waited", func(b *broken) {
+		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
+			c, err := b.Store.Claim(ctx, req)
+			for i := range c.Deliveries {
+				c.Deliveries[i].Waited = req.Now.Sub(c.Deliveries[i].Since)
+			}
+			return c, err
+		}
+	}},
+	{"a delivery that blocks its endpoint does not wait", "settle/waited", tracked(func(b *broken, _ map[leaseKey]webhook.Leased) {
+		blocked, claim := map[leaseKey]time.Duration{}, b.claim
+		settlements(func(s *webhook.Settlement, _ time.Time) { blocked[itemOf(*s)] += max(s.BlockUntil.Sub(s.DueAt), 0) })(b)
+		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
+			c, err := claim(ctx, req)
+			for i := range c.Deliveries {
+				c.Deliveries[i].Waited -= blocked[leaseOf(c.Deliveries[i])]
+			}
+			return c, err
+		}
+	})},
+	{"a retry by hand keeps the wait", "retry/waited", tracked(func(b *broken, last map[leaseKey]webhook.Leased) {
+		claim := b.claim
+		b.claim = func(ctx context.Context, req webhook.ClaimRequest) (webhook.Claimed, error) {
+			before := maps.Clone(last)
+			c, err := claim(ctx, req)
+			for i := range c.Deliveries {
+				l := &c.Deliveries[i]
+				if earlier, known := before[leaseOf(*l)]; known && l.Since.After(earlier.Since) {
+					l.Waited += earlier.Waited
+				}
+			}
+			return c, err
+		}
+	})},
 	{"the shortest due comes first", "claim/longest-due", givesBack(func(b *broken, req webhook.ClaimRequest, all []webhook.Leased) []webhook.Leased {
 		slices.SortFunc(all, func(a, b webhook.Leased) int { return b.Since.Compare(a.Since) })
 		return all[min(req.Room, len(all)):]

@@ -34,6 +34,7 @@ var claimCases = []testCase{
 			first := f.take("e1.ep1")
 			f.equal("first lease", first, webhook.Leased{
 				UID: e.UID, Endpoint: key("acme", "ep1"), Version: 1, LeaseNo: 1, LeaseUntil: f.now.Add(leaseTime), Since: base,
+				Waited: time.Second,
 			})
 			if d := f.delivery("acme", "e1", "ep1"); !d.InFlight || !d.DueAt.Equal(first.LeaseUntil) {
 				f.Errorf("got %+v, want it in flight until the lease ends", d)
@@ -124,6 +125,65 @@ var claimCases = []testCase{
 			f.settle(f.giveBack(f.take("e1.ep1"), 0))
 			if l := f.take("e1.ep1"); l.Attempts != 3 || l.Failures != 3 {
 				f.Errorf("after a lease that was given back: got %d attempts, %d failures; want 3, 3", l.Attempts, l.Failures)
+			}
+		},
+	},
+	{
+		"claim/waited", "each lease adds to Waited the time since the delivery was due, or since 5 seconds after the end of its last lease",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			f.send("acme", "e1", "ep1")
+			f.advance(10 * time.Minute)
+			l := f.take("e1.ep1")
+			f.equal("Waited of the first lease", l.Waited, 10*time.Minute)
+			f.settle(f.retryIn(l, time.Minute))
+			f.advance(5 * time.Minute)
+			f.equal("Waited of a retry that was due for 4 minutes", f.take("e1.ep1").Waited, 14*time.Minute)
+			f.advance(leaseTime + grace + 3*time.Minute)
+			l = f.take("e1.ep1")
+			f.equal("Waited after a lost lease", l.Waited, 17*time.Minute)
+			f.advance(time.Second)
+			f.settle(f.giveBack(l, 0))
+			f.equal("Waited of a lease that was given back", f.take("e1.ep1").Waited, 17*time.Minute)
+		},
+	},
+	{
+		"claim/waited-paused", "each lease adds to Waited the time since the delivery was due, also while its endpoint was paused or blocked",
+		func(f *fixture) {
+			f.endpoints("acme", 2)
+			f.send("acme", "e1", "ep0000", "ep0001")
+			f.setState("acme", "ep0000", webhook.EndpointPaused)
+			f.block("acme", "ep0001", 2*time.Hour, false)
+			f.expectClaim()
+			f.advance(2 * time.Hour)
+			f.setState("acme", "ep0000", webhook.EndpointActive)
+			for _, l := range f.expectClaim("e1.ep0000", "e1.ep0001") {
+				f.equal(f.name(l), l.Waited, 2*time.Hour)
+			}
+		},
+	},
+	{
+		"claim/waited-many", "each lease adds to Waited the time since the delivery was due, of as many as one call leases",
+		func(f *fixture) {
+			f.endpoint("acme", "ep1")
+			f.backlog("acme", "b", "ep1", 100)
+			f.advance(time.Minute)
+			req := f.room()
+			req.Room = 70
+			first := f.leases(f.round(req))
+			f.equal("leased", len(first), 70)
+			f.advance(leaseTime + grace + time.Minute)
+			again := make(map[string]bool)
+			for _, l := range first {
+				f.equal(f.name(l), l.Waited, time.Minute)
+				again[f.name(l)] = true
+			}
+			for _, l := range f.claim() {
+				want := 2*time.Minute + leaseTime + grace
+				if again[f.name(l)] {
+					want = 2 * time.Minute
+				}
+				f.equal(f.name(l), l.Waited, want)
 			}
 		},
 	},

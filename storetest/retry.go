@@ -93,6 +93,23 @@ var retryCases = []testCase{
 		},
 	},
 	{
+		"retry/waited", "Retry makes deliveries pending again with Waited 0",
+		func(f *fixture) {
+			f.endpoints("acme", 2)
+			f.send("acme", "e1", "ep0000", "ep0001")
+			f.advance(time.Hour)
+			l := f.expectClaim("e1.ep0000", "e1.ep0001")
+			f.settle(f.failure(l[0]), f.retryIn(l[1], time.Hour))
+			for _, id := range []string{"ep0000", "ep0001"} {
+				f.retry(one("acme", "e1", id), 1, 0)
+			}
+			f.advance(time.Minute)
+			for _, l := range f.expectClaim("e1.ep0000", "e1.ep0001") {
+				f.equal(f.name(l), l.Waited, time.Minute)
+			}
+		},
+	},
+	{
 		"retry/goes-on", "retried deliveries get a lease number one higher, so that their attempts go on counting",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")

@@ -53,6 +53,22 @@ var settleCases = []testCase{
 		},
 	},
 	{
+		"settle/waited", "the time from DueAt to a later BlockUntil that counts is added to Waited",
+		func(f *fixture) {
+			f.endpoints("acme", 2)
+			f.send("acme", "e1", "ep0000", "ep0001")
+			l := f.expectClaim("e1.ep0000", "e1.ep0001")
+			blocked, stale := f.retryIn(l[0], time.Minute), f.retryIn(l[1], time.Minute)
+			blocked.BlockUntil, stale.BlockUntil = f.now.Add(time.Hour), f.now.Add(time.Hour)
+			stale.Version--
+			f.settle(blocked, stale)
+			f.advance(time.Hour + 2*time.Minute)
+			l = f.expectClaim("e1.ep0000", "e1.ep0001")
+			f.equal("Waited of a delivery that blocked its endpoint", l[0].Waited, 61*time.Minute)
+			f.equal("Waited of one whose BlockUntil does not count", l[1].Waited, 61*time.Minute)
+		},
+	},
+	{
 		"settle/give-back", "without an Attempt the lease is given back",
 		func(f *fixture) {
 			f.endpoint("acme", "ep1")
