@@ -69,6 +69,27 @@ func (n *cachedEndpoint) isNewer(version int64, asOf time.Duration) bool {
 	}
 }
 
+// mayBeRestored reports whether the Store's answer at asOf shows that the endpoint is held
+// back, or may have been since the copy was last seen. Its lane then begins anew, so that
+// its backlog does not reach the receiver all at once. n is nil if there is no copy.
+//
+// A copy that was seen a moment ago has missed no pause and no circuit. An older copy may
+// have missed the whole of it: the endpoint is active in both, but its Version, RecoveredAt
+// or BlockedUntil is another.
+func (n *cachedEndpoint) mayBeRestored(state EndpointState, version int64, h *Health, asOf time.Duration) bool {
+	if n == nil || n.isGone() {
+		return state != EndpointActive || !h.RecoveredAt.IsZero() || !h.BlockedUntil.IsZero()
+	}
+	known := n.health.Load()
+	switch {
+	case n.endpoint.State != state, known.Circuit != h.Circuit, h.BlockedUntil.After(known.BlockedUntil):
+		return true
+	case asOf-time.Duration(n.seen.Load()) < cacheAge:
+		return false
+	}
+	return n.endpoint.Version != version || h.RecoveredAt.After(known.RecoveredAt)
+}
+
 // isReset reports whether the endpoint's health began anew between a copy and a later one.
 func (n *cachedEndpoint) isReset(later *cachedEndpoint) bool {
 	sameURL := n.endpoint.URL == later.endpoint.URL || sameSealedURL(n.endpoint.URL, later.endpoint.URL)

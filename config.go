@@ -85,7 +85,9 @@ type Config struct {
 	// for example from 8 to 32. Slow answers lower it to PerEndpoint again.
 	//
 	// An endpoint starts with at most 2, until its first answer. After two timeouts in a row it
-	// has 1, until the next answer. Endpoint.MaxInFlight sets another bound. Defaults to 8.
+	// has 1, until the next answer. When it was paused or held back, by a Retry-After, a 429 or its
+	// circuit, it starts with 1, and each answer allows one more. So a backlog drains slowly at
+	// first. Endpoint.MaxInFlight sets another bound. Defaults to 8.
 	PerEndpoint int
 
 	// RequestTimeout bounds one request, from the dial to the end of the response, 1 ms to

@@ -57,10 +57,11 @@
 //
 // A 2xx answer is a success. Two 410 in a row disable the endpoint. The response header
 // webhook-delivery can do the same, or end the delivery; see Profile.DeliveryControl. Every
-// other outcome is retried as the profile's [RetryPolicy] says, by default 15 times over about three days. No
-// retry comes before a Retry-After of the receiver, up to a day. A receiver that hangs,
-// answers slowly or has a long backlog delays no other; see Config.MaxInFlight and
-// Config.PerEndpoint. Each [Attempt] has a [Class], the kind of its failure.
+// other outcome is retried as the profile's [RetryPolicy] says, by default 15 times over
+// about three days. No retry comes before a Retry-After of the receiver, up to a day. A
+// receiver that hangs, answers slowly or has a long backlog delays no other; see
+// Config.MaxInFlight and Config.PerEndpoint. Each [Attempt] has a [Class], the kind of its
+// failure.
 //
 // An endpoint that keeps failing is held back, and disabled after days; see [HealthPolicy]. A
 // [Notice] tells you, and the tenant's endpoints that subscribe to it.

@@ -27,12 +27,15 @@ type endpointCache struct {
 	window time.Duration        // HealthPolicy.CircuitWindow
 	loads  *batch.Group[EndpointKey, loaded]
 
+	// restart lets the lane of an endpoint begin anew. It may be called while the mutex is held.
+	restart func(EndpointKey)
+
 	mu sync.RWMutex
 	of map[EndpointKey]*cachedEndpoint
 }
 
 func newEndpointCache(uptime func() time.Duration, refresh func(context.Context, []EndpointKey) ([]Endpoint, error)) *endpointCache {
-	c := &endpointCache{uptime: uptime, of: make(map[EndpointKey]*cachedEndpoint)}
+	c := &endpointCache{uptime: uptime, of: make(map[EndpointKey]*cachedEndpoint), restart: func(EndpointKey) {}}
 	run := func(keys []EndpointKey) ([]loaded, error) { return c.load(refresh, keys) }
 	c.loads = batch.New(batch.Limits{Running: 2, Items: 1000, Bytes: 1000}, func(EndpointKey) int { return 1 }, run)
 	return c
@@ -66,10 +69,14 @@ func (c *endpointCache) put(e *Endpoint, asOf time.Duration) *cachedEndpoint {
 	n.seen.Store(int64(asOf))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if old := c.of[e.key()]; old != nil {
-		if old.isNewer(e.Version, asOf) {
-			return old // a newer answer came first
-		}
+	old := c.of[e.key()]
+	if old != nil && old.isNewer(e.Version, asOf) {
+		return old // a newer answer came first
+	}
+	if old.mayBeRestored(e.State, e.Version, &e.Health, asOf) {
+		c.restart(e.key())
+	}
+	if old != nil {
 		if !old.isGone() {
 			if !old.isReset(n) {
 				n.streak = old.streak
@@ -167,6 +174,9 @@ func (c *endpointCache) confirm(status *EndpointStatus, asOf time.Duration) *cac
 	n := c.get(status.Key)
 	if n == nil || n.isGone() {
 		return nil
+	}
+	if time.Duration(n.seen.Load()) <= asOf && n.mayBeRestored(status.State, status.Version, &status.Health, asOf) {
+		c.restart(status.Key)
 	}
 	if n.endpoint.Version != status.Version {
 		if n.endpoint.Version < status.Version || n.isOutdated(asOf) {

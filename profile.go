@@ -52,8 +52,9 @@ type Profile struct {
 	// retried by hand. It is tested after each failed attempt. Zero means no limit but Retry.
 	//
 	// The time for which a due delivery waits to be sent does not count. A delivery waits while
-	// its endpoint is paused or blocked, while a circuit is open, and while all processes are
-	// busy or stopped. Request.Since does not change with it.
+	// its endpoint is paused or blocked, while a circuit is open, while Endpoint.Rate allows no
+	// request, and while all processes are busy or stopped. Request.Since does not change with
+	// it.
 	MaxAge time.Duration
 
 	// Judge decides the outcome of an attempt. It must be a pure function, because it may be

@@ -106,6 +106,13 @@ func (d *Dispatcher) heed(status *EndpointStatus, asOf time.Duration) {
 	d.emptyLane(status.Key)
 }
 
+// restartLane lets the lane of an endpoint begin anew.
+func (d *Dispatcher) restartLane(key EndpointKey) {
+	if s := d.session.Load(); s != nil {
+		s.lanes.Restart(key)
+	}
+}
+
 // emptyLane gives back the deliveries that wait in memory for an endpoint.
 func (d *Dispatcher) emptyLane(key EndpointKey) {
 	if s := d.session.Load(); s != nil {

@@ -146,10 +146,10 @@ type Store interface {
 	// seconds ago. Its new lease lasts until req.LeaseUntil and has a number one higher than the
 	// last. So no two callers ever hold the same lease number of a delivery.
 	//
-	// Each lease adds to Leased.Waited the time for which the delivery could have been leased: from
-	// the time when it was due, or from 5 seconds after the end of its last lease, to req.Now.
-	// Example: a delivery is due at 10:00, its endpoint is paused until 12:00, and it is leased at
-	// 12:01. Its Waited is 2 hours and 1 minute.
+	// Each lease adds to Leased.Waited the time for which the delivery was due and not leased:
+	// from the time when it was due, or from 5 seconds after the end of its last lease, to
+	// req.Now. Example: a delivery is due at 10:00, its endpoint is paused until 12:00, and it
+	// is leased at 12:01. Its Waited is 2 hours and 1 minute.
 	//
 	// Due outbox rows become deliveries first, to the endpoints that match at that time, as in
 	// Match. An event without such endpoints is deleted, unless it has Keep, or a disabled
@@ -223,8 +223,8 @@ type Store interface {
 	Settle(ctx context.Context, now time.Time, items []Settlement) (Settled, error)
 
 	// Retry makes deliveries pending again: due at once, with Failures 0 and Waited 0. Their
-	// lease number goes up by one, so that their attempts go on counting. It honours the same fields as
-	// Deliveries.
+	// lease number goes up by one, so that their attempts go on counting. It honours the same
+	// fields as Deliveries.
 	//
 	// With EventID and EndpointID, no other field but Tenant is set, and it takes that delivery
 	// in any state. It may then return these errors:
@@ -458,7 +458,7 @@ type Leased struct {
 	Attempts   int           // logged before, Late ones not counted
 	Failures   int           // see Delivery.Failures
 	Since      time.Time     // first due, or retried by hand: a delivery's age counts from here
-	Waited     time.Duration // part of its age for which it could have been leased
+	Waited     time.Duration // part of its age for which it was due and not leased
 	Probe      bool          // the only leased delivery of an endpoint with an open circuit
 }
 

@@ -80,7 +80,7 @@ func New(store Store, config Config) (dispatcher *Dispatcher, err error) {
 	clock, _ := store.(Clock)
 	d.time = newStoreTime(clock, c.Now, func(err error) { d.report("the store's clock cannot be read", err) })
 	d.endpoints = newEndpointCache(d.time.uptime, d.store.Refresh)
-	d.endpoints.window = c.Health.CircuitWindow
+	d.endpoints.window, d.endpoints.restart = c.Health.CircuitWindow, d.restartLane
 	d.others.listener, _ = store.(Listener)
 	return d, nil
 }

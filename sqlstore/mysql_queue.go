@@ -10,8 +10,9 @@ const (
 var mysqlEvents = `INTO {events} (` + eventInsert + `)
 			VALUES {tuples}`
 
-// mysqlWaited counts the wait of a delivery that is leased, as queueRow.wait does. $2 is now. It comes
-// first in its statement, because the server assigns the columns in their order.
+// mysqlWaited counts the wait of a delivery that is leased, as queueRow.wait does. $2 is
+// now. It comes first in its statement, because the server assigns the columns in their
+// order.
 const mysqlWaited = `waited_us = waited_us + greatest($2 - greatest(due_at, leased_until), 0)`
 
 // mysqlQueue has the statements that publish, claim and settle. Joins with a list force

@@ -64,8 +64,8 @@ func (q *queueRow) place(due, now int64) {
 	}
 }
 
-// wait counts the time for which the delivery could have been leased until now. The statements that
-// lease deliveries count it in the same way.
+// wait counts the time for which the delivery was due and not leased until now. The statements
+// that lease deliveries count it in the same way.
 func (q *queueRow) wait(now int64) { q.waited += max(now-max(q.dueAt, q.leasedUntil), 0) }
 
 // inFlight reports whether the delivery is leased at now.

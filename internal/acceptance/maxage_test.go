@@ -23,8 +23,8 @@ func hourly(c *webhook.Config) {
 	c.Profile, c.Health = "hourly", noCircuits
 }
 
-// expires checks that a delivery has all its attempts of an hour, from begun on: at 0, 20, 40 and 60
-// minutes.
+// expires checks that a delivery has all its attempts of an hour, from begun on: at 0, 20,
+// 40 and 60 minutes.
 func (r *rig) expires(event string, begun time.Time) {
 	r.t.Helper()
 	pass(2 * time.Hour)

@@ -92,6 +92,9 @@ type lane[K comparable, T any] struct {
 	owed     int  // see Owe
 
 	start, top, cap int           // see pace
+	careful         bool          // see Restart
+	era             int           // number of calls of Restart
+	stale           int           // items out from before the last Restart
 	timeouts        int           // in a row
 	took            time.Duration // moving average; 0 until something was sent
 	quick           bool          // the last item took less than slow
@@ -139,6 +142,7 @@ type Reservation[K comparable, T any] struct {
 type Ticket[K comparable, T any] struct {
 	lane *lane[K, T]
 	slow bool
+	era  int
 }
 
 // New returns an empty Set.
@@ -233,7 +237,7 @@ func (s *Set[K, T]) Next() (T, Ticket[K, T], bool) {
 			}
 			if l := s.choose(kind); l != nil {
 				value := s.out(l, kind)
-				return value, Ticket[K, T]{l, kind&slowKind != 0}, true
+				return value, Ticket[K, T]{l, kind&slowKind != 0, l.era}, true
 			}
 		}
 	}
@@ -288,12 +292,15 @@ func (s *Set[K, T]) Done(t Ticket[K, T], result Result, took time.Duration) bool
 	defer s.mu.Unlock()
 	l := t.lane
 	l.inFlight--
+	if t.era != l.era {
+		l.stale--
+	}
 	l.stuck = false
 	if t.slow {
 		s.slowOut--
 	}
 	if result != Unsent {
-		s.learn(l, result, took)
+		s.learn(t, result, took)
 	}
 	s.wake(l)
 	wants := l.runsLow()
@@ -458,7 +465,9 @@ func (s *Set[K, T]) countSlow(w *Weight, slow bool) {
 
 func (l *lane[K, T]) waiting() int { return l.queue.len() + l.reserved }
 
-func (l *lane[K, T]) mayGive() bool { return l.queue.len() > 0 && l.inFlight < l.cap && !l.inDebt() }
+func (l *lane[K, T]) mayGive() bool {
+	return l.queue.len() > 0 && l.inFlight-l.stale < l.cap && !l.inDebt()
+}
 
 // kind returns the ring that a lane belongs to.
 func (l *lane[K, T]) kind() int {

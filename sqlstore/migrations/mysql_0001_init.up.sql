@@ -145,8 +145,8 @@ CREATE TABLE IF NOT EXISTS {outbox} (
 --
 -- leased_until is zero for a delivery that is not leased. Otherwise it is the time from which
 -- another process may take the delivery. A leased delivery waits in lane zero, due at that time,
--- or it stays in a lane that has many. waited_us is
--- the time for which the delivery could have been leased and was not.
+-- or it stays in a lane that has many. waited_us is the time for which the delivery was due
+-- and not leased.
 CREATE TABLE IF NOT EXISTS {queue} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,

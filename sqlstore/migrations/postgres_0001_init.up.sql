@@ -138,8 +138,8 @@ CREATE INDEX {prefix}outbox_due ON {outbox} (due_at);
 --
 -- leased_until is zero for a delivery that is not leased. Otherwise it is the time from which
 -- another process may take the delivery. A leased delivery waits in lane zero, due at that time,
--- or it stays in a lane that has many. waited_us is
--- the time for which the delivery could have been leased and was not.
+-- or it stays in a lane that has many. waited_us is the time for which the delivery was due
+-- and not leased.
 CREATE TABLE {queue} (
 	event_uid   uuid   NOT NULL,
 	endpoint_id text COLLATE "C" NOT NULL,
