@@ -54,6 +54,16 @@ func suspended(t *testing.T, w *World) {
 	check(t, err)
 }
 
+// held lets the operator pause the endpoint "active".
+func held(t *testing.T, w *World) {
+	t.Helper()
+	done, err := w.Dispatcher.AllTenants().Pause(t.Context(), webhook.Query{Tenant: Ours, EndpointID: "active"})
+	check(t, err)
+	if done.Changed != 1 {
+		t.Errorf("paused %d endpoints", done.Changed)
+	}
+}
+
 var endpointCases = []Case{
 	{
 		Name: "endpoints are listed in the order of their ids", Path: "/webhooks", Status: 200, Permission: webhookhttp.PermissionRead,
@@ -199,6 +209,23 @@ var endpointCases = []Case{
 	{
 		Name: "a suspended endpoint is changed in all else", Method: http.MethodPatch, Path: "/webhooks/active", Status: 200,
 		Body: `{"description": "d", "is_active": false}`, Want: `{"description": "d", "disabled_reason": "operator"}`, Prepare: suspended,
+	},
+	{
+		Name: "an endpoint that the operator has paused says so", Path: "/webhooks/active", Status: 200, Prepare: held,
+		Want: `{"is_active": false, "state": "paused", "disabled_reason": "operator"}`,
+	},
+	{
+		Name: "an endpoint that the operator has paused is not resumed", Method: http.MethodPatch, Path: "/webhooks/active",
+		Body: `{"state": "active"}`, Status: 409, Code: "endpoint_disabled", Prepare: held,
+	},
+	{
+		Name: "an endpoint that the operator has paused is not disabled", Method: http.MethodPatch, Path: "/webhooks/active",
+		Body: `{"state": "disabled"}`, Status: 409, Code: "endpoint_disabled", Prepare: held,
+	},
+	{
+		Name: "an endpoint that the operator has paused is changed in all else", Method: http.MethodPatch, Path: "/webhooks/active", Status: 200,
+		Body: `{"description": "d", "is_active": false}`, Prepare: held,
+		Want: `{"description": "d", "state": "paused", "disabled_reason": "operator"}`,
 	},
 	{
 		Name: "a suspended endpoint is not tested", Method: http.MethodPost, Path: "/webhooks/active/test", Status: 409,
