@@ -17,6 +17,7 @@ type Handler struct {
 	d       *webhook.Dispatcher
 	config  Config // complete
 	mux     *http.ServeMux
+	served  map[string]bool // the patterns of routes
 	origins *http.CrossOriginProtection
 	gate    *gate
 
@@ -40,7 +41,7 @@ func New(d *webhook.Dispatcher, config Config) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		d: d, config: c, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(),
+		d: d, config: c, mux: http.NewServeMux(), served: make(map[string]bool, len(routes)), origins: http.NewCrossOriginProtection(),
 		gate: newGate(c.MaxRequests, c.MaxTenantRequests), testType: d.TestEventType(),
 	}
 	for i, origin := range c.TrustedOrigins {
@@ -70,7 +71,12 @@ func (h *Handler) register() (err error) {
 	}()
 	for i := range routes {
 		rt := &routes[i]
-		h.mux.Handle(rt.method+" "+h.config.Prefix+rt.path, h.handle(rt))
+		pattern := rt.method + " " + h.config.Prefix + rt.path
+		h.mux.Handle(pattern, h.handle(rt))
+		h.served[pattern] = true
+	}
+	for _, path := range []string{"/deliveries/retry", "/deliveries/cancel"} { // they are no ids of deliveries
+		h.mux.Handle(http.MethodGet+" "+h.config.Prefix+path, h.handle(&route{path: "/", serve: (*exchange).noRoute}))
 	}
 	if h.config.Prefix != "" {
 		h.below = http.NewServeMux()
@@ -88,7 +94,7 @@ func (h *Handler) allowed(r *http.Request) string {
 	other := r.WithContext(r.Context()) // a copy
 	for _, name := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost} {
 		other.Method = name
-		if _, pattern := h.mux.Handler(other); pattern != "/" {
+		if _, pattern := h.mux.Handler(other); h.served[pattern] {
 			methods = append(methods, name)
 		}
 	}

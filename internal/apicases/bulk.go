@@ -112,11 +112,13 @@ var bulkCases = []Case{
 		Status: 400, Code: "unknown_field", Field: "states", After: nothingSent, Invalid: true,
 	},
 	{
-		Name: "a retry of many is not read", Path: "/deliveries/retry", Status: 404, Code: "not_found",
+		Name: "a retry of many is not read", Path: "/deliveries/retry", Status: 405, Code: "method_not_allowed",
+		WantHeader: map[string]string{"Allow": "POST"},
 	},
 	{
-		Name: "a retry of many has its methods", Method: http.MethodPut, Path: "/deliveries/retry", Status: 405, Code: "method_not_allowed",
-		WantHeader: map[string]string{"Allow": "GET, HEAD, POST"},
+		Name: "a cancellation of many has its methods", Method: http.MethodPut, Path: "/deliveries/cancel", Status: 405,
+		Code:       "method_not_allowed",
+		WantHeader: map[string]string{"Allow": "POST"},
 	},
 
 	then(
