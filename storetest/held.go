@@ -200,7 +200,7 @@ var heldCases = []testCase{
 		},
 	},
 	{
-		"held/stats", "Held are those that are due, behind a paused, disabled or blocked endpoint",
+		"held/stats", "Held are those that are due, behind an endpoint that is paused, disabled, blocked or beyond its Rate",
 		func(f *fixture) {
 			names := f.holdMany(f.pause)
 			f.equal("stats", f.stats(), webhook.Stats{Pending: len(names), Held: len(names)})

@@ -46,7 +46,7 @@ var statsCases = []testCase{
 		},
 	},
 	{
-		"stats/held", "Held are those that are due, behind a paused, disabled or blocked endpoint",
+		"stats/held", "Held are those that are due, behind an endpoint that is paused, disabled, blocked or beyond its Rate",
 		func(f *fixture) {
 			names := f.endpoints("acme", 4)
 			f.send("acme", "e1", names...)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/webhooktest"
 )
 
 // rated returns an endpoint with a rate.
@@ -188,6 +189,29 @@ func TestEventsBeyondARateAskForFewClaims(t *testing.T) {
 		}
 		assert.LessOrEqual(t, claims.Load()-began, int64(2*110), "claims in two seconds")
 		assert.LessOrEqual(t, len(r.net.Sent()), 3)
+	})
+}
+
+// Of a round with several claims, each knows only what it has visited.
+func TestTheEarliestTimeOfARoundIsTheNext(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		r := newRig(t, func(c *webhook.Config, _ *webhooktest.Transport) { c.PollInterval = time.Minute })
+		began := time.Now()
+		var claims []time.Duration
+		r.store.claim = func(_ context.Context, req webhook.ClaimRequest) (c webhook.Claimed, err error) {
+			claims = append(claims, time.Since(began))
+			switch len(claims) {
+			case 1:
+				c.Next, c.NextDue = "more", req.Now.Add(3*time.Second)
+			case 2:
+				c.Next, c.NextDue = "more", req.Now.Add(9*time.Second)
+			}
+			return c, nil
+		}
+		r.run()
+		pass(10 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, []time.Duration{0, 0, 0, 3 * time.Second}, claims)
 	})
 }
 

@@ -48,7 +48,7 @@ func TestARateHoldsOverSeveralStores(t *testing.T) {
 		var mu sync.Mutex
 		leased, most := map[string]int{}, 0
 		bySecond := map[int]int{}
-		const step = 100 * time.Millisecond
+		const step = 200 * time.Millisecond
 		for at := time.Duration(0); at < time.Minute; at += step {
 			var claims sync.WaitGroup
 			for i, store := range stores {
