@@ -65,7 +65,7 @@ func failed(s *scene, l webhook.Leased) webhook.Settlement {
 
 var darknesses = map[string]darkness{
 	"claim": {
-		at: on(`SET lane = '00000000-0000-0000-0000-000000000000'`, "SET lane = x'0000"),
+		at: on(`SET lane = '00000000-0000-0000-0000-000000000000'`, ", lane = x'0000"),
 		begin: func(s *scene, _ []webhook.Leased) error {
 			_, err := claimOnce(s)
 			return err
