@@ -72,8 +72,9 @@ func (d *Dispatcher) Tenant(id string) Scope { return Scope{d: d, tenant: id} }
 
 // AllTenants returns the Scope of all tenants, for the application itself and its operators.
 // It serves these methods: Endpoints, Events, Deliveries, Attempts, Retry, Cancel, Replay,
-// Replays, CancelReplay, UpdateEndpoint, Pause and Resume. Query.Tenant narrows a query to one tenant; Attempts
-// requires it. The other methods return a *FieldError, because an id belongs to one tenant.
+// Replays, CancelReplay, UpdateEndpoint, Pause and Resume. Query.Tenant narrows a query to one
+// tenant; Attempts of an event or an endpoint requires it. The other methods return a *FieldError,
+// because an id belongs to one tenant.
 //
 // To suspend an endpoint, read it with Endpoints and pass it to UpdateEndpoint with the state
 // [EndpointDisabled] and the reason [ReasonOperator]. Its tenant cannot lift that. Pause holds the

@@ -55,20 +55,30 @@ func (s Scope) Deliveries(ctx context.Context, q Query) (page Page[Delivery], er
 }
 
 // Attempts returns the delivery log of an event, of an endpoint or of one delivery, the latest
-// attempt first. EventID or EndpointID is required, and a single tenant. It honours EventID,
-// EndpointID, Class, Status, From and To (of StartedAt), NoBodies, MaxBytes, Skip, Limit and
-// Cursor.
+// attempt first. EventID or EndpointID is required, and a single tenant.
+//
+// In the scope of all tenants, a Query without EventID, EndpointID and Tenant returns the failed
+// attempts of all tenants: those with a Class. From is then required. For example, this Query
+// selects the requests that timed out in the last ten minutes:
+//
+//	Query{Class: ClassTimeout, From: time.Now().Add(-10 * time.Minute), NoBodies: true}
+//
+// Attempts honours EventID, EndpointID, Class, Status, From and To (of StartedAt), NoBodies,
+// MaxBytes, Skip, Limit and Cursor.
 func (s Scope) Attempts(ctx context.Context, q Query) (page Page[Attempt], err error) {
 	defer addOperation("list attempts", &err)
 	q, err = s.query(q, fieldEventID|fieldEndpointID|fieldClass|fieldStatus|fieldTimes|fieldNoBodies|fieldMaxBytes|fieldSkip)
 	if err != nil {
 		return Page[Attempt]{}, err
 	}
-	if q.EventID == "" && q.EndpointID == "" {
+	named := q.EventID != "" || q.EndpointID != ""
+	switch {
+	case !named && !q.AllTenants:
 		return Page[Attempt]{}, &FieldError{"Query.EndpointID", "is empty", "say whose attempts: EndpointID, EventID, or both"}
-	}
-	if q.AllTenants {
+	case named && q.AllTenants:
 		return Page[Attempt]{}, &FieldError{"Query.Tenant", "is empty", "ids are the tenant's own"}
+	case !named && q.From.IsZero():
+		return Page[Attempt]{}, &FieldError{"Query.From", "is empty", "say since when, for example ten minutes ago"}
 	}
 	return s.d.store.Attempts(ctx, q)
 }

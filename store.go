@@ -321,9 +321,11 @@ type Store interface {
 	// event's, in every state of the delivery.
 	Deliveries(ctx context.Context, q Query, now time.Time) (Page[Delivery], error)
 
-	// Attempts returns attempts of one event or one endpoint, the latest StartedAt first.
-	// EventID or EndpointID is required. It honours Tenant, EventID, EndpointID, Class, Status,
-	// From and To (of StartedAt), NoBodies, MaxBytes, Skip, Limit and Cursor.
+	// Attempts returns attempts of one event or one endpoint, the latest StartedAt first. EventID
+	// or EndpointID is then required, with Tenant. With AllTenants, and neither of them, it
+	// returns the failed attempts of all tenants: those with a Class. It honours Tenant,
+	// AllTenants, EventID, EndpointID, Class, Status, From and To (of StartedAt), NoBodies,
+	// MaxBytes, Skip, Limit and Cursor.
 	Attempts(ctx context.Context, q Query) (Page[Attempt], error)
 
 	// Stats counts unfinished deliveries, and endpoints.

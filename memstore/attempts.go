@@ -52,6 +52,9 @@ func (s *Store) log(d *delivery, leaseNo int64, a *webhook.Attempt, late bool) {
 		d.event.attempts.add(own.key, own)
 	}
 	d.endpoint.attempts.add(own.key, own)
+	if own.Class != "" {
+		s.failed.add(own.key, own)
+	}
 	own.bytes = attemptBytes(&own.Attempt)
 	s.addBytes(d.event, own.bytes)
 	if d.event.closed {
@@ -115,7 +118,7 @@ func (s *Store) free(n int64, keep *event) bool {
 // removeAttempts removes the first n attempts of a delivery. The others keep their numbers.
 func (s *Store) removeAttempts(d *delivery, n int) {
 	for _, a := range d.attempts[:n] {
-		d.endpoint.attempts.remove(a.key)
+		s.unlist(a)
 		if d.event.fanout {
 			d.event.attempts.remove(a.key)
 		}
@@ -125,6 +128,14 @@ func (s *Store) removeAttempts(d *delivery, n int) {
 	d.removed += n
 	if d.attempts = slices.Delete(d.attempts, 0, n); len(d.attempts) == 0 {
 		d.attempts = nil
+	}
+}
+
+// unlist removes an attempt from the lists that outlive its event.
+func (s *Store) unlist(a *attempt) {
+	a.delivery.endpoint.attempts.remove(a.key)
+	if a.Class != "" {
+		s.failed.remove(a.key)
 	}
 }
 

@@ -96,7 +96,7 @@ func (s *Store) drop(ev *event) {
 			s.finished--
 		}
 		for _, a := range d.attempts {
-			e.attempts.remove(a.key)
+			s.unlist(a)
 		}
 		e.deliveries.remove(ev.key)
 		s.forget(e)

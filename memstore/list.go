@@ -396,10 +396,13 @@ func (s *Store) Attempts(ctx context.Context, q webhook.Query) (webhook.Page[web
 	return page, nil
 }
 
-// attemptsBelow returns the attempts of a delivery, an event or an endpoint whose keys are
-// below a key, the latest first.
+// attemptsBelow returns the attempts of a delivery, an event or an endpoint, or the failed ones
+// of all tenants, whose keys are below a key, the latest first.
 func (s *Store) attemptsBelow(q *webhook.Query, below key) iter.Seq[*attempt] {
 	none := func(func(*attempt) bool) {}
+	if q.AllTenants {
+		return s.failed.down(below)
+	}
 	if q.EventID == "" {
 		if e := s.endpoints[webhook.EndpointKey{Tenant: q.Tenant, ID: q.EndpointID}]; e != nil {
 			return e.attempts.down(below)

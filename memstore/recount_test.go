@@ -23,6 +23,7 @@ func recount(tb testing.TB, s *Store) {
 	open := map[*endpoint]int{}
 	attempts := map[*endpoint]int{}
 	bound := map[*version]int{}
+	failed := 0
 
 	replays := checkIndex(tb, &s.replays.byID)
 	require.Equal(tb, replays, s.replays.ended+len(s.replays.open))
@@ -47,6 +48,9 @@ func recount(tb testing.TB, s *Store) {
 			for _, a := range d.attempts {
 				require.Greater(tb, a.leaseNo, last, "attempts are by lease number")
 				last = a.leaseNo
+				if a.Class != "" {
+					failed++
+				}
 				require.Equal(tb, attemptBytes(&a.Attempt), a.bytes)
 				evBytes += a.bytes
 			}
@@ -111,6 +115,8 @@ func recount(tb testing.TB, s *Store) {
 	require.Equal(tb, []int{waiting, leased, outbox}, []int{checkHeap(tb, &s.waiting), checkHeap(tb, &s.leased), checkHeap(tb, &s.outbox) + checkHeap(tb, &s.wide)})
 	require.Equal(tb, bytes, s.bytes, "bytes")
 	require.Equal(tb, []any{closed.rows, closed.bytes}, []any{s.closed.rows, s.closed.bytes}, "closed")
+
+	require.Equal(tb, failed, checkIndex(tb, &s.failed), "failed attempts")
 
 	checkEndpoints(tb, s, stored, open, attempts, bound)
 

@@ -68,9 +68,10 @@ type Store struct {
 	subs      map[subscription][]*endpoint // by id
 	events    map[eventKey]*event
 	uids      map[uuid.UUID]*event
-	timeline  index[event] // by UID
-	outbox    heap[event]  // events without deliveries, by the time when they are due
-	wide      heap[event]  // events with some of their deliveries, in the order in which they began
+	timeline  index[event]   // by UID
+	failed    index[attempt] // attempts with a Class, by StartedAt
+	outbox    heap[event]    // events without deliveries, by the time when they are due
+	wide      heap[event]    // events with some of their deliveries, in the order in which they began
 
 	// Every unfinished delivery is in one of three heaps: waiting for its time, leased, or
 	// ready. The ready heap is its endpoint's. Endpoints with ready deliveries are in the ring,

@@ -120,7 +120,6 @@ func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webho
 			if !still {
 				continue
 			}
-			a.Tenant = q.Tenant
 			if !budget.Take(paging.AttemptSize(&a)) {
 				page.Next = shown.String()
 				return page, nil
@@ -136,8 +135,7 @@ func (t *tx) attempts(q *webhook.Query, below attemptRow, limit int) (page webho
 type attemptList struct {
 	t      *tx
 	op     op
-	of     cell                   // the first argument of op
-	tie    func(*attemptRow) cell // the fourth argument: the order of attempts with equal times
+	args   func(below *attemptRow, from int64) []cell // of op, without the number of rows
 	from   int64
 	below  attemptRow
 	next   []attemptRow
@@ -156,25 +154,41 @@ func (t *tx) newAttemptList(q *webhook.Query, below attemptRow, atOnce int) (*at
 		l.below = lastAttempt
 		l.below.startedAt = micros(q.To) - 1
 	}
+	if q.AllTenants {
+		l.op, l.args = failedAttempts, func(a *attemptRow, from int64) []cell {
+			return []cell{num(a.startedAt), num(from), uid(a.uid), text(a.endpoint), num(a.leaseNo)}
+		}
+		return l, nil
+	}
 	if q.EventID == "" {
-		l.op, l.of = attemptsOfEndpoint, uid(refOf(webhook.EndpointKey{Tenant: q.Tenant, ID: q.EndpointID}))
-		l.tie = func(a *attemptRow) cell { return uid(a.uid) }
+		l.op = attemptsOfEndpoint
+		ref := uid(refOf(webhook.EndpointKey{Tenant: q.Tenant, ID: q.EndpointID}))
+		l.orderBy(ref, func(a *attemptRow) cell { return uid(a.uid) })
 		return l, nil
 	}
 	h, found, err := t.event(q.Tenant, q.EventID)
 	if err != nil || !found {
 		return nil, err
 	}
-	l.of, l.tie = uid(h.uid), func(a *attemptRow) cell { return text(a.endpoint) }
+	l.orderBy(uid(h.uid), func(a *attemptRow) cell { return text(a.endpoint) })
 	switch {
 	case q.EndpointID != "":
-		l.op, l.tie = attemptsOfDelivery, func(*attemptRow) cell { return sought(q.EndpointID) }
+		l.op = attemptsOfDelivery
+		l.orderBy(uid(h.uid), func(*attemptRow) cell { return sought(q.EndpointID) })
 	case h.fanout:
 		l.op = attemptsOfFanout
 	default:
 		l.op = attemptsOfEvent
 	}
 	return l, nil
+}
+
+// orderBy sets the arguments of the attempts of one event or endpoint. tie is the order of
+// attempts with equal times.
+func (l *attemptList) orderBy(of cell, tie func(*attemptRow) cell) {
+	l.args = func(a *attemptRow, from int64) []cell {
+		return []cell{of, num(a.startedAt), num(from), tie(a), num(a.leaseNo)}
+	}
 }
 
 func (l *attemptList) fetch() error {
@@ -187,7 +201,7 @@ func (l *attemptList) fetch() error {
 		err := r.Scan((*id)(&a.uid), &a.endpoint, &a.leaseNo, &a.startedAt, &a.class, &a.status)
 		l.next = append(l.next, a)
 		return err
-	}, l.of, num(l.below.startedAt), num(l.from), l.tie(&l.below), num(l.below.leaseNo), num(l.atOnce))
+	}, append(l.args(&l.below, l.from), num(l.atOnce))...)
 	l.done = len(l.next) < l.atOnce
 	l.atOnce = attemptsAtOnce
 	if len(l.next) > 0 {
@@ -225,7 +239,7 @@ func (t *tx) details(part []attemptRow) (map[attemptKey]webhook.Attempt, error) 
 		if !shown { // another transaction is removing it
 			return nil
 		}
-		a.EventID, a.EventType, a.EndpointID = event.id, event.typ, k.endpoint
+		a.Tenant, a.EventID, a.EventType, a.EndpointID = event.tenant, event.id, event.typ, k.endpoint
 		a.StartedAt, a.Duration, a.NextAt = always(row.startedAt), time.Duration(duration)*time.Microsecond, fromMicros(next)
 		a.Status, a.Class = row.status, row.class
 		found[k] = a

@@ -38,6 +38,11 @@ var mysqlRecords = map[op]string{
 		UNION ALL (SELECT ` + viewDeliveries + ` FROM {deliveries} d
 			WHERE d.ref = $1 AND d.state = 'canceled' AND d.event_uid < $2 AND d.event_uid >= $3
 				ORDER BY d.event_uid DESC LIMIT $4)`,
+	failedAttempts: `SELECT ` + attemptKeys + ` FROM {attempts} FORCE INDEX (attempts_failed)
+		WHERE failed_at <= $1 AND failed_at >= $2
+			AND (failed_at < $1 OR event_uid < $3
+				OR event_uid = $3 AND (endpoint_id < $4 OR endpoint_id = $4 AND lease_no < $5))
+		ORDER BY failed_at DESC, event_uid DESC, endpoint_id DESC, lease_no DESC LIMIT $6`,
 	attemptDetails: `SELECT ` + detailColumns + ` FROM {attempts} a
 		WHERE (a.event_uid, a.endpoint_id, a.lease_no) IN ({keys})`,
 	bodySizes: `SELECT ` + bodyColumns + `, length(b.body) FROM {bodies} b

@@ -113,6 +113,7 @@ const (
 	attemptsOfFanout
 	attemptsOfEvent
 	attemptsOfDelivery
+	failedAttempts
 	attemptDetails
 	bodySizes
 	attemptBodies
@@ -271,6 +272,11 @@ var everywhere = map[op]string{
 		WHERE event_uid = $1 AND endpoint_id = $4 AND started_at <= $2 AND started_at >= $3
 			AND (started_at < $2 OR lease_no < $5)
 		ORDER BY started_at DESC, lease_no DESC LIMIT $6`,
+	failedAttempts: `SELECT ` + attemptKeys + ` FROM {attempts}
+		WHERE class <> '' AND started_at <= $1 AND started_at >= $2
+			AND (started_at < $1 OR event_uid < $3
+				OR event_uid = $3 AND (endpoint_id < $4 OR endpoint_id = $4 AND lease_no < $5))
+		ORDER BY started_at DESC, event_uid DESC, endpoint_id DESC, lease_no DESC LIMIT $6`,
 
 	openLanes: `SELECT ref FROM {status} WHERE parked = 2 AND ref > $1 AND ref <= $2 ORDER BY ref LIMIT $3`,
 	freeLanes: `SELECT ref FROM {status} WHERE parked = 1 AND state = 'active' AND opens_at <= $1

@@ -132,7 +132,7 @@ var recoverDefects = []defect{
 
 // listDefects are defects of the lists.
 var listDefects = []defect{
-	{"lists are in reverse", "endpoints/order endpoints/default-limit events/order events/filter deliveries/order deliveries/filter attempts/order attempts/filter", listed(func(items pageItems, _ *string, _ webhook.Query) {
+	{"lists are in reverse", "endpoints/order endpoints/default-limit events/order events/filter deliveries/order deliveries/filter attempts/order attempts/filter attempts/failed", listed(func(items pageItems, _ *string, _ webhook.Query) {
 		items.reverse()
 	})},
 	{"a page begins after the row that follows the cursor", "endpoints/order events/order deliveries/order attempts/order attempts/same-time page/bytes page/default-limit", listed(func(items pageItems, _ *string, q webhook.Query) {
@@ -196,7 +196,7 @@ var listDefects = []defect{
 			q.FinishedTo = q.FinishedTo.Add(time.Millisecond)
 		}
 	})},
-	{"Status and Class are ignored", "attempts/filter", queries(func(q *webhook.Query) { q.Status, q.Class = 0, "" })},
+	{"Status and Class are ignored", "attempts/filter attempts/failed-filter", queries(func(q *webhook.Query) { q.Status, q.Class = 0, "" })},
 	{"Type is ignored by Retry and Cancel", "recover/filters recover/cancel-filters", func(b *broken) {
 		recoveries(func(q *webhook.Query, _ *time.Time) { q.Type = "" })(b)
 	}},

@@ -165,6 +165,8 @@ var pageCases = []testCase{
 			f.ordered("of an endpoint and a status", attemptNames(f.attempts(webhook.Query{Tenant: "acme", EndpointID: "ep1", Status: 503})), "first.ep1#1")
 			f.ordered("of an event and a status", attemptNames(f.attempts(webhook.Query{Tenant: "acme", EventID: "e1", Status: 503})),
 				"e1."+rare.EndpointID+"#1")
+			f.names("of all tenants and a status", attemptNames(f.attempts(webhook.Query{AllTenants: true, Status: 503})),
+				"first.ep1#1", "e1."+rare.EndpointID+"#1")
 		},
 	},
 	{

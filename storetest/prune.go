@@ -203,6 +203,9 @@ var pruneCases = []testCase{
 					EndpointID: fmt.Sprintf("old%04d", i), State: webhook.DeliverySucceeded,
 					Attempt: &webhook.Attempt{StartedAt: f.now, Status: 200, ResponseBody: []byte("ok")},
 				})
+				if row := &e.Deliveries[len(e.Deliveries)-1]; i%100 == 0 {
+					row.State, row.Reason, row.Attempt.Class = webhook.DeliveryFailed, webhook.ReasonExhausted, webhook.ClassReset
+				}
 			}
 			f.publish(e)
 			f.settle(f.success(f.own(e, "ep1")))
@@ -225,6 +228,7 @@ var pruneCases = []testCase{
 					f.names("deliveries", deliveryIDs(f.deliveries(q)))
 					f.names("attempts", attemptNames(f.attempts(q)))
 				}
+				f.names("failed attempts", attemptNames(f.attempts(webhook.Query{AllTenants: true})))
 				_, err = f.store.Retry(f.ctx(), webhook.Query{Tenant: "acme", EventID: "wide", EndpointID: "ep1"}, f.now)
 				f.is("Retry", err, webhook.ErrNotFound)
 				f.retry(webhook.Query{Tenant: "acme", EndpointID: "ep1", State: webhook.DeliverySucceeded}, 0, 0)

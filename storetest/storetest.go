@@ -55,7 +55,7 @@ func allCases() []testCase {
 		settleCases, attemptCases, healthCases, endpointEffectCases, statusCases, noticeCases,
 		retryCases, cancelCases, recoverCases,
 		replaySelectCases, replayStepCases, replayJobCases,
-		eventListCases, deliveryListCases, attemptListCases, pageCases, bodyCases,
+		eventListCases, deliveryListCases, attemptListCases, failedListCases, pageCases, bodyCases,
 		statsCases, pruneCases, retentionCases, eraseCases,
 		tenantCases, contextCases, concurrencyCases,
 	)

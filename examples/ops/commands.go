@@ -58,6 +58,36 @@ func failing(flags *flag.FlagSet) func(context.Context, *ops) error {
 	}
 }
 
+// attempts lists the failed attempts of all tenants, the latest first.
+func attempts(flags *flag.FlagSet) func(context.Context, *ops) error {
+	class := flags.String("class", "", "only of this `class`, for example timeout")
+	status := flags.Int("status", 0, "only with this HTTP status `code`")
+	since := flags.Duration("since", 10*time.Minute, "that began in the last `duration`")
+	most := flags.Int("most", 50, "list so many")
+	return func(ctx context.Context, o *ops) error {
+		q := webhook.Query{Class: webhook.Class(*class), Status: *status, From: time.Now().Add(-*since), NoBodies: true}
+		var list []webhook.Attempt
+		for next := true; next && len(list) < *most; next = q.Cursor != "" { // a page may be short, even empty
+			q.Limit = min(*most-len(list), 1000)
+			page, err := o.AllTenants().Attempts(ctx, q)
+			if err != nil {
+				return err
+			}
+			list, q.Cursor = append(list, page.Items...), page.Next
+		}
+		return o.table(func(t io.Writer) {
+			fmt.Fprintln(t, "STARTED\tTENANT\tENDPOINT\tEVENT\tATTEMPT\tCLASS\tSTATUS\tERROR")
+			for _, a := range list {
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s\n", a.StartedAt.Format(time.RFC3339), a.Tenant, a.EndpointID, a.EventID,
+					a.Number, a.Class, a.Status, a.Error)
+			}
+			if q.Cursor != "" {
+				fmt.Fprintln(t, "…and more: use -most")
+			}
+		})
+	}
+}
+
 // A selection is the flags of pause and resume.
 type selection struct {
 	query   webhook.Query

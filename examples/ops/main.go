@@ -3,6 +3,7 @@
 //
 //	ops -database postgres://… stats
 //	ops -database postgres://… failing
+//	ops -database postgres://… attempts -class timeout -since 10m
 //	ops -database postgres://… pause -failing
 //	ops -database postgres://… resume -all
 //	ops -database postgres://… replay -tenant acme -endpoint 019abc… -since 2h -missed
@@ -49,6 +50,7 @@ type command struct {
 var commands = []command{
 	{"stats", "counts of deliveries and endpoints", stats},
 	{"failing", "endpoints that keep failing, those that have been failing longest first", failing},
+	{"attempts", "failed attempts of the last minutes, the latest first", attempts},
 	{"pause", "hold the deliveries of active endpoints", pause},
 	{"resume", "end what pause has begun, and nothing else", resume},
 	{"replay", "send failed deliveries again, or the events that an endpoint has missed", replay},
@@ -77,7 +79,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	}
 	i := slices.IndexFunc(commands, func(c command) bool { return c.name == flags.Arg(0) })
 	if i < 0 {
-		return fmt.Errorf("the command is %q; use stats, failing, pause, resume or replay", flags.Arg(0))
+		return fmt.Errorf("the command is %q; use stats, failing, attempts, pause, resume or replay", flags.Arg(0))
 	}
 	own := flag.NewFlagSet(flags.Arg(0), flag.ContinueOnError)
 	own.SetOutput(out)

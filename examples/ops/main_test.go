@@ -101,6 +101,20 @@ func TestFailingListsTheEndpointsThatFail(t *testing.T) {
 	assert.Len(t, s.ops("failing", "-tenant", "beta"), 1)
 }
 
+func TestAttemptsListsTheLatestFailures(t *testing.T) {
+	s := newShop(t)
+	assert.Len(t, s.ops("attempts"), 1, "it failed two hours ago")
+	lines := s.ops("attempts", "-since", "3h")
+	require.Len(t, lines, 2)
+	assert.Regexp(t, `^\S+Z acme sick \S+ 1 http_status 503$`, lines[1])
+	assert.Equal(t, lines, s.ops("attempts", "-since", "3h", "-class", "http_status", "-status", "503"))
+	assert.Len(t, s.ops("attempts", "-since", "3h", "-class", "timeout"), 1)
+	s.fail("acme", "own")
+	lines = s.ops("attempts", "-since", "3h", "-most", "1")
+	require.Len(t, lines, 3)
+	assert.Equal(t, "…and more: use -most", lines[2])
+}
+
 func TestStatsCountsDeliveriesAndEndpoints(t *testing.T) {
 	s := newShop(t)
 	_, err := s.Emit(t.Context(), webhook.Event{Tenant: "beta", Type: "well.paid", Data: 1})

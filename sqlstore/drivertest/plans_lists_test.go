@@ -81,8 +81,8 @@ func (c *caller) lists() {
 
 func (c *caller) attempts() {
 	base := webhook.Query{Tenant: "tenant_7", Limit: 30}
-	for name, q := range sorted(queries(base, c.filters(), "event", "endpoint", "class", "status", "times")) {
-		if q.EventID == "" && q.EndpointID == "" {
+	for name, q := range sorted(queries(base, c.filters(), "all", "event", "endpoint", "class", "status", "times")) {
+		if named := q.EventID != "" || q.EndpointID != ""; named == q.AllTenants {
 			continue
 		}
 		c.say("Attempts/" + name)

@@ -124,6 +124,7 @@ var served = []service{
 	inOrder("events' deliveries", `q\.endpoint_id > .* ORDER BY q\.endpoint_id`, "queue.primary(event_uid,endpoint_id)", "deliveries.primary(event_uid,endpoint_id)"),
 	serve("a delivery", `FROM queue q WHERE q\.event_uid = \S+ AND q\.endpoint_id = \S+ UNION ALL`, "queue.primary(event_uid,endpoint_id)", "deliveries.primary(event_uid,endpoint_id)"),
 	inOrder("an endpoint's attempts", `FROM attempts WHERE ref = `, "attempts.ref_started(ref,started_at"),
+	inOrder("failed attempts of all tenants", `FROM attempts WHERE (class <> '' AND started_at|failed_at) <= `, "attempts.failed(started_at|attempts.failed(failed_at"),
 	inOrder("a fan-out's attempts", `FROM attempts WHERE event_uid = \S+ AND fanout = 1`, "attempts.event_started(event_uid,started_at"),
 	serve("an event's attempts", `FROM attempts WHERE event_uid = \S+ AND started_at`, attemptsOf),
 	serve("a delivery's attempts", `FROM attempts WHERE event_uid = \S+ AND endpoint_id = `, "attempts.primary(event_uid,endpoint_id|attempts.event_started(event_uid"),

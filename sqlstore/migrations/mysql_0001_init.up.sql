@@ -207,11 +207,15 @@ CREATE TABLE IF NOT EXISTS {attempts} (
 	late        bigint NOT NULL,
 	test        bigint NOT NULL,
 	fanout      bigint NOT NULL,
+	-- started_at of a failed attempt. It takes no space in the row of a success.
+	failed_at   bigint GENERATED ALWAYS AS (CASE WHEN class <> '' THEN started_at END) STORED,
 	PRIMARY KEY (event_uid, endpoint_id, lease_no),
 	-- An endpoint's attempts are listed by time.
 	KEY attempts_ref_started (ref, started_at, event_uid, lease_no),
 	-- The attempts of an event with many deliveries are listed by time.
-	KEY attempts_event_started (event_uid, started_at, endpoint_id, lease_no)
+	KEY attempts_event_started (event_uid, started_at, endpoint_id, lease_no),
+	-- The failed attempts of all tenants are listed by time.
+	KEY attempts_failed (failed_at, event_uid, endpoint_id, lease_no)
 ) ENGINE = InnoDB;
 
 -- Response bodies that are not empty. They are apart from the attempts, which are kept longer.

@@ -209,6 +209,9 @@ CREATE INDEX {prefix}attempts_ref_started ON {attempts} (ref, started_at, event_
 -- The attempts of an event with many deliveries are listed by time.
 CREATE INDEX {prefix}attempts_event_started ON {attempts} (event_uid, started_at, endpoint_id, lease_no)
 	WHERE fanout = 1;
+-- The failed attempts of all tenants are listed by time.
+CREATE INDEX {prefix}attempts_failed ON {attempts} (started_at, event_uid, endpoint_id, lease_no)
+	WHERE class <> '';
 
 -- Response bodies that are not empty. They are apart from the attempts, which are kept longer.
 CREATE TABLE {bodies} (
