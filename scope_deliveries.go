@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -52,6 +53,25 @@ func (s Scope) Deliveries(ctx context.Context, q Query) (page Page[Delivery], er
 		return Page[Delivery]{}, err
 	}
 	return s.d.store.Deliveries(ctx, q, s.d.now())
+}
+
+// Backlog counts the unfinished deliveries of an endpoint, and says when the next is due. It
+// counts up to 10,000 of them. If Stats.Pending is 10,000, there may be more, and the times are of
+// those that were counted. Outbox and Endpoints stay zero.
+//
+// It returns [ErrNotFound] if there is no such endpoint.
+func (s Scope) Backlog(ctx context.Context, endpointID string) (stats Stats, err error) {
+	defer addOperation("backlog", &err)
+	if err := s.one(); err != nil {
+		return Stats{}, err
+	}
+	now := s.d.now()
+	stats, err = s.d.store.Backlog(ctx, EndpointKey{s.tenant, endpointID}, now)
+	if err != nil {
+		return Stats{}, fmt.Errorf("id %q: %w", endpointID, err)
+	}
+	stats.At = now
+	return stats, nil
 }
 
 // Attempts returns the delivery log of an event, of an endpoint or of one delivery, the latest

@@ -331,6 +331,11 @@ type Store interface {
 	// Stats counts unfinished deliveries, and endpoints.
 	Stats(ctx context.Context, now time.Time) (Stats, error)
 
+	// Backlog counts the unfinished deliveries of one endpoint as Stats does, up to 10,000 of them.
+	// It sets NextAt, and leaves Outbox and Endpoints zero. It returns ErrNotFound if there is no
+	// such endpoint.
+	Backlog(ctx context.Context, key EndpointKey, now time.Time) (Stats, error)
+
 	// Prune does a short piece of housekeeping and reports whether there is more:
 	//
 	//   - It cancels pending deliveries of disabled endpoints, with their reason, and of
@@ -559,8 +564,8 @@ type BulkResult struct {
 	Next     string // of a Store: the cursor for the rest; empty when all is done
 }
 
-// Stats are counts of unfinished deliveries over all tenants and processes. Pending is the sum
-// of Due, InFlight, Waiting and Held.
+// Stats are counts of unfinished deliveries over all tenants and processes, or of one endpoint
+// for [Scope.Backlog]. Pending is the sum of Due, InFlight, Waiting and Held.
 type Stats struct {
 	Pending  int       // all of them
 	Due      int       // due now, and neither in flight nor held
@@ -569,7 +574,8 @@ type Stats struct {
 	Held     int       // due, behind an endpoint that is paused, disabled, blocked or beyond its Rate
 	Outbox   int       // events whose deliveries are not made yet; not part of Pending
 	OldestAt time.Time // since when the oldest of Due is due; zero for none
-	At       time.Time // store time of the counts; Dispatcher.Stats sets it
+	NextAt   time.Time // of Scope.Backlog: when the next of Waiting is due; zero for none
+	At       time.Time // store time of the counts; Dispatcher.Stats and Scope.Backlog set it
 
 	// Endpoints counts endpoints by their State. Failing ones are those with a Health.Status; they
 	// are counted in Active or Paused too.

@@ -49,7 +49,8 @@ var mysqlRecords = map[op]string{
 		WHERE (b.event_uid, b.endpoint_id, b.lease_no) IN ({keys})`,
 	attemptBodies: `SELECT ` + bodyColumns + `, b.body FROM {bodies} b
 		WHERE (b.event_uid, b.endpoint_id, b.lease_no) IN ({keys})`,
-	countStats: statsSQL,
+	countStats:   statsSQL,
+	countBacklog: backlogSQL,
 
 	oldAttempts: `SELECT event_uid, endpoint_id, lease_no FROM {attempts} FORCE INDEX (PRIMARY)
 		WHERE event_uid >= $1 AND event_uid < $2 ORDER BY event_uid, endpoint_id, lease_no LIMIT $3`,

@@ -118,6 +118,7 @@ const (
 	bodySizes
 	attemptBodies
 	countStats
+	countBacklog
 
 	// Housekeeping.
 	lockPruner
@@ -458,6 +459,15 @@ const (
 			0)`
 	bodyColumns = `b.event_uid, b.endpoint_id, b.lease_no`
 )
+
+// backlogSQL counts the queue of the endpoint $3, up to $4 rows. $1 and $2 are those of statsSQL.
+const backlogSQL = `SELECT count(*), COALESCE(SUM(x.flight), 0), COALESCE(SUM(x.later), 0),
+	MIN(CASE WHEN x.flight = 0 AND x.later = 0 THEN x.due END),
+	MIN(CASE WHEN x.later = 1 THEN x.due END)
+	FROM (SELECT CASE WHEN q.leased_until > $2 THEN 1 ELSE 0 END AS flight,
+		CASE WHEN q.leased_until = 0 AND q.due_at > $1 THEN 1 ELSE 0 END AS later,
+		CASE WHEN q.leased_until > 0 THEN q.leased_until - $2 + $1 ELSE q.due_at END AS due
+		FROM {queue} q WHERE q.ref = $3 ORDER BY q.ref, q.event_uid LIMIT $4) x`
 
 // statsSQL counts the queue. $1 is now. $2 is now plus leaseGrace, the time for which an ended
 // lease still belongs to its owner.

@@ -55,7 +55,8 @@ var postgresRecords = map[op]string{
 		FROM {v event_uid uuid, endpoint_id text, lease_no int}
 		JOIN {bodies} b
 			ON b.event_uid = v.event_uid AND b.endpoint_id = v.endpoint_id AND b.lease_no = v.lease_no`,
-	countStats: statsSQL,
+	countStats:   statsSQL,
+	countBacklog: backlogSQL,
 
 	pruneRefs: `WITH RECURSIVE l AS (
 			(SELECT ref, 1 AS n FROM {queue} WHERE ref > $1 ORDER BY ref LIMIT 1)

@@ -221,7 +221,8 @@ var sqlite = dialect{
 			FROM {v event_uid uuid, endpoint_id text, lease_no int}
 			CROSS JOIN {bodies} b ON b.event_uid = v.event_uid AND b.endpoint_id = v.endpoint_id
 				AND b.lease_no = v.lease_no`,
-		countStats: statsSQL,
+		countStats:   statsSQL,
+		countBacklog: backlogSQL,
 
 		lockPruner: `SELECT used_by, used_at FROM {locks} WHERE name = 'prune'`,
 		pruneRefs: `WITH RECURSIVE l (ref, n) AS (

@@ -19,7 +19,7 @@ type defect struct {
 func allDefects() []defect {
 	return slices.Concat(
 		publishDefects, rowDefects, matchDefects, endpointDefects, claimDefects, rateDefects, roundDefects, outboxDefects,
-		settleDefects, attemptDefects, healthDefects, noticeDefects, recoverDefects, replayDefects, listDefects, failedDefects, statsDefects, pruneDefects, tenantDefects, txDefects,
+		settleDefects, attemptDefects, healthDefects, noticeDefects, recoverDefects, replayDefects, listDefects, failedDefects, statsDefects, backlogDefects, pruneDefects, tenantDefects, txDefects,
 	)
 }
 
@@ -41,6 +41,7 @@ type broken struct {
 	deliveries func(context.Context, webhook.Query, time.Time) (webhook.Page[webhook.Delivery], error)
 	attempts   func(context.Context, webhook.Query) (webhook.Page[webhook.Attempt], error)
 	stats      func(context.Context, time.Time) (webhook.Stats, error)
+	backlog    func(context.Context, webhook.EndpointKey, time.Time) (webhook.Stats, error)
 	prune      func(context.Context, time.Time, webhook.Retention) (bool, error)
 	erase      func(context.Context, string) error
 	begin      func(context.Context) (Tx, error)
@@ -161,6 +162,13 @@ func (b *broken) Stats(ctx context.Context, now time.Time) (webhook.Stats, error
 		return b.stats(ctx, now)
 	}
 	return b.Store.Stats(ctx, now)
+}
+
+func (b *broken) Backlog(ctx context.Context, key webhook.EndpointKey, now time.Time) (webhook.Stats, error) {
+	if b.backlog != nil {
+		return b.backlog(ctx, key, now)
+	}
+	return b.Store.Backlog(ctx, key, now)
 }
 
 func (b *broken) Prune(ctx context.Context, now time.Time, r webhook.Retention) (bool, error) {

@@ -56,7 +56,7 @@ func allCases() []testCase {
 		retryCases, cancelCases, recoverCases,
 		replaySelectCases, replayStepCases, replayJobCases,
 		eventListCases, deliveryListCases, attemptListCases, failedListCases, pageCases, bodyCases,
-		statsCases, pruneCases, retentionCases, eraseCases,
+		statsCases, backlogCases, pruneCases, retentionCases, eraseCases,
 		tenantCases, contextCases, concurrencyCases,
 	)
 }

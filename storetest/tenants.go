@@ -93,6 +93,10 @@ func (f *fixture) methods() []method {
 			_, err := f.store.Stats(ctx, f.now)
 			return err
 		}},
+		{"Backlog", true, func(ctx context.Context, tenant string) error {
+			_, err := f.store.Backlog(ctx, webhook.EndpointKey{Tenant: tenant, ID: "ep1"}, f.now)
+			return err
+		}},
 		{"Prune", false, func(ctx context.Context, _ string) error {
 			_, err := f.store.Prune(ctx, f.now, webhook.Retention{})
 			return err

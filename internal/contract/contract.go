@@ -16,6 +16,9 @@ const (
 	MaxPageBytes = 4 << 20 // of Query.MaxBytes, also its default
 )
 
+// MaxBacklog is how many deliveries Backlog counts.
+const MaxBacklog = 10_000
+
 // Default ages of Retention.
 const (
 	BodyAge    = 7 * 24 * time.Hour
