@@ -30,6 +30,7 @@
 //	DELETE /webhooks/{webhook_id}                 webhooks.write
 //	POST   /webhooks/{webhook_id}/test            webhooks.test
 //	GET    /webhooks/{webhook_id}/logs            deliveries.read
+//	GET    /webhooks/{webhook_id}/backlog         deliveries.read
 //	POST   /webhooks/{webhook_id}/replay          deliveries.retry
 //	POST   /webhooks/{webhook_id}/secret/rotate   webhooks.secrets
 //	GET    /deliveries                            deliveries.read

@@ -33,6 +33,7 @@ var routes = []route{
 	{http.MethodDelete, "/webhooks/{webhook_id}", PermissionWrite, (*exchange).deleteEndpoint, noParameters, 0, false},
 	{http.MethodPost, "/webhooks/{webhook_id}/test", PermissionTest, (*exchange).testEndpoint, noParameters, maxSmallBody, true},
 	{http.MethodGet, "/webhooks/{webhook_id}/logs", PermissionDeliveries, (*exchange).listLogs, logParameters, 0, false},
+	{http.MethodGet, "/webhooks/{webhook_id}/backlog", PermissionDeliveries, (*exchange).getBacklog, noParameters, 0, false},
 	{http.MethodPost, "/webhooks/{webhook_id}/replay", PermissionRetry, (*exchange).replayEndpoint, noParameters, maxBody, false},
 	{http.MethodPost, "/webhooks/{webhook_id}/secret/rotate", PermissionSecrets, (*exchange).rotateSecret, noParameters, maxSmallBody, false},
 	{http.MethodGet, "/deliveries", PermissionDeliveries, (*exchange).listDeliveries, deliveryParameters, 0, false},

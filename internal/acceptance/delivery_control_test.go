@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,8 +188,15 @@ func TestAReceiverThatIsGoneAndAbortsIsDisabledByItsNextDelivery(t *testing.T) {
 func TestRetryAfterCountsBesideTheReceiversHeader(t *testing.T) {
 	for _, header := range []string{abortMessage, disable} {
 		inTime(t, func(t *testing.T) {
+			var mended atomic.Bool
 			r := newRig(t, func(_ *webhook.Config, net *webhooktest.Transport) {
-				net.Answer = answer(503, header, "Retry-After: 600")
+				refusing := answer(503, header, "Retry-After: 600")
+				net.Answer = func(ctx context.Context, req *webhook.Request) (*webhook.Response, error) {
+					if mended.Load() {
+						return response(200), nil
+					}
+					return refusing(ctx, req)
+				}
 			})
 			r.run()
 			r.endpoint("one")
@@ -198,7 +206,7 @@ func TestRetryAfterCountsBesideTheReceiversHeader(t *testing.T) {
 			pass(599 * time.Second)
 			assert.Len(t, r.net.Sent(), 1, header)
 			assert.Equal(t, webhook.EndpointActive, r.state("one"), header)
-			r.net.Answer = answer(200)
+			mended.Store(true)
 			pass(3 * time.Second)
 			assert.Equal(t, webhook.DeliverySucceeded, r.delivery("second", "one").State, header)
 		})

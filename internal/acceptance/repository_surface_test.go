@@ -19,7 +19,7 @@ import (
 const repository = "../.."
 
 // maxSurface is how many names a user of the package may have to learn.
-const maxSurface = 153
+const maxSurface = 154
 
 // An exportedName is a name that users can write, with its comment.
 type exportedName struct {
@@ -123,7 +123,7 @@ func goFiles(t *testing.T, dir string) []string {
 	return slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, "_test.go") })
 }
 
-func TestThePackageExportsAtMost153Names(t *testing.T) {
+func TestThePackageExportsAtMost154Names(t *testing.T) {
 	t.Chdir(repository)
 	names := exportedNames(t, ".")
 	list := make([]string, 0, len(names))

@@ -114,6 +114,23 @@ var endpointCases = []Case{
 	},
 
 	{
+		Name: "nothing waits for an endpoint that succeeds", Path: "/webhooks/active/backlog", Status: 200,
+		Permission: webhookhttp.PermissionDeliveries,
+		Want:       `{"pending": 0, "exact": true, "due": 0, "in_flight": 0, "waiting": 0, "held": 0, "oldest_at": null, "next_at": null}`,
+	},
+	{
+		Name: "the backlog of a failing endpoint waits for a retry", Path: "/webhooks/failing/backlog", Status: 200,
+		Want: `{"pending": 1, "exact": true, "due": 0, "waiting": 1, "held": 0, "oldest_at": null, "next_at": ` + rfc3339 + `}`,
+	},
+	{
+		Name: "the backlog of a paused endpoint is held", Path: "/webhooks/paused/backlog", Status: 200,
+		Want: `{"pending": 1, "due": 0, "held": 1}`,
+	},
+	{Name: "another tenant's backlog is not found", Path: "/webhooks/theirs/backlog", Status: 404, Code: "not_found"},
+	{Name: "the backlog of an id that no endpoint can have", Path: "/webhooks/%00/backlog", Status: 404, Code: "not_found"},
+	{Name: "a backlog takes no parameters", Path: "/webhooks/active/backlog?per_page=1", Status: 400, Code: "invalid_parameter", Field: "per_page"},
+
+	{
 		Name: "an endpoint is created active, with defaults, and its secret is shown", Method: http.MethodPost, Path: "/webhooks",
 		Body: `{"url": "https://new.example/hooks", "events": ["member.joined"]}`, Status: 201, Permission: webhookhttp.PermissionWrite,
 		Want: `{

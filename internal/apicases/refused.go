@@ -360,6 +360,7 @@ var authCases = []Case{
 	lacks("DELETE", "/webhooks/active", webhookhttp.PermissionWrite),
 	lacks("POST", "/webhooks/active/test", webhookhttp.PermissionTest),
 	lacks("GET", "/webhooks/active/logs", webhookhttp.PermissionDeliveries),
+	lacks("GET", "/webhooks/active/backlog", webhookhttp.PermissionDeliveries),
 	lacks("POST", "/webhooks/active/replay", webhookhttp.PermissionRetry),
 	lacks("POST", "/webhooks/active/secret/rotate", webhookhttp.PermissionSecrets),
 	lacks("GET", "/deliveries", webhookhttp.PermissionDeliveries),

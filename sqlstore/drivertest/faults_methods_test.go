@@ -57,6 +57,9 @@ func methods(s *scene) map[string]func() error {
 		"Attempts": func() error {
 			return one(s.store.Attempts(ctx, webhook.Query{Tenant: "acme", EndpointID: "ep1"}))
 		},
+		"Backlog": func() error {
+			return one(s.store.Backlog(ctx, webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now))
+		},
 		"Stats": func() error { return one(s.store.Stats(ctx, s.now)) },
 		"Prune": func() error { return one(s.store.Prune(ctx, s.now, webhook.Retention{})) },
 		"Erase": func() error { return s.store.Erase(ctx, "acme") },

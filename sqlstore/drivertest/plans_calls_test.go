@@ -40,6 +40,9 @@ func (c *caller) all() {
 	c.say("Stats")
 	_, err := c.s.Stats(c.Context(), c.now)
 	assert.NoError(c, err)
+	c.say("Backlog")
+	_, err = c.s.Backlog(c.Context(), webhook.EndpointKey{Tenant: "tenant_7", ID: "ep_29"}, c.now)
+	assert.NoError(c, err)
 	c.say("Erase")
 	assert.NoError(c, c.s.Erase(c.Context(), "tenant_3"))
 }

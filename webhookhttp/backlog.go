@@ -1,0 +1,41 @@
+package webhookhttp
+
+import (
+	"net/http"
+
+	"github.com/gowebhook/webhook"
+)
+
+// mostCounted is how many deliveries Scope.Backlog counts.
+const mostCounted = 10_000
+
+// A backlogJSON is what waits for an endpoint.
+type backlogJSON struct {
+	Pending  int        `json:"pending"`
+	Exact    bool       `json:"exact"`
+	Due      int        `json:"due"`
+	InFlight int        `json:"in_flight"`
+	Waiting  int        `json:"waiting"`
+	Held     int        `json:"held"`
+	OldestAt *timestamp `json:"oldest_at"`
+	NextAt   *timestamp `json:"next_at"`
+}
+
+func backlogOf(s *webhook.Stats) backlogJSON {
+	return backlogJSON{
+		Pending: s.Pending, Exact: s.Pending < mostCounted, Due: s.Due, InFlight: s.InFlight, Waiting: s.Waiting, Held: s.Held,
+		OldestAt: optionalTime(s.OldestAt), NextAt: optionalTime(s.NextAt),
+	}
+}
+
+func (x *exchange) getBacklog() error {
+	id := x.r.PathValue("webhook_id")
+	if !isID(id) {
+		return notFound(x.route.path)
+	}
+	stats, err := x.scope().Backlog(x.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return x.answer(http.StatusOK, backlogOf(&stats))
+}
