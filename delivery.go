@@ -23,6 +23,11 @@ type Delivery struct {
 
 	Failures int // failed attempts since it was created or retried by hand; the retry policy counts these
 
+	// LastStatus and LastClass are the Status and the Class of the latest attempt that Attempts
+	// counts. A retry by hand keeps them. Before the first attempt they are zero.
+	LastStatus int   // HTTP status code; 0 without a response
+	LastClass  Class // empty for a success
+
 	DueAt    time.Time // of a pending delivery: when it is attempted next, or when its lease ends
 	InFlight bool      // leased by a process: waiting in its memory, or on the wire
 

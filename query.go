@@ -22,9 +22,9 @@ type Query struct {
 	ReplayID   string
 	Type       string        // exact event type
 	State      DeliveryState // of deliveries
-	Class      Class         // of attempts
+	Class      Class         // of attempts; of deliveries by LastClass, where ClassRefused selects ClassDNS and ClassBlocked too
 	Health     HealthStatus  // of endpoints: HealthFailing selects those of HealthDisabling too
-	Status     int           // of attempts
+	Status     int           // of attempts; of deliveries by LastStatus
 
 	From time.Time // inclusive
 	To   time.Time // exclusive

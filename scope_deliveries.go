@@ -44,11 +44,14 @@ func withoutValues[V ~string](header map[string]V) map[string]V {
 }
 
 // Deliveries returns deliveries by their event, the newest first. It honours EventID,
-// EndpointID, Type, State, From and To (of the emission), FinishedFrom, FinishedTo, Limit and
-// Cursor.
+// EndpointID, Type, State, Class and Status (of the last attempt), From and To (of the emission),
+// FinishedFrom, FinishedTo, Limit and Cursor.
+//
+// A Class of ClassRefused selects deliveries with a LastClass of ClassDNS and ClassBlocked too.
+// So an API for customers can offer one filter for all three, without telling them apart.
 func (s Scope) Deliveries(ctx context.Context, q Query) (page Page[Delivery], err error) {
 	defer addOperation("list deliveries", &err)
-	q, err = s.query(q, deliveryFields)
+	q, err = s.query(q, deliveryFields|fieldClass|fieldStatus)
 	if err != nil {
 		return Page[Delivery]{}, err
 	}

@@ -32,8 +32,8 @@ type Publisher interface {
 	// may be Held too. With NewID that happens only if the other transaction holds the id of a
 	// UUIDv7 with a later time. The Publisher of a transaction waits as its database does.
 	//
-	// A delivery row with a final State is stored as finished, with its Attempt. Any other row
-	// is pending. It is due at DueAt or, if Leased, held by the caller under lease number 1
+	// A delivery row with a final State is stored as finished, with its Attempt, and with
+	// LastStatus and LastClass of that. Any other row is pending. It is due at DueAt or, if Leased, held by the caller under lease number 1
 	// until LeaseUntil.
 	//
 	// Publish reads no endpoint and changes no row that another publisher shares. Prune cancels
@@ -199,7 +199,8 @@ type Store interface {
 	// Attempt: the item is in Already, and the Attempt is stored as Late. The third time the
 	// item is in Already too, and nothing is stored.
 	//
-	// An item in effect sets State, Reason and Failures. A final State finishes the delivery.
+	// An item in effect sets State, Reason and Failures. With an Attempt it also sets LastStatus and
+	// LastClass of the delivery. A final State finishes the delivery.
 	// DeliveryPending makes it due at DueAt, or at BlockUntil if that is later and counts,
 	// without a lease. The time from DueAt to such a BlockUntil is added to Leased.Waited. With
 	// an Attempt it is a retry; without one the lease is given back.
@@ -223,8 +224,8 @@ type Store interface {
 	Settle(ctx context.Context, now time.Time, items []Settlement) (Settled, error)
 
 	// Retry makes deliveries pending again: due at once, with Failures 0 and Waited 0. Their
-	// lease number goes up by one, so that their attempts go on counting. It honours the same
-	// fields as Deliveries.
+	// lease number goes up by one, so that their attempts go on counting. LastStatus and
+	// LastClass stay. It honours the same fields as Deliveries, except Class and Status.
 	//
 	// With EventID and EndpointID, no other field but Tenant is set, and it takes that delivery
 	// in any state. It may then return these errors:
@@ -316,9 +317,10 @@ type Store interface {
 	Events(ctx context.Context, q Query) (Page[EventRecord], error)
 
 	// Deliveries returns deliveries by their event, the newest first, then by endpoint id. It
-	// honours Tenant, AllTenants, EventID, EndpointID, Type, State, From and To (of the event's
-	// CreatedAt), FinishedFrom, FinishedTo, Limit and Cursor. now decides InFlight. Test is the
-	// event's, in every state of the delivery.
+	// honours Tenant, AllTenants, EventID, EndpointID, Type, State, Class and Status (of the last
+	// attempt), From and To (of the event's CreatedAt), FinishedFrom, FinishedTo, Limit and Cursor.
+	// A Class of ClassRefused selects deliveries with ClassDNS and ClassBlocked too. now decides
+	// InFlight. Test is the event's, in every state of the delivery.
 	Deliveries(ctx context.Context, q Query, now time.Time) (Page[Delivery], error)
 
 	// Attempts returns attempts of one event or one endpoint, the latest StartedAt first. EventID

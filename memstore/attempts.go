@@ -31,6 +31,7 @@ func (d *delivery) hasLogged(leaseNo int64) bool {
 func (s *Store) log(d *delivery, leaseNo int64, a *webhook.Attempt, late bool) {
 	if !late {
 		d.logged++
+		d.lastStatus, d.lastClass = a.Status, a.Class
 	}
 	own := &attempt{Attempt: *a, delivery: d, leaseNo: leaseNo}
 	own.Late = late

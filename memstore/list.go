@@ -238,7 +238,7 @@ func (d *delivery) view(now int64) webhook.Delivery {
 	v := webhook.Delivery{
 		ID: d.event.ID + "." + d.endpoint.ID, Tenant: d.event.Tenant, EventID: d.event.ID, EventType: d.event.Type,
 		EndpointID: d.endpoint.ID, Test: d.event.Test, State: d.state, Reason: d.reason, Attempts: d.logged, Failures: d.failures,
-		CreatedAt: d.event.CreatedAt,
+		LastStatus: d.lastStatus, LastClass: d.lastClass, CreatedAt: d.event.CreatedAt,
 	}
 	if d.state == webhook.DeliveryPending {
 		v.DueAt, v.InFlight = fromMicros(d.due), d.inFlight(now)
@@ -281,7 +281,7 @@ func (s *Store) each(sel selection, visit func(*delivery)) string {
 		}
 		last.endpoint = d.endpoint.ID
 		if ev.matches(sel.Query) && (sel.EndpointID == "" || d.endpoint.ID == sel.EndpointID) &&
-			(sel.State == "" || d.state == sel.State) && d.isFinishedIn(sel.Query) && (sel.anyOf == nil || sel.anyOf(d)) {
+			d.isSelected(sel.Query) && (sel.anyOf == nil || sel.anyOf(d)) {
 			taken++
 			visit(d)
 		}

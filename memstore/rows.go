@@ -96,6 +96,8 @@ type delivery struct {
 	waited     int64 // see webhook.Leased.Waited
 	finishedAt int64
 	failures   int
+	lastStatus int
+	lastClass  webhook.Class
 
 	leaseNo  int64
 	leased   bool    // under leaseNo, also after the lease has ended
@@ -124,6 +126,11 @@ func (d *delivery) isFinishedIn(q *webhook.Query) bool {
 		return paging.Finished(q, 0)
 	}
 	return paging.Finished(q, d.finishedAt)
+}
+
+// isSelected reports whether State, FinishedFrom, FinishedTo, Class and Status select the delivery.
+func (d *delivery) isSelected(q *webhook.Query) bool {
+	return (q.State == "" || d.state == q.State) && d.isFinishedIn(q) && paging.LastAttempt(q, d.lastClass, d.lastStatus)
 }
 
 // dueFrom returns the time from which the delivery may be leased. The owner of an ended lease

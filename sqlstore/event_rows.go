@@ -77,7 +77,7 @@ func (e *eventRows) insert(t *tx) error {
 func (e *eventRows) finished(q *queueRow, row *webhook.NewDelivery) {
 	q.leaseNo, q.settledNo = 1, 1
 	if a := row.Attempt; a != nil {
-		q.attempts = 1
+		q.attempts, q.last = 1, lastOf(a)
 		e.logs.Add(attemptCells(q.rowKey, q.ref, 1, a, false, q.fanout)...)
 		if len(a.ResponseBody) > 0 {
 			e.bodies.Add(bodyCells(q.rowKey, 1, a.ResponseBody)...)

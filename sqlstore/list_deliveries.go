@@ -38,19 +38,21 @@ type view struct {
 	dueAt       int64
 	leasedUntil int64
 	finishedAt  int64
+	last        lastResult
 	event       head
 }
 
 // scan reads viewQueue or viewDeliveries.
 func (v *view) scan(r *sql.Rows) error {
 	return r.Scan((*id)(&v.uid), &v.endpoint, (*id)(&v.ref), &v.state, &v.reason, &v.attempts, &v.failures, &v.dueAt, &v.leasedUntil,
-		&v.finishedAt)
+		&v.finishedAt, &v.last.status, &v.last.class)
 }
 
 func (v *view) delivery(now int64) webhook.Delivery {
 	d := webhook.Delivery{
 		ID: v.event.id + "." + v.endpoint, Tenant: v.event.tenant, EventID: v.event.id, EventType: v.event.typ, EndpointID: v.endpoint,
-		Test: v.event.test, State: v.state, Reason: v.reason, Attempts: v.attempts, Failures: v.failures, CreatedAt: always(v.event.created),
+		Test: v.event.test, State: v.state, Reason: v.reason, Attempts: v.attempts, Failures: v.failures,
+		LastStatus: v.last.status, LastClass: v.last.class, CreatedAt: always(v.event.created),
 	}
 	if v.state != webhook.DeliveryPending {
 		d.FinishedAt = fromMicros(v.finishedAt)
@@ -133,7 +135,7 @@ func (c *collection) end(now bool) bool {
 func (c *collection) add(v *view) {
 	c.below, c.endpoint = v.uid, v.endpoint
 	if v.event.matches(c.Query) && (c.EndpointID == "" || v.endpoint == c.EndpointID) && (c.State == "" || v.state == c.State) &&
-		paging.Finished(c.Query, v.finishedAt) {
+		paging.Finished(c.Query, v.finishedAt) && paging.LastAttempt(c.Query, v.last.class, v.last.status) {
 		c.views = append(c.views, *v)
 	}
 }

@@ -159,7 +159,8 @@ var mysqlQueue = map[op]string{
 		SET q.lane = v.lane, q.due_at = v.due_at, q.lease_no = v.lease_no, q.leased_until = 0,
 			q.settled_no = v.settled_no, q.attempts = v.attempts, q.failures = v.failures,
 				q.since = v.since,
-			q.waited_us = v.waited_us, q.reason = v.reason`,
+			q.waited_us = v.waited_us, q.reason = v.reason, q.last_status = v.last_status,
+			q.last_class = v.last_class`,
 	updateStatus: `UPDATE {v ` + statusFields + `}
 		STRAIGHT_JOIN {status} s FORCE INDEX (PRIMARY) ON s.ref = v.ref
 		SET s.version = v.version, s.state = v.state, s.reason = v.reason, s.updated_at = v.updated_at,

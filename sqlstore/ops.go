@@ -368,9 +368,10 @@ const (
 		not_before int, created_at int, keep int, fanout int, test int, content_hash bytes, data bytes`
 	queueFields = `event_uid uuid, endpoint_id text, ref uuid, lane uuid, due_at int, lease_no int,
 		leased_until int, settled_no int, version int, attempts int, failures int, pruned int, since int,
-		waited_us int, size int, fanout int, reason text`
+		waited_us int, size int, fanout int, reason text, last_status int, last_class text`
 	deliveryFields = `event_uid uuid, endpoint_id text, ref uuid, version int, state text, reason text,
-		lease_no int, settled_no int, attempts int, failures int, pruned int, finished_at int`
+		lease_no int, settled_no int, attempts int, failures int, pruned int, finished_at int,
+		last_status int, last_class text`
 	attemptFields = `event_uid uuid, endpoint_id text, lease_no int, ref uuid, started_at int,
 		duration_us int, status int, class text, error text, truncated int, next_at int, late int, test int,
 		fanout int`
@@ -385,7 +386,8 @@ const replayFields = `id uuid, tenant text, request_key bytes, request text, can
 // return them in this order.
 const (
 	requeueFields = `event_uid uuid, endpoint_id text, lane uuid, due_at int, lease_no int, settled_no int,
-		attempts int, failures int, since int, waited_us int, reason text`
+		attempts int, failures int, since int, waited_us int, reason text, last_status int,
+		last_class text`
 	statusFields = `ref uuid, version int, state text, reason text, updated_at int, failures int,
 		failing_since int, last_failure_at int, recovered_at int, blocked_until int, circuit int,
 		health text, health_since int, last_class text, last_status int, holds int, throttles int,
@@ -432,9 +434,10 @@ const (
 	briefColumns = `e.uid, e.tenant, e.id, e.type, e.channel, '' AS header, e.time, e.not_before,
 		e.created_at, e.keep, NULL AS data`
 	queueRead = `q.event_uid, q.endpoint_id, q.ref, q.due_at, q.lease_no, q.leased_until, q.settled_no,
-		q.version, q.attempts, q.failures, q.pruned, q.since, q.waited_us, q.size, q.fanout`
+		q.version, q.attempts, q.failures, q.pruned, q.since, q.waited_us, q.size, q.fanout, q.last_status,
+		q.last_class`
 	deliveryRead = `d.event_uid, d.endpoint_id, d.ref, d.version, d.state, d.lease_no, d.settled_no,
-		d.attempts, d.pruned, d.finished_at`
+		d.attempts, d.pruned, d.finished_at, d.last_status, d.last_class`
 	pickColumns = `q.event_uid, q.lease_no, q.leased_until, q.version, q.attempts, q.failures, q.since,
 		q.waited_us, q.size, q.due_at`
 
@@ -444,9 +447,9 @@ const (
 	// viewQueue and viewDeliveries have the same columns of a delivery, one list for each
 	// table.
 	viewQueue = `q.event_uid, q.endpoint_id, q.ref, 'pending' AS state, q.reason, q.attempts, q.failures,
-		q.due_at, q.leased_until, 0 AS finished_at`
+		q.due_at, q.leased_until, 0 AS finished_at, q.last_status, q.last_class`
 	viewDeliveries = `d.event_uid, d.endpoint_id, d.ref, d.state, d.reason, d.attempts, d.failures,
-		0 AS due_at, 0 AS leased_until, d.finished_at`
+		0 AS due_at, 0 AS leased_until, d.finished_at, d.last_status, d.last_class`
 	detailColumns = `a.event_uid, a.endpoint_id, a.lease_no, a.duration_us, a.error, a.truncated, a.next_at,
 		a.late, a.test,
 		(SELECT count(*) FROM {attempts} b

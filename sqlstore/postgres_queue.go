@@ -107,7 +107,7 @@ var postgresQueue = map[op]string{
 		), i AS (
 			INSERT INTO {queue} (` + queueColumns + `)
 			SELECT CAST($2 AS uuid), p.endpoint_id, p.ref, p.ref, CAST($3 AS bigint), 0, 0, 0, y.version,
-				0, 0, 0, CAST($3 AS bigint), 0, CAST($4 AS bigint), 1, ''
+				0, 0, 0, CAST($3 AS bigint), 0, CAST($4 AS bigint), 1, '', 0, ''
 			FROM p CROSS JOIN LATERAL (
 				SELECT s.version FROM {status} s WHERE s.ref = p.ref AND s.state <> 'disabled' LIMIT 1) y
 		) SELECT count(*), coalesce(max(p.endpoint_id), '') FROM p`,
@@ -190,7 +190,7 @@ var postgresQueue = map[op]string{
 		), d AS (
 			INSERT INTO {deliveries} (` + deliveryColumns + `)
 			SELECT g.event_uid, g.endpoint_id, g.ref, g.version, 'succeeded', '', g.lease_no, g.lease_no,
-				g.attempts + 1, g.failures, g.pruned, $1 FROM g
+				g.attempts + 1, g.failures, g.pruned, $1, g.status, '' FROM g
 		), a AS (
 			INSERT INTO {attempts} (` + attemptColumns + `)
 			SELECT g.event_uid, g.endpoint_id, g.lease_no, g.ref, g.started_at, g.duration_us, g.status,
@@ -239,7 +239,8 @@ var postgresQueue = map[op]string{
 	requeue: `UPDATE {queue} q
 		SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased_until = 0,
 			settled_no = v.settled_no, attempts = v.attempts, failures = v.failures, since = v.since,
-			waited_us = v.waited_us, reason = v.reason
+			waited_us = v.waited_us, reason = v.reason, last_status = v.last_status,
+			last_class = v.last_class
 		FROM {v ` + requeueFields + `}
 		` + postgresAt + ` WHERE q.ctid = k.at`,
 	updateStatus: `UPDATE {status} s

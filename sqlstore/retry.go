@@ -263,7 +263,7 @@ func (c *change) retryAll(open []*queueRow, finished []*finishedRow) error {
 		head := sizes[f.uid]
 		q := queueRow{
 			rowKey: f.rowKey, ref: f.ref, leaseNo: f.leaseNo + 1, settledNo: f.settledNo, version: f.version, attempts: f.attempts,
-			pruned: f.pruned, since: c.now, size: head.size, fanout: head.fanout,
+			pruned: f.pruned, since: c.now, size: head.size, fanout: head.fanout, last: f.last,
 		}
 		q.place(c.now, c.now)
 		reopened.Add(q.cells()...)

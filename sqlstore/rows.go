@@ -23,6 +23,14 @@ func (k rowKey) compare(other rowKey) int {
 	return cmp.Or(byRef(k.uid, other.uid), strings.Compare(k.endpoint, other.endpoint))
 }
 
+// A lastResult has the columns of a delivery's last attempt that is not late.
+type lastResult struct {
+	status int
+	class  webhook.Class
+}
+
+func lastOf(a *webhook.Attempt) lastResult { return lastResult{a.Status, a.Class} }
+
 // A queueRow is an unfinished delivery.
 type queueRow struct {
 	rowKey
@@ -41,19 +49,21 @@ type queueRow struct {
 	size        int64
 	fanout      bool
 	reason      string
+	last        lastResult
 }
 
 func (q *queueRow) cells() []cell {
 	return []cell{
 		uid(q.uid), text(q.endpoint), uid(q.ref), uid(q.lane), num(q.dueAt), num(q.leaseNo), num(q.leasedUntil), num(q.settledNo),
 		num(q.version), num(q.attempts), num(q.failures), num(q.pruned), num(q.since), num(q.waited), num(q.size), flag(q.fanout), text(q.reason),
+		num(q.last.status), text(q.last.class),
 	}
 }
 
 // scan reads queueRead.
 func (q *queueRow) scan(r *sql.Rows) error {
 	return r.Scan((*id)(&q.uid), &q.endpoint, (*id)(&q.ref), &q.dueAt, &q.leaseNo, &q.leasedUntil, &q.settledNo, &q.version, &q.attempts,
-		&q.failures, &q.pruned, &q.since, &q.waited, &q.size, &q.fanout)
+		&q.failures, &q.pruned, &q.since, &q.waited, &q.size, &q.fanout, &q.last.status, &q.last.class)
 }
 
 // place sets the lane and the due time of a delivery that is not leased.
@@ -75,7 +85,7 @@ func (q *queueRow) inFlight(now int64) bool { return q.leasedUntil-leaseGrace > 
 func (q *queueRow) requeueCells() []cell {
 	return []cell{
 		uid(q.uid), text(q.endpoint), uid(q.lane), num(q.dueAt), num(q.leaseNo), num(q.settledNo), num(q.attempts), num(q.failures),
-		num(q.since), num(q.waited), text(q.reason),
+		num(q.since), num(q.waited), text(q.reason), num(q.last.status), text(q.last.class),
 	}
 }
 
@@ -92,26 +102,27 @@ type finishedRow struct {
 	failures   int64
 	pruned     int64
 	finishedAt int64
+	last       lastResult
 }
 
 func (f *finishedRow) cells() []cell {
 	return []cell{
 		uid(f.uid), text(f.endpoint), uid(f.ref), num(f.version), text(f.state), text(f.reason), num(f.leaseNo), num(f.settledNo),
-		num(f.attempts), num(f.failures), num(f.pruned), num(f.finishedAt),
+		num(f.attempts), num(f.failures), num(f.pruned), num(f.finishedAt), num(f.last.status), text(f.last.class),
 	}
 }
 
 // scan reads deliveryRead.
 func (f *finishedRow) scan(r *sql.Rows) error {
 	return r.Scan((*id)(&f.uid), &f.endpoint, (*id)(&f.ref), &f.version, &f.state, &f.leaseNo, &f.settledNo, &f.attempts, &f.pruned,
-		&f.finishedAt)
+		&f.finishedAt, &f.last.status, &f.last.class)
 }
 
 // finish turns an unfinished delivery into a finished one.
 func (q *queueRow) finish(state webhook.DeliveryState, reason webhook.Reason, now int64) finishedRow {
 	return finishedRow{
 		rowKey: q.rowKey, ref: q.ref, version: q.version, state: state, reason: reason, leaseNo: q.leaseNo, settledNo: q.settledNo,
-		attempts: q.attempts, failures: q.failures, pruned: q.pruned, finishedAt: now,
+		attempts: q.attempts, failures: q.failures, pruned: q.pruned, finishedAt: now, last: q.last,
 	}
 }
 

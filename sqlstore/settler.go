@@ -270,6 +270,7 @@ func (s *settler) judge(items []settleItem, rows *settleRows, endpoints settleSt
 			rows.logged[item.attemptKey()] = late
 			if !late {
 				q.attempts++
+				q.last = lastOf(item.Attempt)
 			}
 			written.log(item, late, q == nil || q.fanout)
 		}

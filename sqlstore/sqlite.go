@@ -155,7 +155,8 @@ var sqlite = dialect{
 		requeue: `UPDATE {queue} AS q
 			SET lane = v.lane, due_at = v.due_at, lease_no = v.lease_no, leased_until = 0,
 				settled_no = v.settled_no, attempts = v.attempts, failures = v.failures, since = v.since,
-				waited_us = v.waited_us, reason = v.reason
+				waited_us = v.waited_us, reason = v.reason, last_status = v.last_status,
+				last_class = v.last_class
 			FROM {v ` + requeueFields + `}
 			WHERE q.event_uid = v.event_uid AND q.endpoint_id = v.endpoint_id`,
 		updateStatus: `UPDATE {status} AS s

@@ -19,7 +19,7 @@ type defect struct {
 func allDefects() []defect {
 	return slices.Concat(
 		publishDefects, rowDefects, matchDefects, endpointDefects, claimDefects, rateDefects, roundDefects, outboxDefects,
-		settleDefects, attemptDefects, healthDefects, noticeDefects, recoverDefects, replayDefects, listDefects, failedDefects, statsDefects, backlogDefects, pruneDefects, tenantDefects, txDefects,
+		settleDefects, attemptDefects, healthDefects, noticeDefects, recoverDefects, replayDefects, listDefects, lastDefects, failedDefects, statsDefects, backlogDefects, pruneDefects, tenantDefects, txDefects,
 	)
 }
 

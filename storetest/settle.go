@@ -20,8 +20,8 @@ var settleCases = []testCase{
 			canceled.Reason = webhook.ReasonGone
 			f.settle(f.success(l[0]), f.failure(l[1]), canceled)
 			want := []webhook.Delivery{
-				{State: webhook.DeliverySucceeded, Attempts: 1},
-				{State: webhook.DeliveryFailed, Reason: webhook.ReasonExhausted, Attempts: 1, Failures: 1},
+				{State: webhook.DeliverySucceeded, Attempts: 1, LastStatus: 200},
+				{State: webhook.DeliveryFailed, Reason: webhook.ReasonExhausted, Attempts: 1, Failures: 1, LastStatus: 500, LastClass: webhook.ClassStatus},
 				{State: webhook.DeliveryCanceled, Reason: webhook.ReasonGone},
 			}
 			for i, w := range want {

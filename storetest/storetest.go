@@ -55,7 +55,7 @@ func allCases() []testCase {
 		settleCases, attemptCases, healthCases, endpointEffectCases, statusCases, noticeCases,
 		retryCases, cancelCases, recoverCases,
 		replaySelectCases, replayStepCases, replayJobCases,
-		eventListCases, deliveryListCases, attemptListCases, failedListCases, pageCases, bodyCases,
+		eventListCases, deliveryListCases, lastCases, attemptListCases, failedListCases, pageCases, bodyCases,
 		statsCases, backlogCases, pruneCases, retentionCases, eraseCases,
 		tenantCases, contextCases, concurrencyCases,
 	)

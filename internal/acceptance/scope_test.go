@@ -278,7 +278,7 @@ func TestAQueryFieldThatDoesNotApplyIsRefused(t *testing.T) {
 	add(err)
 	_, err = scope.Events(ctx, webhook.Query{State: webhook.DeliveryFailed})
 	add(err)
-	_, err = scope.Deliveries(ctx, webhook.Query{Status: 500})
+	_, err = scope.Events(ctx, webhook.Query{Status: 500})
 	add(err)
 	_, err = scope.Deliveries(ctx, webhook.Query{Limit: 1001})
 	add(err)

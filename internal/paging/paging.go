@@ -39,6 +39,15 @@ func Finished(q *webhook.Query, at int64) bool {
 	return (from.IsZero() || at >= from.UnixMicro()) && (to.IsZero() || at < to.UnixMicro())
 }
 
+// LastAttempt reports whether Class and Status select a delivery whose last attempt has these. One
+// class stands for all those that tenants must not be able to tell apart.
+func LastAttempt(q *webhook.Query, class webhook.Class, status int) bool {
+	if q.Class == webhook.ClassRefused && (class == webhook.ClassDNS || class == webhook.ClassBlocked) {
+		class = webhook.ClassRefused
+	}
+	return (q.Class == "" || class == q.Class) && (q.Status == 0 || status == q.Status)
+}
+
 // IsOfEvent reports whether Cancel takes the event of a Query out of the outbox, if the event
 // matches it.
 func IsOfEvent(q *webhook.Query) bool {

@@ -146,7 +146,7 @@ CREATE TABLE IF NOT EXISTS {outbox} (
 -- leased_until is zero for a delivery that is not leased. Otherwise it is the time from which
 -- another process may take the delivery. A leased delivery waits in lane zero, due at that time,
 -- or it stays in a lane that has many. waited_us is the time for which the delivery was due
--- and not leased.
+-- and not leased. last_status and last_class are of the last attempt that is not late.
 CREATE TABLE IF NOT EXISTS {queue} (
 	event_uid   binary(16)   NOT NULL,
 	endpoint_id varbinary(255) NOT NULL,
@@ -165,6 +165,8 @@ CREATE TABLE IF NOT EXISTS {queue} (
 	size        bigint NOT NULL,
 	fanout      bigint NOT NULL,
 	reason      varbinary(255) NOT NULL,
+	last_status bigint NOT NULL DEFAULT 0,
+	last_class  varbinary(255) NOT NULL DEFAULT '',
 	PRIMARY KEY (event_uid, endpoint_id),
 	-- A claim finds due deliveries in lane zero, the next ready lanes, and the oldest of a lane.
 	KEY queue_lane_due (lane, due_at),
@@ -186,6 +188,8 @@ CREATE TABLE IF NOT EXISTS {deliveries} (
 	failures    bigint NOT NULL,
 	pruned      bigint NOT NULL,
 	finished_at bigint NOT NULL,
+	last_status bigint NOT NULL DEFAULT 0,
+	last_class  varbinary(255) NOT NULL DEFAULT '',
 	PRIMARY KEY (event_uid, endpoint_id),
 	-- An endpoint's deliveries of a state are listed by event.
 	KEY deliveries_ref_state (ref, state, event_uid)

@@ -139,7 +139,7 @@ CREATE INDEX {prefix}outbox_due ON {outbox} (due_at);
 -- leased_until is zero for a delivery that is not leased. Otherwise it is the time from which
 -- another process may take the delivery. A leased delivery waits in lane zero, due at that time,
 -- or it stays in a lane that has many. waited_us is the time for which the delivery was due
--- and not leased.
+-- and not leased. last_status and last_class are of the last attempt that is not late.
 CREATE TABLE {queue} (
 	event_uid   uuid   NOT NULL,
 	endpoint_id text COLLATE "C" NOT NULL,
@@ -158,6 +158,8 @@ CREATE TABLE {queue} (
 	size        bigint NOT NULL,
 	fanout      bigint NOT NULL,
 	reason      text   NOT NULL,
+	last_status bigint NOT NULL DEFAULT 0,
+	last_class  text NOT NULL DEFAULT '',
 	PRIMARY KEY (event_uid, endpoint_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000,
@@ -181,6 +183,8 @@ CREATE TABLE {deliveries} (
 	failures    bigint NOT NULL,
 	pruned      bigint NOT NULL,
 	finished_at bigint NOT NULL,
+	last_status bigint NOT NULL DEFAULT 0,
+	last_class  text NOT NULL DEFAULT '',
 	PRIMARY KEY (event_uid, endpoint_id)
 );
 -- An endpoint's deliveries of a state are listed by event.

@@ -139,7 +139,7 @@ CREATE INDEX {prefix}outbox_due ON {outbox} (due_at);
 -- leased_until is zero for a delivery that is not leased. Otherwise it is the time from which
 -- another process may take the delivery. A leased delivery waits in lane zero, due at that time,
 -- or it stays in a lane that has many. waited_us is the time for which the delivery was due
--- and not leased.
+-- and not leased. last_status and last_class are of the last attempt that is not late.
 CREATE TABLE {queue} (
 	event_uid   BLOB   NOT NULL,
 	endpoint_id TEXT NOT NULL,
@@ -158,6 +158,8 @@ CREATE TABLE {queue} (
 	size        INTEGER NOT NULL,
 	fanout      INTEGER NOT NULL,
 	reason      TEXT   NOT NULL,
+	last_status INTEGER NOT NULL DEFAULT 0,
+	last_class  TEXT NOT NULL DEFAULT '',
 	PRIMARY KEY (event_uid, endpoint_id)
 ) WITHOUT ROWID;
 -- A claim finds due deliveries in lane zero, the next ready lanes, and the oldest of a lane.
@@ -179,6 +181,8 @@ CREATE TABLE {deliveries} (
 	failures    INTEGER NOT NULL,
 	pruned      INTEGER NOT NULL,
 	finished_at INTEGER NOT NULL,
+	last_status INTEGER NOT NULL DEFAULT 0,
+	last_class  TEXT NOT NULL DEFAULT '',
 	PRIMARY KEY (event_uid, endpoint_id)
 ) WITHOUT ROWID;
 -- An endpoint's deliveries of a state are listed by event.
