@@ -2,6 +2,7 @@ package webhookhttp
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -58,6 +59,23 @@ func classOf(c webhook.Class) *string {
 		c = classUnreachable
 	}
 	return optionalOf(string(c))
+}
+
+// shownClasses are the classes that customers see.
+var shownClasses = []webhook.Class{
+	webhook.ClassStatus, classUnreachable, webhook.ClassTimeout, webhook.ClassTLS, webhook.ClassReset, webhook.ClassProtocol,
+	webhook.ClassLocal,
+}
+
+// class reads a class as customers see it. ClassRefused selects every class that they see as
+// unreachable. The names of these classes are refused, because each would select a part of them.
+func (p *paging) class(name string) (webhook.Class, error) {
+	shown := func(s string) bool { return slices.Contains(shownClasses, webhook.Class(s)) }
+	c, err := p.text(name, shown, "use http_status, unreachable, timeout, tls, reset, protocol or local")
+	if c == classUnreachable {
+		c = string(webhook.ClassRefused)
+	}
+	return webhook.Class(c), err
 }
 
 // isUnreachable reports whether customers see a class as unreachable.

@@ -26,6 +26,8 @@ type deliveryJSON struct {
 	State         webhook.DeliveryState `json:"state"`
 	Reason        *webhook.Reason       `json:"reason"`
 	AttemptCount  int                   `json:"attempt_count"`
+	LastStatus    *int                  `json:"last_status"`
+	LastClass     *string               `json:"last_class"`
 	InFlight      bool                  `json:"in_flight"`
 	NextAttemptAt *timestamp            `json:"next_attempt_at"`
 	CreatedAt     timestamp             `json:"created_at"`
@@ -35,7 +37,7 @@ type deliveryJSON struct {
 func deliveryOf(d *webhook.Delivery) deliveryJSON {
 	v := deliveryJSON{
 		ID: d.ID, EventID: d.EventID, EventType: d.EventType, EndpointID: d.EndpointID, Test: d.Test, State: d.State, Reason: optionalOf(d.Reason),
-		AttemptCount: d.Attempts, InFlight: d.InFlight, CreatedAt: timestamp(d.CreatedAt), FinishedAt: optionalTime(d.FinishedAt),
+		AttemptCount: d.Attempts, LastStatus: optionalOf(d.LastStatus), LastClass: classOf(d.LastClass), InFlight: d.InFlight, CreatedAt: timestamp(d.CreatedAt), FinishedAt: optionalTime(d.FinishedAt),
 	}
 	if !d.InFlight { // DueAt of a delivery in flight is the end of its lease
 		v.NextAttemptAt = optionalTime(d.DueAt)
@@ -63,6 +65,12 @@ func (x *exchange) listDeliveries() error {
 		return err
 	}
 	q.State = webhook.DeliveryState(state)
+	if q.Status, err = p.number("last_status", 100, 999); err != nil {
+		return err
+	}
+	if q.Class, err = p.class("last_class"); err != nil {
+		return err
+	}
 	if err := p.between(&q); err != nil {
 		return err
 	}

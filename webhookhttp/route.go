@@ -20,7 +20,8 @@ var (
 	endpointParameters = []string{"per_page", "cursor", "health"}
 	logParameters      = []string{"page", "per_page", "cursor", "event_id", "status_code", "from", "to"}
 	deliveryParameters = []string{
-		"per_page", "cursor", "endpoint_id", "event_id", "event_type", "state", "from", "to", "finished_from", "finished_to",
+		"per_page", "cursor", "endpoint_id", "event_id", "event_type", "state", "last_status", "last_class", "from", "to",
+		"finished_from", "finished_to",
 	}
 	eventParameters = []string{"per_page", "cursor", "event_type", "from", "to"}
 )

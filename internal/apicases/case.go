@@ -215,7 +215,7 @@ func (c *Case) checkProblem(t *testing.T, e *Exchange) {
 func All() []*Case {
 	var all []*Case
 	for _, part := range [][]Case{
-		endpointCases, healthCases, stateCases, secretCases, conditionCases, deliveryCases, bulkCases, replayCases, logCases, listCases, bodyCases, fieldCases, routeCases, authCases,
+		endpointCases, healthCases, stateCases, secretCases, conditionCases, deliveryCases, lastCases, bulkCases, replayCases, logCases, listCases, bodyCases, fieldCases, routeCases, authCases,
 	} {
 		for i := range part {
 			all = append(all, &part[i])

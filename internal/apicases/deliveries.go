@@ -9,7 +9,7 @@ import (
 
 const theDelivery = `{
 	"id": "evt-joined.active", "event": "<absent>", "event_type": "member.joined", "event_id": "evt-joined", "endpoint_id": "active", "test": false, "state": "succeeded",
-	"reason": null, "attempt_count": 1, "in_flight": false, "next_attempt_at": null,
+	"reason": null, "attempt_count": 1, "last_status": 200, "last_class": null, "in_flight": false, "next_attempt_at": null,
 	"created_at": ` + rfc3339 + `, "finished_at": ` + rfc3339 + `}`
 
 var deliveryCases = []Case{
@@ -38,7 +38,7 @@ var deliveryCases = []Case{
 	},
 	{
 		Name: "an unknown parameter of deliveries is refused", Path: "/deliveries?status=failed", Status: 400, Code: "invalid_parameter",
-		Field: "status", Want: `{"cure": "/per_page, cursor, endpoint_id, event_id, event_type, state, from, to, finished_from, finished_to/"}`,
+		Field: "status", Want: `{"cure": "/per_page, cursor, endpoint_id, event_id, event_type, state, last_status, last_class, from, to, finished_from, finished_to/"}`,
 	},
 	{
 		Name: "an unknown parameter of a delivery is refused", Path: "/deliveries/evt-joined.active?details=1", Status: 400,
@@ -252,11 +252,11 @@ func nothingSent(t *testing.T, w *World) {
 // unreachable is the response to a test of an endpoint that cannot be reached, for any reason.
 const unreachable = `{"status_code": null, "response_time_ms": null, "class": "unreachable", "response_body": null, "test": true}`
 
-// at moves an endpoint to another host.
-func at(id, url string) func(*testing.T, *World) {
+// at moves the endpoint "down" to another host.
+func at(url string) func(*testing.T, *World) {
 	return func(t *testing.T, w *World) {
 		t.Helper()
-		e := w.stored(t, id)
+		e := w.stored(t, "down")
 		e.URL = url
 		_, err := w.Dispatcher.Tenant(Ours).UpdateEndpoint(t.Context(), e)
 		check(t, err)
@@ -285,16 +285,16 @@ var logCases = []Case{
 	{
 		Name: "an address that may not be dialed is unreachable", Method: http.MethodPost, Path: "/webhooks/down/test", Status: 200,
 		Want:    unreachable,
-		Prepare: at("down", "https://blocked.example"),
+		Prepare: at("https://blocked.example"),
 	},
 	{
 		Name: "a name that is not resolved is unreachable", Method: http.MethodPost, Path: "/webhooks/down/test", Status: 200,
 		Want:    unreachable,
-		Prepare: at("down", "https://unknown.example"),
+		Prepare: at("https://unknown.example"),
 	},
 	{
 		Name: "an endpoint that is too slow is a timeout", Method: http.MethodPost, Path: "/webhooks/down/test", Status: 200,
-		Want: `{"status_code": null, "response_time_ms": "<any>", "class": "timeout"}`, Prepare: at("down", "https://slow.example"),
+		Want: `{"status_code": null, "response_time_ms": "<any>", "class": "timeout"}`, Prepare: at("https://slow.example"),
 	},
 	{
 		Name: "one test of an endpoint runs at a time", Method: http.MethodPost, Path: "/webhooks/hanging/test", Status: 429,

@@ -33,6 +33,8 @@ var costly = map[string]string{
 	"a type that none has":            "/events?event_type=nothing",
 	"a state that none has":           "/deliveries?state=canceled",
 	"a state that none of one has":    "/deliveries?state=canceled&endpoint_id=big",
+	"a last status that none has":     "/deliveries?last_status=999",
+	"a last class that none of one":   "/deliveries?last_class=tls&endpoint_id=big",
 	"deliveries":                      "/deliveries?per_page=50",
 	"deliveries of an endpoint":       "/deliveries?per_page=50&endpoint_id=big",
 	"a delivery with large responses": "/deliveries/wide.big",

@@ -67,7 +67,9 @@ func (c *caller) lists() {
 			}
 		}
 	}
-	for name, q := range sorted(queries(base, c.filters(), "all", "event", "endpoint", "type", "state", "times")) {
+	deliveries := queries(base, c.filters(), "all", "event", "endpoint", "type", "state", "times")
+	maps.Copy(deliveries, queries(base, c.filters(), "all", "event", "endpoint", "class", "status"))
+	for name, q := range sorted(deliveries) {
 		c.say("Deliveries/" + name)
 		for range pages {
 			page, err := c.s.Deliveries(c.Context(), q, c.now)
