@@ -67,9 +67,7 @@ func (c *caller) lists() {
 			}
 		}
 	}
-	deliveries := queries(base, c.filters(), "all", "event", "endpoint", "type", "state", "times")
-	maps.Copy(deliveries, queries(base, c.filters(), "all", "event", "endpoint", "class", "status"))
-	for name, q := range sorted(deliveries) {
+	for name, q := range sorted(queries(base, c.filters(), "all", "event", "endpoint", "type", "state", "times")) {
 		c.say("Deliveries/" + name)
 		for range pages {
 			page, err := c.s.Deliveries(c.Context(), q, c.now)

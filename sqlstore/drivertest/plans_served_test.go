@@ -98,8 +98,8 @@ var served = []service{
 	serve("versions", `^SELECT r\.ref, r\.version`, "versions.primary(ref,version)|versions.primary(ref"),
 	serve("status", `SELECT (s\.parked, )?s\.ref,.*s\.told FROM (status|\()`, "status.primary(ref)"),
 
-	serve("lock unfinished", `SELECT q\.event_uid.*q\.size, q\.fanout FROM .*q\.endpoint_id( =| >=|\) IN)`, queueKey),
-	serve("lock finished", `SELECT d\.event_uid.*d\.pruned, d\.finished_at FROM`, deliveriesKey),
+	serve("lock unfinished", `SELECT q\.event_uid.*q\.size, q\.fanout, q\.last_status, q\.last_class FROM .*q\.endpoint_id( =| >=|\) IN)`, queueKey),
+	serve("lock finished", `SELECT d\.event_uid.*d\.pruned, d\.finished_at, d\.last_status, d\.last_class FROM`, deliveriesKey),
 	serve("attempts of leases", `SELECT (a\.)?event_uid, (a\.)?endpoint_id, (a\.)?lease_no, (a\.)?late FROM`, attemptsOf),
 	serve("take off the queue", `^DELETE FROM queue .*endpoint_id`, queueKey),
 	serve("take back from the record", `^DELETE FROM deliveries .*endpoint_id`, deliveriesKey),
