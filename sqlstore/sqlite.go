@@ -196,8 +196,10 @@ var sqlite = dialect{
 			UNION ALL
 			SELECT ` + viewDeliveries + ` FROM {deliveries} d
 			WHERE d.event_uid IN (VALUES {tuples})`,
+		// The queue names its index. Otherwise the planner may read all events of the range by the
+		// primary key.
 		deliveriesBy: `SELECT * FROM (
-				SELECT ` + viewQueue + ` FROM {queue} q
+				SELECT ` + viewQueue + ` FROM {queue} q INDEXED BY {prefix}queue_ref_event
 				WHERE q.ref = $1 AND q.event_uid < $2 AND q.event_uid >= $3
 					ORDER BY q.event_uid DESC LIMIT $4)
 			UNION ALL SELECT * FROM (
