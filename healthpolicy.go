@@ -62,7 +62,8 @@ type HealthPolicy struct {
 	// second to MaxCircuitWait. It doubles with each probe that fails, up to MaxCircuitWait,
 	// which is at most 24 hours. After a long outage, deliveries go on within MaxCircuitWait.
 	// So lower that to recover sooner, at the price of more requests to endpoints that are
-	// down. Defaults to 5 s and 1 hour.
+	// down. The few that went out as probes failed then, and wait as their own RetryPolicy
+	// says, which may be longer. Defaults to 5 s and 1 hour.
 	CircuitWait    time.Duration
 	MaxCircuitWait time.Duration
 
