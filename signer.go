@@ -29,8 +29,8 @@ var errNoSecret = errors.New("there is no secret to sign with")
 //
 // A secret that begins with "whsk_" is an Ed25519 private key and makes a "v1a," signature.
 // Receivers verify it with the public key, so nobody can sign with a stolen copy of their
-// configuration. See [IssueEd25519]. While a rotation overlaps, an endpoint may have secrets of both
-// kinds and gets both signatures.
+// configuration. See [IssueEd25519]. While a rotation overlaps, an endpoint may have secrets of
+// both kinds and gets both signatures.
 func SignStandard(req *Request, secrets []Secret) error {
 	if len(secrets) == 0 {
 		return errNoSecret

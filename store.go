@@ -33,8 +33,8 @@ type Publisher interface {
 	// UUIDv7 with a later time. The Publisher of a transaction waits as its database does.
 	//
 	// A delivery row with a final State is stored as finished, with its Attempt, and with
-	// LastStatus and LastClass of that. Any other row is pending. It is due at DueAt or, if Leased, held by the caller under lease number 1
-	// until LeaseUntil.
+	// LastStatus and LastClass of that. Any other row is pending. It is due at DueAt or, if Leased,
+	// held by the caller under lease number 1 until LeaseUntil.
 	//
 	// Publish reads no endpoint and changes no row that another publisher shares. Prune cancels
 	// a row for an endpoint that no longer exists. A row for a version that is no longer kept
@@ -152,9 +152,9 @@ type Store interface {
 	// is leased at 12:01. Its Waited is 2 hours and 1 minute.
 	//
 	// Due outbox rows become deliveries first, to the endpoints that match at that time, as in
-	// Match. An event without such endpoints is deleted, unless it has Keep, or a disabled
-	// endpoint would match and it has no About. An event with so
-	// many endpoints that it takes several calls delays no other event.
+	// Match. An event without such endpoints is deleted, unless it has Keep, or a disabled endpoint
+	// would match and it has no About. An event with so many endpoints that it takes several calls
+	// delays no other event.
 	//
 	// It leases at most req.Max deliveries. It adds a delivery after the first only while their
 	// data stays within req.MaxBytes. The bound of one endpoint is its entry in req.Rooms, or

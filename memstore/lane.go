@@ -89,8 +89,8 @@ func (s *Store) count(e *endpoint, n int) {
 	}
 }
 
-// place moves the lane of an endpoint to the place of its state. It is called after its ready heap was filled or emptied,
-// or its state, block or rate changed.
+// place moves the lane of an endpoint to the place of its state. It is called after its ready
+// heap was filled or emptied, or its state, block or rate changed.
 func (s *Store) place(e *endpoint, now int64) {
 	to := laneReady
 	switch {

@@ -8,7 +8,8 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// Stats implements [webhook.Store]. Its time grows with the number of endpoints, and with the number of deliveries and blocks that came due since the last Claim.
+// Stats implements [webhook.Store]. Its time grows with the number of endpoints, and with the
+// number of deliveries and blocks that came due since the last Claim.
 func (s *Store) Stats(ctx context.Context, now time.Time) (webhook.Stats, error) {
 	if err := ctx.Err(); err != nil {
 		return webhook.Stats{}, err

@@ -8,9 +8,9 @@ import (
 )
 
 // Erase implements [webhook.Store], but not in one transaction, because that could be very
-// large. It first deletes the replays and the endpoints. Then it deletes the events with all their rows, the
-// oldest first. Its transactions do not grow with a fan-out. If Erase fails in between, repeat
-// it.
+// large. It first deletes the replays and the endpoints. Then it deletes the events with all
+// their rows, the oldest first. Its transactions do not grow with a fan-out. If Erase fails in
+// between, repeat it.
 func (s *Store) Erase(ctx context.Context, tenant string) error {
 	if tenant == "" {
 		return paging.NoTenant("tenant")

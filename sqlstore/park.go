@@ -11,11 +11,10 @@ import (
 )
 
 // A lane is closed while its endpoint is paused, disabled or blocked, or while its rate allows
-// nothing. Rounds visit closed
-// lanes in vain. So a claim that passes over more than parkAbove of them parks them. It
-// moves their deliveries from the lane, which is the endpoint's ref, to the parked lane
-// of that ref. Rounds do not visit parked lanes. webhook_status.parked is the mark of the
-// parked lane:
+// nothing. Rounds visit closed lanes in vain. So a claim that passes over more than parkAbove
+// of them parks them. It moves their deliveries from the lane, which is the endpoint's ref, to
+// the parked lane of that ref. Rounds do not visit parked lanes. webhook_status.parked is the
+// mark of the parked lane:
 //
 //	laneClear   the parked lane is empty
 //	laneParked  it may have deliveries, and rounds pass it by
@@ -27,8 +26,8 @@ import (
 // lock, and all its changes commit together.
 //
 // Other writers need not know about parking. A row that says laneParked and active, and whose
-// opens_at has passed, comes first in an index. Each claim looks there first and marks such lanes laneOpen,
-// however the endpoint was resumed. Example:
+// opens_at has passed, comes first in an index. Each claim looks there first and marks such
+// lanes laneOpen, however the endpoint was resumed. Example:
 //
 //  1. ep is paused. Its deliveries d1 and d2 are due, and so are deliveries of 40 other paused
 //     endpoints. A claim locks the row of ep, sees that ep is still paused, moves d1 and d2, and

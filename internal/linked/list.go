@@ -1,5 +1,5 @@
-// Package linked has a doubly linked list. Its elements hold their own links, so adding one allocates
-// nothing, and removing one needs no search.
+// Package linked has a doubly linked list. Its elements hold their own links, so adding one
+// allocates nothing, and removing one needs no search.
 package linked
 
 // Links are the links of an element. A type E embeds Links[E] to be an element of one list at a
