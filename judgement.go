@@ -7,14 +7,14 @@ import (
 )
 
 // deliveryHeader is the response header by which a receiver controls deliveries; see
-// Profile.DeliveryControl. Its two values are known.
+// Profile.DeliveryControl. These are its values, in lower case.
 const (
-	deliveryHeader = "Webhook-Delivery"
-	deliveryAbort  = "abort-message"
-	deliveryOff    = "disable"
+	deliveryHeader  = "Webhook-Delivery"
+	deliveryAbort   = "abort-message"
+	deliveryDisable = "disable"
 )
 
-// A judgement is the outcome of an attempt.
+// A judgement is what is decided about an attempt.
 type judgement struct {
 	said    Verdict // of the profile and the receiver
 	verdict Verdict // that is carried out
@@ -25,7 +25,7 @@ type judgement struct {
 	doubtful bool
 }
 
-// judge decides the outcome of an attempt.
+// judge decides what follows from an outcome.
 func (d *Dispatcher) judge(t *trial, o Outcome) judgement {
 	judged, problem := t.profile.verdict(o)
 	if problem != nil {
@@ -33,11 +33,11 @@ func (d *Dispatcher) judge(t *trial, o Outcome) judgement {
 	}
 	control := t.control(o.Response, judged)
 	j := judgement{said: judged, reason: ReasonRejected}
-	if control == deliveryOff {
+	if control == deliveryDisable {
 		j.said = VerdictDisable
 	}
 	j.verdict = j.said
-	if j.doubtful = j.said == VerdictDisable && !d.confirmed(t, o, judged); j.doubtful {
+	if j.doubtful = j.said == VerdictDisable && !d.confirm(t, o, judged); j.doubtful {
 		j.verdict = VerdictRetry
 	}
 	if j.verdict == VerdictRetry && control == deliveryAbort {
@@ -47,7 +47,8 @@ func (d *Dispatcher) judge(t *trial, o Outcome) judgement {
 }
 
 // control returns the value of the receiver's header webhook-delivery in lower case. It is
-// empty if the profile ignores the header, and for a success.
+// empty if the profile ignores the header, for a status of 2xx, and if the profile judged a
+// success.
 func (t *trial) control(resp *Response, judged Verdict) string {
 	if !t.profile.DeliveryControl || resp == nil || judged == VerdictSuccess || isSuccess(resp.StatusCode) {
 		return ""
@@ -58,12 +59,17 @@ func (t *trial) control(resp *Response, judged Verdict) string {
 // isSuccess reports whether a status code is 2xx.
 func isSuccess(code int) bool { return code >= http.StatusOK && code < http.StatusMultipleChoices }
 
-// confirmed reports whether a verdict to disable may be carried out. It may in two cases: it
-// is the second in a row, on a fresh connection, or it does not follow from the answer alone.
-// For example, a profile that disables after ten failures also judges by the endpoint's
-// history. judged is the profile's own verdict.
-func (d *Dispatcher) confirmed(t *trial, o Outcome, judged Verdict) bool {
-	if t.test { // disables nothing
+// confirm notes a verdict to disable, and reports whether it may be carried out. It may in three
+// cases:
+//
+//   - It is of a test send, which disables nothing.
+//   - An answer since the last success said the same, and this one came on a fresh connection.
+//   - It does not follow from the answer alone. For example, a profile that disables after ten
+//     failures also judges by the endpoint's history.
+//
+// judged is the profile's own verdict.
+func (d *Dispatcher) confirm(t *trial, o Outcome, judged Verdict) bool {
+	if t.test {
 		return true
 	}
 	if judged == VerdictDisable {

@@ -10,15 +10,17 @@ import (
 // deliveries wait. It is for operators, so only the scope of all tenants has it.
 //
 // The endpoints get the state paused with ReasonOperator, which their tenants cannot lift; see
-// UpdateEndpoint. Pause passes over endpoints that are paused already. Their tenants can resume
-// them.
+// UpdateEndpoint. Pause passes over endpoints that are paused already. If the tenant has paused
+// one, the tenant can still resume it, even during the incident.
 //
 // It honours Tenant, EndpointID and Health. A Query without any of these needs Query.All. For
-// example, Query{Health: HealthFailing} selects the endpoints that keep failing. Endpoints that
-// are created later are not paused.
+// example, Query{Health: HealthFailing} selects the endpoints that keep failing. An EndpointID
+// without a Tenant selects the endpoints of all tenants that have this id. Endpoints that are
+// created later are not paused.
 //
 // Each endpoint is changed by itself. BulkResult.Changed counts those that were, also beside an
-// error. A call may be repeated.
+// error. An endpoint that cannot be read is left out, and reported to Observer.Error and the log.
+// A call may be repeated.
 func (s Scope) Pause(ctx context.Context, q Query) (done BulkResult, err error) {
 	defer addOperation("pause", &err)
 	return s.changeEndpoints(ctx, q, endpointChange{
@@ -27,12 +29,12 @@ func (s Scope) Pause(ctx context.Context, q Query) (done BulkResult, err error) 
 	})
 }
 
-// Resume makes the endpoints active that Pause has paused and q matches. Endpoints that their
-// tenants have paused stay so, and so do disabled ones. Its Query and its result are those of
-// Pause.
+// Resume makes the paused endpoints active that have ReasonOperator and that q matches, whether
+// Pause or UpdateEndpoint has paused them. Endpoints that their tenants have paused stay so, and
+// so do disabled ones. Its Query and its result are those of Pause.
 //
-// The deliveries that have waited are due at once. Each endpoint gets as many requests as its
-// MaxInFlight and its Rate allow.
+// Deliveries that are due can then be sent, unless the endpoint is blocked. Each process begins
+// with one request at a time to each endpoint, and each answer allows one more. Rate still holds.
 func (s Scope) Resume(ctx context.Context, q Query) (done BulkResult, err error) {
 	defer addOperation("resume", &err)
 	done, err = s.changeEndpoints(ctx, q, endpointChange{
@@ -55,7 +57,7 @@ type endpointChange struct {
 // that it needs no Cipher.
 func (s Scope) changeEndpoints(ctx context.Context, q Query, change endpointChange) (done BulkResult, err error) {
 	if !s.all {
-		return done, &FieldError{"tenant", "is one", "use Dispatcher.AllTenants: UpdateEndpoint pauses an endpoint for its tenant"}
+		return done, &FieldError{"scope", "is that of one tenant", "use Dispatcher.AllTenants: UpdateEndpoint pauses an endpoint for its tenant"}
 	}
 	if err := q.checkBulkEndpoints(); err != nil {
 		return done, err

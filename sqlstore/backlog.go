@@ -21,7 +21,6 @@ func (s *Store) Backlog(ctx context.Context, key webhook.EndpointKey, now time.T
 	var (
 		ref          = refOf(key)
 		at           = micros(now)
-		due          int
 		oldest, next sql.NullInt64
 		closed       bool
 	)
@@ -42,10 +41,10 @@ func (s *Store) Backlog(ctx context.Context, key webhook.EndpointKey, now time.T
 	if err != nil {
 		return webhook.Stats{}, err
 	}
-	if due = b.Pending - b.InFlight - b.Waiting; closed {
-		b.Held = due
+	if rest := b.Pending - b.InFlight - b.Waiting; closed {
+		b.Held = rest
 	} else {
-		b.Due = due
+		b.Due = rest
 	}
 	if b.Due > 0 {
 		b.OldestAt = always(oldest.Int64)

@@ -9,9 +9,9 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// rateHeldFor is how soon a claim looks again at a lane with a rate whose status row another
+// lockedRetry is how soon a claim looks again at a lane with a rate whose status row another
 // transaction holds. Claims and Settle hold such a row for some milliseconds.
-const rateHeldFor = int64(50 * time.Millisecond / time.Microsecond)
+const lockedRetry = int64(50 * time.Millisecond / time.Microsecond)
 
 // lockRates bounds the rooms of lanes with a rate by what the rate allows. It locks their status
 // rows, so that no two claims use one allowance. It allows nothing if another transaction holds
@@ -34,7 +34,7 @@ func (c *claimer) lockRates(stops []stop, statuses map[uuid.UUID]*status) error 
 	for i := range stops {
 		if stop := &stops[i]; isRated(stop) {
 			s := locked[stop.lane]
-			stop.room = min(stop.room, c.allowed(s))
+			stop.room = min(stop.room, c.allow(s))
 			if s != nil {
 				statuses[stop.lane] = s
 			}
@@ -43,17 +43,17 @@ func (c *claimer) lockRates(stops []stop, statuses map[uuid.UUID]*status) error 
 	return nil
 }
 
-// allowed returns how many deliveries of a lane with a rate may be leased. s is its locked
-// status, or nil.
-func (c *claimer) allowed(s *status) int {
+// allow returns how many deliveries of a lane with a rate may be leased, and notes the lane for
+// takeRates, or when it opens. s is its locked status, or nil.
+func (c *claimer) allow(s *status) int {
 	switch {
 	case s == nil:
-		c.opensAt(c.now + rateHeldFor)
+		c.noteOpening(c.now + lockedRetry)
 		return 0
 	case s.State != webhook.EndpointActive: // since its status was read
 		return 0
 	case s.opensAt() > c.now: // likewise
-		c.opensAt(s.worthwhile())
+		c.noteOpening(s.worthwhile())
 		return 0
 	case !s.limit.IsSet(): // likewise
 		return math.MaxInt
@@ -80,7 +80,7 @@ func (c *claimer) takeRates() error {
 		s.rateAt = s.limit.Take(s.rateAt, c.now, leased[ref])
 		taken.Add(uid(ref), num(s.rateAt))
 		if c.fuller[ref] && s.rateAt > c.now {
-			c.opensAt(s.worthwhile())
+			c.noteOpening(s.worthwhile())
 		}
 	}
 	return c.ExecAll(takeRates, taken)

@@ -201,14 +201,14 @@ func (c *claimer) room(s *status) int {
 		return 0
 	}
 	if s.opensAt() > c.now {
-		c.opensAt(s.worthwhile())
+		c.noteOpening(s.worthwhile())
 		return 0
 	}
 	return room
 }
 
-// opensAt records when a lane that was passed over opens.
-func (l *lap) opensAt(at int64) {
+// noteOpening records when a lane that was passed over opens.
+func (l *lap) noteOpening(at int64) {
 	if l.unblocks == 0 || at < l.unblocks {
 		l.unblocks = at
 	}

@@ -6,10 +6,10 @@ import (
 	"github.com/gowebhook/webhook"
 )
 
-// mostCounted is how many deliveries Scope.Backlog counts.
+// mostCounted is how many deliveries Scope.Backlog counts at most.
 const mostCounted = 10_000
 
-// A backlogJSON is what waits for an endpoint.
+// A backlogJSON has the counts of the unfinished deliveries of an endpoint.
 type backlogJSON struct {
 	Pending  int        `json:"pending"`
 	Exact    bool       `json:"exact"`

@@ -22,7 +22,7 @@ func stats(*flag.FlagSet) func(context.Context, *ops) error {
 		return o.table(func(t io.Writer) {
 			fmt.Fprintf(t, "deliveries\tdue\t%d\n\tin flight\t%d\n\twaiting\t%d\n\theld\t%d\n", s.Due, s.InFlight, s.Waiting, s.Held)
 			fmt.Fprintf(t, "events\tto be made into deliveries\t%d\n", s.Outbox)
-			fmt.Fprintf(t, "oldest due delivery\tis due for\t%s\n", ago(s.At, s.OldestAt))
+			fmt.Fprintf(t, "oldest due delivery\thas been due for\t%s\n", ago(s.At, s.OldestAt))
 			fmt.Fprintf(t, "endpoints\tactive\t%d\n\tpaused\t%d\n\tdisabled\t%d\n\tfailing\t%d\n",
 				s.Endpoints.Active, s.Endpoints.Paused, s.Endpoints.Disabled, s.Endpoints.Failing)
 		})
@@ -32,26 +32,31 @@ func stats(*flag.FlagSet) func(context.Context, *ops) error {
 // failing lists endpoints by Query.Health.
 func failing(flags *flag.FlagSet) func(context.Context, *ops) error {
 	tenant := flags.String("tenant", "", "only of this `tenant`")
-	soon := flags.Bool("disabling", false, "only those that will be disabled within a day")
-	most := flags.Int("most", 50, "list so many")
+	soon := flags.Bool("disabling", false, "only those with the status disabling_soon")
+	most := flags.Int("most", 50, "list at most so many")
 	return func(ctx context.Context, o *ops) error {
-		q := webhook.Query{Tenant: *tenant, Health: webhook.HealthFailing, Limit: *most}
+		q := webhook.Query{Tenant: *tenant, Health: webhook.HealthFailing}
 		if *soon {
 			q.Health = webhook.HealthDisabling
 		}
-		page, err := o.AllTenants().Endpoints(ctx, q)
-		if err != nil {
-			return err
+		var list []webhook.Endpoint
+		for next := true; next && len(list) < *most; next = q.Cursor != "" { // a page may be short, even empty
+			q.Limit = min(*most-len(list), 1000)
+			page, err := o.AllTenants().Endpoints(ctx, q)
+			if err != nil {
+				return err
+			}
+			list, q.Cursor = append(list, page.Items...), page.Next
 		}
 		return o.table(func(t io.Writer) {
 			fmt.Fprintln(t, "TENANT\tENDPOINT\tSTATE\tSTATUS\tFAILING FOR\tFAILURES\tLAST\tBLOCKED FOR\tURL")
 			now := time.Now()
-			for _, e := range page.Items {
+			for _, e := range list {
 				h := e.Health
 				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", e.Tenant, e.ID, stateOf(&e), h.Status, ago(now, h.FailingSince),
 					h.Failures, lastOf(&h), until(now, h.BlockedUntil), e.URL)
 			}
-			if page.Next != "" {
+			if q.Cursor != "" {
 				fmt.Fprintln(t, "…and more: use -most")
 			}
 		})
@@ -63,7 +68,7 @@ func attempts(flags *flag.FlagSet) func(context.Context, *ops) error {
 	class := flags.String("class", "", "only of this `class`, for example timeout")
 	status := flags.Int("status", 0, "only with this HTTP status `code`")
 	since := flags.Duration("since", 10*time.Minute, "that began in the last `duration`")
-	most := flags.Int("most", 50, "list so many")
+	most := flags.Int("most", 50, "list at most so many")
 	return func(ctx context.Context, o *ops) error {
 		q := webhook.Query{Class: webhook.Class(*class), Status: *status, From: time.Now().Add(-*since), NoBodies: true}
 		var list []webhook.Attempt
@@ -97,23 +102,32 @@ type selection struct {
 func selectionOf(flags *flag.FlagSet) *selection {
 	s := &selection{}
 	flags.StringVar(&s.query.Tenant, "tenant", "", "the endpoints of this `tenant`")
-	flags.StringVar(&s.query.EndpointID, "endpoint", "", "the endpoint with this `id`")
+	flags.StringVar(&s.query.EndpointID, "endpoint", "", "the endpoint of -tenant with this `id`")
 	flags.BoolVar(&s.failing, "failing", false, "the endpoints that keep failing")
 	flags.BoolVar(&s.query.All, "all", false, "all endpoints of all tenants")
 	return s
 }
 
-func (s *selection) complete() webhook.Query {
+// complete returns the query. Ids are the tenant's own, so without a tenant an id could select
+// endpoints of several.
+func (s *selection) complete() (webhook.Query, error) {
+	if s.query.EndpointID != "" && s.query.Tenant == "" {
+		return webhook.Query{}, errors.New("-endpoint: name its tenant with -tenant")
+	}
 	if s.failing {
 		s.query.Health = webhook.HealthFailing
 	}
-	return s.query
+	return s.query, nil
 }
 
 func pause(flags *flag.FlagSet) func(context.Context, *ops) error {
 	s := selectionOf(flags)
 	return func(ctx context.Context, o *ops) error {
-		done, err := o.AllTenants().Pause(ctx, s.complete())
+		q, err := s.complete()
+		if err != nil {
+			return err
+		}
+		done, err := o.AllTenants().Pause(ctx, q)
 		fmt.Fprintf(o.out, "paused %d endpoints\n", done.Changed)
 		return err
 	}
@@ -122,7 +136,11 @@ func pause(flags *flag.FlagSet) func(context.Context, *ops) error {
 func resume(flags *flag.FlagSet) func(context.Context, *ops) error {
 	s := selectionOf(flags)
 	return func(ctx context.Context, o *ops) error {
-		done, err := o.AllTenants().Resume(ctx, s.complete())
+		q, err := s.complete()
+		if err != nil {
+			return err
+		}
+		done, err := o.AllTenants().Resume(ctx, q)
 		fmt.Fprintf(o.out, "resumed %d endpoints\n", done.Changed)
 		return err
 	}
@@ -145,6 +163,7 @@ func replay(flags *flag.FlagSet) func(context.Context, *ops) error {
 			req.From = time.Now().Add(-*since)
 		default:
 			req.FinishedFrom = time.Now().Add(-*since)
+			req.States = []webhook.DeliveryState{webhook.DeliveryFailed} // and none that somebody has canceled
 		}
 		scope := o.AllTenants()
 		if *tenant != "" {
@@ -174,7 +193,7 @@ func (o *ops) table(rows func(io.Writer)) error {
 	return t.Flush()
 }
 
-// stateOf returns the state of an endpoint, and says whether the operator has paused it.
+// stateOf returns the state of an endpoint, and its Reason if it has one.
 func stateOf(e *webhook.Endpoint) string {
 	if e.Reason != "" {
 		return fmt.Sprintf("%s (%s)", e.State, e.Reason)

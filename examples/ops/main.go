@@ -1,5 +1,5 @@
-// Ops answers the questions of the night on call, and acts, on the database of an application
-// that sends webhooks. It needs only the library: the application goes on running beside it.
+// Ops is for the person on call. It shows the state of the webhooks in an application's database,
+// pauses and resumes endpoints, and starts replays. The application goes on running beside it.
 //
 //	ops -database postgres://… stats
 //	ops -database postgres://… failing
@@ -49,10 +49,10 @@ type command struct {
 
 var commands = []command{
 	{"stats", "counts of deliveries and endpoints", stats},
-	{"failing", "endpoints that keep failing, those that have been failing longest first", failing},
+	{"failing", "endpoints that keep failing; without -tenant, those failing longest first", failing},
 	{"attempts", "failed attempts of the last minutes, the latest first", attempts},
 	{"pause", "hold the deliveries of active endpoints", pause},
-	{"resume", "end what pause has begun, and nothing else", resume},
+	{"resume", "make endpoints active that the operator has paused", resume},
 	{"replay", "send failed deliveries again, or the events that an endpoint has missed", replay},
 }
 
@@ -100,7 +100,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	}
 	defer closeStore()
 	// It sends nothing, because nobody calls Run. It needs no keys, because it shows no secrets.
-	d, err := webhook.New(store, webhook.Config{Logger: slog.New(slog.DiscardHandler)})
+	d, err := webhook.New(store, webhook.Config{Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
 	if err != nil {
 		return err
 	}

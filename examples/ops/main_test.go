@@ -151,6 +151,7 @@ func TestReplayCountsAndThenStartsAJob(t *testing.T) {
 	require.Len(t, jobs.Items, 1)
 	assert.Equal(t, "job "+jobs.Items[0].ID, lines[1])
 	assert.InDelta(t, 5, jobs.Items[0].Request.Rate, 0)
+	assert.Equal(t, []webhook.DeliveryState{webhook.DeliveryFailed}, jobs.Items[0].Request.States, "none that was canceled")
 }
 
 func TestMistakesAreRefusedAndChangeNothing(t *testing.T) {
@@ -168,6 +169,7 @@ func TestMistakesAreRefusedAndChangeNothing(t *testing.T) {
 		"pause everything":   {[]string{"-database", s.name, "pause"}, "Query.All"},
 		"all and a tenant":   {[]string{"-database", s.name, "pause", "-all", "-tenant", "acme"}, "Query.All"},
 		"an argument":        {[]string{"-database", s.name, "stats", "now"}, `"now"`},
+		"an id of no tenant": {[]string{"-database", s.name, "pause", "-endpoint", "sick"}, "-tenant"},
 		"replay of all time": {[]string{"-database", s.name, "replay"}, "-since"},
 	} {
 		t.Run(name, func(t *testing.T) {

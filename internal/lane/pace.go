@@ -5,8 +5,8 @@ import "time"
 // Restart lets a lane begin anew, with one item out at a time. Call it when the receiver may
 // have changed, for example when it was down or held back for a while.
 //
-// The lane then grows by one with each answer, quick or slow, until its cap is the start
-// again. Items that were out at the call count neither as out nor as answered, because they
+// The lane then grows by one with each answer, quick or slow, until its cap has reached its start,
+// which is normally Limits.Cap. Items that were out at the call count neither as out nor as answered, because they
 // may hang. For example, with a start of 8 and 100 items:
 //
 //	0.0 s  8 items are out when the lane restarts, and 1 item goes out
@@ -49,7 +49,8 @@ func (s *Set[K, T]) setQuick(l *lane[K, T], quick bool) {
 	}
 }
 
-// setLimit applies the endpoint's own limit. 0 means no limit.
+// setLimit sets the start and the top of a lane. most is the endpoint's own limit. If it is 0, the
+// top is growth times the start.
 func (l *lane[K, T]) setLimit(start, most int) {
 	l.start, l.top = start, start*growth
 	if most > 0 {

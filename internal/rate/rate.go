@@ -3,8 +3,8 @@
 // A store keeps one time for each endpoint: from when the rate allows the next request. For
 // example, with a Rate of 2 and a Burst of 3, in seconds:
 //
-//	       next   allowed
-//	10.0    0.0   3         a long pause allows the whole burst
+//	now    next   allowed
+//	10.0    0.0   3         a long quiet time allows the whole burst
 //	10.0   10.5   0         all 3 are taken
 //	10.5   10.5   1
 //	11.2   10.5   2
@@ -22,33 +22,34 @@ type Limit struct {
 }
 
 const (
-	second    = 1_000_000
-	millionth = 1_000_000 // requests in a million seconds, for one request in a second
+	second  = 1_000_000
+	million = 1_000_000 // requests in a million seconds, for one request in a second
 )
 
 // Of returns the limit of an endpoint with this Rate and Burst.
 func Of(perSecond float64, burst int) Limit {
-	return Limit{int64(math.Round(perSecond * millionth)), int64(burst)}
+	return Limit{int64(math.Round(perSecond * million)), int64(burst)}
 }
 
 // PerSecond returns the Rate.
-func (l Limit) PerSecond() float64 { return float64(l.Millionths) / millionth }
+func (l Limit) PerSecond() float64 { return float64(l.Millionths) / million }
 
 // IsSet reports whether the limit bounds requests.
 func (l Limit) IsSet() bool { return l.Millionths > 0 }
 
-// burst returns the burst, by default the requests of a fifth of a second. A burst below a
-// tenth of a second would lower the rate, because claims come some milliseconds late.
+// burst returns the burst, by default the requests of a fifth of a second. A burst of fewer
+// requests than come in a tenth of a second would lower the rate, because claims come some
+// milliseconds late.
 func (l Limit) burst() int64 {
 	if l.Burst > 0 {
 		return l.Burst
 	}
-	return ceil(l.Millionths, 5*millionth)
+	return ceil(l.Millionths, 5*million)
 }
 
-// full returns the latest time of the next request at which the whole burst is allowed at now.
+// full returns the largest next for which the whole burst is allowed at now.
 func (l Limit) full(now int64) int64 {
-	return now - (l.burst()-1)*second*millionth/l.Millionths
+	return now - (l.burst()-1)*second*million/l.Millionths
 }
 
 // Allowed returns the number of requests that the limit allows at now. next is the time of the
@@ -60,13 +61,13 @@ func (l Limit) Allowed(next, now int64) int {
 	case next <= l.full(now):
 		return int(l.burst())
 	}
-	return int(1 + (now-next)*l.Millionths/(second*millionth))
+	return int(1 + (now-next)*l.Millionths/(second*million))
 }
 
 // Take returns the time of the next request after n more at now. It rounds up, so requests are
 // never faster than the rate. The limit is set.
 func (l Limit) Take(next, now int64, n int) int64 {
-	return max(next, l.full(now)) + ceil(int64(n)*second*millionth, l.Millionths)
+	return max(next, l.full(now)) + ceil(int64(n)*second*million, l.Millionths)
 }
 
 // Worthwhile returns the time from which a claim is worth its cost, if the limit allows the next
@@ -76,8 +77,8 @@ func (l Limit) Worthwhile(next int64) int64 {
 	if !l.IsSet() {
 		return next
 	}
-	n := min(ceil(l.Millionths, 10*millionth), ceil(l.burst(), 2))
-	return next + ceil((n-1)*second*millionth, l.Millionths)
+	n := min(ceil(l.Millionths, 10*million), ceil(l.burst(), 2))
+	return next + ceil((n-1)*second*million, l.Millionths)
 }
 
 // ceil returns n divided by d, rounded up.
