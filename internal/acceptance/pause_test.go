@@ -155,7 +155,7 @@ func TestAPauseThatNobodyMeantIsRefused(t *testing.T) {
 		q     webhook.Query
 		field string
 	}{
-		"a tenant":      {r.Tenant(acme), webhook.Query{All: true}, "tenant"},
+		"a tenant":      {r.Tenant(acme), webhook.Query{All: true}, "scope"},
 		"everything":    {r.AllTenants(), webhook.Query{}, "Query"},
 		"all and some":  {r.AllTenants(), webhook.Query{All: true, Tenant: acme}, "Query.All"},
 		"a page":        {r.AllTenants(), webhook.Query{All: true, Limit: 5}, "Query.Limit"},
