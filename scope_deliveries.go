@@ -6,6 +6,13 @@ import (
 	"time"
 )
 
+const (
+	// maxBulk is how many deliveries one call of Retry or Cancel changes or passes over,
+	// and maxBulkPages how many pages it reads. A replay does the rest.
+	maxBulk      = 10_000
+	maxBulkPages = 200
+)
+
 // Events returns events, the newest first. An event's Header has its names with empty values.
 // Events honours EventID, Type, From, To, NoBodies, MaxBytes, Limit and Cursor.
 //
@@ -246,4 +253,31 @@ func (s Scope) changeMany(ctx context.Context, q Query, b bulk) (BulkResult, err
 			return total, err
 		}
 	}
+}
+
+// leaveRest starts a job for the deliveries that Retry or Cancel has not come to, and
+// returns its id. It returns "" if there are none.
+func (s Scope) leaveRest(ctx context.Context, rest Replay) (id string, err error) {
+	rest.Matched, rest.Exact, err = s.d.store.CountReplay(ctx, rest)
+	if err != nil || rest.Matched == 0 && rest.Exact {
+		return "", err
+	}
+	job, err := s.d.startReplay(ctx, rest)
+	return job.ID, err
+}
+
+// restOf returns the job for what a call of Retry or Cancel did not reach. What the call has
+// changed has the time now, so the job passes over it.
+func restOf(q *Query, now time.Time) Replay {
+	req := ReplayRequest{
+		Endpoint: q.EndpointID, Event: q.EventID, From: q.From, To: q.To, FinishedFrom: q.FinishedFrom, FinishedTo: q.FinishedTo,
+		States: []DeliveryState{q.State}, Rate: maxReplayRate,
+	}
+	if q.Type != "" {
+		req.Types = []string{q.Type}
+	}
+	if q.State == "" {
+		req.States = []DeliveryState{DeliveryCanceled, DeliveryFailed}
+	}
+	return Replay{Tenant: q.Tenant, AllTenants: q.AllTenants, CreatedAt: now, Request: req}
 }

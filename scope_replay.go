@@ -19,11 +19,6 @@ const (
 	defaultReplayRate = 10
 	minReplayRate     = 0.001
 	maxReplayRate     = 1000
-
-	// maxBulk is how many deliveries one call of Retry or Cancel changes or passes over,
-	// and maxBulkPages how many pages it reads. A replay does the rest.
-	maxBulk      = 10_000
-	maxBulkPages = 200
 )
 
 // Replay sends deliveries again, or sends the events that an endpoint has missed. It
@@ -138,33 +133,6 @@ func (d *Dispatcher) startReplay(ctx context.Context, r Replay) (started Replay,
 		pacing.Hint(session.replayer.wanted)
 	}
 	return started, nil
-}
-
-// leaveRest starts a job for the deliveries that Retry or Cancel has not come to, and
-// returns its id. It returns "" if there are none.
-func (s Scope) leaveRest(ctx context.Context, rest Replay) (id string, err error) {
-	rest.Matched, rest.Exact, err = s.d.store.CountReplay(ctx, rest)
-	if err != nil || rest.Matched == 0 && rest.Exact {
-		return "", err
-	}
-	job, err := s.d.startReplay(ctx, rest)
-	return job.ID, err
-}
-
-// restOf returns the job for the deliveries that Retry has not come to. The call has made
-// others due at now, and the job does not select those.
-func restOf(q *Query, now time.Time) Replay {
-	req := ReplayRequest{
-		Endpoint: q.EndpointID, Event: q.EventID, From: q.From, To: q.To, FinishedFrom: q.FinishedFrom, FinishedTo: q.FinishedTo,
-		States: []DeliveryState{q.State}, Rate: maxReplayRate,
-	}
-	if q.Type != "" {
-		req.Types = []string{q.Type}
-	}
-	if q.State == "" {
-		req.States = []DeliveryState{DeliveryCanceled, DeliveryFailed}
-	}
-	return Replay{Tenant: q.Tenant, AllTenants: q.AllTenants, CreatedAt: now, Request: req}
 }
 
 // key returns a digest of everything that makes two jobs equal.

@@ -2,6 +2,7 @@ package webhookhttp
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -128,4 +129,24 @@ func checkPeriods(from, to, finishedFrom, finishedTo time.Time) error {
 		return invalidField("finished_to", "is not after finished_from", "send a later time, or leave it out")
 	}
 	return nil
+}
+
+// checkAll refuses to select every delivery if all does not say so.
+func checkAll(narrow, all bool) error {
+	switch {
+	case !narrow && !all:
+		return invalidField("all", "is not true, and no other field narrows the selection", "narrow the selection, or send true to select every delivery")
+	case narrow && all:
+		return invalidField("all", "is true beside fields that narrow the selection", "leave it out, or leave them out")
+	}
+	return nil
+}
+
+// replayLimit returns the answer for ErrLimit, and another error as it is.
+func replayLimit(err error) error {
+	if !errors.Is(err, webhook.ErrLimit) {
+		return err
+	}
+	return refuse(http.StatusConflict, codeReplayLimit, "", "Too many replays are unfinished.",
+		"Wait until one of yours has finished, or cancel one. Then send the request again.")
 }

@@ -121,17 +121,6 @@ func (x *exchange) replayAll() error {
 	return x.replay(req)
 }
 
-// checkAll refuses to select every delivery if all does not say so.
-func checkAll(narrow, all bool) error {
-	switch {
-	case !narrow && !all:
-		return invalidField("all", "is not true, and no other field narrows the selection", "narrow the selection, or send true to select every delivery")
-	case narrow && all:
-		return invalidField("all", "is true beside fields that narrow the selection", "leave it out, or leave them out")
-	}
-	return nil
-}
-
 // setReplay sets a field of a request for a replay. Null means the default.
 func setReplay(req *webhook.ReplayRequest, m member) (err error) {
 	if isNull(m.value) {
@@ -191,15 +180,6 @@ func (x *exchange) replay(req webhook.ReplayRequest) error {
 	}
 	x.w.Header().Set("Location", x.root()+"/replays/"+url.PathEscape(r.ID))
 	return x.answer(http.StatusAccepted, replayOf(&r))
-}
-
-// replayLimit returns the answer for ErrLimit, and another error as it is.
-func replayLimit(err error) error {
-	if !errors.Is(err, webhook.ErrLimit) {
-		return err
-	}
-	return refuse(http.StatusConflict, codeReplayLimit, "", "Too many replays are unfinished.",
-		"Wait until one of yours has finished, or cancel one. Then send the request again.")
 }
 
 // root returns the client's path of the API: the request's without the route's segments.
