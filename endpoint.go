@@ -85,7 +85,7 @@ type Endpoint struct {
 	// A change acts on the next deliveries that are taken, and allows a Burst at once.
 	Rate float64
 
-	// Burst is how many requests Rate allows at once after a pause, up to 10,000. Zero means the
+	// Burst is how many requests Rate allows at once after a quiet time, up to 10,000. Zero means the
 	// requests of a fifth of a second, and at least 1. For example, a Rate of 10 has a Burst of 2,
 	// so 12 requests may begin in the first second, and 10 in each second after it.
 	//

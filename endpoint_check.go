@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/gowebhook/webhook/internal/hookurl"
+	"github.com/gowebhook/webhook/internal/rate"
 )
 
 // newEndpoint checks the given fields of a new endpoint, and fills in the others.
@@ -157,7 +157,7 @@ func (e *Endpoint) checkRate() error {
 	if e.Rate != 0 && !(e.Rate >= minRate && e.Rate <= maxRate) { // also NaN
 		return &FieldError{"Endpoint.Rate", fmt.Sprintf("is %v", e.Rate), fmt.Sprintf("use %v to %v requests a second, or 0 for no bound", minRate, maxRate)}
 	}
-	e.Rate = math.Round(e.Rate*1e6) / 1e6
+	e.Rate = rate.Of(e.Rate, e.Burst).PerSecond()
 	return checkRange("Endpoint.Burst", e.Burst, 0, maxBurst)
 }
 

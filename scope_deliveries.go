@@ -266,8 +266,8 @@ func (s Scope) leaveRest(ctx context.Context, rest Replay) (id string, err error
 	return job.ID, err
 }
 
-// restOf returns the job for what a call of Retry or Cancel did not reach. What the call has
-// changed has the time now, so the job passes over it.
+// restOf returns the job for the deliveries that a call of Retry or Cancel did not reach. Those
+// that the call has changed have the time now, so the job passes over them.
 func restOf(q *Query, now time.Time) Replay {
 	req := ReplayRequest{
 		Endpoint: q.EndpointID, Event: q.EventID, From: q.From, To: q.To, FinishedFrom: q.FinishedFrom, FinishedTo: q.FinishedTo,

@@ -4,10 +4,8 @@ import (
 	"net/http"
 
 	"github.com/gowebhook/webhook"
+	"github.com/gowebhook/webhook/internal/contract"
 )
-
-// mostCounted is how many deliveries Scope.Backlog counts at most.
-const mostCounted = 10_000
 
 // A backlogJSON has the counts of the unfinished deliveries of an endpoint.
 type backlogJSON struct {
@@ -23,7 +21,7 @@ type backlogJSON struct {
 
 func backlogOf(s *webhook.Stats) backlogJSON {
 	return backlogJSON{
-		Pending: s.Pending, Exact: s.Pending < mostCounted, Due: s.Due, InFlight: s.InFlight, Waiting: s.Waiting, Held: s.Held,
+		Pending: s.Pending, Exact: s.Pending < contract.MaxBacklog, Due: s.Due, InFlight: s.InFlight, Waiting: s.Waiting, Held: s.Held,
 		OldestAt: optionalTime(s.OldestAt), NextAt: optionalTime(s.NextAt),
 	}
 }

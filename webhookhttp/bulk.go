@@ -54,21 +54,10 @@ func (x *exchange) answerCanceled(done *bulkJSON) error {
 
 // changeMany changes the deliveries that the body selects.
 func (x *exchange) changeMany(fields []string, change func(webhook.Scope, context.Context, webhook.Query) (webhook.BulkResult, error)) (*bulkJSON, error) {
-	members, err := x.body(true, only(fields...))
+	var q webhook.Query
+	all, err := x.selection(fields, func(m member) error { return setQuery(&q, m) })
 	if err != nil {
 		return nil, err
-	}
-	var q webhook.Query
-	all := false
-	for _, m := range members {
-		if m.name == "all" {
-			all, err = decodeOptionalBool(m)
-		} else {
-			err = setQuery(&q, m)
-		}
-		if err != nil {
-			return nil, err
-		}
 	}
 	if err := checkAll(q != webhook.Query{}, all); err != nil {
 		return nil, err
@@ -86,6 +75,25 @@ func (x *exchange) changeMany(fields []string, change func(webhook.Scope, contex
 		return nil, replayLimit(err)
 	}
 	return bulkOf(&done), nil
+}
+
+// selection reads a body with the field "all", and sets its other fields.
+func (x *exchange) selection(fields []string, set func(member) error) (all bool, err error) {
+	members, err := x.body(true, only(fields...))
+	if err != nil {
+		return false, err
+	}
+	for _, m := range members {
+		if m.name == "all" {
+			all, err = decodeOptionalBool(m)
+		} else {
+			err = set(m)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return all, nil
 }
 
 // setQuery sets a field that selects deliveries. Null selects nothing.

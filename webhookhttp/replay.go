@@ -97,21 +97,10 @@ func (x *exchange) replayEndpoint() error {
 
 // replayAll replays deliveries of all endpoints of the tenant.
 func (x *exchange) replayAll() error {
-	members, err := x.body(true, only(append([]string{"all"}, replayFields...)...))
+	var req webhook.ReplayRequest
+	all, err := x.selection(append([]string{"all"}, replayFields...), func(m member) error { return setReplay(&req, m) })
 	if err != nil {
 		return err
-	}
-	var req webhook.ReplayRequest
-	all := false
-	for _, m := range members {
-		if m.name == "all" {
-			all, err = decodeOptionalBool(m)
-		} else {
-			err = setReplay(&req, m)
-		}
-		if err != nil {
-			return err
-		}
 	}
 	narrow := req.Event != "" || len(req.Types) > 0 || len(req.States) > 0 ||
 		!(req.From.IsZero() && req.To.IsZero() && req.FinishedFrom.IsZero() && req.FinishedTo.IsZero())

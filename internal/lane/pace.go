@@ -5,9 +5,9 @@ import "time"
 // Restart lets a lane begin anew, with one item out at a time. Call it when the receiver may
 // have changed, for example when it was down or held back for a while.
 //
-// The lane then grows by one with each answer, quick or slow, until its cap has reached its start,
-// which is normally Limits.Cap. Items that were out at the call count neither as out nor as answered, because they
-// may hang. For example, with a start of 8 and 100 items:
+// The lane then grows by one with each answer, quick or slow, until its cap has reached its
+// start, which is normally Limits.Cap. Items that were out at the call count neither as out nor
+// as answered, because they may hang. For example, with a start of 8 and 100 items:
 //
 //	0.0 s  8 items are out when the lane restarts, and 1 item goes out
 //	0.1 s  the 8 come back, and nothing changes

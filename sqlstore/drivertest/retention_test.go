@@ -305,6 +305,22 @@ func (s *scene) rowsOfTenant(tenant string) map[string]int {
 	return found
 }
 
+func TestABacklogIsCountedUpTo10000(t *testing.T) {
+	onlyWithoutRaceDetector(t)
+	each(t, func(t *testing.T, d database) {
+		s := newScene(t, d.migrated(t))
+		s.endpoint("acme", "ep1")
+		s.backlog("acme", "ep1", 9_999)
+		for i, want := range []int{9_999, 10_000, 10_000} {
+			got, err := s.store.Backlog(t.Context(), webhook.EndpointKey{Tenant: "acme", ID: "ep1"}, s.now)
+			require.NoError(t, err)
+			assert.Equal(t, want, got.Pending)
+			assert.Equal(t, want, got.Due)
+			s.publish(s.event("acme", fmt.Sprint("more", i), "ep1"))
+		}
+	})
+}
+
 func TestEraseRemovesATenantAndNothingElse(t *testing.T) {
 	onlyWithoutRaceDetector(t)
 	each(t, func(t *testing.T, d database) {
